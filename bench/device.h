@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A device in memory that holds one file and forgets what is written to it, but for the first
+ * 64 KiB, which a log needs back when it opens.  With a delay, each sync (and each write that asks
+ * to be durable on return) takes that long; several at once take it side by side.
+ */
+#ifndef BENCH_DEVICE_H
+#define BENCH_DEVICE_H
+
+#include "logfile_io.h"
+
+#include <stdint.h>
+
+struct bench_device;
+
+/* NULL when there is no memory.  delay_ns 0: the null device. */
+struct bench_device *bench_device_create(uint64_t delay_ns);
+/* When no log uses the table any more.  NULL is allowed. */
+void bench_device_destroy(struct bench_device *device);
+/* The table to put into logfile_options.io. */
+const struct logfile_io *bench_device_io(const struct bench_device *device);
+
+#endif /* BENCH_DEVICE_H */

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "preflight.h"
+
+#include "clock.h"
+#include "device.h"
+#include "payload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* What a fast disk of today can take; the estimate of space is for runs of a set time. */
+#define FLUSHES_PER_S UINT64_C(8000)
+#define BYTES_PER_S UINT64_C(2000000000)
+#define PREPARED_BYTES (UINT64_C(64) << 20) /* the library's default for prepare_bytes */
+#define DEFAULT_SLOT_BYTES (UINT64_C(8) << 20)
+
+struct verdict {
+    char *message;
+    size_t message_bytes;
+};
+
+static int refuse(const struct verdict *verdict, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int refuse(const struct verdict *verdict, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vsnprintf(verdict->message, verdict->message_bytes, format, list);
+    va_end(list);
+    return -1;
+}
+
+/* ---- What the library takes -------------------------------------------------------------------- */
+
+static int refuse_library(const struct verdict *verdict, const struct bench_options *options,
+                          int error, const char *report)
+{
+    if (error == -ENOSYS && options->log.reserve != LOGFILE_RESERVE_FAA)
+        return refuse(verdict, "--reserve %s: not in this version of the library",
+                      bench_name_of(bench_reserve_names, (int)options->log.reserve));
+    return refuse(verdict, "the library refuses these options: %s",
+                  report[0] != '\0' ? report : logfile_strerror(error));
+}
+
+/* Opens a log in memory, with the options that every run will have. */
+static int try_engine(const struct verdict *verdict, const struct bench_options *options,
+                      enum logfile_engine engine, size_t *record_max)
+{
+    struct logfile *log;
+    struct logfile_open_report report;
+    struct logfile_options log_options = options->log;
+    struct bench_device *device = bench_device_create(0);
+    if (device == NULL)
+        return refuse(verdict, "out of memory");
+    memset(&report, 0, sizeof report);
+    log_options.engine = engine;
+    log_options.io = bench_device_io(device);
+    log_options.report = &report;
+    int error = logfile_open("trial", &log_options, &log);
+    if (error == 0) {
+        *record_max = logfile_record_max(log);
+        error = logfile_close(log);
+    }
+    bench_device_destroy(device);
+    return error == 0 ? 0 : refuse_library(verdict, options, error, report.message);
+}
+
+static int check_library(const struct verdict *verdict, const struct bench_options *options)
+{
+    for (unsigned i = 0; i < options->engine_count; i++) {
+        size_t record_max = 0;
+        if (try_engine(verdict, options, options->engines[i], &record_max) != 0)
+            return -1;
+        if (options->size_max > record_max)
+            return refuse(verdict, "%s %zu: a record has at most %zu bytes%s",
+                          options->size_min == options->size_max ? "--size" : "--size-range",
+                          options->size_max, record_max,
+                          options->log.slot_bytes != 0 ? " with these --slot-bytes"
+                                                       : " (see --slot-bytes)");
+    }
+    return 0;
+}
+
+/* ---- What the machine has ------------------------------------------------------------------------ */
+
+static unsigned most_writers(const struct bench_options *options)
+{
+    unsigned most = 0;
+    for (unsigned i = 0; i < options->writers_count; i++)
+        if (options->writers[i] > most)
+            most = options->writers[i];
+    return most;
+}
+
+static int check_memory(const struct verdict *verdict, const struct bench_options *options)
+{
+    uint64_t needed = bench_payload_bytes(most_writers(options), options->size_max);
+    uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (needed > memory / 2)
+        return refuse(verdict,
+                      "%u writers with records of %zu bytes need %llu MiB of memory for payloads; "
+                      "this machine has %llu",
+                      most_writers(options), options->size_max, (unsigned long long)(needed >> 20),
+                      (unsigned long long)(memory >> 20));
+    return 0;
+}
+
+static int check_pinning(const struct verdict *verdict, const struct bench_options *options,
+                         hwloc_topology_t topology)
+{
+    if (options->pin == BENCH_PIN_NODE && !bench_pin_has_node(topology, options->pin_node))
+        return refuse(verdict, "--pin node:%u: this machine has no such NUMA node to run on",
+                      options->pin_node);
+    if (options->pin != BENCH_PIN_NONE &&
+        !hwloc_topology_get_support(topology)->cpubind->set_thisthread_cpubind)
+        return refuse(verdict, "--pin %s: threads cannot be bound here",
+                      bench_name_of(bench_pin_names, (int)options->pin));
+    return 0;
+}
+
+/* ---- Where the log goes --------------------------------------------------------------------------- */
+
+static int check_writable(const struct verdict *verdict, const struct bench_options *options)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    if (stat(options->dir, &status) != 0)
+        return refuse(verdict, "--dir %s: %s", options->dir, strerror(errno));
+    if (!S_ISDIR(status.st_mode))
+        return refuse(verdict, "--dir %s: not a directory", options->dir);
+    int length =
+        snprintf(path, sizeof path, "%s/logfile-bench-%ld.probe", options->dir, (long)getpid());
+    /* The log's own name is a little longer. */
+    if (length < 0 || (size_t)length > sizeof path - 64)
+        return refuse(verdict, "--dir: the name is too long");
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return refuse(verdict, "--dir %s: not writable: %s", options->dir, strerror(errno));
+    int direct_fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+    unlink(path);
+    close(fd);
+    if (direct_fd >= 0)
+        close(direct_fd);
+    else if (options->log.io_mode == LOGFILE_IO_DIRECT)
+        return refuse(verdict, "--io direct: the file system of %s does not take O_DIRECT",
+                      options->dir);
+    return 0;
+}
+
+static uint64_t whole_blocks(uint64_t bytes)
+{
+    return (bytes + LOGFILE_IO_BLOCK - 1) / LOGFILE_IO_BLOCK * LOGFILE_IO_BLOCK;
+}
+
+/* How large the log of one run becomes, at a guess. */
+static uint64_t run_bytes(const struct bench_options *options, unsigned writers)
+{
+    uint64_t mean = options->size_min + (options->size_max - options->size_min) / 2 + 72;
+    if (options->records > 0)
+        return writers * options->records * whole_blocks(mean);
+    uint64_t per_flush = whole_blocks(writers * options->window * mean);
+    uint64_t per_s =
+        per_flush < BYTES_PER_S / FLUSHES_PER_S ? per_flush * FLUSHES_PER_S : BYTES_PER_S;
+    double seconds = 1.1 * (double)options->duration_ns / (double)BENCH_NS_PER_S + 0.2;
+    if (options->rate > 0 && options->rate * (double)whole_blocks(mean) < (double)per_s)
+        per_s = (uint64_t)(options->rate * (double)whole_blocks(mean));
+    return (uint64_t)(seconds * (double)per_s);
+}
+
+static int check_space(const struct verdict *verdict, const struct bench_options *options)
+{
+    struct statvfs space;
+    uint64_t slot_bytes =
+        options->log.slot_bytes != 0 ? options->log.slot_bytes : DEFAULT_SLOT_BYTES;
+    uint64_t needed = run_bytes(options, most_writers(options)) + PREPARED_BYTES + 2 * slot_bytes;
+    if (statvfs(options->dir, &space) != 0)
+        return refuse(verdict, "--dir %s: %s", options->dir, strerror(errno));
+    uint64_t available = (uint64_t)space.f_bavail * space.f_frsize;
+    if (available < needed)
+        return refuse(verdict, "--dir %s: one log may need %llu MiB, and %llu MiB are free",
+                      options->dir, (unsigned long long)(needed >> 20),
+                      (unsigned long long)(available >> 20));
+    return 0;
+}
+
+int bench_preflight(const struct bench_options *options, hwloc_topology_t topology, char *message,
+                    size_t message_bytes)
+{
+    struct verdict verdict = {message, message_bytes};
+    if (check_library(&verdict, options) != 0 || check_memory(&verdict, options) != 0 ||
+        check_pinning(&verdict, options, topology) != 0)
+        return -1;
+    if (options->device != BENCH_DEVICE_FILE)
+        return 0;
+    return check_writable(&verdict, options) == 0 ? check_space(&verdict, options) : -1;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "progress.h"
+
+#include "clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CLEAR_LINE "\r\033[K"
+
+void bench_progress_init(struct bench_progress *progress, const struct bench_options *options)
+{
+    memset(progress, 0, sizeof *progress);
+    progress->is_terminal = isatty(STDERR_FILENO) == 1;
+    progress->total = (unsigned)options->repeat * options->writers_count * options->engine_count;
+}
+
+void bench_progress_begin(struct bench_progress *progress, const struct bench_run_id *id)
+{
+    progress->current++;
+    progress->last_ns = 0;
+    progress->last_records = 0;
+    snprintf(progress->name, sizeof progress->name, "%s, %u writer%s",
+             bench_name_of(bench_engine_names, (int)id->engine), id->writers,
+             id->writers == 1 ? "" : "s");
+    if (progress->is_terminal)
+        fprintf(stderr, CLEAR_LINE "[%u/%u] %s", progress->current, progress->total,
+                progress->name);
+}
+
+void bench_progress_update(void *arg, uint64_t elapsed_ns, uint64_t records)
+{
+    struct bench_progress *progress = arg;
+    char count[BENCH_NUMBER_BYTES];
+    if (!progress->is_terminal || elapsed_ns <= progress->last_ns)
+        return;
+    double seconds = (double)(elapsed_ns - progress->last_ns) / (double)BENCH_NS_PER_S;
+    double per_s = (double)(records - progress->last_records) / seconds;
+    fprintf(stderr, CLEAR_LINE "[%u/%u] %s: %.1f s, %s records/s", progress->current,
+            progress->total, progress->name, (double)elapsed_ns / (double)BENCH_NS_PER_S,
+            bench_format_count(count, per_s));
+    progress->last_ns = elapsed_ns;
+    progress->last_records = records;
+}
+
+void bench_progress_end(struct bench_progress *progress, const struct bench_result *result)
+{
+    char count[BENCH_NUMBER_BYTES], p50[BENCH_NUMBER_BYTES], p99[BENCH_NUMBER_BYTES];
+    if (progress->is_terminal) {
+        fputs(CLEAR_LINE, stderr);
+        return;
+    }
+    if (result == NULL || !result->measured)
+        return;
+    fprintf(stderr, "[%u/%u] %s: %s records/s, p50 %s us, p99 %s us%s\n", progress->current,
+            progress->total, progress->name, bench_format_count(count, bench_records_per_s(result)),
+            bench_format_number(p50, (double)result->p50_ns / 1000),
+            bench_format_number(p99, (double)result->p99_ns / 1000),
+            result->interrupted ? " (interrupted)" : "");
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "readback.h"
+
+#include "signals.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RECORDS_PER_SIGNAL_CHECK 256
+
+struct readback {
+    const struct bench_payload *payload;
+    unsigned writers;
+    uint64_t records;
+    uint64_t *next; /* for each writer, the number of the record that must come next */
+    char *message;
+    size_t message_bytes;
+};
+
+static int mismatch(const struct readback *readback, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int mismatch(const struct readback *readback, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vsnprintf(readback->message, readback->message_bytes, format, list);
+    va_end(list);
+    return -1;
+}
+
+static int check_record(struct readback *readback, const struct logfile_record *record)
+{
+    unsigned writer;
+    uint64_t number;
+    readback->records++;
+    if (!bench_payload_is_stamped(readback->payload) && record->size < BENCH_STAMP_BYTES)
+        return 0;
+    if (!bench_payload_recognise(readback->payload, record->data, record->size, &writer, &number) ||
+        writer >= readback->writers)
+        return mismatch(readback, "the record at LSN %" PRIu64 " was never appended", record->lsn);
+    /* Records too small for a stamp may lie between two with one. */
+    bool is_due = bench_payload_is_stamped(readback->payload) ? number == readback->next[writer]
+                                                              : number >= readback->next[writer];
+    if (!is_due)
+        return mismatch(readback,
+                        "writer %u: record %" PRIu64 " where %" PRIu64 " was due, at LSN %" PRIu64,
+                        writer, number, readback->next[writer], record->lsn);
+    readback->next[writer] = number + 1;
+    return 0;
+}
+
+static int check_all_records(struct readback *readback, struct logfile_reader *reader)
+{
+    struct logfile_record record;
+    int found;
+    bool was_caught = bench_signals_caught() != 0; /* then a second one ends the program anyway */
+    while ((found = logfile_reader_next(reader, &record)) == 1) {
+        if (check_record(readback, &record) != 0)
+            return -1;
+        if (!was_caught && readback->records % RECORDS_PER_SIGNAL_CHECK == 0 &&
+            bench_signals_caught() != 0)
+            return 1;
+    }
+    if (found < 0)
+        return mismatch(readback, "reading stopped after %" PRIu64 " records: %s",
+                        readback->records, logfile_strerror(found));
+    return 0;
+}
+
+static int check_counts(const struct readback *readback, const struct bench_written *written)
+{
+    uint64_t acked = 0;
+    uint64_t offered = 0;
+    for (unsigned i = 0; i < readback->writers; i++) {
+        acked += written[i].acked;
+        offered += written[i].offered;
+        if (bench_payload_is_stamped(readback->payload) &&
+            (readback->next[i] < written[i].acked || readback->next[i] > written[i].offered))
+            return mismatch(readback,
+                            "writer %u: %" PRIu64 " records found, %" PRIu64 " were acknowledged",
+                            i, readback->next[i], written[i].acked);
+    }
+    if (readback->records < acked || readback->records > offered)
+        return mismatch(readback, "%" PRIu64 " records found, %" PRIu64 " were acknowledged",
+                        readback->records, acked);
+    return 0;
+}
+
+static int check_tail(const struct readback *readback, struct logfile_reader *reader)
+{
+    struct logfile_tail tail;
+    int error = logfile_reader_tail(reader, &tail);
+    if (error != 0)
+        return mismatch(readback, "judging the end of the log: %s", logfile_strerror(error));
+    if (tail.verdict != LOGFILE_CLEAN)
+        return mismatch(readback, "the log was closed, but does not end cleanly, at LSN %" PRIu64,
+                        tail.end_lsn);
+    return 0;
+}
+
+int bench_readback(const char *path, const struct bench_payload *payload,
+                   const struct bench_written *written, unsigned writers, char *message,
+                   size_t message_bytes)
+{
+    struct readback readback = {
+        .payload = payload, .writers = writers, .message = message, .message_bytes = message_bytes};
+    struct logfile_reader *reader = NULL;
+    readback.next = calloc(writers, sizeof *readback.next);
+    if (readback.next == NULL)
+        return mismatch(&readback, "out of memory");
+    int error = logfile_reader_open(path, 0, &reader);
+    int status = error == 0 ? check_all_records(&readback, reader)
+                            : mismatch(&readback, "opening it: %s", logfile_strerror(error));
+    if (status == 0)
+        status = check_counts(&readback, written);
+    if (status == 0)
+        status = check_tail(&readback, reader);
+    logfile_reader_close(reader);
+    free(readback.next);
+    return status;
+}

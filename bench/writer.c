@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "writer.h"
+
+#include "clock.h"
+#include "signals.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+
+static bool gate_pass(struct bench_gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->waiting++;
+    pthread_cond_broadcast(&gate->changed);
+    while (gate->state == BENCH_GATE_SHUT)
+        pthread_cond_wait(&gate->changed, &gate->lock);
+    bool open = gate->state == BENCH_GATE_OPEN;
+    pthread_mutex_unlock(&gate->lock);
+    return open;
+}
+
+void bench_gate_set(struct bench_gate *gate, enum bench_gate_state state)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->state = state;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+void bench_gate_await(struct bench_gate *gate, unsigned count)
+{
+    pthread_mutex_lock(&gate->lock);
+    while (gate->waiting < count)
+        pthread_cond_wait(&gate->changed, &gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static bool has_finished(const struct bench_writer *writer, uint64_t now_ns)
+{
+    uint64_t records = writer->task->run->options->records;
+    if (records > 0)
+        return writer->written.offered >= records;
+    return now_ns >= writer->task->until_ns;
+}
+
+static void fail(struct bench_writer *writer, int error, const char *call)
+{
+    writer->error = error;
+    writer->failed_call = call;
+}
+
+/* `records` of them became durable at end_ns, and one of them took latency_ns. */
+static void count(struct bench_writer *writer, uint64_t records, uint64_t bytes,
+                  uint64_t latency_ns, uint64_t end_ns)
+{
+    writer->written.acked += records;
+    writer->last_end_ns = end_ns;
+    if (end_ns < writer->task->from_ns || end_ns >= writer->task->until_ns)
+        return;
+    writer->records += records;
+    writer->payload_bytes += bytes;
+    bench_histogram_add(&writer->latency_ns, latency_ns);
+}
+
+/* Appends the next record and counts it with the latency since begin_ns.  The time of its end, or 0
+ * when the writer must stop. */
+static uint64_t append_one(struct bench_writer *writer, uint64_t begin_ns)
+{
+    struct bench_task *task = writer->task;
+    struct bench_piece piece;
+    bench_payload_take(task->run->payload, writer->index, writer->written.offered, &piece);
+    writer->written.offered++;
+    int error = logfile_append(task->log, piece.data, piece.size, NULL);
+    bench_payload_return(&piece);
+    if (error != 0) {
+        fail(writer, error, "append");
+        return 0;
+    }
+    uint64_t end_ns = bench_now_ns();
+    count(writer, 1, piece.size, end_ns - begin_ns, end_ns);
+    return end_ns;
+}
+
+static void append_closed_loop(struct bench_writer *writer)
+{
+    uint64_t now_ns = bench_now_ns();
+    while (now_ns != 0 && !has_finished(writer, now_ns))
+        now_ns = append_one(writer, now_ns);
+}
+
+/* Waits until due_ns; false when the run is over first. */
+static bool wait_for_turn(struct bench_writer *writer, uint64_t due_ns)
+{
+    if (due_ns >= writer->task->until_ns)
+        return false;
+    if (bench_now_ns() >= due_ns)
+        return true;
+    struct timespec due = bench_timespec(due_ns);
+    int result;
+    do
+        result = sem_clockwait(&writer->hurry, CLOCK_MONOTONIC, &due);
+    while (result != 0 && errno == EINTR);
+    return result != 0;
+}
+
+/* The writers' turns interleave: together they make an even schedule of `rate` records a second.  A
+ * latency starts when the record was due, so that one slow append shows in all that it delays. */
+static void append_open_loop(struct bench_writer *writer)
+{
+    struct bench_task *task = writer->task;
+    double interval_ns = (double)BENCH_NS_PER_S / task->run->options->rate;
+    double turn = writer->index;
+    uint64_t now_ns = bench_now_ns();
+    while (now_ns != 0 && !has_finished(writer, now_ns)) {
+        uint64_t due_ns = task->start_ns + (uint64_t)(turn * interval_ns);
+        if (!wait_for_turn(writer, due_ns))
+            return;
+        now_ns = append_one(writer, due_ns);
+        turn += task->run->writers;
+    }
+}
+
+static uint64_t next_random(struct bench_writer *writer)
+{
+    writer->random += UINT64_C(0x9e3779b97f4a7c15);
+    return bench_mix(writer->random);
+}
+
+/* Submits `records` records.  The time just before the one numbered `sampled`, or 0 on failure. */
+static uint64_t submit_window(struct bench_writer *writer, uint64_t records, uint64_t sampled,
+                              uint64_t *bytes, uint64_t *lsn)
+{
+    struct bench_task *task = writer->task;
+    uint64_t begin_ns = 0;
+    *bytes = 0;
+    for (uint64_t i = 0; i < records; i++) {
+        struct bench_piece piece;
+        if (i == sampled)
+            begin_ns = bench_now_ns();
+        bench_payload_take(task->run->payload, writer->index, writer->written.offered, &piece);
+        writer->written.offered++;
+        int error = logfile_submit(task->log, piece.data, piece.size, NULL, lsn);
+        bench_payload_return(&piece);
+        if (error != 0) {
+            fail(writer, error, "submit");
+            return 0;
+        }
+        *bytes += piece.size;
+    }
+    return begin_ns;
+}
+
+static uint64_t window_size(const struct bench_writer *writer)
+{
+    const struct bench_options *options = writer->task->run->options;
+    uint64_t left = options->records - writer->written.offered;
+    return options->records > 0 && left < options->window ? left : options->window;
+}
+
+/* Submits a window, then waits for its last record, which makes all of it durable. */
+static void submit_loop(struct bench_writer *writer)
+{
+    uint64_t now_ns = bench_now_ns();
+    while (!has_finished(writer, now_ns)) {
+        uint64_t bytes;
+        uint64_t lsn = 0;
+        uint64_t records = window_size(writer);
+        uint64_t sampled = next_random(writer) % records;
+        uint64_t begin_ns = submit_window(writer, records, sampled, &bytes, &lsn);
+        if (begin_ns == 0)
+            return;
+        int error = logfile_wait(writer->task->log, lsn, NULL);
+        if (error != 0) {
+            fail(writer, error, "wait");
+            return;
+        }
+        now_ns = bench_now_ns();
+        count(writer, records, bytes, now_ns - begin_ns, now_ns);
+    }
+}
+
+static void bind_writer(struct bench_writer *writer)
+{
+    struct bench_task *task = writer->task;
+    if (task->sets == NULL)
+        return;
+    int error = bench_pin_thread(task->run->topology, task->sets[writer->index]);
+    if (error != 0)
+        fail(writer, error, "pinning a writer");
+}
+
+void *bench_writer_main(void *arg)
+{
+    struct bench_writer *writer = arg;
+    const struct bench_options *options = writer->task->run->options;
+    bench_signals_leave_to_main();
+    bind_writer(writer);
+    if (gate_pass(&writer->task->gate)) {
+        if (options->rate > 0)
+            append_open_loop(writer);
+        else if (options->window > 1)
+            submit_loop(writer);
+        else
+            append_closed_loop(writer);
+    }
+    eventfd_write(writer->task->done_fd, 1);
+    return NULL;
+}

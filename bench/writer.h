@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A writer: a thread that does nothing but take a record, append it, read the clock and count.
+ * Writers share no memory that is written, and learn that the time is over from the clock that they
+ * read anyway.
+ */
+#ifndef BENCH_WRITER_H
+#define BENCH_WRITER_H
+
+#include "histogram.h"
+#include "workload.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+
+enum bench_gate_state {
+    BENCH_GATE_SHUT = 0,
+    BENCH_GATE_OPEN,
+    BENCH_GATE_CANCELLED
+};
+
+/* Holds the writers back until all of them are there and the log is open. */
+struct bench_gate {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned waiting;
+    enum bench_gate_state state;
+};
+
+/* What the writers of a run share.  W: the main thread, before it opens the gate. */
+struct bench_task {
+    const struct bench_run *run;
+    struct logfile *log;
+    hwloc_cpuset_t *sets; /* where to run, one for each writer; NULL: anywhere */
+    int done_fd;          /* an eventfd: each writer adds 1 when it ends */
+    uint64_t start_ns;    /* when the gate was opened */
+    uint64_t from_ns;     /* the timed part */
+    uint64_t until_ns;    /* UINT64_MAX: until every writer has appended its records */
+    struct bench_gate gate;
+};
+
+/* W: its own thread.  R: the main thread, when it has joined it. */
+struct bench_writer {
+    struct bench_task *task;
+    unsigned index;
+    pthread_t thread;
+    sem_t hurry; /* posted: a writer that waits for its turn is to end */
+    int error;
+    const char *failed_call;
+    struct bench_written written;
+    uint64_t records; /* counted: durable within the timed part */
+    uint64_t payload_bytes;
+    uint64_t last_end_ns;
+    uint64_t random;
+    struct bench_histogram latency_ns;
+} __attribute__((aligned(128)));
+
+void bench_gate_set(struct bench_gate *gate, enum bench_gate_state state);
+/* Waits until `count` writers wait at the gate. */
+void bench_gate_await(struct bench_gate *gate, unsigned count);
+
+/* The thread.  arg is the struct bench_writer. */
+void *bench_writer_main(void *arg);
+
+#endif /* BENCH_WRITER_H */

@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * logfile.h - a durable, concurrent, append-only log file.
+ *
+ * Many threads append at once; what they append becomes durable together, with one write and one
+ * sync for a whole group, and the same promise as a sync each: when logfile_append returns 0, the
+ * record is on stable storage.
+ *
+ *     struct logfile *log;
+ *     uint64_t lsn;
+ *     int error = logfile_open("orders.log", NULL, &log);
+ *     if (error == 0)
+ *         error = logfile_append(log, "hello", 5, &lsn);
+ *
+ * Words.  A *record* is the bytes of one append.  Its *LSN* is its 64-bit byte position in the log;
+ * LSNs grow for ever and are never reused.  An *epoch* is the group of records that one write and
+ * one sync make durable.  The *durable LSN* is the position below which every record is on stable
+ * storage.
+ *
+ * Results.  Functions that return int return 0 (or a documented positive value) on success, and
+ * else -errno or one of the LOGFILE_E codes; logfile_strerror names them all.  Out-parameters are
+ * unchanged on an error unless the function says otherwise.
+ *
+ * Deadlines are absolute times of CLOCK_MONOTONIC; NULL waits for ever; a time that has passed asks
+ * once and does not wait.
+ *
+ * How an append ends:
+ *   durable      0.
+ *   not written  an error, *lsnp unchanged: no trace of the record will ever be read.
+ *   pending      -ETIMEDOUT with *lsnp set: it is in the log and will become durable unless the log
+ *                fails; ask again with logfile_wait(log, *lsnp, ...).
+ *   in doubt     LOGFILE_EFAILED with *lsnp set: the write or sync of its group, or of one before
+ *                it, failed.  Only reopening the log tells.
+ *
+ * The first failed write or sync fails the log for good: a failed sync is never retried, because
+ * the kernel may have dropped what it could not write.  Records below the durable LSN are safe.
+ *
+ * Threads.  Every function may be called from any thread at any time, except logfile_close, which
+ * must be the last call on its log, and the calls on one reader, which one thread at a time may
+ * make.  No function may be called from a signal handler.  After fork the child gets
+ * LOGFILE_EFORKED from every call on a log that its parent opened.
+ *
+ * Nothing is allocated after logfile_open, and there is no global state: a process may have
+ * several logs open.
+ *
+ * "Not in this version" marks what answers -ENOSYS until a later release.
+ */
+#ifndef LOGFILE_H
+#define LOGFILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default) /* the library hides everything else */
+
+#define LOGFILE_VERSION_MAJOR 0
+#define LOGFILE_VERSION_MINOR 1
+#define LOGFILE_VERSION_PATCH 0
+#define LOGFILE_VERSION_STRING "0.1.0"
+
+/* ---------------------------------------------------------------------------------------------
+ * Errors, below every -errno.
+ */
+#define LOGFILE_ECORRUPT (-5001) /* damaged: the LSN range is in the report or the reader's tail */
+#define LOGFILE_ETOOBIG (-5002)  /* record larger than logfile_record_max */
+#define LOGFILE_ECLOSED (-5003)  /* the log is shutting down or shut down */
+#define LOGFILE_EFAILED (-5004)  /* a write or sync failed; see logfile_failure */
+#define LOGFILE_ELOCKED (-5005)  /* the log is open for appending elsewhere */
+#define LOGFILE_EFORMAT (-5006)  /* not a log, or one of another version, byte order or feature */
+#define LOGFILE_EFORKED (-5007)  /* the handle belongs to the parent process */
+#define LOGFILE_ETRIMMED (-5008) /* below logfile_oldest_lsn */
+
+/*
+ * Names an error.
+ *
+ * error:    what a function of this library returned.
+ * Returns:  a static string, never NULL; "success" for 0 and above.
+ * Threads:  any.  Blocking: no.
+ */
+const char *logfile_strerror(int error);
+
+/* ---------------------------------------------------------------------------------------------
+ * Options.  A zeroed struct, or NULL in its place, means every default.
+ */
+
+/* How appends become durable.  Not stored in the file: any engine opens any log. */
+enum logfile_engine {
+    LOGFILE_ENGINE_RING = 0, /* lock-free group commit: reserve by fetch-add, flip by swap */
+    LOGFILE_ENGINE_MUTEX,    /* group commit the classic way: one mutex, two buffers, broadcast */
+    LOGFILE_ENGINE_SERIAL    /* one write and one sync per record, under a mutex: the floor */
+};
+
+/* How ring writers take space.  Not in this version: only FAA; the others answer -ENOSYS. */
+enum logfile_reserve_policy {
+    LOGFILE_RESERVE_FAA = 0, /* one atomic fetch-add */
+    LOGFILE_RESERVE_CAS,
+    LOGFILE_RESERVE_TICKET,
+    LOGFILE_RESERVE_MCS,
+    LOGFILE_RESERVE_MUTEX
+};
+
+/* Who writes and syncs for the ring. */
+enum logfile_flusher {
+    LOGFILE_FLUSHER_HYBRID =
+        0,                     /* a waiting writer where that saves a thread hop, else the thread */
+    LOGFILE_FLUSHER_SEQUENCER, /* always the sequencer thread */
+    LOGFILE_FLUSHER_LEADER     /* always a waiting writer; there is no sequencer thread */
+};
+
+/* How ring writers wait. */
+enum logfile_wait_strategy {
+    LOGFILE_WAIT_ADAPTIVE = 0, /* spin where the device is fast enough for it to pay, then sleep */
+    LOGFILE_WAIT_BLOCK,        /* sleep at once */
+    LOGFILE_WAIT_SPIN          /* never sleep: only where every writer has a core to itself */
+};
+
+enum logfile_io_mode {
+    LOGFILE_IO_AUTO = 0, /* direct where the file system takes it; logfile_stats says which */
+    LOGFILE_IO_BUFFERED, /* through the page cache */
+    LOGFILE_IO_DIRECT    /* O_DIRECT, or an error */
+};
+
+enum logfile_sync {
+    LOGFILE_SYNC_FDATASYNC = 0, /* fdatasync after each write */
+    LOGFILE_SYNC_DSYNC,         /* writes with RWF_DSYNC */
+    LOGFILE_SYNC_NONE           /* UNSAFE: never syncs, promises nothing; for measuring only */
+};
+
+/* What is done to the blocks ahead of the log's end, off the commit path. */
+enum logfile_prepare {
+    LOGFILE_PREPARE_ZERO = 0, /* allocate, and write zeros while there is time: fastest syncs */
+    LOGFILE_PREPARE_ALLOCATE, /* allocate only */
+    LOGFILE_PREPARE_NONE      /* grow at each write; a full disk then fails the log */
+};
+
+enum logfile_checksum {
+    LOGFILE_CHECKSUM_FULL = 0, /* CRC32C over header and payload */
+    LOGFILE_CHECKSUM_HEADER    /* over the header only: torn and rotten payloads go unnoticed */
+};
+
+/* open_flags */
+#define LOGFILE_OPEN_EXISTING 0x1u  /* do not create: -ENOENT */
+#define LOGFILE_OPEN_EXCLUSIVE 0x2u /* create only: -EEXIST */
+
+/* Threads that a log starts. */
+enum logfile_thread {
+    LOGFILE_THREAD_SEQUENCER = 0,
+    LOGFILE_THREAD_PREPARER
+};
+
+/* What was found at the end of a log. */
+enum logfile_verdict {
+    LOGFILE_CLEAN = 0, /* closed cleanly */
+    LOGFILE_TORN,      /* not closed cleanly; what follows end_lsn was never promised */
+    LOGFILE_CORRUPT,   /* damaged: records up to promised_lsn were durable and cannot be read */
+    LOGFILE_LIVE       /* a writer has it open: no verdict */
+};
+
+struct logfile_tail {
+    enum logfile_verdict verdict;
+    uint32_t incarnation;  /* how often the log has been opened for appending */
+    uint64_t end_lsn;      /* end of the last valid epoch; the damage, if any, starts here */
+    uint64_t promised_lsn; /* greatest durable LSN that the log's epochs promise */
+    uint64_t resume_lsn;   /* CORRUPT: the next whole epoch behind the damage, 0: none; else
+                              end_lsn */
+    uint64_t last_epoch;   /* number of the last valid epoch */
+    uint64_t cut_bytes;    /* TORN: non-zero extent behind end_lsn that belongs to no epoch */
+    uint64_t reserved[4];
+};
+
+/* Filled by logfile_open, also when it fails. */
+struct logfile_open_report {
+    struct logfile_tail tail; /* what recovery found; zero when it did not get that far */
+    char message[256];        /* one line: what is wrong and where; empty on success */
+    uint64_t reserved[8];
+};
+
+struct logfile_io; /* logfile_io.h */
+
+struct logfile_options {
+    enum logfile_engine engine;
+    enum logfile_reserve_policy reserve;
+    enum logfile_flusher flusher;
+    enum logfile_wait_strategy wait;
+    enum logfile_io_mode io_mode;
+    enum logfile_sync sync;
+    enum logfile_prepare prepare;
+    enum logfile_checksum checksum;
+    unsigned open_flags;    /* LOGFILE_OPEN_* */
+    mode_t mode;            /* permissions of a file that is created; 0: 0644, less the umask */
+    size_t slot_bytes;      /* one buffer; power of two, 8 KiB to 64 MiB; 0: 8 MiB.  A log keeps the
+                            slot_bytes that it was created with; another value is -EINVAL */
+    unsigned slot_count;    /* buffers; power of two, 2 to 64; 0: 4 */
+    uint64_t prepare_bytes; /* how far ahead blocks are prepared, 0: 64 MiB; at least two slots are
+                               always allocated ahead */
+    uint64_t segment_bytes; /* a directory of segments; not in this version: 0, else -ENOSYS */
+    const struct logfile_io *io;        /* NULL: logfile_io_posix() */
+    struct logfile_open_report *report; /* NULL, or filled before logfile_open returns */
+    void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
+    void *thread_arg;
+    void *(*ring_alloc)(void *arg, size_t bytes); /* zeroed, 4 KiB-aligned; NULL: mmap */
+    void (*ring_free)(void *arg, void *memory, size_t bytes);
+    void *ring_arg;
+    uint64_t reserved[16]; /* must be zero */
+};
+
+/* ---------------------------------------------------------------------------------------------
+ * Opening and closing.
+ */
+
+/*
+ * Opens a log for appending, recovering it first; creates it if there is none.
+ *
+ * path:     a regular file, or a name that does not exist yet.  Symbolic links are refused.
+ * options:  NULL for every default.
+ * logp:     receives the log.
+ * Returns:  0.  A torn tail is cut and is no error; options->report tells of it.
+ * Errors:   -EINVAL (NULL path or logp, unknown option value, size out of range or in conflict with
+ *           the log on disk), LOGFILE_EFORMAT, LOGFILE_ELOCKED, LOGFILE_ECORRUPT (the file is left
+ *           untouched), -ELOOP (symbolic link), -EISDIR, -ESPIPE (FIFO, socket, device), -ENOENT,
+ *           -EEXIST, -ENOSPC, -ENOSYS (what this version does not have), any -errno of open, read,
+ *           write and sync.  On an error nothing has been created.
+ * Threads:  any.
+ * Blocking: reads the whole log; writes and syncs; starts up to two threads.
+ * Ordering: when it returns 0, what was recovered is durable.
+ */
+struct logfile;
+int logfile_open(const char *path, const struct logfile_options *options, struct logfile **logp);
+
+/*
+ * Ends appending: later appends get LOGFILE_ECLOSED, what was appended before becomes durable,
+ * every waiter returns, and the log is marked as closed cleanly.
+ *
+ * deadline: NULL, or when to stop waiting for the flush.
+ * Returns:  0; again 0 when called again.
+ * Errors:   -EINVAL, -ETIMEDOUT (still shutting down: call again), LOGFILE_EFAILED,
+ *           LOGFILE_EFORKED.
+ * Threads:  any, also several at once, also while others append.
+ * Blocking: until the last flush, or the deadline.  Under the flushers that run in a waiting writer
+ *           (leader, mutex, serial) a device that hangs can hold it longer.
+ * Progress: not behind an unpublished reservation: one that is never published holds it up.
+ */
+int logfile_shutdown(struct logfile *log, const struct timespec *deadline);
+
+/*
+ * Shuts down and frees.  The handle is gone afterwards, also on LOGFILE_EFAILED.
+ *
+ * log:      NULL is allowed and does nothing.
+ * Returns:  0.
+ * Errors:   LOGFILE_EFAILED (closed, but the log had failed), -EBUSY (a reservation is out;
+ *           nothing happened), LOGFILE_EFORKED (nothing happened; the child cannot free it).
+ * Threads:  one, when every other call on the log has returned.
+ * Blocking: as logfile_shutdown without a deadline.
+ */
+int logfile_close(struct logfile *log);
+
+/* ---------------------------------------------------------------------------------------------
+ * Appending.
+ */
+
+/*
+ * Appends one record and returns when it is durable.
+ *
+ * data, size: the payload, 0 to logfile_record_max bytes; NULL only with size 0.
+ * lsnp:     NULL, or receives the record's LSN.
+ * Returns:  0: durable.
+ * Errors:   -EINVAL, LOGFILE_ETOOBIG, LOGFILE_ECLOSED, -ENOSPC (nothing reserved; later appends
+ *           succeed when space returns), LOGFILE_EFAILED (in doubt if *lsnp was set, else not
+ *           written), LOGFILE_EFORKED.
+ * Threads:  any.
+ * Blocking: until durable.
+ * Progress: reserving is one fetch-add.  The group as a whole waits for its slowest writer between
+ *           reserve and publish, and for the device.
+ * Ordering: records of one thread have growing LSNs; a record that is durable makes every record
+ *           with a smaller LSN durable.
+ */
+int logfile_append(struct logfile *log, const void *data, size_t size, uint64_t *lsnp);
+
+/*
+ * Appends one record and waits for it until a deadline.
+ *
+ * deadline: when to stop waiting.
+ * Returns:  0: durable.
+ * Errors:   as logfile_append, and -ETIMEDOUT: pending if *lsnp was set, else not written.
+ * Threads:  any.
+ * Blocking: until durable or the deadline; with one it never flushes itself, so a device that hangs
+ *           cannot hold it (not so under the leader flusher and the mutex and serial engines).
+ * Ordering: as logfile_append.
+ */
+int logfile_append_until(struct logfile *log, const void *data, size_t size,
+                         const struct timespec *deadline, uint64_t *lsnp);
+
+/*
+ * Appends one record that is gathered from several buffers.
+ *
+ * iov, iov_count: the payload, in order; 0 to 1024 buffers, together at most logfile_record_max.
+ * Returns, errors, threads, blocking, progress, ordering: as logfile_append.
+ */
+int logfile_appendv(struct logfile *log, const struct iovec *iov, int iov_count, uint64_t *lsnp);
+
+/*
+ * Puts one record into the log without waiting for it to be durable.
+ *
+ * deadline: bounds the wait for room in the ring.
+ * lsnp:     NULL, or receives the LSN, to be passed to logfile_wait.
+ * Returns:  0: in the ring.  It becomes durable without another call, except under the leader
+ *           flusher and the mutex engine (by the next wait, flush, shutdown or full buffer); under
+ *           serial it is durable on return.
+ * Errors:   as logfile_append, and -ETIMEDOUT: not written.
+ * Threads:  any.
+ * Blocking: only while the ring is full.
+ * Ordering: as logfile_append.
+ */
+int logfile_submit(struct logfile *log, const void *data, size_t size,
+                   const struct timespec *deadline, uint64_t *lsnp);
+
+/*
+ * Submits several records, all or none, next to each other.  Not in this version: -ENOSYS.
+ *
+ * records, count: one record each.  lsns: NULL, or receives `count` LSNs.
+ * Returns, errors, threads, blocking, ordering: as logfile_submit.
+ */
+int logfile_submit_batch(struct logfile *log, const struct iovec *records, int count,
+                         const struct timespec *deadline, uint64_t *lsns);
+
+/*
+ * Waits until a record is durable.
+ *
+ * lsn:      what an append or submit returned.
+ * deadline: NULL, or when to stop waiting.
+ * Returns:  0: durable, whatever the deadline and whatever has failed since.
+ * Errors:   -ETIMEDOUT (pending), LOGFILE_EFAILED (in doubt), -EINVAL (NULL log, or an LSN at or
+ *           beyond logfile_next_lsn), LOGFILE_EFORKED.
+ * Threads:  any.
+ * Blocking: until durable or the deadline.
+ */
+int logfile_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline);
+
+/*
+ * Waits until everything is durable that any thread submitted before the call.
+ *
+ * Returns:  0.
+ * Errors:   -ETIMEDOUT, LOGFILE_EFAILED, -EINVAL, LOGFILE_EFORKED.
+ * Threads:  any.
+ * Blocking: until durable or the deadline; not held up by what is submitted after the call.
+ */
+int logfile_flush(struct logfile *log, const struct timespec *deadline);
+
+/*
+ * Zero-copy: reserve room for a record, fill it in place, publish or abandon it.  Until then the
+ * reservation holds back its epoch and all later ones, so the thread that holds one must not wait
+ * on the same log.  Not in this version: -ENOSYS (logfile_abandon does nothing).
+ */
+struct logfile_reservation {
+    void *data;  /* where the payload goes */
+    size_t size; /* its bytes */
+    uint64_t reserved[6];
+};
+/*
+ * size: payload bytes.  deadline: bounds the wait for room.  reservation: receives data and size.
+ * Returns, errors, threads, blocking: as logfile_submit; -ENOTSUP outside the ring engine.
+ */
+int logfile_reserve(struct logfile *log, size_t size, const struct timespec *deadline,
+                    struct logfile_reservation *reservation);
+/* Hands the filled record over.  lsnp: NULL, or receives the LSN.  Never blocks. */
+int logfile_publish(struct logfile *log, struct logfile_reservation *reservation, uint64_t *lsnp);
+/* Gives the room back as padding: no record. */
+void logfile_abandon(struct logfile *log, struct logfile_reservation *reservation);
+
+/* ---------------------------------------------------------------------------------------------
+ * State.
+ */
+
+/*
+ * The position below which every record is on stable storage.
+ *
+ * Returns:  an LSN; 0 for a NULL log or in a forked child.
+ * Threads:  any.  Blocking: no.
+ * Ordering: an acquire; what it returns never falls.
+ */
+uint64_t logfile_durable_lsn(struct logfile *log);
+
+/* The position that the next record will not be below; otherwise as logfile_durable_lsn. */
+uint64_t logfile_next_lsn(struct logfile *log);
+
+/* The position of the oldest record that is kept; otherwise as logfile_durable_lsn. */
+uint64_t logfile_oldest_lsn(struct logfile *log);
+
+/* The largest payload of one record in bytes: slot_bytes less the headers.  0 for a NULL log. */
+size_t logfile_record_max(struct logfile *log);
+
+/*
+ * A descriptor that becomes readable when the durable LSN advances or the log fails.  It is the
+ * log's own and nonblocking.  Not in this version: -ENOSYS.
+ */
+int logfile_event_fd(struct logfile *log);
+
+/*
+ * Tells that records below an LSN are no longer needed.  Not in this version: -ENOSYS.
+ */
+int logfile_trim(struct logfile *log, uint64_t lsn);
+
+/* Bucket i counts values of [2^i, 2^(i+1)); bucket 0 also counts 0. */
+struct logfile_histogram {
+    uint64_t count;
+    uint64_t sum;
+    uint64_t max;
+    uint64_t bucket[48];
+};
+
+struct logfile_stats {
+    enum logfile_engine engine;
+    enum logfile_io_mode io_mode; /* what auto chose: BUFFERED or DIRECT */
+    size_t slot_bytes;
+    unsigned slot_count;
+    uint32_t incarnation;
+    uint64_t durable_lsn;
+
+    uint64_t records;                  /* flushed, since the log was opened */
+    uint64_t bytes;                    /* of payload and record headers in them */
+    uint64_t epochs;                   /* flushes that carried records */
+    uint64_t syncs;                    /* by flushes; RWF_DSYNC writes count */
+    uint64_t device_bytes;             /* written to the log, zero-fill and headers included */
+    uint64_t zero_fill_bytes;          /* part of device_bytes */
+    uint64_t inline_flushes;           /* made by a waiting writer */
+    uint64_t sequencer_flushes;        /* made by the sequencer thread */
+    uint64_t overshoots;               /* reservations that did not fit and started afresh */
+    uint64_t wakeups;                  /* wake calls that the kernel was asked for */
+    uint64_t waits_durable;            /* sleeps: for durability, */
+    uint64_t waits_flip;               /* for the next epoch, */
+    uint64_t waits_space;              /* for allocated space, */
+    uint64_t waits_zero_fill;          /* of the flusher for one chunk of zero-fill */
+    uint64_t gathers;                  /* epochs that waited for writers to come back, */
+    uint64_t gather_timeouts;          /* of those, the ones that waited in vain */
+    uint64_t stalls;                   /* flushes that waited for a late publish */
+    struct logfile_histogram flush_ns; /* write + sync of one epoch */
+    struct logfile_histogram stall_ns; /* waits for a late publish */
+    struct logfile_histogram records_per_epoch;
+    uint64_t reserved[32];
+};
+
+/*
+ * Copies the counters.  They are exact when the log is idle; else each is recent.
+ *
+ * Returns:  0.  Errors: -EINVAL, LOGFILE_EFORKED.  Threads: any.  Blocking: no.
+ */
+int logfile_stats(struct logfile *log, struct logfile_stats *out);
+
+/* What failed a log. */
+struct logfile_failure {
+    int error;       /* -errno of the failed call; 0: the log has not failed */
+    char call[16];   /* "write", "sync", "zero-fill", "allocate" */
+    uint64_t offset; /* where in the file; for a sync, of the epoch that it was for */
+    uint64_t reserved[4];
+};
+
+/*
+ * Tells whether the log has failed, and of what.
+ *
+ * Returns:  0, also when it has not failed (out->error is 0).  Errors: -EINVAL, LOGFILE_EFORKED.
+ * Threads:  any.  Blocking: no.
+ */
+int logfile_failure(struct logfile *log, struct logfile_failure *out);
+
+/* ---------------------------------------------------------------------------------------------
+ * Reading.  A reader never returns a record that is not durable.
+ */
+
+struct logfile_reader;
+
+struct logfile_record {
+    const void *data; /* valid until the next call on the reader */
+    size_t size;
+    uint64_t lsn;
+};
+
+/*
+ * Opens a log for reading, with or without a writer in this or another process.
+ *
+ * path:     as logfile_open; never created.
+ * lsn:      0 for the oldest record; else reading starts at the first record at or after it.
+ * readerp:  receives the reader.
+ * Returns:  0.
+ * Errors:   -EINVAL, -ENOENT, LOGFILE_EFORMAT, LOGFILE_ECORRUPT (both file headers damaged),
+ *           LOGFILE_ETRIMMED, -ENOMEM, -ELOOP, -EISDIR, -ESPIPE, any -errno of open and read.
+ * Threads:  any.  Blocking: reads.
+ */
+int logfile_reader_open(const char *path, uint64_t lsn, struct logfile_reader **readerp);
+
+/* As logfile_reader_open, on an io table of the caller's.  io: NULL for logfile_io_posix(). */
+int logfile_reader_open_io(const char *path, uint64_t lsn, const struct logfile_io *io,
+                           struct logfile_reader **readerp);
+
+/* Opens a reader that follows a handle to its durable LSN.  Not in this version: -ENOSYS. */
+int logfile_reader_open_log(struct logfile *log, uint64_t lsn, struct logfile_reader **readerp);
+
+/*
+ * Reads the next record.
+ *
+ * record:   receives it; data stays valid until the next call on the reader.
+ * Returns:  1: a record.  0: the end of what is durable; not sticky, call again after more was
+ *           appended.
+ * Errors:   LOGFILE_ECORRUPT: records that were promised cannot be read; logfile_reader_tail names
+ *           the range, logfile_reader_skip goes past it.  LOGFILE_ETRIMMED.  -ENOMEM.  -EINVAL.
+ *           Any -errno of read and sync: never taken for the end of the log; call again.
+ * Threads:  one at a time per reader.
+ * Blocking: reads; syncs before it returns what no later epoch has promised yet.
+ * Ordering: LSNs grow.
+ */
+int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *record);
+
+/* Waits for more to read.  Not in this version: -ENOSYS. */
+int logfile_reader_wait(struct logfile_reader *reader, const struct timespec *deadline);
+
+/*
+ * Goes past a corrupt range, to the next valid epoch.
+ *
+ * Returns:  0.
+ * Errors:   -EINVAL (also when the last call did not find LOGFILE_ECORRUPT), -ENOENT (nothing valid
+ *           follows), any -errno of read.
+ * Threads:  one at a time per reader.  Blocking: reads.
+ */
+int logfile_reader_skip(struct logfile_reader *reader);
+
+/*
+ * Tells how the log ends, as far as this reader has read: call it when logfile_reader_next returned
+ * 0 or LOGFILE_ECORRUPT.
+ *
+ * Returns:  0.  Errors: -EINVAL, -EAGAIN (records are left to read), any -errno of read.
+ * Threads:  one at a time per reader.  Blocking: reads.
+ */
+int logfile_reader_tail(struct logfile_reader *reader, struct logfile_tail *tail);
+
+/* Frees the reader; NULL is allowed.  Threads: one, last. */
+void logfile_reader_close(struct logfile_reader *reader);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LOGFILE_H */

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one place where atomic operations come from.  Every operation carries its order in its name;
+ * every use carries a label, M1 to Mn, that docs/MEMORY_ORDERING.md explains with its partner.
+ *
+ * Production builds run on Concurrency Kit: ck_pr operations, and the fences ck_pr_fence_acquire,
+ * _release and _memory.  ThreadSanitizer sees neither inline assembly nor stand-alone fences, so
+ * with LF_ATOMIC_BUILTIN the same names map onto the compiler's __atomic builtins.
+ */
+#ifndef LF_ATOMIC_H
+#define LF_ATOMIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#if !defined(LF_ATOMIC_BUILTIN)
+
+#include <ck_pr.h>
+
+static inline void lf_pause(void)
+{
+    ck_pr_stall();
+}
+
+/* Sequential consistency between what is before and what is after. */
+static inline void lf_fence(void)
+{
+    ck_pr_fence_memory();
+}
+
+#define LF_ATOMIC_DEFINE(bits)                                                                     \
+    static inline uint##bits##_t lf_load_relaxed_##bits(const uint##bits##_t *p)                   \
+    {                                                                                              \
+        return ck_pr_load_##bits(p);                                                               \
+    }                                                                                              \
+    static inline uint##bits##_t lf_load_acquire_##bits(const uint##bits##_t *p)                   \
+    {                                                                                              \
+        uint##bits##_t value = ck_pr_load_##bits(p);                                               \
+        ck_pr_fence_acquire();                                                                     \
+        return value;                                                                              \
+    }                                                                                              \
+    static inline void lf_store_relaxed_##bits(uint##bits##_t *p, uint##bits##_t value)            \
+    {                                                                                              \
+        ck_pr_store_##bits(p, value);                                                              \
+    }                                                                                              \
+    static inline void lf_store_release_##bits(uint##bits##_t *p, uint##bits##_t value)            \
+    {                                                                                              \
+        ck_pr_fence_release();                                                                     \
+        ck_pr_store_##bits(p, value);                                                              \
+    }                                                                                              \
+    static inline uint##bits##_t lf_fetch_add_relaxed_##bits(uint##bits##_t *p, uint##bits##_t n)  \
+    {                                                                                              \
+        return ck_pr_faa_##bits(p, n);                                                             \
+    }                                                                                              \
+    static inline uint##bits##_t lf_fetch_add_acquire_##bits(uint##bits##_t *p, uint##bits##_t n)  \
+    {                                                                                              \
+        uint##bits##_t value = ck_pr_faa_##bits(p, n);                                             \
+        ck_pr_fence_acquire();                                                                     \
+        return value;                                                                              \
+    }                                                                                              \
+    static inline void lf_add_release_##bits(uint##bits##_t *p, uint##bits##_t n)                  \
+    {                                                                                              \
+        ck_pr_fence_release();                                                                     \
+        ck_pr_add_##bits(p, n);                                                                    \
+    }                                                                                              \
+    static inline uint##bits##_t lf_swap_acq_rel_##bits(uint##bits##_t *p, uint##bits##_t value)   \
+    {                                                                                              \
+        ck_pr_fence_release();                                                                     \
+        value = ck_pr_fas_##bits(p, value);                                                        \
+        ck_pr_fence_acquire();                                                                     \
+        return value;                                                                              \
+    }                                                                                              \
+    static inline bool lf_cas_acq_rel_##bits(uint##bits##_t *p, uint##bits##_t expected,           \
+                                             uint##bits##_t value)                                 \
+    {                                                                                              \
+        ck_pr_fence_release();                                                                     \
+        bool swapped = ck_pr_cas_##bits(p, expected, value);                                       \
+        ck_pr_fence_acquire();                                                                     \
+        return swapped;                                                                            \
+    }
+
+#else /* LF_ATOMIC_BUILTIN */
+
+static inline void lf_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#else
+    __asm__ volatile("yield");
+#endif
+}
+
+/* An operation instead of a fence: ThreadSanitizer does not model fences. */
+static inline void lf_fence(void)
+{
+    static uint32_t word;
+    __atomic_fetch_add(&word, 0, __ATOMIC_SEQ_CST);
+}
+
+#define LF_ATOMIC_DEFINE(bits)                                                                     \
+    static inline uint##bits##_t lf_load_relaxed_##bits(const uint##bits##_t *p)                   \
+    {                                                                                              \
+        return __atomic_load_n(p, __ATOMIC_RELAXED);                                               \
+    }                                                                                              \
+    static inline uint##bits##_t lf_load_acquire_##bits(const uint##bits##_t *p)                   \
+    {                                                                                              \
+        return __atomic_load_n(p, __ATOMIC_ACQUIRE);                                               \
+    }                                                                                              \
+    static inline void lf_store_relaxed_##bits(uint##bits##_t *p, uint##bits##_t value)            \
+    {                                                                                              \
+        __atomic_store_n(p, value, __ATOMIC_RELAXED);                                              \
+    }                                                                                              \
+    static inline void lf_store_release_##bits(uint##bits##_t *p, uint##bits##_t value)            \
+    {                                                                                              \
+        __atomic_store_n(p, value, __ATOMIC_RELEASE);                                              \
+    }                                                                                              \
+    static inline uint##bits##_t lf_fetch_add_relaxed_##bits(uint##bits##_t *p, uint##bits##_t n)  \
+    {                                                                                              \
+        return __atomic_fetch_add(p, n, __ATOMIC_RELAXED);                                         \
+    }                                                                                              \
+    static inline uint##bits##_t lf_fetch_add_acquire_##bits(uint##bits##_t *p, uint##bits##_t n)  \
+    {                                                                                              \
+        return __atomic_fetch_add(p, n, __ATOMIC_ACQUIRE);                                         \
+    }                                                                                              \
+    static inline void lf_add_release_##bits(uint##bits##_t *p, uint##bits##_t n)                  \
+    {                                                                                              \
+        __atomic_fetch_add(p, n, __ATOMIC_RELEASE);                                                \
+    }                                                                                              \
+    static inline uint##bits##_t lf_swap_acq_rel_##bits(uint##bits##_t *p, uint##bits##_t value)   \
+    {                                                                                              \
+        return __atomic_exchange_n(p, value, __ATOMIC_ACQ_REL);                                    \
+    }                                                                                              \
+    static inline bool lf_cas_acq_rel_##bits(uint##bits##_t *p, uint##bits##_t expected,           \
+                                             uint##bits##_t value)                                 \
+    {                                                                                              \
+        return __atomic_compare_exchange_n(p, &expected, value, false, __ATOMIC_ACQ_REL,           \
+                                           __ATOMIC_ACQUIRE);                                      \
+    }
+
+#endif
+
+LF_ATOMIC_DEFINE(32)
+LF_ATOMIC_DEFINE(64)
+
+#undef LF_ATOMIC_DEFINE
+
+#endif /* LF_ATOMIC_H */

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Group commit the classic way, to compare with: one mutex, two ping-pong buffers, and a condition
+ * variable that wakes every waiter after every flush.  The first waiter that finds no flush under
+ * way swaps the buffers and flushes; the others append to the other buffer meanwhile.  Copying and
+ * checksumming are under the mutex, as that design does it.
+ */
+#include "checksum.h"
+#include "internal.h"
+#include "record.h"
+
+#include <errno.h>
+
+static struct lf_mutex_engine *engine_of(struct logfile *log)
+{
+    return &log->engine.mutex;
+}
+
+static struct lf_buffer *active_of(struct lf_mutex_engine *engine)
+{
+    return &engine->buffers[engine->active];
+}
+
+/* A thread that is cancelled in one of our waits would take the mutex along. */
+static int lock(struct logfile *log)
+{
+    int cancel_state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    pthread_mutex_lock(&engine_of(log)->lock);
+    return cancel_state;
+}
+
+static int unlock(struct logfile *log, int cancel_state, int result)
+{
+    pthread_mutex_unlock(&engine_of(log)->lock);
+    pthread_setcancelstate(cancel_state, NULL);
+    return result;
+}
+
+/* Waits for the flush that is under way.  0 or -ETIMEDOUT. */
+static int wait_for_flush(struct logfile *log, const struct timespec *deadline)
+{
+    struct lf_mutex_engine *engine = engine_of(log);
+
+    lf_count(&log->stats.waits_durable, 1);
+    if (deadline == NULL)
+        return -pthread_cond_wait(&engine->changed, &engine->lock);
+    return -pthread_cond_timedwait(&engine->changed, &engine->lock, deadline);
+}
+
+/* Swaps the buffers, and writes and syncs the one that was filled, without the mutex. */
+static void flush_active(struct logfile *log)
+{
+    struct lf_mutex_engine *engine = engine_of(log);
+    struct lf_buffer *full = active_of(engine);
+
+    engine->flushing = true;
+    engine->active ^= 1;
+    engine->base_lsn += lf_round_up(full->end, LF_BLOCK_BYTES);
+    engine->epoch++;
+    active_of(engine)->end = LF_EPOCH_HEADER_BYTES;
+    active_of(engine)->records = 0;
+    pthread_mutex_unlock(&engine->lock);
+    if (lf_epoch_commit(log, full->data, full->end, full->records, 0) == 0)
+        lf_count(&log->stats.inline_flushes, 1);
+    pthread_mutex_lock(&engine->lock);
+    engine->flushing = false;
+    lf_count(&log->stats.wakeups, 1);
+    pthread_cond_broadcast(&engine->changed);
+}
+
+/* Waits for room, without the mutex.  0: look again. */
+static int wait_for_room(struct logfile *log, const struct timespec *deadline)
+{
+    struct lf_mutex_engine *engine = engine_of(log);
+    uint32_t key = lf_waiter_key(&log->room);
+    int error;
+
+    if (lf_has_room(log, engine->base_lsn))
+        return 0;
+    error = lf_preparer_room_error(&log->preparer);
+    lf_request_room(log, engine->base_lsn);
+    if (error != 0)
+        return error;
+    lf_count(&log->stats.waits_space, 1);
+    pthread_mutex_unlock(&engine->lock);
+    error = lf_waiter_sleep(&log->room, key, deadline);
+    pthread_mutex_lock(&engine->lock);
+    return error;
+}
+
+static int refusal_of(struct logfile *log)
+{
+    if (lf_store_has_failed(&log->store))
+        return LOGFILE_EFAILED;
+    return engine_of(log)->closed ? LOGFILE_ECLOSED : 0;
+}
+
+/* Waits until the active buffer has `need` bytes left. */
+static int make_space(struct logfile *log, uint64_t need, const struct timespec *deadline)
+{
+    struct lf_mutex_engine *engine = engine_of(log);
+    int error;
+
+    while ((error = refusal_of(log)) == 0) {
+        if (active_of(engine)->end + need > log->slot_bytes) {
+            lf_count(&log->stats.overshoots, 1);
+            if (!engine->flushing)
+                flush_active(log);
+            else
+                error = wait_for_flush(log, deadline);
+        } else if (active_of(engine)->end == LF_EPOCH_HEADER_BYTES &&
+                   !lf_has_room(log, engine->base_lsn)) {
+            error = wait_for_room(log, deadline);
+        } else {
+            return 0;
+        }
+        if (error != 0)
+            break;
+    }
+    return error;
+}
+
+static uint64_t add_record(struct logfile *log, const struct lf_payload *payload)
+{
+    struct lf_mutex_engine *engine = engine_of(log);
+    struct lf_buffer *buffer = active_of(engine);
+    uint64_t offset = buffer->end;
+    uint32_t crc = log->options.checksum == LOGFILE_CHECKSUM_FULL
+                       ? lf_payload_crc(payload->iov, payload->iov_count)
+                       : 0;
+
+    lf_record_encode(buffer->data + offset, log->record_seed, engine->epoch, (uint32_t)offset,
+                     payload->size, crc, payload->iov, payload->iov_count);
+    buffer->end += lf_record_bytes(payload->size);
+    buffer->records++;
+    return engine->base_lsn + offset;
+}
+
+/* Under the mutex: until `lsn` is durable, or the log has failed, or the deadline. */
+static int wait_durable(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+{
+    struct lf_mutex_engine *engine = engine_of(log);
+    int error = 0;
+
+    while (lf_durable_lsn(log) <= lsn) {
+        if (lf_store_has_failed(&log->store))
+            return LOGFILE_EFAILED;
+        if (error != 0)
+            return error;
+        if (!engine->flushing)
+            flush_active(log);
+        else
+            error = wait_for_flush(log, deadline);
+    }
+    return 0;
+}
+
+int lf_mutex_engine_append(struct logfile *log, const struct lf_payload *payload,
+                           const struct timespec *deadline, bool wait, uint64_t *lsnp)
+{
+    int cancel_state = lock(log);
+    int error = make_space(log, lf_record_bytes(payload->size), deadline);
+    uint64_t lsn;
+
+    if (error != 0)
+        return unlock(log, cancel_state, error);
+    lsn = add_record(log, payload);
+    if (lsnp)
+        *lsnp = lsn;
+    return unlock(log, cancel_state, wait ? wait_durable(log, lsn, deadline) : 0);
+}
+
+/* Where what has been appended so far ends; under the mutex. */
+static uint64_t end_lsn(struct lf_mutex_engine *engine)
+{
+    uint64_t end = active_of(engine)->end;
+    return engine->base_lsn + (end == LF_EPOCH_HEADER_BYTES ? 0 : end);
+}
+
+int lf_mutex_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+{
+    int cancel_state;
+
+    if (lf_durable_lsn(log) > lsn)
+        return 0;
+    cancel_state = lock(log);
+    return unlock(log, cancel_state,
+                  lsn < end_lsn(engine_of(log)) ? wait_durable(log, lsn, deadline) : -EINVAL);
+}
+
+int lf_mutex_engine_flush(struct logfile *log, const struct timespec *deadline)
+{
+    int cancel_state = lock(log);
+    return unlock(log, cancel_state, wait_durable(log, end_lsn(engine_of(log)) - 1, deadline));
+}
+
+int lf_mutex_engine_shutdown(struct logfile *log)
+{
+    struct lf_mutex_engine *engine = engine_of(log);
+    int cancel_state = lock(log);
+    int error;
+
+    engine->closed = true;
+    error = wait_durable(log, end_lsn(engine) - 1, NULL);
+    while (engine->flushing)
+        wait_for_flush(log, NULL);
+    if (error == 0 && !log->closed_cleanly) {
+        error =
+            lf_epoch_commit(log, active_of(engine)->data, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE);
+        log->closed_cleanly = error == 0;
+    }
+    return unlock(log, cancel_state, error);
+}
+
+uint64_t lf_mutex_engine_end_lsn(struct logfile *log)
+{
+    int cancel_state = lock(log);
+    uint64_t lsn = end_lsn(engine_of(log));
+    unlock(log, cancel_state, 0);
+    return lsn;
+}
+
+int lf_mutex_engine_start(struct logfile *log)
+{
+    struct lf_mutex_engine *engine = engine_of(log);
+    pthread_condattr_t attributes;
+    int error;
+
+    for (int i = 0; i < 2; i++) {
+        engine->buffers[i].data = log->buffers + (size_t)i * log->slot_bytes;
+        engine->buffers[i].end = LF_EPOCH_HEADER_BYTES;
+    }
+    engine->base_lsn = log->chain.lsn;
+    engine->epoch = log->chain.epoch;
+    pthread_mutex_init(&engine->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    error = pthread_cond_init(&engine->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return -error;
+}
+
+void lf_mutex_engine_stop(struct logfile *log)
+{
+    pthread_cond_destroy(&engine_of(log)->changed);
+    pthread_mutex_destroy(&engine_of(log)->lock);
+}

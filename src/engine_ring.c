@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lock-free engine, from the writer's side:
+ *
+ *   checksum -> reserve -> copy -> publish -> wait until somebody has made the epoch durable
+ *
+ * A thread that holds a reservation waits for nothing but its base: the payload is checksummed, and
+ * so its pages are touched, before it reserves.
+ */
+#include "checksum.h"
+#include "internal.h"
+#include "record.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HUNGRY_FRACTION = 8,      /* records above this part of a slot may go first */
+    HUNGRY_FLIPS_MAX = 8,     /* flips that a small record gives way for at most */
+    SPIN_FLUSH_NS = 25 * 1000 /* adaptive waiters spin for devices that are faster than this */
+};
+
+static struct lf_ring *ring_of(struct logfile *log)
+{
+    return &log->engine.ring.ring;
+}
+
+/* A call with a deadline does not flush itself, so that a device that hangs cannot hold it; under
+ * the leader flusher there is nobody else to do it. */
+static bool may_lead(const struct logfile *log, const struct timespec *deadline)
+{
+    return deadline == NULL || log->options.flusher == LOGFILE_FLUSHER_LEADER;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Reserving.
+ */
+
+/* Why a writer may not reserve; failure first. */
+static int refusal_of(struct logfile *log, uint64_t gate)
+{
+    uint32_t refusals = lf_gate_refusals(gate);
+
+    if (refusals & LF_REFUSE_FAILED)
+        return LOGFILE_EFAILED;
+    if (refusals & LF_REFUSE_CLOSED)
+        return LOGFILE_ECLOSED;
+    if (refusals & LF_REFUSE_NO_ROOM) {
+        int error = lf_preparer_room_error(&log->preparer);
+        lf_request_room(log, lf_ring_end_lsn(ring_of(log)));
+        return error; /* 0: there is room again, and a flip to come. */
+    }
+    return 0;
+}
+
+/* A record that needs much of a slot would starve behind small ones: from its first overshoot until
+ * it has its place, small ones give way. */
+static bool is_large(const struct logfile *log, uint64_t need)
+{
+    return need > log->slot_bytes / HUNGRY_FRACTION;
+}
+
+static void leave_hungry(struct lf_ring *ring)
+{
+    /* Relaxed: a count that only delays others; the wake below orders what they look at. */
+    lf_fetch_add_relaxed_64(&ring->gate, -LF_GATE_HUNGRY_ONE);
+    lf_waiter_wake(&ring->flipped);
+}
+
+/* Where a writer is that did not get its place at once. */
+struct queueing {
+    uint64_t need;
+    const struct timespec *deadline;
+    bool hungry;
+    unsigned flips;
+};
+
+/* One try.  It looks at the head first: nothing is added to a head that has been overshot. */
+static bool try_reserve(struct logfile *log, struct queueing *queueing, uint64_t gate,
+                        struct lf_reservation *reservation)
+{
+    struct lf_ring *ring = ring_of(log);
+    bool gives_way = !queueing->hungry && lf_gate_hungry(gate) > 0 &&
+                     !is_large(log, queueing->need) && queueing->flips < HUNGRY_FLIPS_MAX;
+
+    if (gives_way || lf_ring_overshot(ring, lf_load_acquire_64(&ring->head))) /* R1 */
+        return false;
+    if (lf_ring_reserve(ring, queueing->need, reservation))
+        return true;
+    lf_count(&log->stats.overshoots, 1);
+    if (!queueing->hungry && is_large(log, queueing->need)) {
+        lf_fetch_add_relaxed_64(&ring->gate, LF_GATE_HUNGRY_ONE); /* Relaxed: see leave_hungry. */
+        queueing->hungry = true;
+    }
+    return false;
+}
+
+/* Waits for the next flip, having the full epoch flushed.  What for: a head that is not beyond the
+ * end.  Who: the token holder.  Nothing is owed meanwhile, so a deadline ends it cleanly. */
+static int wait_for_flip(struct logfile *log, struct queueing *queueing, uint32_t key)
+{
+    struct lf_ring *ring = ring_of(log);
+    uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+
+    if (lf_ring_overshot(ring, head))
+        lf_flusher_demand(log, UINT64_MAX, may_lead(log, queueing->deadline));
+    lf_count(lf_ring_is_unopened(ring, head) ? &log->stats.waits_space : &log->stats.waits_flip, 1);
+    queueing->flips++;
+    return lf_waiter_sleep(&ring->flipped, key, queueing->deadline);
+}
+
+static int reserve_slowly(struct logfile *log, uint64_t need, const struct timespec *deadline,
+                          struct lf_reservation *reservation)
+{
+    struct lf_ring *ring = ring_of(log);
+    struct queueing queueing = {.need = need, .deadline = deadline};
+    int error;
+
+    for (;;) {
+        uint32_t key = lf_waiter_key(&ring->flipped);
+        uint64_t gate = lf_ring_gate(ring);
+
+        error = refusal_of(log, gate);
+        if (error != 0 || try_reserve(log, &queueing, gate, reservation))
+            break;
+        error = wait_for_flip(log, &queueing, key);
+        if (error != 0)
+            break;
+    }
+    if (queueing.hungry)
+        leave_hungry(ring);
+    return error;
+}
+
+static int reserve(struct logfile *log, uint64_t need, const struct timespec *deadline,
+                   struct lf_reservation *reservation)
+{
+    struct lf_ring *ring = ring_of(log);
+
+    if (__builtin_expect(lf_ring_gate(ring) == 0 && deadline == NULL, 1)) {
+        if (__builtin_expect(lf_ring_reserve(ring, need, reservation), 1))
+            return 0;
+        lf_count(&log->stats.overshoots, 1);
+    }
+    return reserve_slowly(log, need, deadline, reservation);
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Waiting for durability.
+ */
+
+struct durable_wait {
+    uint64_t lsn;
+    struct lf_slot *slot; /* of the epoch that holds it */
+    const struct timespec *deadline;
+    bool demands; /* have it flushed before sleeping */
+    bool guards;  /* the first of its epoch: has it flushed when the others do not come */
+};
+
+/* The slot of the epoch that holds `lsn`: the one with the greatest base that is not above.  NULL:
+ * none, so it is durable. */
+static struct lf_slot *find_slot(struct lf_ring *ring, uint64_t lsn)
+{
+    struct lf_slot *found = NULL;
+    uint64_t found_lsn = 0;
+
+    for (unsigned i = 0; i <= ring->slot_mask; i++) {
+        uint64_t base_lsn = lf_base_lsn(lf_load_acquire_64(&ring->slots[i].base)); /* R3 */
+        if (base_lsn != 0 && base_lsn <= lsn && base_lsn >= found_lsn) {
+            found = &ring->slots[i];
+            found_lsn = base_lsn;
+        }
+    }
+    return found;
+}
+
+/* Failure is read first and the durable LSN second: durable wins. */
+static int durability(struct logfile *log, uint64_t lsn)
+{
+    bool failed = (lf_gate_refusals(lf_ring_gate(ring_of(log))) & LF_REFUSE_FAILED) != 0;
+
+    if (lf_durable_lsn(log) > lsn)
+        return 0;
+    return failed ? LOGFILE_EFAILED : -EAGAIN;
+}
+
+static void drop_guard(struct durable_wait *wait)
+{
+    /* F4.  The slot may carry a later epoch by now: that one is only flushed a little early. */
+    lf_store_release_32(&wait->slot->guarded, 0);
+    wait->guards = false;
+    wait->demands = true;
+}
+
+/* How long to spin before sleeping. */
+static uint64_t spin_ns(const struct logfile *log)
+{
+    uint64_t flush_ns = lf_load_relaxed_64(&log->flush_ns); /* Relaxed: an estimate. */
+
+    if (log->options.wait == LOGFILE_WAIT_SPIN)
+        return UINT64_MAX / 2;
+    if (log->options.wait == LOGFILE_WAIT_ADAPTIVE && flush_ns < SPIN_FLUSH_NS)
+        return flush_ns;
+    return 0;
+}
+
+/* Waits until the slot's event count moves, or a time; -ETIMEDOUT. */
+static int wait_until(struct logfile *log, struct lf_slot *slot, uint32_t key,
+                      const struct timespec *until)
+{
+    uint64_t limit_ns = spin_ns(log);
+    uint64_t left_ns = UINT64_MAX;
+
+    if (limit_ns > 0) {
+        if (until != NULL)
+            left_ns = lf_ns_until(until);
+        if (lf_waiter_spin(&slot->durable, key, limit_ns < left_ns ? limit_ns : left_ns))
+            return 0;
+    }
+    lf_count(&log->stats.waits_durable, 1);
+    return lf_waiter_sleep(&slot->durable, key, until);
+}
+
+/* Waits for one flush of the slot's epoch.  A guard gets up earlier to have it flushed. */
+static int wait_once(struct logfile *log, struct durable_wait *wait, uint32_t key)
+{
+    struct timespec patience;
+
+    if (!wait->guards)
+        return wait_until(log, wait->slot, key, wait->deadline);
+    patience = lf_timespec(lf_now_ns() + lf_flusher_patience_ns(log));
+    if (wait_until(log, wait->slot, key, &patience) == -ETIMEDOUT)
+        drop_guard(wait);
+    return 0;
+}
+
+/* For the token holder to make the epoch durable, or the log to fail; this thread may be the
+ * holder.  The device bounds it, or the deadline. */
+static int wait_durable(struct logfile *log, struct durable_wait *wait)
+{
+    for (;;) {
+        uint32_t key = lf_waiter_key(&wait->slot->durable);
+        int error = durability(log, wait->lsn);
+
+        if (error != -EAGAIN)
+            return error;
+        if (wait->demands && lf_flusher_demand(log, wait->lsn, may_lead(log, wait->deadline)))
+            continue;
+        /* What was taken is looked at again when it is given back; only leaders must try again. */
+        wait->demands = log->options.flusher == LOGFILE_FLUSHER_LEADER;
+        if (wait_once(log, wait, key) == -ETIMEDOUT) {
+            error = durability(log, wait->lsn);
+            return error == -EAGAIN ? -ETIMEDOUT : error;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * The calls.
+ */
+
+/* Whether it falls to this writer, before it waits, to have its epoch flushed. */
+static bool must_demand(struct logfile *log, const struct lf_reservation *reservation,
+                        const struct timespec *deadline)
+{
+    struct lf_ring *ring = ring_of(log);
+    uint32_t target;
+
+    if (log->options.flusher == LOGFILE_FLUSHER_LEADER &&
+        !lf_load_acquire_32(&reservation->slot->guarded)) /* F4: pairs with the guard's stores. */
+        return true; /* Its first record was only submitted, and nobody was rung for it. */
+    if (deadline != NULL)
+        return lf_reservation_is_first(reservation);
+    lf_fence(); /* F3: publish before target load; pairs with set_idle's fence after plan_gather. */
+    target = lf_load_acquire_32(&ring->gather_target); /* F3 */
+    if (target == 0)
+        return lf_reservation_is_first(reservation);
+    return lf_ring_waiters(reservation->slot) >= target;
+}
+
+int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
+                          const struct timespec *deadline, bool wait, uint64_t *lsnp)
+{
+    uint32_t crc = log->options.checksum == LOGFILE_CHECKSUM_FULL
+                       ? lf_payload_crc(payload->iov, payload->iov_count)
+                       : 0;
+    struct durable_wait durable = {.deadline = deadline};
+    struct lf_reservation reservation;
+    int error = reserve(log, lf_record_bytes(payload->size), deadline, &reservation);
+
+    if (error != 0)
+        return error;
+    durable.guards = wait && deadline == NULL && lf_reservation_is_first(&reservation);
+    if (durable.guards)
+        lf_store_release_32(&reservation.slot->guarded, 1); /* F4: pairs with is_gathering. */
+    lf_record_encode(reservation.slot->data + reservation.offset, log->record_seed,
+                     reservation.epoch, (uint32_t)reservation.offset, payload->size, crc,
+                     payload->iov, payload->iov_count);
+    durable.lsn = lf_ring_lsn(&reservation);
+    durable.slot = reservation.slot;
+    lf_ring_publish(&reservation, wait);
+    if (lsnp)
+        *lsnp = durable.lsn;
+
+    if (!wait) {
+        if (lf_reservation_is_first(&reservation))
+            lf_flusher_demand(log, durable.lsn, false);
+        return 0;
+    }
+    durable.demands = must_demand(log, &reservation, deadline);
+    return wait_durable(log, &durable);
+}
+
+int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+{
+    struct durable_wait wait = {.lsn = lsn, .deadline = deadline};
+    int error = durability(log, lsn);
+
+    if (error != -EAGAIN)
+        return error;
+    if (lsn >= lf_ring_end_lsn(ring_of(log)))
+        return -EINVAL;
+    wait.slot = find_slot(ring_of(log), lsn);
+    wait.demands = log->options.flusher == LOGFILE_FLUSHER_LEADER;
+    if (wait.slot == NULL) /* Every epoch in the ring is above: it became durable meanwhile. */
+        return durability(log, lsn);
+    return wait_durable(log, &wait);
+}
+
+int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline)
+{
+    /* All that was reserved before this call ends here; if it is a base, the epoch is empty and the
+     * one before is meant. */
+    uint64_t end_lsn = lf_ring_end_lsn(ring_of(log));
+    struct durable_wait wait = {.lsn = end_lsn - 1, .deadline = deadline};
+    int error = durability(log, wait.lsn);
+
+    if (error != -EAGAIN)
+        return error;
+    wait.slot = find_slot(ring_of(log), wait.lsn);
+    if (wait.slot == NULL)
+        return durability(log, wait.lsn);
+    drop_guard(&wait);
+    return wait_durable(log, &wait);
+}
+
+int lf_ring_engine_shutdown(struct logfile *log, const struct timespec *deadline)
+{
+    return lf_flusher_shutdown(log, deadline);
+}
+
+uint64_t lf_ring_engine_end_lsn(struct logfile *log)
+{
+    return lf_ring_end_lsn(ring_of(log));
+}
+
+void lf_ring_engine_failed(struct logfile *log)
+{
+    struct lf_ring *ring = ring_of(log);
+
+    lf_ring_refuse(ring, LF_REFUSE_FAILED);
+    lf_waiter_wake(&ring->flipped);
+    for (unsigned i = 0; i <= ring->slot_mask; i++)
+        lf_waiter_wake(&ring->slots[i].durable);
+}
+
+void lf_ring_engine_room(struct logfile *log)
+{
+    struct lf_ring *ring = ring_of(log);
+
+    /* The token holder opens the epoch, or says that there is no room; under the leader flusher
+     * whoever waits for the flip becomes it. */
+    lf_flusher_demand(log, UINT64_MAX, false);
+    if (log->options.flusher == LOGFILE_FLUSHER_LEADER)
+        lf_waiter_wake(&ring->flipped);
+}
+
+int lf_ring_engine_start(struct logfile *log)
+{
+    struct lf_ring *ring = ring_of(log);
+    size_t bytes = sizeof(struct lf_slot) * log->options.slot_count;
+
+    ring->slots = aligned_alloc(LF_CACHE_PAIR, bytes);
+    if (ring->slots == NULL)
+        return -ENOMEM;
+    memset(ring->slots, 0, bytes);
+    ring->slot_mask = log->options.slot_count - 1;
+    ring->slot_bytes = log->slot_bytes;
+    for (unsigned i = 0; i < log->options.slot_count; i++)
+        ring->slots[i].data = log->buffers + i * log->slot_bytes;
+    lf_ring_open_epoch(ring, log->chain.epoch, log->chain.lsn);
+    return lf_flusher_start(log);
+}
+
+void lf_ring_engine_stop(struct logfile *log)
+{
+    lf_flusher_stop(log);
+    free(ring_of(log)->slots);
+}

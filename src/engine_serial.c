@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One write and one sync per record, under a mutex: the floor that group commit is measured from.
+ */
+#include "checksum.h"
+#include "internal.h"
+#include "record.h"
+
+#include <errno.h>
+
+static struct lf_serial_engine *engine_of(struct logfile *log)
+{
+    return &log->engine.serial;
+}
+
+/* A thread that is cancelled while it writes would take the mutex along. */
+static int lock(struct logfile *log)
+{
+    int cancel_state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    pthread_mutex_lock(&engine_of(log)->lock);
+    return cancel_state;
+}
+
+static int unlock(struct logfile *log, int cancel_state, int result)
+{
+    pthread_mutex_unlock(&engine_of(log)->lock);
+    pthread_setcancelstate(cancel_state, NULL);
+    return result;
+}
+
+/* Waits until an epoch fits below the allocated frontier, without the mutex. */
+static int make_room(struct logfile *log, const struct timespec *deadline)
+{
+    struct lf_serial_engine *engine = engine_of(log);
+
+    for (;;) {
+        uint32_t key = lf_waiter_key(&log->room);
+        int error;
+
+        if (lf_store_has_failed(&log->store))
+            return LOGFILE_EFAILED;
+        if (engine->closed)
+            return LOGFILE_ECLOSED;
+        if (lf_has_room(log, log->chain.lsn))
+            return 0;
+        error = lf_preparer_room_error(&log->preparer);
+        lf_request_room(log, log->chain.lsn);
+        if (error != 0)
+            return error;
+        lf_count(&log->stats.waits_space, 1);
+        pthread_mutex_unlock(&engine->lock);
+        error = lf_waiter_sleep(&log->room, key, deadline);
+        pthread_mutex_lock(&engine->lock);
+        if (error != 0)
+            return error;
+    }
+}
+
+int lf_serial_engine_append(struct logfile *log, const struct lf_payload *payload,
+                            const struct timespec *deadline, uint64_t *lsnp)
+{
+    int cancel_state = lock(log);
+    int error = make_room(log, deadline);
+    uint32_t crc;
+
+    if (error != 0)
+        return unlock(log, cancel_state, error);
+    crc = log->options.checksum == LOGFILE_CHECKSUM_FULL
+              ? lf_payload_crc(payload->iov, payload->iov_count)
+              : 0;
+    lf_record_encode(log->buffers + LF_EPOCH_HEADER_BYTES, log->record_seed, log->chain.epoch,
+                     LF_EPOCH_HEADER_BYTES, payload->size, crc, payload->iov, payload->iov_count);
+    if (lsnp)
+        *lsnp = log->chain.lsn + LF_EPOCH_HEADER_BYTES;
+    error = lf_epoch_commit(log, log->buffers,
+                            LF_EPOCH_HEADER_BYTES + lf_record_bytes(payload->size), 1, 0);
+    if (error == 0)
+        lf_count(&log->stats.inline_flushes, 1);
+    return unlock(log, cancel_state, error);
+}
+
+int lf_serial_engine_shutdown(struct logfile *log)
+{
+    int cancel_state = lock(log);
+    int error = lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : 0;
+
+    engine_of(log)->closed = true;
+    lf_waiter_wake(&log->room);
+    if (error == 0 && !log->closed_cleanly) {
+        error = lf_epoch_commit(log, log->buffers, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE);
+        log->closed_cleanly = error == 0;
+    }
+    return unlock(log, cancel_state, error);
+}
+
+int lf_serial_engine_start(struct logfile *log)
+{
+    return -pthread_mutex_init(&engine_of(log)->lock, NULL);
+}
+
+void lf_serial_engine_stop(struct logfile *log)
+{
+    pthread_mutex_destroy(&engine_of(log)->lock);
+}

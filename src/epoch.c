@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* How an epoch becomes durable, the same for every engine. */
+#include "internal.h"
+
+/* The average follows a change of the device's speed within about eight flushes. */
+static void note_flush_time(struct logfile *log, uint64_t ns)
+{
+    uint64_t average = lf_load_relaxed_64(&log->flush_ns); /* Only its one writer is here. */
+
+    average = average == 0 ? ns : average - average / 8 + ns / 8;
+    lf_store_relaxed_64(&log->flush_ns, average); /* A hint to waiters: orders nothing. */
+    lf_histogram_add(&log->stats.flush_ns, ns);
+}
+
+static void note_epoch(struct logfile *log, uint64_t end, uint32_t records)
+{
+    lf_count(&log->stats.epochs, 1);
+    lf_count(&log->stats.records, records);
+    lf_count(&log->stats.bytes, end - LF_EPOCH_HEADER_BYTES);
+    lf_histogram_add(&log->stats.records_per_epoch, records);
+}
+
+int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,
+                    uint32_t flags)
+{
+    uint64_t lsn = log->chain.lsn;
+    uint64_t begin_ns;
+    size_t bytes;
+
+    if (log->options.checksum == LOGFILE_CHECKSUM_HEADER)
+        flags |= LF_EPOCH_HEADER_CHECKSUM;
+    bytes = lf_chain_seal(&log->chain, buffer, end, records, flags, lf_durable_lsn(log));
+    lf_preparer_claim(&log->preparer, lsn, lsn + bytes);
+    begin_ns = lf_now_ns();
+    if (lf_store_commit(&log->store, buffer, bytes, lsn) != 0)
+        return LOGFILE_EFAILED;
+
+    /* L1: the write and the sync, before. */
+    lf_store_release_64(&log->durable_lsn, lsn + bytes);
+    if (records > 0) {
+        note_flush_time(log, lf_now_ns() - begin_ns);
+        note_epoch(log, end, records);
+    }
+    return 0;
+}

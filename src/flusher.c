@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+#include "flusher.h"
+
+#include "internal.h"
+#include "lf_assert.h"
+
+#include <errno.h>
+#include <signal.h>
+
+enum {
+    GATHER_PENALTY_MAX = 64,     /* flushes without a gather after one in vain */
+    PATIENCE_NS_MIN = 20 * 1000, /* about what a thread needs to wake */
+    PATIENCE_NS_MAX = 2 * 1000 * 1000
+};
+
+static struct lf_flusher *flusher_of(struct logfile *log)
+{
+    return &log->engine.ring.flusher;
+}
+
+static struct lf_ring *ring_of(struct logfile *log)
+{
+    return &log->engine.ring.ring;
+}
+
+static bool has_failed(struct logfile *log)
+{
+    return (lf_gate_refusals(lf_ring_gate(ring_of(log))) & LF_REFUSE_FAILED) != 0;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Opening epochs.
+ */
+
+/* The head is full from birth: open the epoch if there is room for it now, else say that there is
+ * none, or have it made. */
+static void open_pending(struct logfile *log, uint64_t epoch, uint64_t base_lsn)
+{
+    struct lf_ring *ring = ring_of(log);
+
+    if (lf_has_room(log, base_lsn)) {
+        lf_ring_admit(ring, LF_REFUSE_NO_ROOM);
+        lf_ring_open_epoch(ring, epoch, base_lsn);
+        return;
+    }
+    if (lf_preparer_room_error(&log->preparer) != 0) {
+        lf_ring_refuse(ring, LF_REFUSE_NO_ROOM);
+        lf_waiter_wake(&ring->flipped);
+    }
+    lf_request_room(log, base_lsn);
+}
+
+/* Whether open_pending would change anything.  Called without the token too: the base comes from
+ * the ring, and one that is not stored yet only causes a needless ring. */
+static bool can_settle_pending(struct logfile *log, uint64_t head)
+{
+    const struct lf_ring *ring = ring_of(log);
+    const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
+    uint32_t refusals = lf_gate_refusals(lf_ring_gate(ring));
+
+    if (lf_has_room(log, lf_base_lsn(lf_load_acquire_64(&slot->base)))) /* R3 */
+        return true;
+    return lf_preparer_room_error(&log->preparer) != 0 && !(refusals & LF_REFUSE_NO_ROOM);
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Flushing: the token is held.
+ */
+
+static void note_gather(struct logfile *log, uint32_t target, uint32_t waiters)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+
+    if (target == 0)
+        return;
+    lf_count(&log->stats.gathers, 1);
+    if (waiters >= target) {
+        flusher->gather_penalty = 0;
+        return;
+    }
+    lf_count(&log->stats.gather_timeouts, 1);
+    if (flusher->gather_penalty < GATHER_PENALTY_MAX)
+        flusher->gather_penalty = 2 * flusher->gather_penalty + 1;
+    flusher->gather_pause = flusher->gather_penalty;
+}
+
+/* How many waiters the open epoch gathers: those just woken, who may come back, and those who wait
+ * in it already. */
+static void plan_gather(struct logfile *log, uint32_t woken)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_ring *ring = ring_of(log);
+    uint32_t target = woken + lf_ring_waiters(lf_ring_slot(ring, log->chain.epoch));
+
+    if (flusher->gather_pause > 0) {
+        flusher->gather_pause--;
+        target = 0;
+    }
+    if (target < 2)
+        target = 0;
+    lf_store_release_32(&ring->gather_target, target); /* F3: pairs with is_gathering. */
+}
+
+static void note_stall(struct logfile *log, uint64_t ns)
+{
+    if (ns == 0)
+        return;
+    lf_count(&log->stats.stalls, 1);
+    lf_histogram_add(&log->stats.stall_ns, ns);
+}
+
+static void note_role(struct logfile *log)
+{
+    /* Relaxed: it is our own. */
+    bool is_leader = lf_load_relaxed_32(&flusher_of(log)->token) == LF_TOKEN_LEADER;
+    lf_count(is_leader ? &log->stats.inline_flushes : &log->stats.sequencer_flushes, 1);
+}
+
+/* Seals the open epoch, opens the next one, and makes the sealed one durable. */
+static void flush_open_epoch(struct logfile *log, bool open_next)
+{
+    struct lf_ring *ring = ring_of(log);
+    uint64_t epoch = log->chain.epoch;
+    uint64_t base_lsn = log->chain.lsn;
+    /* Relaxed: only token holders store it. */
+    uint32_t target = lf_load_relaxed_32(&ring->gather_target);
+    struct lf_sealed sealed;
+
+    /* Wherever the sealed epoch ends, the next one fits. */
+    bool has_room = open_next && lf_has_room(log, base_lsn + log->slot_bytes);
+    lf_ring_flip(ring, epoch, base_lsn, has_room, &sealed);
+    if (open_next && !has_room)
+        open_pending(log, epoch + 1, base_lsn + lf_round_up(sealed.end, LF_BLOCK_BYTES));
+    if (sealed.end == LF_EPOCH_HEADER_BYTES)
+        return;
+
+    note_stall(log, lf_ring_collect(&sealed));
+    if (lf_epoch_commit(log, sealed.slot->data, sealed.end, sealed.records, 0) != 0)
+        return; /* Everybody has been woken by lf_ring_engine_failed. */
+    note_role(log);
+    note_gather(log, target, sealed.waiters);
+    plan_gather(log, sealed.waiters);
+    if (lf_waiter_wake(&sealed.slot->durable))
+        lf_count(&log->stats.wakeups, 1);
+}
+
+/* Nothing more is accepted; what was accepted becomes durable; the log is marked as closed. */
+static void finish(struct logfile *log)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_ring *ring = ring_of(log);
+
+    lf_ring_refuse(ring, LF_REFUSE_CLOSED);
+    if (!has_failed(log) && !lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head))) /* R1 */
+        flush_open_epoch(log, false);
+    if (!has_failed(log))
+        log->closed_cleanly = lf_epoch_commit(log, lf_ring_slot(ring, log->chain.epoch)->data,
+                                              LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE) == 0;
+    lf_waiter_wake(&ring->flipped);
+    lf_store_release_32(&flusher->token, LF_TOKEN_DEAD); /* F1 */
+    lf_waiter_wake(&flusher->bell);
+    lf_waiter_wake(&flusher->closed);
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * The token.
+ */
+
+/* The open epoch is left to its first writer, who flushes it when the others have come or its
+ * patience ends. */
+static bool is_gathering(const struct lf_ring *ring, uint64_t head)
+{
+    const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
+
+    if (!lf_load_acquire_32(&slot->guarded)) /* F4: pairs with the guard's stores. */
+        return false;
+    /* F3: pairs with plan_gather. */
+    return lf_ring_waiters(slot) < lf_load_acquire_32(&ring->gather_target);
+}
+
+/* Whether there is something to do for a token holder. */
+static bool needs_service(struct logfile *log)
+{
+    struct lf_ring *ring = ring_of(log);
+    uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+
+    if (lf_load_acquire_32(&flusher_of(log)->shutdown_asked)) /* F2: pairs with the ask. */
+        return true;
+    if (has_failed(log))
+        return false;
+    if (lf_ring_is_unopened(ring, head))
+        return can_settle_pending(log, head);
+    if (lf_ring_overshot(ring, head))
+        return true;
+    return lf_head_offset_bytes(head) > LF_EPOCH_HEADER_BYTES && !is_gathering(ring, head);
+}
+
+/* One round of work, if there is any. */
+static void serve(struct logfile *log)
+{
+    struct lf_ring *ring = ring_of(log);
+
+    if (!needs_service(log))
+        return;
+    if (lf_load_acquire_32(&flusher_of(log)->shutdown_asked)) /* F2 */
+        finish(log);
+    else if (lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head))) /* R1 */
+        open_pending(log, log->chain.epoch, log->chain.lsn);
+    else
+        flush_open_epoch(log, true);
+}
+
+static bool try_token(struct lf_flusher *flusher, enum lf_token role)
+{
+    /* Relaxed: the compare-and-swap decides; looking first spares the line. */
+    if (lf_load_relaxed_32(&flusher->token) != LF_TOKEN_IDLE)
+        return false;
+    return lf_cas_acq_rel_32(&flusher->token, LF_TOKEN_IDLE, role); /* F1: pairs with release. */
+}
+
+static bool is_dead(const struct lf_flusher *flusher)
+{
+    return lf_load_acquire_32(&flusher->token) == LF_TOKEN_DEAD; /* F1 */
+}
+
+static void ring_bell(struct lf_flusher *flusher)
+{
+    if (try_token(flusher, LF_TOKEN_SEQUENCER))
+        lf_waiter_wake(&flusher->bell);
+}
+
+/* Under the leader flusher there is nobody to ring for: whoever waits tries the token itself. */
+static void wake_leaders(struct logfile *log)
+{
+    struct lf_ring *ring = ring_of(log);
+    uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+
+    lf_waiter_wake(&lf_ring_slot(ring, lf_head_generation(head))->durable);
+    lf_waiter_wake(&ring->flipped);
+    lf_waiter_wake(&flusher_of(log)->closed);
+}
+
+/* IDLE first, then a look at the head: a writer that joined while the token was taken saw it taken
+ * and relies on this look. */
+static void set_idle(struct lf_flusher *flusher)
+{
+    lf_store_release_32(&flusher->token, LF_TOKEN_IDLE); /* F1 */
+    lf_fence(); /* F5: token store before head load; pairs with the fence in lf_flusher_demand. */
+}
+
+static void hand_over(struct logfile *log)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+
+    if (is_dead(flusher))
+        return;
+    set_idle(flusher);
+    if (!needs_service(log))
+        return;
+    if (flusher->has_sequencer)
+        ring_bell(flusher);
+    else
+        wake_leaders(log);
+}
+
+/* The calling thread holds the token as LEADER.  Cancelled here, it would take the token along. */
+static void lead(struct logfile *log, uint64_t lsn)
+{
+    int cancel_state;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    if (lf_durable_lsn(log) <= lsn)
+        serve(log);
+    hand_over(log);
+    pthread_setcancelstate(cancel_state, NULL);
+}
+
+bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+
+    lf_fence(); /* F5: head fetch-add before token load; pairs with set_idle. */
+    if (may_lead && log->options.flusher != LOGFILE_FLUSHER_SEQUENCER) {
+        if (!try_token(flusher, LF_TOKEN_LEADER))
+            return false;
+        lead(log, lsn);
+        return true;
+    }
+    if (flusher->has_sequencer)
+        ring_bell(flusher);
+    return false;
+}
+
+uint64_t lf_flusher_patience_ns(const struct logfile *log)
+{
+    /* Relaxed, both: estimates. */
+    uint64_t flush_ns = lf_load_relaxed_64(&log->flush_ns);
+    bool busy = lf_load_relaxed_32(&log->engine.ring.flusher.token) != LF_TOKEN_IDLE;
+    uint64_t patience_ns = flush_ns / 2;
+
+    if (patience_ns < PATIENCE_NS_MIN)
+        patience_ns = PATIENCE_NS_MIN;
+    if (patience_ns > PATIENCE_NS_MAX)
+        patience_ns = PATIENCE_NS_MAX;
+    return busy ? patience_ns + flush_ns : patience_ns;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * The sequencer thread.
+ */
+
+/* The thread holds the token as SEQUENCER and keeps it while there is work. */
+static void sequence(struct logfile *log)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+
+    do {
+        while (!is_dead(flusher) && needs_service(log))
+            serve(log);
+        if (is_dead(flusher))
+            return;
+        set_idle(flusher);
+    } while (needs_service(log) && try_token(flusher, LF_TOKEN_SEQUENCER));
+}
+
+static void *sequencer_main(void *arg)
+{
+    struct logfile *log = arg;
+    struct lf_flusher *flusher = flusher_of(log);
+
+    pthread_setname_np(pthread_self(), "lf-sequencer");
+    if (log->options.thread_start)
+        log->options.thread_start(log->options.thread_arg, LOGFILE_THREAD_SEQUENCER);
+    while (!is_dead(flusher)) {
+        uint32_t key = lf_waiter_key(&flusher->bell);
+        uint32_t token = lf_load_acquire_32(&flusher->token); /* F1 */
+
+        if (token == LF_TOKEN_SEQUENCER)
+            sequence(log);
+        else if (token != LF_TOKEN_DEAD)
+            lf_waiter_sleep(&flusher->bell, key, NULL);
+    }
+    return NULL;
+}
+
+int lf_flusher_start(struct logfile *log)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+    sigset_t all, before;
+    int error;
+
+    if (log->options.flusher == LOGFILE_FLUSHER_LEADER)
+        return 0;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&flusher->sequencer, NULL, sequencer_main, log);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    flusher->has_sequencer = error == 0;
+    return -error;
+}
+
+void lf_flusher_stop(struct logfile *log)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+
+    LF_ASSERT(is_dead(flusher));
+    if (flusher->has_sequencer)
+        pthread_join(flusher->sequencer, NULL);
+}
+
+int lf_flusher_shutdown(struct logfile *log, const struct timespec *deadline)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+
+    lf_store_release_32(&flusher->shutdown_asked, 1); /* F2 */
+    /* For a token holder to finish: the one who sees the question on its way out, the sequencer
+     * rung here, or this thread.  Bounded by one flush and the last one, or the deadline. */
+    for (;;) {
+        uint32_t key = lf_waiter_key(&flusher->closed);
+
+        if (is_dead(flusher))
+            return has_failed(log) ? LOGFILE_EFAILED : 0;
+        lf_flusher_demand(log, lf_durable_lsn(log), !flusher->has_sequencer);
+        if (is_dead(flusher))
+            continue;
+        if (lf_waiter_sleep(&flusher->closed, key, deadline) == -ETIMEDOUT && !is_dead(flusher))
+            return -ETIMEDOUT;
+    }
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "format.h"
+
+#include "checksum.h"
+#include "lf_assert.h"
+#include "logfile.h"
+
+#include <string.h>
+
+/* CRC32C of a block or header from byte `from` on. */
+static uint32_t checksum_from(uint32_t seed, const void *bytes, size_t from, size_t size)
+{
+    return lf_crc32c(seed, (const uint8_t *)bytes + from, size - from);
+}
+
+bool lf_is_zero(const void *from, const void *to)
+{
+    const uint8_t *bytes = from;
+    const size_t count = (size_t)((const uint8_t *)to - bytes);
+
+    /* The first byte is zero and each byte equals the one before it. */
+    return count == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0);
+}
+
+uint32_t lf_log_seed(const struct lf_file_header *header)
+{
+    uint32_t seed = lf_crc32c(0, header->id, sizeof(header->id));
+
+    return lf_crc32c(seed, header->salt, sizeof(header->salt));
+}
+
+static uint32_t file_header_checksum(const void *block)
+{
+    return checksum_from(0, block, offsetof(struct lf_file_header, version), LF_BLOCK_BYTES);
+}
+
+void lf_file_header_seal(void *block)
+{
+    struct lf_file_header *header = block;
+
+    header->checksum = file_header_checksum(block);
+}
+
+static bool is_power_of_two(uint64_t value)
+{
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
+/* Whether this version of the library can read a log that says this of itself. */
+static bool file_header_is_known(const struct lf_file_header *header)
+{
+    return header->version == LF_FORMAT_VERSION && header->byte_order == LF_BYTE_ORDER_MARK &&
+           header->block_bytes == LF_BLOCK_BYTES && header->features == 0 &&
+           is_power_of_two(header->slot_bytes) && header->slot_bytes >= LF_SLOT_BYTES_MIN &&
+           header->slot_bytes <= LF_SLOT_BYTES_MAX && header->segment_bytes == 0 &&
+           header->first_lsn == LF_FIRST_LSN;
+}
+
+int lf_file_header_check(const void *block)
+{
+    const struct lf_file_header *header = block;
+
+    if (memcmp(header->magic, LF_FILE_MAGIC, sizeof(header->magic)) != 0)
+        return LOGFILE_EFORMAT;
+    /* Before the checksum, which is stored in the other order too. */
+    if (header->byte_order == __builtin_bswap32(LF_BYTE_ORDER_MARK))
+        return LOGFILE_EFORMAT;
+    if (header->checksum != file_header_checksum(block))
+        return LOGFILE_ECORRUPT;
+    if (!file_header_is_known(header) ||
+        !lf_is_zero(header + 1, (const uint8_t *)block + LF_BLOCK_BYTES))
+        return LOGFILE_EFORMAT;
+    return 0;
+}
+
+static uint32_t trim_mark_checksum(const void *block, uint32_t log_seed)
+{
+    return checksum_from(log_seed, block, offsetof(struct lf_trim_mark, sequence), LF_BLOCK_BYTES);
+}
+
+void lf_trim_mark_seal(void *block, uint32_t log_seed)
+{
+    struct lf_trim_mark *mark = block;
+
+    mark->checksum = trim_mark_checksum(block, log_seed);
+}
+
+bool lf_trim_mark_check(const void *block, uint32_t log_seed)
+{
+    const struct lf_trim_mark *mark = block;
+
+    return mark->magic == LF_TRIM_MAGIC && mark->checksum == trim_mark_checksum(block, log_seed) &&
+           mark->oldest_lsn >= LF_FIRST_LSN && mark->oldest_lsn % LF_BLOCK_BYTES == 0 &&
+           mark->epoch >= LF_FIRST_EPOCH && mark->zero == 0 &&
+           lf_is_zero(mark + 1, (const uint8_t *)block + LF_BLOCK_BYTES);
+}
+
+uint32_t lf_epoch_header_checksum(const struct lf_epoch_header *header, uint32_t log_seed)
+{
+    return checksum_from(log_seed, header, offsetof(struct lf_epoch_header, epoch),
+                         sizeof(*header));
+}
+
+/* Length, count and flags agree with each other. */
+static bool epoch_shape_is_valid(const struct lf_epoch_header *header, uint64_t slot_bytes)
+{
+    const uint32_t marks = header->flags & (LF_EPOCH_OPEN | LF_EPOCH_CLOSE);
+
+    /* END belongs to logs of several segments, which this version does not read. */
+    if ((header->flags & ~(uint32_t)LF_EPOCH_FLAGS_KNOWN) != 0 ||
+        (header->flags & LF_EPOCH_END) != 0 || marks == (LF_EPOCH_OPEN | LF_EPOCH_CLOSE))
+        return false;
+    if (marks != 0)
+        return header->record_count == 0 && header->length == LF_EPOCH_HEADER_BYTES;
+    return header->record_count > 0 && header->length > LF_EPOCH_HEADER_BYTES &&
+           header->length % LF_RECORD_ALIGN == 0 && header->length <= slot_bytes;
+}
+
+bool lf_epoch_header_check(const struct lf_epoch_header *header, uint32_t log_seed,
+                           uint64_t slot_bytes, uint64_t lsn)
+{
+    return header->magic == LF_EPOCH_MAGIC &&
+           header->checksum == lf_epoch_header_checksum(header, log_seed) && header->lsn == lsn &&
+           header->promise <= lsn && header->epoch >= LF_FIRST_EPOCH && header->incarnation > 0 &&
+           header->zero == 0 && epoch_shape_is_valid(header, slot_bytes);
+}
+
+uint64_t lf_epoch_extent(const struct lf_epoch_header *header)
+{
+    return lf_round_up(header->length, LF_BLOCK_BYTES);
+}
+
+void lf_chain_begin(struct lf_chain *chain, uint32_t incarnation, uint64_t nonce)
+{
+    chain->incarnation = incarnation;
+    chain->nonce = nonce;
+    chain->record_seed = lf_crc32c(chain->log_seed, &nonce, sizeof(nonce));
+}
+
+bool lf_chain_accepts(const struct lf_chain *chain, const struct lf_epoch_header *header)
+{
+    if (header->lsn != chain->lsn || header->epoch != chain->epoch || header->chain != chain->chain)
+        return false;
+    if (chain->incarnation == 0)
+        return true;
+    if ((header->flags & LF_EPOCH_OPEN) != 0)
+        return header->incarnation > chain->incarnation;
+    return header->incarnation == chain->incarnation && header->nonce == chain->nonce;
+}
+
+void lf_chain_advance(struct lf_chain *chain, const struct lf_epoch_header *header)
+{
+    chain->lsn += lf_epoch_extent(header);
+    chain->epoch++;
+    chain->chain = header->checksum;
+}
+
+size_t lf_chain_seal(struct lf_chain *chain, void *buffer, size_t length, uint32_t record_count,
+                     uint32_t flags, uint64_t promise)
+{
+    struct lf_epoch_header *header = buffer;
+    uint8_t *end = (uint8_t *)buffer + length;
+
+    LF_ASSERT(promise <= chain->lsn && length <= LF_SLOT_BYTES_MAX);
+    *header = (struct lf_epoch_header){
+        .magic = LF_EPOCH_MAGIC,
+        .epoch = chain->epoch,
+        .lsn = chain->lsn,
+        .promise = promise,
+        .nonce = chain->nonce,
+        .incarnation = chain->incarnation,
+        .chain = chain->chain,
+        .length = (uint32_t)length,
+        .record_count = record_count,
+        .flags = flags,
+    };
+    header->checksum = lf_epoch_header_checksum(header, chain->log_seed);
+    const size_t extent = (size_t)lf_epoch_extent(header);
+    memset(end, 0, extent - length);
+    lf_chain_advance(chain, header);
+    return extent;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The on-disk format, version 1.  docs/FORMAT.md specifies it byte by byte; this file is its
+ * mirror in C.  Everything is little-endian, and so are the machines that this builds on.
+ *
+ *   block 0, 1   file header, two identical copies, written once
+ *   block 2, 3   trim mark, two alternating copies
+ *   block 4 ...  epochs, each on a fresh block, back to back
+ *
+ *   epoch        epoch header (64 bytes), records, zeros to the end of the block
+ *   record       record header (8 bytes), payload, zeros to a multiple of 8
+ *
+ * In a one-file log the LSN of a byte is its offset in the file.
+ */
+#ifndef LF_FORMAT_H
+#define LF_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LF_BLOCK_BYTES 4096u
+#define LF_FORMAT_VERSION 1u
+#define LF_FIRST_LSN ((uint64_t)(4 * LF_BLOCK_BYTES))
+#define LF_FIRST_EPOCH 1u
+#define LF_SLOT_BYTES_MIN ((uint64_t)8 << 10)
+#define LF_SLOT_BYTES_MAX ((uint64_t)64 << 20)
+
+#define LF_FILE_MAGIC "logfile\n"      /* 8 bytes, no terminator */
+#define LF_BYTE_ORDER_MARK 0x01020304u /* reads otherwise on a big-endian machine */
+#define LF_TRIM_MAGIC 0x4d52544cu      /* "LTRM" */
+#define LF_EPOCH_MAGIC 0x4850454cu     /* "LEPH" */
+
+/* Fills the first bytes of blocks 0 and 1; the rest of the block is zero. */
+struct lf_file_header {
+    char magic[8];          /*   0 */
+    uint32_t checksum;      /*   8  CRC32C of bytes 12..4095 of the block */
+    uint32_t version;       /*  12 */
+    uint32_t byte_order;    /*  16 */
+    uint32_t block_bytes;   /*  20  4096 */
+    uint64_t features;      /*  24  0: a reader must know every bit that is set */
+    uint64_t slot_bytes;    /*  32  no epoch is longer */
+    uint64_t segment_bytes; /*  40  0: a one-file log */
+    uint8_t id[16];         /*  48  random: tells logs apart */
+    uint8_t salt[16];       /*  64  random: seeds every checksum below the file header */
+    uint64_t first_lsn;     /*  80  LSN of block 4 of this file */
+};                          /*  88 */
+
+/* Fills the first bytes of blocks 2 and 3; the rest of the block is zero. */
+struct lf_trim_mark {
+    uint32_t magic;      /*   0 */
+    uint32_t checksum;   /*   4  CRC32C, seeded with the log's seed, of bytes 8..4095 */
+    uint64_t sequence;   /*   8  the copy with the greater one counts */
+    uint64_t oldest_lsn; /*  16  where reading starts */
+    uint64_t epoch;      /*  24  number of the epoch at oldest_lsn */
+    uint32_t chain;      /*  32  what that epoch's chain field must be */
+    uint32_t zero;       /*  36 */
+};                       /*  40 */
+
+enum lf_epoch_flags {
+    LF_EPOCH_OPEN = 1u << 0,           /* first of an incarnation; no records */
+    LF_EPOCH_CLOSE = 1u << 1,          /* closed cleanly here; no records */
+    LF_EPOCH_END = 1u << 2,            /* last of its segment */
+    LF_EPOCH_HEADER_CHECKSUM = 1u << 3 /* record checksums do not cover payloads */
+};
+#define LF_EPOCH_FLAGS_KNOWN 0xfu
+
+struct lf_epoch_header {
+    uint32_t magic;        /*  0 */
+    uint32_t checksum;     /*  4  CRC32C, seeded with the log's seed, of bytes 8..63 */
+    uint64_t epoch;        /*  8  number, one more than the epoch before */
+    uint64_t lsn;          /* 16  of this header */
+    uint64_t promise;      /* 24  durable LSN when this epoch was sealed; at most lsn */
+    uint64_t nonce;        /* 32  random, of the incarnation */
+    uint32_t incarnation;  /* 40 */
+    uint32_t chain;        /* 44  checksum field of the epoch header before */
+    uint32_t length;       /* 48  bytes from this header to the end of the last record */
+    uint32_t record_count; /* 52  records, PAD included */
+    uint32_t flags;        /* 56 */
+    uint32_t zero;         /* 60 */
+};                         /* 64 */
+#define LF_EPOCH_HEADER_BYTES 64u
+
+enum lf_record_type {
+    LF_RECORD_DATA = 1,
+    LF_RECORD_PAD = 2
+};
+
+struct lf_record_header {
+    uint32_t word;     /* 0  payload bytes in bits 0..27, type in bits 28..31 */
+    uint32_t checksum; /* 4  see lf_record_checksum */
+};                     /* 8 */
+#define LF_RECORD_HEADER_BYTES 8u
+#define LF_RECORD_ALIGN 8u
+
+_Static_assert(sizeof(struct lf_file_header) == 88, "file header");
+_Static_assert(sizeof(struct lf_trim_mark) == 40, "trim mark");
+_Static_assert(sizeof(struct lf_epoch_header) == LF_EPOCH_HEADER_BYTES, "epoch header");
+_Static_assert(sizeof(struct lf_record_header) == LF_RECORD_HEADER_BYTES, "record header");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "little-endian only");
+
+static inline uint64_t lf_round_up(uint64_t value, uint64_t alignment)
+{
+    return (value + alignment - 1) & ~(alignment - 1);
+}
+
+/* Bytes that a record of `size` payload bytes takes in its epoch. */
+static inline uint64_t lf_record_bytes(uint64_t size)
+{
+    return lf_round_up(LF_RECORD_HEADER_BYTES + size, LF_RECORD_ALIGN);
+}
+
+/* Whether every byte from `from` up to, not including, `to` is zero. */
+bool lf_is_zero(const void *from, const void *to);
+
+/* Seeds every checksum below the file header: CRC32C of id, then salt. */
+uint32_t lf_log_seed(const struct lf_file_header *header);
+
+/* Fill in the checksums of a whole 4 KiB block that is zero behind the struct. */
+void lf_file_header_seal(void *block);
+void lf_trim_mark_seal(void *block, uint32_t log_seed);
+
+/*
+ * Check a block.  0; LOGFILE_EFORMAT: no log, or of another version, byte order, block size or
+ * feature; LOGFILE_ECORRUPT: a log's header, damaged.
+ */
+int lf_file_header_check(const void *block);
+/* Whether the block holds a whole trim mark of this log. */
+bool lf_trim_mark_check(const void *block, uint32_t log_seed);
+
+uint32_t lf_epoch_header_checksum(const struct lf_epoch_header *header, uint32_t log_seed);
+/*
+ * Whether this is an epoch header of this log, written for position `lsn`: all that can be said
+ * without the epoch before it and without its records.
+ */
+bool lf_epoch_header_check(const struct lf_epoch_header *header, uint32_t log_seed,
+                           uint64_t slot_bytes, uint64_t lsn);
+/* Bytes that the epoch takes on disk. */
+uint64_t lf_epoch_extent(const struct lf_epoch_header *header);
+
+/*
+ * Where the next epoch goes and what ties it to the one before.  Whoever holds the flush token
+ * owns it.
+ */
+struct lf_chain {
+    uint32_t log_seed;
+    uint32_t record_seed; /* CRC32C of the nonce, seeded with the log's seed */
+    uint64_t lsn;         /* of the next epoch */
+    uint64_t epoch;       /* number of the next epoch */
+    uint64_t nonce;
+    uint32_t incarnation; /* 0: not known, where reading starts */
+    uint32_t chain;       /* checksum of the last epoch's header */
+};
+
+/* Begin an incarnation: the next epoch, an OPEN one, carries this nonce and number. */
+void lf_chain_begin(struct lf_chain *chain, uint32_t incarnation, uint64_t nonce);
+
+/* Whether a header that passed lf_epoch_header_check is that of the chain's next epoch. */
+bool lf_chain_accepts(const struct lf_chain *chain, const struct lf_epoch_header *header);
+/* Move the chain past an epoch of its incarnation. */
+void lf_chain_advance(struct lf_chain *chain, const struct lf_epoch_header *header);
+
+/*
+ * Make an epoch of a buffer that holds records from LF_EPOCH_HEADER_BYTES to `length`: write its
+ * header, zero the rest of its last block, move the chain on.  Returns the bytes to be written, a
+ * multiple of the block size.
+ */
+size_t lf_chain_seal(struct lf_chain *chain, void *buffer, size_t length, uint32_t record_count,
+                     uint32_t flags, uint64_t promise);
+
+#endif /* LF_FORMAT_H */

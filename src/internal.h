@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log itself: what the entry points, the engines and the flusher share.
+ */
+#ifndef LF_INTERNAL_H
+#define LF_INTERNAL_H
+
+#include "engine.h"
+#include "flusher.h"
+#include "format.h"
+#include "logfile.h"
+#include "preparer.h"
+#include "ring.h"
+#include "stats.h"
+#include "store.h"
+#include "waiter.h"
+
+struct logfile {
+    /* Never change after open. */
+    const uint32_t *alive;          /* 1; on a page that a fork wipes in the child */
+    struct logfile_options options; /* with every default filled in */
+    uint64_t slot_bytes;
+    uint32_t record_seed;
+    uint32_t incarnation;
+    uint64_t oldest_lsn;
+    uint32_t running; /* 1 when open is done: until then, callbacks of its threads wait for it */
+    uint8_t *buffers; /* slot_count buffers of slot_bytes (ring), or two (mutex), or one (serial) */
+    size_t buffers_bytes;
+
+    struct lf_store store;
+    struct lf_preparer preparer;
+
+    /* W, R: whoever may commit (holds the flush token, or the engine's mutex). */
+    _Alignas(LF_CACHE_PAIR) struct lf_chain chain;
+    bool closed_cleanly; /* the CLOSE epoch is durable */
+
+    /* W: whoever may commit.  R: all. */
+    _Alignas(LF_CACHE_PAIR) uint64_t durable_lsn;
+    uint64_t flush_ns; /* moving average of write + sync */
+
+    /* Woken when there is room again, or the log has failed: mutex and serial engines. */
+    _Alignas(LF_CACHE_PAIR) struct lf_waiter room;
+    struct lf_stats stats;
+
+    /* The engine that was opened. */
+    union {
+        struct lf_ring_engine ring;
+        struct lf_mutex_engine mutex;
+        struct lf_serial_engine serial;
+    } engine;
+};
+
+/* L1: pairs with the release in lf_epoch_commit: who sees it sees what was made durable. */
+static inline uint64_t lf_durable_lsn(const struct logfile *log)
+{
+    return lf_load_acquire_64(&log->durable_lsn);
+}
+
+/* Whether an epoch that starts at `lsn`, and the CLOSE epoch behind it, fit below the allocated
+ * frontier wherever it ends. */
+static inline bool lf_has_room(const struct logfile *log, uint64_t lsn)
+{
+    return lf_preparer_has_room(&log->preparer, lsn + log->slot_bytes + LF_BLOCK_BYTES);
+}
+static inline void lf_request_room(struct logfile *log, uint64_t lsn)
+{
+    lf_preparer_request(&log->preparer, lsn + log->slot_bytes + LF_BLOCK_BYTES);
+}
+
+/*
+ * Makes one epoch of a buffer that holds records from LF_EPOCH_HEADER_BYTES to `end`, writes and
+ * syncs it, and advances the durable LSN.  Wakes nobody.  0, or LOGFILE_EFAILED: the log has
+ * failed, and the engine has been told.
+ */
+int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,
+                    uint32_t flags);
+
+#endif /* LF_INTERNAL_H */

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * logfile_io_posix(): system calls on a file, and the loops around short counts.
+ *
+ * A call that a signal interrupted is made again here, so that no user of a table has to: nothing
+ * has happened yet, and no failure has been reported.  Nothing else is ever made again.
+ */
+#include "io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* ---- Open and close ---------------------------------------------------------------------------*/
+
+/* Opening a device can have effects of its own, so it is refused unopened.  Whoever opens looks at
+ * the open file again: the name may change in between. */
+static bool names_special_file(const char *path)
+{
+    struct stat status;
+    if (lstat(path, &status) != 0)
+        return false;
+    return !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) && !S_ISLNK(status.st_mode);
+}
+
+/* A log on descriptor 0, 1 or 2 would be written to by whoever prints.  Consumes fd. */
+static int move_above_stdio(int fd)
+{
+    if (fd > STDERR_FILENO)
+        return fd;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int result = moved < 0 ? -errno : moved;
+    close(fd);
+    return result;
+}
+
+/*
+ * O_DIRECT is asked for here and not by open: an open that creates a file and then finds that
+ * O_DIRECT cannot be had fails, and leaves the file behind.  O_NONBLOCK goes: it was there so that
+ * open does not wait for a FIFO's other end.  Consumes fd.
+ */
+static int set_status_flags(int fd, bool direct)
+{
+    if (fcntl(fd, F_SETFL, direct ? O_DIRECT : 0) == 0)
+        return fd;
+    int error = -errno;
+    close(fd);
+    return error;
+}
+
+static int posix_open(void *context, const char *path, unsigned flags, mode_t mode)
+{
+    (void)context;
+    int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+    how |= flags & LOGFILE_IO_OPEN_WRITE ? O_RDWR : O_RDONLY;
+    bool create = flags & LOGFILE_IO_OPEN_CREATE;
+    if (create)
+        how |= O_CREAT | O_EXCL;
+    else if (names_special_file(path))
+        return -ESPIPE;
+    int fd = (int)TEMP_FAILURE_RETRY(open(path, how, mode));
+    if (fd < 0)
+        return -errno;
+    fd = move_above_stdio(fd);
+    if (fd >= 0)
+        fd = set_status_flags(fd, flags & LOGFILE_IO_OPEN_DIRECT);
+    if (fd < 0 && create)
+        unlink(path);
+    return fd;
+}
+
+static int whole_file_lock(int fd, int command, struct flock *lock)
+{
+    lock->l_whence = SEEK_SET;
+    return fcntl(fd, command, lock);
+}
+
+static int posix_close(void *context, int fd)
+{
+    (void)context;
+    /* The lock belongs to the open file, which a forked child may hold open for longer. */
+    struct flock lock = {.l_type = F_UNLCK};
+    (void)whole_file_lock(fd, F_OFD_SETLK, &lock);
+    /* Linux releases the descriptor also when close is interrupted. */
+    return close(fd) == 0 || errno == EINTR ? 0 : -errno;
+}
+
+static int posix_stat(void *context, int fd, struct logfile_io_stat *out)
+{
+    (void)context;
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    out->bytes = (uint64_t)status.st_size;
+    out->kind = S_ISREG(status.st_mode)   ? LOGFILE_IO_REGULAR
+                : S_ISDIR(status.st_mode) ? LOGFILE_IO_DIRECTORY
+                                          : LOGFILE_IO_OTHER;
+    return 0;
+}
+
+/* ---- The writer's lock: one open file description lock over the whole file --------------------*/
+
+static int posix_lock(void *context, int fd)
+{
+    (void)context;
+    struct flock lock = {.l_type = F_WRLCK};
+    if (whole_file_lock(fd, F_OFD_SETLK, &lock) == 0)
+        return 0;
+    return errno == EACCES ? -EAGAIN : -errno;
+}
+
+static int posix_locked(void *context, int fd)
+{
+    (void)context;
+    struct flock lock = {.l_type = F_WRLCK};
+    if (whole_file_lock(fd, F_OFD_GETLK, &lock) != 0)
+        return -errno;
+    return lock.l_type != F_UNLCK;
+}
+
+/* ---- Bytes ------------------------------------------------------------------------------------*/
+
+static ssize_t posix_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    (void)context;
+    ssize_t count = TEMP_FAILURE_RETRY(pread(fd, buffer, bytes, (off_t)offset));
+    return count < 0 ? -errno : count;
+}
+
+static ssize_t posix_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
+                           unsigned flags)
+{
+    (void)context;
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)buffer, .iov_len = bytes};
+    int how = flags & LOGFILE_IO_WRITE_DSYNC ? RWF_DSYNC : 0;
+    ssize_t count = TEMP_FAILURE_RETRY(pwritev2(fd, &iov, 1, (off_t)offset, how));
+    return count < 0 ? -errno : count;
+}
+
+/* The size of the file counts as data that fdatasync covers; its times do not. */
+static int posix_sync(void *context, int fd)
+{
+    (void)context;
+    return TEMP_FAILURE_RETRY(fdatasync(fd)) == 0 ? 0 : -errno;
+}
+
+static int posix_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
+{
+    (void)context;
+    if (TEMP_FAILURE_RETRY(fallocate(fd, 0, (off_t)offset, (off_t)bytes)) == 0)
+        return 0;
+    return errno == ENOSYS ? -EOPNOTSUPP : -errno;
+}
+
+static int posix_truncate(void *context, int fd, uint64_t bytes)
+{
+    (void)context;
+    return TEMP_FAILURE_RETRY(ftruncate(fd, (off_t)bytes)) == 0 ? 0 : -errno;
+}
+
+static int posix_drop_cache(void *context, int fd)
+{
+    (void)context;
+    return -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+/* ---- Names ------------------------------------------------------------------------------------*/
+
+/* For file systems that cannot rename without replacing: link refuses an existing name too. */
+static int link_and_unlink(const char *from, const char *to)
+{
+    if (link(from, to) != 0)
+        return -errno;
+    if (unlink(from) == 0)
+        return 0;
+    int error = -errno;
+    unlink(to);
+    return error;
+}
+
+static int posix_rename(void *context, const char *from, const char *to)
+{
+    (void)context;
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno == EINVAL || errno == ENOSYS)
+        return link_and_unlink(from, to);
+    return -errno;
+}
+
+static int posix_unlink(void *context, const char *path)
+{
+    (void)context;
+    return unlink(path) == 0 ? 0 : -errno;
+}
+
+static int open_parent(const char *path)
+{
+    char parent[PATH_MAX] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash != NULL) {
+        size_t length = slash == path ? 1 : (size_t)(slash - path);
+        if (length >= sizeof parent)
+            return -ENAMETOOLONG;
+        memcpy(parent, path, length);
+        parent[length] = '\0';
+    }
+    int fd = (int)TEMP_FAILURE_RETRY(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return fd < 0 ? -errno : fd;
+}
+
+static int posix_sync_directory(void *context, const char *path)
+{
+    (void)context;
+    int fd = open_parent(path);
+    if (fd < 0)
+        return fd;
+    int error = TEMP_FAILURE_RETRY(fsync(fd)) == 0 ? 0 : -errno;
+    close(fd);
+    /* Some file systems have no way to sync a directory; there is nothing more to be asked for. */
+    return error == -EINVAL ? 0 : error;
+}
+
+static const struct logfile_io posix_io = {
+    .open = posix_open,
+    .close = posix_close,
+    .stat = posix_stat,
+    .lock = posix_lock,
+    .locked = posix_locked,
+    .read = posix_read,
+    .write = posix_write,
+    .sync = posix_sync,
+    .allocate = posix_allocate,
+    .truncate = posix_truncate,
+    .drop_cache = posix_drop_cache,
+    .rename = posix_rename,
+    .unlink = posix_unlink,
+    .sync_directory = posix_sync_directory,
+};
+
+const struct logfile_io *logfile_io_posix(void)
+{
+    return &posix_io;
+}
+
+/* ---- For the users of a table -----------------------------------------------------------------*/
+
+/*
+ * Only a read that gains nothing is the end of the file.  Behind a short count that ends inside a
+ * block a direct descriptor answers -EINVAL; then the block is read again from its start.
+ */
+ssize_t lf_io_read_full(const struct logfile_io *io, int fd, void *buffer, size_t bytes,
+                        uint64_t offset)
+{
+    size_t end = 0;
+    size_t from = 0;
+    while (end < bytes) {
+        ssize_t count =
+            io->read(io->context, fd, (char *)buffer + from, bytes - from, offset + from);
+        if (count == -EINVAL && from % LOGFILE_IO_BLOCK != 0) {
+            from -= from % LOGFILE_IO_BLOCK;
+            continue;
+        }
+        if (count < 0)
+            return count;
+        if ((size_t)count > bytes - from)
+            return -EIO;
+        if (from + (size_t)count <= end)
+            break;
+        from += (size_t)count;
+        end = from;
+    }
+    return (ssize_t)end;
+}
+
+/*
+ * After a short count, goes on from the last block boundary that was reached, which a direct
+ * descriptor needs; within a block, from where the count ended, so that it always gets further.
+ */
+int lf_io_write_full(const struct logfile_io *io, int fd, const void *buffer, size_t bytes,
+                     uint64_t offset, unsigned flags)
+{
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t count = io->write(io->context, fd, (const char *)buffer + done, bytes - done,
+                                  offset + done, flags);
+        if (count < 0)
+            return (int)count;
+        if (count == 0 || (size_t)count > bytes - done)
+            return -EIO;
+        size_t end = done + (size_t)count;
+        size_t boundary = end - end % LOGFILE_IO_BLOCK;
+        done = end == bytes || boundary <= done ? end : boundary;
+    }
+    return 0;
+}
+
+static bool operations_are_set(const struct logfile_io *io)
+{
+    return io->open != NULL && io->close != NULL && io->stat != NULL && io->lock != NULL &&
+           io->locked != NULL && io->read != NULL && io->write != NULL && io->sync != NULL &&
+           io->allocate != NULL && io->truncate != NULL && io->drop_cache != NULL &&
+           io->rename != NULL && io->unlink != NULL && io->sync_directory != NULL;
+}
+
+bool lf_io_is_complete(const struct logfile_io *io)
+{
+    for (size_t i = 0; i < sizeof io->reserved / sizeof io->reserved[0]; i++) {
+        if (io->reserved[i] != NULL)
+            return false;
+    }
+    return operations_are_set(io);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* The system calls behind logfile_io_posix(), and what every user of an io table needs. */
+#ifndef LF_IO_H
+#define LF_IO_H
+
+#include "logfile_io.h"
+
+#include <stdbool.h>
+
+/* Reads until `bytes` or the end of the file; the bytes read, or -errno.  Goes on after short
+ * counts. */
+ssize_t lf_io_read_full(const struct logfile_io *io, int fd, void *buffer, size_t bytes,
+                        uint64_t offset);
+/* Writes all of it; 0 or -errno.  Goes on after short counts; a count of 0 is -EIO. */
+int lf_io_write_full(const struct logfile_io *io, int fd, const void *buffer, size_t bytes,
+                     uint64_t offset, unsigned flags);
+/* Whether every operation of a caller's table is there and its reserved space is zero. */
+bool lf_io_is_complete(const struct logfile_io *io);
+
+#endif /* LF_IO_H */

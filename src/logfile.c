@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The entry points: each checks its arguments and hands over to the engine.
+ *
+ * The life of one append under the default engine, and where it is written down:
+ *
+ *   logfile_append            here: arguments, fork
+ *   checksum of the payload   engine_ring.c  lf_ring_engine_append
+ *   reserve                   ring.c         lf_ring_reserve    one fetch-add on the head word
+ *   copy                      record.c       lf_record_encode
+ *   publish                   ring.c         lf_ring_publish    a release: now the flusher sees it
+ *   wait, or flush inline     engine_ring.c  wait_durable
+ *   flip                      ring.c         lf_ring_flip       one swap: seals, opens the next
+ *   epoch header              format.c       lf_chain_seal
+ *   write + sync              store.c        lf_store_commit    pwrite + fdatasync
+ *   durable                   epoch.c        lf_epoch_commit    stores the durable LSN
+ *   wake                      flusher.c      flush_open_epoch   the slot's event count
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+enum {
+    IOV_COUNT_MAX = 1024
+};
+
+/* A fork wipes the page behind `alive` in the child. */
+static int check_handle(const struct logfile *log)
+{
+    if (log == NULL)
+        return -EINVAL;
+    return __builtin_expect(*(const volatile uint32_t *)log->alive != 0, 1) ? 0 : LOGFILE_EFORKED;
+}
+
+static bool is_valid_deadline(const struct timespec *deadline)
+{
+    return deadline == NULL ||
+           (deadline->tv_sec >= 0 && deadline->tv_nsec >= 0 && deadline->tv_nsec < 1000000000);
+}
+
+static int check_payload(const struct logfile *log, size_t size, const struct timespec *deadline)
+{
+    if (!is_valid_deadline(deadline))
+        return -EINVAL;
+    return size <= logfile_record_max((struct logfile *)log) ? 0 : LOGFILE_ETOOBIG;
+}
+
+static int append_payload(struct logfile *log, const struct lf_payload *payload,
+                          const struct timespec *deadline, bool wait, uint64_t *lsnp)
+{
+    int error = check_payload(log, payload->size, deadline);
+
+    if (__builtin_expect(error != 0, 0))
+        return error;
+    switch (log->options.engine) {
+    case LOGFILE_ENGINE_RING:
+        return lf_ring_engine_append(log, payload, deadline, wait, lsnp);
+    case LOGFILE_ENGINE_MUTEX:
+        return lf_mutex_engine_append(log, payload, deadline, wait, lsnp);
+    case LOGFILE_ENGINE_SERIAL:
+        return lf_serial_engine_append(log, payload, deadline, lsnp);
+    }
+    return -EINVAL;
+}
+
+static int append_buffer(struct logfile *log, const void *data, size_t size,
+                         const struct timespec *deadline, bool wait, uint64_t *lsnp)
+{
+    struct iovec iov = {.iov_base = (void *)data, .iov_len = size};
+    struct lf_payload payload = {.iov = &iov, .iov_count = 1, .size = size};
+    int error = check_handle(log);
+
+    if (__builtin_expect(error != 0, 0))
+        return error;
+    if (data == NULL && size > 0)
+        return -EINVAL;
+    return append_payload(log, &payload, deadline, wait, lsnp);
+}
+
+int logfile_append(struct logfile *log, const void *data, size_t size, uint64_t *lsnp)
+{
+    return append_buffer(log, data, size, NULL, true, lsnp);
+}
+
+int logfile_append_until(struct logfile *log, const void *data, size_t size,
+                         const struct timespec *deadline, uint64_t *lsnp)
+{
+    return append_buffer(log, data, size, deadline, true, lsnp);
+}
+
+int logfile_submit(struct logfile *log, const void *data, size_t size,
+                   const struct timespec *deadline, uint64_t *lsnp)
+{
+    return append_buffer(log, data, size, deadline, false, lsnp);
+}
+
+/* Sum of the buffers, SIZE_MAX when it overflows. */
+static int iov_size(const struct iovec *iov, int iov_count, size_t *size)
+{
+    size_t sum = 0;
+
+    for (int i = 0; i < iov_count; i++) {
+        if (iov[i].iov_base == NULL && iov[i].iov_len > 0)
+            return -EINVAL;
+        if (__builtin_add_overflow(sum, iov[i].iov_len, &sum))
+            return LOGFILE_ETOOBIG;
+    }
+    *size = sum;
+    return 0;
+}
+
+int logfile_appendv(struct logfile *log, const struct iovec *iov, int iov_count, uint64_t *lsnp)
+{
+    struct lf_payload payload = {.iov = iov, .iov_count = iov_count};
+    int error = check_handle(log);
+
+    if (error != 0)
+        return error;
+    if (iov_count < 0 || iov_count > IOV_COUNT_MAX || (iov == NULL && iov_count > 0))
+        return -EINVAL;
+    error = iov_size(iov, iov_count, &payload.size);
+    return error != 0 ? error : append_payload(log, &payload, NULL, true, lsnp);
+}
+
+int logfile_submit_batch(struct logfile *log, const struct iovec *records, int count,
+                         const struct timespec *deadline, uint64_t *lsns)
+{
+    (void)records, (void)count, (void)deadline, (void)lsns;
+    return log == NULL ? -EINVAL : -ENOSYS;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Waiting.
+ */
+
+static uint64_t end_lsn(struct logfile *log)
+{
+    switch (log->options.engine) {
+    case LOGFILE_ENGINE_RING:
+        return lf_ring_engine_end_lsn(log);
+    case LOGFILE_ENGINE_MUTEX:
+        return lf_mutex_engine_end_lsn(log);
+    case LOGFILE_ENGINE_SERIAL:
+        break;
+    }
+    return lf_durable_lsn(log);
+}
+
+int logfile_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+{
+    int error = check_handle(log);
+
+    if (error != 0)
+        return error;
+    if (!is_valid_deadline(deadline))
+        return -EINVAL;
+    switch (log->options.engine) {
+    case LOGFILE_ENGINE_RING:
+        return lf_ring_engine_wait(log, lsn, deadline);
+    case LOGFILE_ENGINE_MUTEX:
+        return lf_mutex_engine_wait(log, lsn, deadline);
+    case LOGFILE_ENGINE_SERIAL:
+        break;
+    }
+    if (lsn < lf_durable_lsn(log))
+        return 0;
+    return lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : -EINVAL;
+}
+
+int logfile_flush(struct logfile *log, const struct timespec *deadline)
+{
+    int error = check_handle(log);
+
+    if (error != 0)
+        return error;
+    if (!is_valid_deadline(deadline))
+        return -EINVAL;
+    switch (log->options.engine) {
+    case LOGFILE_ENGINE_RING:
+        return lf_ring_engine_flush(log, deadline);
+    case LOGFILE_ENGINE_MUTEX:
+        return lf_mutex_engine_flush(log, deadline);
+    case LOGFILE_ENGINE_SERIAL:
+        break;
+    }
+    return lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : 0;
+}
+
+int logfile_shutdown(struct logfile *log, const struct timespec *deadline)
+{
+    int error = check_handle(log);
+
+    if (error != 0)
+        return error;
+    if (!is_valid_deadline(deadline))
+        return -EINVAL;
+    switch (log->options.engine) {
+    case LOGFILE_ENGINE_RING:
+        return lf_ring_engine_shutdown(log, deadline);
+    case LOGFILE_ENGINE_MUTEX:
+        return lf_mutex_engine_shutdown(log);
+    case LOGFILE_ENGINE_SERIAL:
+        return lf_serial_engine_shutdown(log);
+    }
+    return -EINVAL;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * State.
+ */
+
+uint64_t logfile_durable_lsn(struct logfile *log)
+{
+    return check_handle(log) == 0 ? lf_durable_lsn(log) : 0;
+}
+
+uint64_t logfile_next_lsn(struct logfile *log)
+{
+    uint64_t lsn;
+
+    if (check_handle(log) != 0)
+        return 0;
+    lsn = end_lsn(log);
+    return lsn % LF_BLOCK_BYTES == 0 ? lsn + LF_EPOCH_HEADER_BYTES : lsn;
+}
+
+uint64_t logfile_oldest_lsn(struct logfile *log)
+{
+    return check_handle(log) == 0 ? log->oldest_lsn : 0;
+}
+
+size_t logfile_record_max(struct logfile *log)
+{
+    if (log == NULL)
+        return 0;
+    return log->slot_bytes - LF_EPOCH_HEADER_BYTES - LF_RECORD_HEADER_BYTES;
+}
+
+int logfile_stats(struct logfile *log, struct logfile_stats *out)
+{
+    int error = check_handle(log);
+
+    if (error != 0 || out == NULL)
+        return error != 0 ? error : -EINVAL;
+    memset(out, 0, sizeof *out);
+    lf_stats_copy(&log->stats, out);
+    out->engine = log->options.engine;
+    out->io_mode = log->store.direct ? LOGFILE_IO_DIRECT : LOGFILE_IO_BUFFERED;
+    out->slot_bytes = log->slot_bytes;
+    out->slot_count = log->options.slot_count;
+    out->incarnation = log->incarnation;
+    out->durable_lsn = lf_durable_lsn(log);
+    out->syncs = lf_counted(&log->store.sync_count);
+    out->device_bytes = lf_counted(&log->store.device_bytes);
+    out->zero_fill_bytes = lf_counted(&log->preparer.zero_fill_bytes);
+    out->waits_zero_fill = lf_counted(&log->preparer.zero_fill_waits);
+    return 0;
+}
+
+int logfile_failure(struct logfile *log, struct logfile_failure *out)
+{
+    int error = check_handle(log);
+
+    if (error != 0 || out == NULL)
+        return error != 0 ? error : -EINVAL;
+    lf_store_failure(&log->store, out);
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Not in this version.
+ */
+
+int logfile_reserve(struct logfile *log, size_t size, const struct timespec *deadline,
+                    struct logfile_reservation *reservation)
+{
+    (void)size, (void)deadline;
+    return log == NULL || reservation == NULL ? -EINVAL : -ENOSYS;
+}
+
+int logfile_publish(struct logfile *log, struct logfile_reservation *reservation, uint64_t *lsnp)
+{
+    (void)lsnp;
+    return log == NULL || reservation == NULL ? -EINVAL : -ENOSYS;
+}
+
+void logfile_abandon(struct logfile *log, struct logfile_reservation *reservation)
+{
+    (void)log, (void)reservation;
+}
+
+int logfile_event_fd(struct logfile *log)
+{
+    return log == NULL ? -EINVAL : -ENOSYS;
+}
+
+int logfile_trim(struct logfile *log, uint64_t lsn)
+{
+    (void)lsn;
+    return log == NULL ? -EINVAL : -ENOSYS;
+}

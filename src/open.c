@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening a log for appending, and closing it.
+ *
+ *   check the options -> open, or create, and lock (store.c) -> sync, drop cached pages, scan and
+ *   decide (recover.c) -> cut the torn part -> allocate room (preparer.c) -> write and sync the
+ *   OPEN epoch -> start the engine
+ *
+ * Only then is anything reported as durable: a page cache can show what a failed sync never wrote.
+ */
+#include "internal.h"
+#include "io.h"
+#include "recover.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#define SLOT_BYTES_DEFAULT ((size_t)8 << 20)
+#define SLOT_COUNT_DEFAULT 4
+#define SLOT_COUNT_MAX 64
+#define PREPARE_BYTES_DEFAULT ((uint64_t)64 << 20)
+#define PREPARE_BYTES_MAX ((uint64_t)1 << 40)
+#define PAGE_BYTES 4096
+
+/* What an open in progress has, for its way back. */
+struct opening {
+    const char *path;
+    struct logfile *log;
+    struct logfile_open_report report;
+    bool created;
+};
+
+#define SAY(opening, ...)                                                                          \
+    snprintf((opening)->report.message, sizeof(opening)->report.message, __VA_ARGS__)
+
+/* ---------------------------------------------------------------------------------------------
+ * Options.
+ */
+
+static bool is_power_of_two(uint64_t value)
+{
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
+static bool is_zero(const void *memory, size_t bytes)
+{
+    const uint8_t *byte = memory;
+    for (size_t i = 0; i < bytes; i++)
+        if (byte[i] != 0)
+            return false;
+    return true;
+}
+
+/* Names the option whose value is not one of the contract's; NULL: none. */
+static const char *find_unknown_value(const struct logfile_options *options)
+{
+    const struct {
+        const char *name;
+        unsigned value, max;
+    } checks[] = {
+        {"engine", options->engine, LOGFILE_ENGINE_SERIAL},
+        {"reserve", options->reserve, LOGFILE_RESERVE_MUTEX},
+        {"flusher", options->flusher, LOGFILE_FLUSHER_LEADER},
+        {"wait", options->wait, LOGFILE_WAIT_SPIN},
+        {"io_mode", options->io_mode, LOGFILE_IO_DIRECT},
+        {"sync", options->sync, LOGFILE_SYNC_NONE},
+        {"prepare", options->prepare, LOGFILE_PREPARE_NONE},
+        {"checksum", options->checksum, LOGFILE_CHECKSUM_HEADER},
+        {"open_flags", options->open_flags, LOGFILE_OPEN_EXISTING | LOGFILE_OPEN_EXCLUSIVE},
+        {"mode", options->mode, 07777},
+    };
+
+    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
+        if (checks[i].value > checks[i].max)
+            return checks[i].name;
+    if (options->io != NULL && !lf_io_is_complete(options->io))
+        return "io";
+    if ((options->ring_alloc == NULL) != (options->ring_free == NULL))
+        return "ring_alloc";
+    return is_zero(options->reserved, sizeof options->reserved) ? NULL : "reserved";
+}
+
+/* Names the size that is out of range; NULL: none.  Defaults have been filled in. */
+static const char *find_bad_size(const struct logfile_options *options)
+{
+    if (!is_power_of_two(options->slot_bytes) || options->slot_bytes < LF_SLOT_BYTES_MIN ||
+        options->slot_bytes > LF_SLOT_BYTES_MAX)
+        return "slot_bytes";
+    if (!is_power_of_two(options->slot_count) || options->slot_count < 2 ||
+        options->slot_count > SLOT_COUNT_MAX)
+        return "slot_count";
+    return options->prepare_bytes > PREPARE_BYTES_MAX ? "prepare_bytes" : NULL;
+}
+
+static void fill_defaults(struct logfile_options *options)
+{
+    if (options->slot_bytes == 0)
+        options->slot_bytes = SLOT_BYTES_DEFAULT;
+    if (options->slot_count == 0)
+        options->slot_count = SLOT_COUNT_DEFAULT;
+    if (options->prepare_bytes == 0)
+        options->prepare_bytes = PREPARE_BYTES_DEFAULT;
+    options->prepare_bytes = lf_round_up(options->prepare_bytes, LF_BLOCK_BYTES);
+    if (options->io == NULL)
+        options->io = logfile_io_posix();
+}
+
+static int check_options(struct opening *opening, struct logfile_options *options)
+{
+    const char *bad = find_unknown_value(options);
+
+    if (bad == NULL) {
+        fill_defaults(options);
+        bad = find_bad_size(options);
+    }
+    if (bad != NULL) {
+        SAY(opening, "option %s: value out of range", bad);
+        return -EINVAL;
+    }
+    if (options->reserve != LOGFILE_RESERVE_FAA || options->segment_bytes != 0) {
+        SAY(opening, "option %s: not in this version",
+            options->segment_bytes != 0 ? "segment_bytes" : "reserve");
+        return -ENOSYS;
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Memory.
+ */
+
+static void *map_pages(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int allocate_fork_guard(struct logfile *log)
+{
+    uint32_t *page = map_pages(PAGE_BYTES);
+
+    if (page == NULL)
+        return -ENOMEM;
+    if (madvise(page, PAGE_BYTES, MADV_WIPEONFORK) != 0) {
+        munmap(page, PAGE_BYTES);
+        return -errno;
+    }
+    *page = 1;
+    log->alive = page;
+    return 0;
+}
+
+static int allocate_buffers(struct logfile *log)
+{
+    const struct logfile_options *options = &log->options;
+    size_t count = options->engine == LOGFILE_ENGINE_RING    ? options->slot_count
+                   : options->engine == LOGFILE_ENGINE_MUTEX ? 2
+                                                             : 1;
+
+    log->buffers_bytes = count * log->slot_bytes;
+    log->buffers = options->ring_alloc ? options->ring_alloc(options->ring_arg, log->buffers_bytes)
+                                       : map_pages(log->buffers_bytes);
+    if (log->buffers == NULL)
+        return -ENOMEM;
+    return (uintptr_t)log->buffers % LF_BLOCK_BYTES == 0 ? 0 : -EINVAL;
+}
+
+static void free_memory(struct logfile *log)
+{
+    const struct logfile_options *options = &log->options;
+
+    if (log->buffers != NULL && options->ring_free)
+        options->ring_free(options->ring_arg, log->buffers, log->buffers_bytes);
+    else if (log->buffers != NULL)
+        munmap(log->buffers, log->buffers_bytes);
+    if (log->alive != NULL)
+        munmap((void *)log->alive, PAGE_BYTES);
+    free(log);
+}
+
+static struct logfile *allocate_log(const struct logfile_options *options)
+{
+    struct logfile *log;
+    size_t bytes = lf_round_up(sizeof *log, LF_CACHE_PAIR);
+
+    log = aligned_alloc(LF_CACHE_PAIR, bytes);
+    if (log == NULL)
+        return NULL;
+    memset(log, 0, bytes);
+    log->options = *options;
+    log->slot_bytes = options->slot_bytes;
+    return log;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * What the store and the preparer report, from whichever thread.
+ */
+
+static bool is_running(struct logfile *log)
+{
+    return lf_load_acquire_32(&log->running) != 0; /* L2: pairs with start_engine. */
+}
+
+static void on_failure(void *arg)
+{
+    struct logfile *log = arg;
+
+    lf_fence(); /* L3: failed before running; pairs with start_engine. */
+    if (log->options.engine == LOGFILE_ENGINE_RING && is_running(log))
+        lf_ring_engine_failed(log);
+    lf_waiter_wake(&log->room);
+}
+
+static void on_room(void *arg)
+{
+    struct logfile *log = arg;
+
+    if (log->options.engine == LOGFILE_ENGINE_RING && is_running(log))
+        lf_ring_engine_room(log);
+    lf_waiter_wake(&log->room);
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * The steps of opening.
+ */
+
+static int open_store(struct opening *opening, const struct logfile_options *options)
+{
+    struct logfile *log = opening->log;
+    struct lf_store_create create = {.slot_bytes = options->slot_bytes, .mode = options->mode};
+    int error = lf_store_open(&log->store, opening->path, options, &create, &opening->created,
+                              opening->report.message);
+
+    if (error != 0)
+        return error;
+    log->store.on_failure = on_failure;
+    log->store.on_failure_arg = log;
+    return 0;
+}
+
+static int explain_verdict(struct opening *opening)
+{
+    const struct logfile_tail *tail = &opening->report.tail;
+
+    if (tail->verdict != LOGFILE_CORRUPT)
+        return 0;
+    SAY(opening,
+        "%.100s: corrupt from LSN %" PRIu64 ": records up to LSN %" PRIu64
+        " were durable and cannot be read",
+        opening->path, tail->end_lsn, tail->promised_lsn);
+    return LOGFILE_ECORRUPT;
+}
+
+/* A log keeps the slot size that it was made with. */
+static int adopt_slot_bytes(struct opening *opening, const struct lf_prologue *prologue,
+                            bool was_asked)
+{
+    struct logfile *log = opening->log;
+
+    if (was_asked && prologue->header.slot_bytes != log->slot_bytes) {
+        SAY(opening, "%.100s: option slot_bytes: the log was made with %" PRIu64, opening->path,
+            prologue->header.slot_bytes);
+        return -EINVAL;
+    }
+    if (prologue->header.segment_bytes != 0) {
+        SAY(opening, "%.100s: a segment of a log, not a log", opening->path);
+        return LOGFILE_EFORMAT;
+    }
+    log->slot_bytes = prologue->header.slot_bytes;
+    log->oldest_lsn = prologue->trim.oldest_lsn;
+    return 0;
+}
+
+/* Scans the log and takes over where its chain ends. */
+static int recover(struct opening *opening, bool slot_bytes_asked)
+{
+    struct logfile *log = opening->log;
+    const struct logfile_io *io = log->options.io;
+    struct lf_scan scan;
+    int error = lf_store_sync(&log->store, 0);
+
+    if (error != 0) {
+        SAY(opening, "%.100s: sync before recovery: %s", opening->path, logfile_strerror(error));
+        return error;
+    }
+    io->drop_cache(io->context, log->store.fd);
+    error = lf_scan_open(&scan, io, log->store.fd);
+    if (error != 0) {
+        SAY(opening, "%.100s: file header: %s", opening->path, logfile_strerror(error));
+        return error;
+    }
+    error = adopt_slot_bytes(opening, &scan.prologue, slot_bytes_asked);
+    if (error == 0)
+        error = lf_recover(&scan, &opening->report.tail);
+    if (error == 0)
+        error = explain_verdict(opening);
+    else if (opening->report.message[0] == '\0')
+        SAY(opening, "%.100s: reading at LSN %" PRIu64 ": %s", opening->path, scan.chain.lsn,
+            logfile_strerror(error));
+    log->chain = scan.chain;
+    if (error == 0 && scan.file_bytes > scan.chain.lsn)
+        error = lf_store_cut(&log->store, scan.chain.lsn);
+    lf_scan_close(&scan);
+    return error;
+}
+
+/* Allocates room for the OPEN epoch, a whole epoch and a CLOSE one, and starts the preparer. */
+static int start_preparer(struct opening *opening)
+{
+    struct logfile *log = opening->log;
+    const struct logfile_options *options = &log->options;
+    uint64_t three_slots = 3 * log->slot_bytes;
+    struct lf_preparer_config config = {
+        .mode = options->prepare,
+        .prepare_bytes =
+            options->prepare_bytes > three_slots ? options->prepare_bytes : three_slots,
+        .head = log->chain.lsn,
+        .room = log->slot_bytes + 2 * LF_BLOCK_BYTES,
+        .on_room = on_room,
+        .on_room_arg = log,
+        .thread_start = options->thread_start,
+        .thread_arg = options->thread_arg,
+    };
+    int error = lf_preparer_start(&log->preparer, &log->store, &config);
+
+    if (error != 0)
+        SAY(opening, "%.100s: allocating %" PRIu64 " bytes for appending: %s", opening->path,
+            config.room, logfile_strerror(error));
+    return error;
+}
+
+/* Begins an incarnation: a fresh nonce, and an OPEN epoch on stable storage before anything else. */
+static int write_open_epoch(struct opening *opening)
+{
+    struct logfile *log = opening->log;
+    uint64_t nonce;
+
+    if (getrandom(&nonce, sizeof nonce, 0) != sizeof nonce)
+        return -errno;
+    lf_chain_begin(&log->chain, log->chain.incarnation + 1, nonce);
+    log->record_seed = log->chain.record_seed;
+    log->incarnation = log->chain.incarnation;
+    lf_store_release_64(&log->durable_lsn, log->chain.lsn); /* L1 */
+    if (lf_epoch_commit(log, log->buffers, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_OPEN) != 0) {
+        struct logfile_failure failure;
+        lf_store_failure(&log->store, &failure);
+        SAY(opening, "%.100s: %s at offset %" PRIu64 ": %s", opening->path, failure.call,
+            failure.offset, logfile_strerror(failure.error));
+        return failure.error;
+    }
+    return 0;
+}
+
+static int start_engine(struct logfile *log)
+{
+    int error = log->options.engine == LOGFILE_ENGINE_RING    ? lf_ring_engine_start(log)
+                : log->options.engine == LOGFILE_ENGINE_MUTEX ? lf_mutex_engine_start(log)
+                                                              : lf_serial_engine_start(log);
+    if (error != 0)
+        return error;
+    lf_store_release_32(&log->running, 1); /* L2: the engine is there; pairs with is_running. */
+    lf_fence();                            /* L3: running before failed; pairs with on_failure. */
+    if (lf_store_has_failed(&log->store))
+        on_failure(log);
+    return 0;
+}
+
+static int open_steps(struct opening *opening, bool slot_bytes_asked)
+{
+    struct logfile *log = opening->log;
+    int error = allocate_fork_guard(log);
+
+    if (error == 0)
+        error = recover(opening, slot_bytes_asked);
+    if (error == 0)
+        error = allocate_buffers(log);
+    if (error == 0)
+        error = start_preparer(opening);
+    if (error != 0)
+        return error;
+    error = write_open_epoch(opening);
+    if (error == 0)
+        error = start_engine(log);
+    if (error != 0)
+        lf_preparer_stop(&log->preparer);
+    return error;
+}
+
+/* Opens with a log in hand; on an error nothing of it is left, neither in memory nor on disk. */
+static int open_log(struct opening *opening, const struct logfile_options *options,
+                    bool slot_bytes_asked)
+{
+    int error;
+
+    opening->log = allocate_log(options);
+    if (opening->log == NULL)
+        return -ENOMEM;
+    error = open_store(opening, options);
+    if (error == 0) {
+        error = open_steps(opening, slot_bytes_asked);
+        if (error != 0 && opening->created)
+            options->io->unlink(options->io->context, opening->path);
+        if (error != 0)
+            lf_store_close(&opening->log->store);
+    }
+    if (error != 0)
+        free_memory(opening->log);
+    return error;
+}
+
+int logfile_open(const char *path, const struct logfile_options *options, struct logfile **logp)
+{
+    struct logfile_options filled = {0};
+    struct opening opening = {.path = path};
+    int error;
+
+    if (path == NULL || logp == NULL)
+        return -EINVAL;
+    if (options != NULL)
+        filled = *options;
+    error = check_options(&opening, &filled);
+    if (error == 0)
+        error = open_log(&opening, &filled, options != NULL && options->slot_bytes != 0);
+    if (error != 0 && opening.report.message[0] == '\0')
+        SAY(&opening, "%.100s: %s", path, logfile_strerror(error));
+    if (filled.report != NULL)
+        *filled.report = opening.report;
+    if (error == 0)
+        *logp = opening.log;
+    return error;
+}
+
+static void stop_engine(struct logfile *log)
+{
+    switch (log->options.engine) {
+    case LOGFILE_ENGINE_RING:
+        lf_ring_engine_stop(log);
+        break;
+    case LOGFILE_ENGINE_MUTEX:
+        lf_mutex_engine_stop(log);
+        break;
+    case LOGFILE_ENGINE_SERIAL:
+        lf_serial_engine_stop(log);
+        break;
+    }
+}
+
+int logfile_close(struct logfile *log)
+{
+    int error;
+
+    if (log == NULL)
+        return 0;
+    error = logfile_shutdown(log, NULL);
+    if (error == LOGFILE_EFORKED)
+        return error;
+    stop_engine(log);
+    lf_preparer_stop(&log->preparer);
+    if (log->closed_cleanly)
+        lf_store_shrink(&log->store, log->chain.lsn);
+    lf_store_close(&log->store);
+    free_memory(log);
+    return error;
+}

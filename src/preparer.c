@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The preparer: a thread that keeps the blocks ahead of the log's end allocated and written.
+ *
+ * Allocating is what appends depend on.  The thread keeps max(prepare_bytes / 2, room) allocated
+ * ahead of `claimed`; when there is less it allocates twice that, and syncs, so that no commit
+ * carries the metadata.  On a full disk it makes do with what somebody waits for; if that fails too
+ * it says so in room_error, and tries again when asked, or when the log has got on.
+ *
+ * Writing zeros is worth its while only when the log comes back for more.  The thread aims at a
+ * distance that starts at 4 MiB, grows with what the log has consumed, and ends at prepare_bytes;
+ * it goes to work in one burst when half of that is used up, because a sync that follows a chunk
+ * pays for it.  A log that streams faster than STREAM_LIMIT would write everything twice, so the
+ * thread leaves it alone and looks again after a while.  When it was overtaken the device is too
+ * busy for it: it waits, longer each time, and starts again well ahead of the head.
+ *
+ * An idle log costs nothing: the thread sleeps without a timeout, and a claim wakes it only when
+ * it crosses `wake_at`.
+ */
+#include "preparer.h"
+
+#include "atomic.h"
+#include "io.h"
+#include "lf_assert.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define MIB ((uint64_t)1 << 20)
+#define CHUNK_BYTES MIB                /* a commit waits for one at most */
+#define FIRST_TARGET_BYTES (4 * MIB)   /* zeros ahead of a log that has consumed nothing */
+#define RESTART_MARGIN_BYTES (4 * MIB) /* left alone when the log has overtaken the zeros */
+#define WRITTEN_GROWTH_BYTES (8 * MIB) /* allocated at once where allocating is writing */
+#define GROW_RETRY_BYTES MIB           /* consumed before a full disk is asked again */
+#define STREAM_LIMIT_BYTES_PER_S (150 * MIB)
+#define DIRECT_BATCH_COUNT 8u   /* chunks that one sync commits */
+#define BUFFERED_BATCH_COUNT 1u /* dirty pages would be written by somebody's commit */
+#define NS_PER_S ((uint64_t)1000000000)
+#define RATE_WINDOW_NS (5 * (uint64_t)1000000)
+#define BACK_OFF_MIN_NS (20 * (uint64_t)1000000)
+#define BACK_OFF_MAX_NS (640 * (uint64_t)1000000)
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* ---- Doing: none of this holds the lock -------------------------------------------------------*/
+
+static int write_zeros(struct lf_preparer *preparer, uint64_t from, uint64_t to)
+{
+    struct lf_store *store = preparer->store;
+    LF_ASSERT(to - from <= CHUNK_BYTES);
+    int error = lf_io_write_full(store->io, store->fd, preparer->zeros, to - from, from, 0);
+    if (error != 0)
+        return error;
+    /* Relaxed: statistics, ordered with nothing. */
+    lf_fetch_add_relaxed_64(&store->device_bytes, to - from);
+    lf_fetch_add_relaxed_64(&preparer->zero_fill_bytes, to - from);
+    return 0;
+}
+
+/* A log that never syncs does not do so here either.  A failure fails the store. */
+static void sync_prepared(struct lf_preparer *preparer, uint64_t offset)
+{
+    if (preparer->store->sync != LOGFILE_SYNC_NONE)
+        (void)lf_store_sync(preparer->store, offset);
+}
+
+static void publish_allocated(struct lf_preparer *preparer, uint64_t end)
+{
+    /* P1: pairs with lf_preparer_has_room: whoever sees it may write there. */
+    lf_store_release_64(&preparer->allocated, end);
+}
+
+static bool is_stopping(struct lf_preparer *preparer)
+{
+    pthread_mutex_lock(&preparer->lock);
+    bool stop = preparer->stop;
+    pthread_mutex_unlock(&preparer->lock);
+    return stop;
+}
+
+static int extend_by_writing(struct lf_preparer *preparer, uint64_t end)
+{
+    while (preparer->allocated < end && !is_stopping(preparer)) {
+        uint64_t to = min_u64(preparer->allocated + CHUNK_BYTES, end);
+        int error = write_zeros(preparer, preparer->allocated, to);
+        if (error != 0)
+            return error;
+        publish_allocated(preparer, to);
+    }
+    return 0;
+}
+
+/* Moves `allocated` to `end`; on an error perhaps part of the way. */
+static int extend(struct lf_preparer *preparer, uint64_t end)
+{
+    const struct logfile_io *io = preparer->store->io;
+    if (end <= preparer->allocated)
+        return 0;
+    if (!preparer->can_allocate)
+        return extend_by_writing(preparer, end);
+    uint64_t from = preparer->allocated;
+    int error = io->allocate(io->context, preparer->store->fd, from, end - from);
+    if (error == -EOPNOTSUPP) {
+        preparer->can_allocate = false;
+        return extend_by_writing(preparer, end);
+    }
+    if (error == 0)
+        publish_allocated(preparer, end);
+    return error;
+}
+
+/* Whether an error means no room, and not a broken disk. */
+static bool means_no_room(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
+}
+
+static void set_room_error(struct lf_preparer *preparer, int error)
+{
+    /* P2: pairs with lf_preparer_room_error; on_room, which follows, wakes whoever waits for it. */
+    lf_store_release_32(&preparer->room_error, (uint32_t)-error);
+}
+
+/* ---- Allocating -------------------------------------------------------------------------------*/
+
+static uint64_t room_low_mark(const struct lf_preparer *preparer)
+{
+    if (!preparer->can_allocate)
+        return preparer->room_bytes;
+    return max_u64(preparer->prepare_bytes / 2, preparer->room_bytes);
+}
+
+static uint64_t room_goal(const struct lf_preparer *preparer)
+{
+    uint64_t low = room_low_mark(preparer);
+    uint64_t ahead = preparer->can_allocate ? 2 * low : low + WRITTEN_GROWTH_BYTES;
+    return max_u64(preparer->claimed + ahead, preparer->wanted);
+}
+
+static bool room_is_low(const struct lf_preparer *preparer)
+{
+    return preparer->claimed + room_low_mark(preparer) > preparer->allocated &&
+           preparer->claimed >= preparer->grow_again_at;
+}
+
+/* Allocates up to the goal, or, if that is too much, what somebody waits for.  Returns the error of
+ * the first; room_error tells of the second. */
+static int grow_to(struct lf_preparer *preparer, uint64_t goal, uint64_t wanted)
+{
+    int goal_error = extend(preparer, goal);
+    int error = means_no_room(goal_error) ? extend(preparer, wanted) : goal_error;
+    if (error == 0 || means_no_room(error))
+        set_room_error(preparer, error);
+    else
+        lf_store_fail(preparer->store, error, "allocate", preparer->allocated);
+    return goal_error;
+}
+
+/* Called with the lock, which it releases in between. */
+static void grow(struct lf_preparer *preparer)
+{
+    uint64_t claimed = preparer->claimed;
+    uint64_t wanted = preparer->wanted;
+    uint64_t before = preparer->allocated;
+    preparer->retry = false;
+    preparer->grow_again_at = 0;
+    bool needed = room_is_low(preparer) || before < wanted;
+    uint64_t goal = needed ? room_goal(preparer) : before;
+    pthread_mutex_unlock(&preparer->lock);
+    int error = grow_to(preparer, goal, wanted);
+    preparer->on_room(preparer->on_room_arg);
+    if (preparer->allocated != before)
+        sync_prepared(preparer, before);
+    pthread_mutex_lock(&preparer->lock);
+    if (!preparer->can_allocate && preparer->written_to == before)
+        preparer->written_to = preparer->allocated;
+    if (means_no_room(error))
+        preparer->grow_again_at = claimed + GROW_RETRY_BYTES;
+    preparer->unsynced_count = 0;
+}
+
+/* ---- Writing zeros ----------------------------------------------------------------------------*/
+
+static uint64_t target_bytes(const struct lf_preparer *preparer)
+{
+    uint64_t consumed = preparer->claimed - preparer->head;
+    return min_u64(max_u64(consumed, FIRST_TARGET_BYTES), preparer->prepare_bytes);
+}
+
+/* Where the zeros ahead of the log begin. */
+static uint64_t zeros_from(const struct lf_preparer *preparer)
+{
+    return max_u64(preparer->claimed, preparer->written_from);
+}
+
+static bool was_overtaken(const struct lf_preparer *preparer)
+{
+    return preparer->claimed > preparer->written_to && preparer->zero_fill_bytes > 0;
+}
+
+static uint64_t next_chunk_from(const struct lf_preparer *preparer)
+{
+    return max_u64(preparer->claimed, preparer->written_to);
+}
+
+static uint64_t next_chunk_to(const struct lf_preparer *preparer)
+{
+    uint64_t target_end = zeros_from(preparer) + target_bytes(preparer);
+    uint64_t end = min_u64(target_end, preparer->allocated);
+    return min_u64(next_chunk_from(preparer) + CHUNK_BYTES, end);
+}
+
+static bool wants_zeros(struct lf_preparer *preparer)
+{
+    if (preparer->mode != LOGFILE_PREPARE_ZERO)
+        return false;
+    uint64_t from = zeros_from(preparer);
+    uint64_t ahead = preparer->written_to > from ? preparer->written_to - from : 0;
+    uint64_t target = target_bytes(preparer);
+    if (ahead >= target) {
+        preparer->filling = false;
+        preparer->back_off_ns = BACK_OFF_MIN_NS;
+    } else if (ahead < target / 2) {
+        preparer->filling = true;
+    }
+    return preparer->filling && next_chunk_from(preparer) < next_chunk_to(preparer);
+}
+
+/* Called with the lock, which it releases in between. */
+static void fill(struct lf_preparer *preparer)
+{
+    uint64_t from = next_chunk_from(preparer);
+    uint64_t to = next_chunk_to(preparer);
+    LF_ASSERT(from >= preparer->claimed && to <= preparer->allocated);
+    preparer->chunk_from = from;
+    preparer->chunk_to = to;
+    pthread_mutex_unlock(&preparer->lock);
+    int error = write_zeros(preparer, from, to);
+    pthread_mutex_lock(&preparer->lock);
+    preparer->chunk_from = 0;
+    preparer->chunk_to = 0;
+    pthread_cond_broadcast(&preparer->chunk_done);
+    if (error == 0) {
+        preparer->written_from = max_u64(preparer->written_from, min_u64(preparer->claimed, to));
+        preparer->written_to = to;
+        preparer->unsynced_count++;
+        return;
+    }
+    pthread_mutex_unlock(&preparer->lock);
+    lf_store_fail(preparer->store, error, "zero-fill", from);
+    pthread_mutex_lock(&preparer->lock);
+}
+
+/* Called with the lock, which it releases in between. */
+static void sync_batch(struct lf_preparer *preparer)
+{
+    uint64_t offset = preparer->written_from;
+    pthread_mutex_unlock(&preparer->lock);
+    sync_prepared(preparer, offset);
+    pthread_mutex_lock(&preparer->lock);
+    preparer->unsynced_count = 0;
+}
+
+/* Measures how fast `claimed` moves, once enough time has passed. */
+static bool stream_is_fast(struct lf_preparer *preparer)
+{
+    uint64_t now = now_ns();
+    uint64_t elapsed_ns = now - preparer->rate_mark_ns;
+    if (elapsed_ns < RATE_WINDOW_NS)
+        return preparer->stream_is_fast;
+    double bytes_per_s =
+        (double)(preparer->claimed - preparer->rate_mark) * (double)NS_PER_S / (double)elapsed_ns;
+    preparer->stream_is_fast = bytes_per_s > (double)STREAM_LIMIT_BYTES_PER_S;
+    preparer->rate_mark_ns = now;
+    preparer->rate_mark = preparer->claimed;
+    return preparer->stream_is_fast;
+}
+
+/* ---- Waiting ----------------------------------------------------------------------------------*/
+
+/* The value of claimed at which there is something to do again. */
+static uint64_t next_wake(const struct lf_preparer *preparer)
+{
+    uint64_t low = room_low_mark(preparer);
+    uint64_t room_at = preparer->allocated >= low ? preparer->allocated - low + 1 : 0;
+    room_at = max_u64(room_at, preparer->grow_again_at);
+    if (preparer->mode != LOGFILE_PREPARE_ZERO || preparer->filling)
+        return room_at; /* what is being filled waits for room, or for the back-off to end */
+    return min_u64(room_at, preparer->written_to - target_bytes(preparer) / 2 + 1);
+}
+
+/* Called with the lock.  Ends when a claim crosses wake_at, room is asked for, or stop. */
+static void sleep_until_needed(struct lf_preparer *preparer)
+{
+    preparer->wake_at = lf_store_has_failed(preparer->store) ? UINT64_MAX : next_wake(preparer);
+    pthread_cond_wait(&preparer->work, &preparer->lock);
+    preparer->wake_at = UINT64_MAX;
+}
+
+/* The zeros that were ahead are used up: the next ones leave room for a log that moves. */
+static void start_again(struct lf_preparer *preparer, bool idle)
+{
+    uint64_t margin_bytes = idle ? 0 : RESTART_MARGIN_BYTES;
+    if (preparer->written_to > zeros_from(preparer))
+        return;
+    preparer->written_from = preparer->claimed + margin_bytes;
+    preparer->written_to = preparer->written_from;
+}
+
+/* Called with the lock.  Ends like sleep_until_needed, or after back_off_ns. */
+static void back_off(struct lf_preparer *preparer)
+{
+    uint64_t claimed = preparer->claimed;
+    bool device_is_busy = was_overtaken(preparer) && !preparer->stream_is_fast;
+    uint64_t end_ns = now_ns() + preparer->back_off_ns;
+    struct timespec deadline = {.tv_sec = (time_t)(end_ns / NS_PER_S),
+                                .tv_nsec = (long)(end_ns % NS_PER_S)};
+    preparer->wake_at = next_wake(preparer);
+    int result = pthread_cond_timedwait(&preparer->work, &preparer->lock, &deadline);
+    preparer->wake_at = UINT64_MAX;
+    if (result != ETIMEDOUT)
+        return;
+    if (device_is_busy)
+        preparer->back_off_ns = min_u64(2 * preparer->back_off_ns, BACK_OFF_MAX_NS);
+    start_again(preparer, preparer->claimed == claimed);
+}
+
+/* ---- The thread -------------------------------------------------------------------------------*/
+
+enum job {
+    JOB_SLEEP,
+    JOB_ANSWER,
+    JOB_GROW,
+    JOB_FILL,
+    JOB_SYNC,
+    JOB_BACK_OFF
+};
+
+static enum job next_zero_job(struct lf_preparer *preparer)
+{
+    unsigned batch_count = preparer->store->direct ? DIRECT_BATCH_COUNT : BUFFERED_BATCH_COUNT;
+    bool wanted = wants_zeros(preparer);
+    bool must_wait = wanted && (stream_is_fast(preparer) || was_overtaken(preparer));
+    bool ends_burst = !wanted || must_wait || preparer->unsynced_count >= batch_count;
+    if (ends_burst && preparer->unsynced_count > 0)
+        return JOB_SYNC;
+    if (must_wait)
+        return JOB_BACK_OFF;
+    return wanted ? JOB_FILL : JOB_SLEEP;
+}
+
+static enum job next_job(struct lf_preparer *preparer)
+{
+    if (lf_store_has_failed(preparer->store))
+        return preparer->retry ? JOB_ANSWER : JOB_SLEEP;
+    if (preparer->retry || room_is_low(preparer))
+        return JOB_GROW;
+    return next_zero_job(preparer);
+}
+
+/* Somebody asked for room of a log that has failed. */
+static void answer(struct lf_preparer *preparer)
+{
+    preparer->retry = false;
+    pthread_mutex_unlock(&preparer->lock);
+    preparer->on_room(preparer->on_room_arg);
+    pthread_mutex_lock(&preparer->lock);
+}
+
+static void do_job(struct lf_preparer *preparer, enum job job)
+{
+    switch (job) {
+    case JOB_SLEEP:
+        sleep_until_needed(preparer);
+        break;
+    case JOB_ANSWER:
+        answer(preparer);
+        break;
+    case JOB_GROW:
+        grow(preparer);
+        break;
+    case JOB_FILL:
+        fill(preparer);
+        break;
+    case JOB_SYNC:
+        sync_batch(preparer);
+        break;
+    case JOB_BACK_OFF:
+        back_off(preparer);
+        break;
+    }
+}
+
+static void *run(void *arg)
+{
+    struct lf_preparer *preparer = arg;
+    pthread_setname_np(pthread_self(), "lf-preparer");
+    if (preparer->thread_start != NULL)
+        preparer->thread_start(preparer->thread_arg, LOGFILE_THREAD_PREPARER);
+    pthread_mutex_lock(&preparer->lock);
+    while (!preparer->stop)
+        do_job(preparer, next_job(preparer));
+    pthread_mutex_unlock(&preparer->lock);
+    return NULL;
+}
+
+/* ---- What others call -------------------------------------------------------------------------*/
+
+bool lf_preparer_has_room(const struct lf_preparer *preparer, uint64_t end)
+{
+    /* P1: pairs with publish_allocated. */
+    return end <= lf_load_acquire_64(&preparer->allocated);
+}
+
+int lf_preparer_room_error(const struct lf_preparer *preparer)
+{
+    /* P2: pairs with set_room_error. */
+    return -(int)lf_load_acquire_32(&preparer->room_error);
+}
+
+void lf_preparer_request(struct lf_preparer *preparer, uint64_t end)
+{
+    if (!preparer->running)
+        return;
+    pthread_mutex_lock(&preparer->lock);
+    preparer->wanted = max_u64(preparer->wanted, lf_round_up(end, LF_BLOCK_BYTES));
+    preparer->retry = true;
+    pthread_cond_signal(&preparer->work);
+    pthread_mutex_unlock(&preparer->lock);
+}
+
+static bool chunk_overlaps(const struct lf_preparer *preparer, uint64_t from, uint64_t to)
+{
+    return preparer->chunk_from < to && from < preparer->chunk_to;
+}
+
+void lf_preparer_claim(struct lf_preparer *preparer, uint64_t from, uint64_t to)
+{
+    if (!preparer->running)
+        return;
+    LF_ASSERT(to % LF_BLOCK_BYTES == 0);
+    pthread_mutex_lock(&preparer->lock);
+    preparer->claimed = max_u64(preparer->claimed, to);
+    preparer->written_from =
+        max_u64(preparer->written_from, min_u64(preparer->claimed, preparer->written_to));
+    if (preparer->claimed >= preparer->wake_at) {
+        preparer->wake_at = UINT64_MAX;
+        pthread_cond_signal(&preparer->work);
+    }
+    if (chunk_overlaps(preparer, from, to)) /* relaxed: a statistic */
+        lf_fetch_add_relaxed_64(&preparer->zero_fill_waits, 1);
+    /* For the preparer to finish one chunk.  It starts no other below `claimed`.  A device that
+     * hangs would hold the epoch's own write too. */
+    while (chunk_overlaps(preparer, from, to))
+        pthread_cond_wait(&preparer->chunk_done, &preparer->lock);
+    pthread_mutex_unlock(&preparer->lock);
+}
+
+/* ---- Start and stop ---------------------------------------------------------------------------*/
+
+static void init_preparer(struct lf_preparer *preparer, struct lf_store *store,
+                          const struct lf_preparer_config *config)
+{
+    *preparer = (struct lf_preparer){
+        .store = store,
+        .mode = config->mode,
+        .prepare_bytes = lf_round_up(config->prepare_bytes, LF_BLOCK_BYTES),
+        .head = config->head,
+        .room_bytes = config->room,
+        .on_room = config->on_room,
+        .on_room_arg = config->on_room_arg,
+        .thread_start = config->thread_start,
+        .thread_arg = config->thread_arg,
+        .allocated = config->head,
+        .claimed = config->head,
+        .wanted = config->head + config->room,
+        .written_from = config->head,
+        .written_to = config->head,
+        .wake_at = UINT64_MAX,
+        .can_allocate = true,
+        .back_off_ns = BACK_OFF_MIN_NS,
+        .rate_mark_ns = now_ns(),
+        .rate_mark = config->head,
+    };
+}
+
+static void init_locks(struct lf_preparer *preparer)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&preparer->work, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&preparer->chunk_done, NULL);
+    pthread_mutex_init(&preparer->lock, NULL);
+}
+
+static void destroy_locks(struct lf_preparer *preparer)
+{
+    pthread_mutex_destroy(&preparer->lock);
+    pthread_cond_destroy(&preparer->chunk_done);
+    pthread_cond_destroy(&preparer->work);
+}
+
+/* The thread inherits a mask in which every signal is blocked. */
+static int start_thread(struct lf_preparer *preparer)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&preparer->thread, NULL, run, preparer);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -error;
+}
+
+/* In the caller's thread, so that a full disk is told by open. */
+static int allocate_first(struct lf_preparer *preparer)
+{
+    int error = extend(preparer, preparer->wanted);
+    if (!preparer->can_allocate)
+        preparer->written_to = preparer->allocated;
+    return error;
+}
+
+/* The kernel's one page of zeros, mapped as often as needed: it takes no memory. */
+static int map_zeros(struct lf_preparer *preparer)
+{
+    void *zeros = mmap(NULL, CHUNK_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (zeros == MAP_FAILED)
+        return -errno;
+    preparer->zeros = zeros;
+    return 0;
+}
+
+static void release(struct lf_preparer *preparer)
+{
+    preparer->running = false;
+    destroy_locks(preparer);
+    munmap(preparer->zeros, CHUNK_BYTES);
+    preparer->zeros = NULL;
+}
+
+int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
+                      const struct lf_preparer_config *config)
+{
+    LF_ASSERT(config->head % LF_BLOCK_BYTES == 0 && config->room % LF_BLOCK_BYTES == 0);
+    init_preparer(preparer, store, config);
+    if (preparer->mode == LOGFILE_PREPARE_NONE) {
+        preparer->allocated = UINT64_MAX;
+        return 0;
+    }
+    int error = map_zeros(preparer);
+    if (error != 0)
+        return error;
+    init_locks(preparer);
+    preparer->running = true;
+    error = allocate_first(preparer);
+    if (error == 0)
+        error = start_thread(preparer);
+    if (error != 0)
+        release(preparer);
+    return error;
+}
+
+void lf_preparer_stop(struct lf_preparer *preparer)
+{
+    if (!preparer->running)
+        return;
+    pthread_mutex_lock(&preparer->lock);
+    preparer->stop = true;
+    pthread_cond_signal(&preparer->work);
+    pthread_mutex_unlock(&preparer->lock);
+    pthread_join(preparer->thread, NULL);
+    release(preparer);
+}

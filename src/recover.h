@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading a log from its start: the scanner walks valid epochs, and where the chain breaks the
+ * rule of docs/FORMAT.md says whether the log is clean, torn or corrupt.  Open-for-append, readers
+ * and verify all use this one piece of code.
+ *
+ * An epoch is valid if and only if its header checksum, magic and flags, position = LSN,
+ * epoch = previous + 1, chain, incarnation (the same with the same nonce, or greater on an OPEN
+ * epoch), promise <= LSN, length <= slot_bytes, every record, the record count and the zero padding
+ * up to the block's end all hold.  It is kept whole or not at all.
+ */
+#ifndef LF_RECOVER_H
+#define LF_RECOVER_H
+
+#include "format.h"
+#include "logfile.h"
+#include "logfile_io.h"
+
+/* What the blocks before the first epoch say. */
+struct lf_prologue {
+    struct lf_file_header header;
+    struct lf_trim_mark trim; /* the one that counts */
+    uint32_t log_seed;
+    bool header_valid[2]; /* both copies, for verify */
+    bool trim_valid[2];
+};
+
+/*
+ * Reads and checks blocks 0 to 3.
+ * 0; LOGFILE_EFORMAT; LOGFILE_ECORRUPT: both copies of header or trim mark are damaged; -errno.
+ */
+int lf_prologue_read(const struct logfile_io *io, int fd, struct lf_prologue *prologue);
+
+/* Walks the epochs of a log.  Memory: the largest epoch read, and one read window. */
+struct lf_scan {
+    const struct logfile_io *io;
+    int fd;
+    struct lf_prologue prologue;
+    struct lf_chain chain; /* what the next epoch must be */
+    uint64_t promised_lsn; /* greatest promise among valid epochs so far */
+    uint32_t last_flags;   /* of the last valid epoch; 0 before the first */
+    /* The epoch that lf_scan_next returned 1 for; NULL otherwise. */
+    const struct lf_epoch_header *epoch;
+    struct lf_chain before; /* chain and last_flags before that epoch */
+    uint32_t flags_before;
+    uint64_t file_bytes; /* size when last looked at */
+    bool file_bytes_known;
+    /* What is between some break passed before and the end of the file. */
+    bool rest_known;
+    uint64_t rest_promise; /* greatest promise of an epoch header */
+    uint64_t rest_end;     /* end of the last block that is not zero; 0: none */
+    /* Window of the file in memory, block-aligned. */
+    uint8_t *window;
+    size_t window_capacity;
+    size_t window_bytes;
+    uint64_t window_offset;
+    uint64_t read_ahead; /* bytes that the next read asks for at least */
+};
+
+/* Starts at the oldest epoch that is kept.  Allocates the window; on an error there is nothing to
+ * close.  Errors as lf_prologue_read, and -ENOMEM. */
+int lf_scan_open(struct lf_scan *scan, const struct logfile_io *io, int fd);
+/* 1: scan->epoch is the next valid epoch, whole in memory until the next call; 0: the chain breaks
+ * at scan->chain.lsn (file end, zeros, damage); -errno: a read failed, -ENOMEM. */
+int lf_scan_next(struct lf_scan *scan);
+/* Forget what is cached of the file: the next call reads again. */
+void lf_scan_invalidate(struct lf_scan *scan);
+/* Forget the epoch that lf_scan_next found, and what is cached: the next call reads it again. */
+void lf_scan_step_back(struct lf_scan *scan);
+/* What the header behind scan->epoch promises; 0 when no valid successor is in memory. */
+uint64_t lf_scan_next_promise(const struct lf_scan *scan);
+/* Fill in what is known of the log's end without a look behind it. */
+void lf_scan_describe(const struct lf_scan *scan, enum logfile_verdict verdict,
+                      struct logfile_tail *tail);
+/*
+ * At a break: look for a later valid epoch header of this log that promises durability beyond the
+ * break.  Fills verdict, end, promise, resume (CORRUPT: 0 when no whole epoch follows; it can be
+ * the break itself, where a whole epoch does not fit what is before it) and cut_bytes.  0, or
+ * -errno of a read.
+ */
+int lf_scan_verdict(struct lf_scan *scan, struct logfile_tail *tail);
+/* Go on at tail->resume_lsn, behind the damage: the chain is taken from the header found there.
+ * 0; -ENOENT: there is no epoch; -errno of a read. */
+int lf_scan_resume(struct lf_scan *scan, const struct logfile_tail *tail);
+void lf_scan_close(struct lf_scan *scan);
+
+/* Scans to the end and gives the verdict; on return scan->chain is where the next epoch goes. */
+int lf_recover(struct lf_scan *scan, struct logfile_tail *tail);
+
+#endif /* LF_RECOVER_H */

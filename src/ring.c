@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "ring.h"
+
+#include "lf_assert.h"
+
+#include <sched.h>
+
+/* The first offset that is neither within the slot nor a crosser's. */
+static uint64_t beyond_the_end(const struct lf_ring *ring)
+{
+    return ring->slot_bytes + (1 << LF_UNIT_SHIFT);
+}
+
+bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation)
+{
+    /* R1: pairs with the release of the swap in lf_ring_flip: the slot is prepared. */
+    uint64_t old = lf_fetch_add_acquire_64(&ring->head, need >> LF_UNIT_SHIFT);
+    uint64_t offset = lf_head_offset_bytes(old);
+    struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(old));
+
+    if (__builtin_expect(offset + need > ring->slot_bytes, 0)) {
+        /* R2: the crosser; pairs with find_end. */
+        if (offset <= ring->slot_bytes)
+            lf_store_release_64(&slot->end, offset);
+        return false;
+    }
+    reservation->slot = slot;
+    reservation->epoch = slot->epoch;
+    reservation->offset = offset;
+    reservation->need = need;
+    LF_DEBUG_ASSERT((slot->epoch & LF_GENERATION_MASK) == lf_head_generation(old));
+    return true;
+}
+
+uint64_t lf_ring_lsn(const struct lf_reservation *reservation)
+{
+    struct lf_backoff backoff = {0};
+    uint64_t base;
+
+    /* For the flipper, between its swap and its store of the base: it waits at most for a crosser,
+     * who waits for nobody.  If it is preempted there, the back-off gives it the processor. */
+    for (;;) {
+        base = lf_load_acquire_64(&reservation->slot->base); /* R3: pairs with store_base. */
+        if (__builtin_expect(lf_base_is_of(base, reservation->epoch), 1))
+            return lf_base_lsn(base) + reservation->offset;
+        lf_backoff(&backoff);
+    }
+}
+
+void lf_ring_publish(const struct lf_reservation *reservation, unsigned waiters)
+{
+    /* A hint: a thread that has moved since only shares another thread's line for once. */
+    unsigned shard = (unsigned)sched_getcpu() % LF_SHARD_COUNT;
+
+    /* R4: the copy, before; pairs with lf_ring_collect. */
+    lf_add_release_64(&reservation->slot->shards[shard].published,
+                      lf_published_word(reservation->need, 1, waiters));
+}
+
+static uint64_t published(const struct lf_slot *slot)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < LF_SHARD_COUNT; i++)
+        sum += lf_load_acquire_64(&slot->shards[i].published); /* R4: pairs with lf_ring_publish. */
+    return sum;
+}
+
+uint32_t lf_ring_waiters(const struct lf_slot *slot)
+{
+    return lf_published_waiters(published(slot));
+}
+
+uint64_t lf_ring_end_lsn(const struct lf_ring *ring)
+{
+    struct lf_backoff backoff = {0};
+
+    /* For a moment in which head, base and end are of one epoch: the flipper's few instructions
+     * between swap and base, or the crosser's between fetch-add and end. */
+    for (;; lf_backoff(&backoff)) {
+        uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+        const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
+        uint64_t base = lf_load_acquire_64(&slot->base); /* R3 */
+        uint64_t end = lf_head_offset_bytes(head);
+
+        if (!lf_base_is_of(base, lf_head_generation(head)))
+            continue;
+        if (end > ring->slot_bytes)
+            end = lf_load_acquire_64(&slot->end); /* R2 */
+        if (lf_head_generation(lf_load_acquire_64(&ring->head)) != lf_head_generation(head))
+            continue;
+        if (end == LF_EPOCH_HEADER_BYTES) /* nothing in it yet, or full from birth */
+            return lf_base_lsn(base);
+        if (end != 0)
+            return lf_base_lsn(base) + end;
+    }
+}
+
+bool lf_ring_is_unopened(const struct lf_ring *ring, uint64_t head)
+{
+    const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
+    return lf_ring_overshot(ring, head) &&
+           lf_load_acquire_64(&slot->end) == LF_EPOCH_HEADER_BYTES; /* R2 */
+}
+
+static void change_gate(struct lf_ring *ring, uint64_t set, uint64_t clear)
+{
+    uint64_t gate;
+    do {
+        gate = lf_load_relaxed_64(&ring->gate); /* The swap below decides. */
+        /* R5: why, before. */
+    } while (!lf_cas_acq_rel_64(&ring->gate, gate, (gate & ~clear) | set));
+}
+
+void lf_ring_refuse(struct lf_ring *ring, uint32_t refusal)
+{
+    change_gate(ring, refusal, 0);
+}
+
+void lf_ring_admit(struct lf_ring *ring, uint32_t refusal)
+{
+    change_gate(ring, 0, refusal);
+}
+
+/* Makes a slot ready for an epoch, all of it before the swap that opens it.  Everyone who published
+ * into it before has been collected, so nobody writes to it now; event counts are never reset. */
+static void prepare_slot(struct lf_slot *slot, uint64_t epoch, bool open)
+{
+    lf_store_relaxed_64(&slot->epoch, epoch); /* Relaxed, all of them: R1's swap releases them. */
+    lf_store_relaxed_64(&slot->base, 0);
+    lf_store_relaxed_64(&slot->end, open ? 0 : LF_EPOCH_HEADER_BYTES);
+    lf_store_relaxed_32(&slot->guarded, 0);
+    for (int i = 0; i < LF_SHARD_COUNT; i++)
+        lf_store_relaxed_64(&slot->shards[i].published, 0);
+}
+
+static void store_base(struct lf_slot *slot, uint64_t epoch, uint64_t base_lsn)
+{
+    LF_ASSERT(base_lsn % LF_BLOCK_BYTES == 0);
+    lf_store_release_64(&slot->base, base_lsn | (epoch & 0xfff)); /* R3: pairs with lf_ring_lsn. */
+}
+
+/* Where the sealed epoch's records end.  `offset` is what the swap returned. */
+static uint64_t find_end(const struct lf_ring *ring, const struct lf_slot *slot, uint64_t offset)
+{
+    struct lf_backoff backoff = {0};
+    uint64_t end;
+
+    if (offset <= ring->slot_bytes)
+        return offset;
+    /* For the crosser, which stores the end straight after its fetch-add and waits for nobody. */
+    while ((end = lf_load_acquire_64(&slot->end)) == 0) /* R2 */
+        lf_backoff(&backoff);
+    return end;
+}
+
+void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn)
+{
+    struct lf_slot *slot = lf_ring_slot(ring, epoch);
+
+    prepare_slot(slot, epoch, true);
+    store_base(slot, epoch, base_lsn);
+    /* R1: a release: the slot is prepared. */
+    lf_swap_acq_rel_64(&ring->head, lf_head_word(epoch, LF_EPOCH_HEADER_BYTES));
+    lf_waiter_wake(&ring->flipped);
+}
+
+void lf_ring_flip(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn, bool open_next,
+                  struct lf_sealed *sealed)
+{
+    struct lf_slot *next = lf_ring_slot(ring, epoch + 1);
+    uint64_t birth = open_next ? LF_EPOCH_HEADER_BYTES : beyond_the_end(ring);
+
+    sealed->slot = lf_ring_slot(ring, epoch);
+    prepare_slot(next, epoch + 1, open_next);
+    /* R1: releases the prepared slot to the writers, acquires what they put into the head. */
+    uint64_t old = lf_swap_acq_rel_64(&ring->head, lf_head_word(epoch + 1, birth));
+    LF_ASSERT(lf_head_generation(old) == (epoch & LF_GENERATION_MASK));
+
+    sealed->end = find_end(ring, sealed->slot, lf_head_offset_bytes(old));
+    store_base(next, epoch + 1, base_lsn + lf_round_up(sealed->end, LF_BLOCK_BYTES));
+    lf_waiter_wake(&ring->flipped);
+}
+
+uint64_t lf_ring_collect(struct lf_sealed *sealed)
+{
+    struct lf_backoff backoff = {0};
+    uint64_t expected = sealed->end - LF_EPOCH_HEADER_BYTES;
+    uint64_t begin_ns = 0;
+    uint64_t sum;
+
+    /* For writers between reserve and publish; they wait for nothing but their base.  One that is
+     * preempted or that copies a large record holds the epoch up, and is counted as a stall. */
+    while (lf_published_bytes(sum = published(sealed->slot)) != expected) {
+        if (begin_ns == 0)
+            begin_ns = lf_now_ns();
+        lf_backoff(&backoff);
+    }
+    sealed->records = lf_published_records(sum);
+    sealed->waiters = lf_published_waiters(sum);
+    return begin_ns == 0 ? 0 : lf_now_ns() - begin_ns;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ring: where writers put records, and how a group of them is cut off and handed over.
+ *
+ * One 64-bit head word names both the open epoch and the place in it:
+ *
+ *     bits 40..63  generation: the low 24 bits of the epoch number
+ *     bits  0..39  offset in the epoch's slot, in units of 8 bytes
+ *
+ *   reserve   old = fetch_add(head, need).  The old word says which epoch, hence which slot, and
+ *             where in it.  There is no second load, so no stale slot.
+ *   publish   add the bytes to one of the slot's shards, with a release.
+ *   flip      old = swap(head, next generation | header).  Seals one epoch and opens the next.
+ *
+ * A writer whose reservation passes the slot's end has nothing.  Exactly one such writer of an
+ * epoch starts within the slot: the crosser, which stores the slot's true end at once.  An epoch
+ * that may not open yet gets a head beyond the end instead: full from birth, without a crosser.
+ *
+ * Arithmetic of the head word.  A slot is at most 64 MiB, 2^23 units.  A thread adds to an overshot
+ * head at most once per generation (a retry looks first), and a process has at most 2^17 threads
+ * inside: 2^23 + 2^17 * 2^23 < 2^41, and less than 2^40 for slots up to 32 MiB or 2^16 threads; the
+ * birth offset is one unit beyond the slot.  See the assertions below.
+ *
+ * The ring knows nothing of files.
+ */
+#ifndef LF_RING_H
+#define LF_RING_H
+
+#include "atomic.h"
+#include "format.h"
+#include "waiter.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define LF_CACHE_PAIR 128 /* two lines: the hardware fetches them together */
+
+#define LF_HEAD_OFFSET_BITS 40
+#define LF_HEAD_OFFSET_MASK ((UINT64_C(1) << LF_HEAD_OFFSET_BITS) - 1)
+#define LF_GENERATION_MASK UINT64_C(0xffffff)
+#define LF_UNIT_SHIFT 3
+#define LF_THREADS_MAX (UINT64_C(1) << 16)
+
+_Static_assert((LF_SLOT_BYTES_MAX >> LF_UNIT_SHIFT) * (LF_THREADS_MAX + 1) <= LF_HEAD_OFFSET_MASK,
+               "overshoots cannot carry into the generation");
+
+static inline uint64_t lf_head_word(uint64_t epoch, uint64_t offset_bytes)
+{
+    return (epoch & LF_GENERATION_MASK) << LF_HEAD_OFFSET_BITS | offset_bytes >> LF_UNIT_SHIFT;
+}
+static inline uint64_t lf_head_generation(uint64_t head)
+{
+    return head >> LF_HEAD_OFFSET_BITS;
+}
+static inline uint64_t lf_head_offset_bytes(uint64_t head)
+{
+    return (head & LF_HEAD_OFFSET_MASK) << LF_UNIT_SHIFT;
+}
+
+/*
+ * What a publish adds, and what the shards of a slot sum up to:
+ *
+ *     bits  0..23  bytes in units of 8
+ *     bits 24..47  records
+ *     bits 48..63  writers that wait for durability (may overflow off the top: it is only a hint)
+ */
+static inline uint64_t lf_published_word(uint64_t bytes, uint64_t records, uint64_t waiters)
+{
+    return bytes >> LF_UNIT_SHIFT | records << 24 | waiters << 48;
+}
+static inline uint64_t lf_published_bytes(uint64_t word)
+{
+    return (word & 0xffffff) << LF_UNIT_SHIFT;
+}
+static inline uint32_t lf_published_records(uint64_t word)
+{
+    return (uint32_t)(word >> 24 & 0xffffff);
+}
+static inline uint32_t lf_published_waiters(uint64_t word)
+{
+    return (uint32_t)(word >> 48);
+}
+
+#define LF_SHARD_COUNT 8
+
+struct lf_shard {
+    /* W: writers (fetch-add).  R: flusher. */
+    _Alignas(LF_CACHE_PAIR) uint64_t published;
+};
+
+struct lf_slot {
+    uint8_t *data; /* slot_bytes, 4 KiB-aligned; never changes */
+    /* W: flusher, before the swap that opens the epoch.  R: writers, after their fetch-add. */
+    uint64_t epoch;
+    /* W: flusher, as soon as the epoch before is sealed.  R: writers with a reservation; waiters.
+     * LSN of the epoch with the low 12 bits of its number in the low 12 bits; 0: not known yet. */
+    uint64_t base;
+    /* W: the crosser, once; flusher.  R: flusher.  True end of a slot that was overshot; 0: not known
+     * yet; LF_EPOCH_HEADER_BYTES: full from birth, which no crosser's end can be. */
+    uint64_t end;
+    /* W: the epoch's first writer; flusher.  R: whoever releases the flush token.
+     * The first writer looks after the epoch with a timer while others gather. */
+    uint32_t guarded;
+    /* Woken when the epoch is durable, or the log has failed. */
+    _Alignas(LF_CACHE_PAIR) struct lf_waiter durable;
+    struct lf_shard shards[LF_SHARD_COUNT];
+};
+
+/* Why writers may not reserve: low half of ring.gate. */
+enum lf_refusal {
+    LF_REFUSE_FAILED = 1u << 0,
+    LF_REFUSE_CLOSED = 1u << 1,
+    LF_REFUSE_NO_ROOM = 1u << 2 /* no allocated space, and none to be had */
+};
+#define LF_GATE_HUNGRY_ONE (UINT64_C(1) << 32)
+
+struct lf_ring {
+    /* Never change. */
+    struct lf_slot *slots;
+    unsigned slot_mask;
+    uint64_t slot_bytes;
+
+    /* W: writers (fetch-add), flusher (swap).  R: both. */
+    _Alignas(LF_CACHE_PAIR) uint64_t head;
+
+    /* Read by every writer, written rarely.
+     * gate: W: flusher and failing threads (refusals), hungry writers (count in the high half). */
+    _Alignas(LF_CACHE_PAIR) uint64_t gate;
+    /* W: flusher.  R: writers.  How many waiters the open epoch gathers before it is flushed, 0:
+     * none are waited for. */
+    uint32_t gather_target;
+
+    /* Woken at each flip, and when the gate changes. */
+    _Alignas(LF_CACHE_PAIR) struct lf_waiter flipped;
+};
+
+/* A place in the open epoch, until it is published. */
+struct lf_reservation {
+    struct lf_slot *slot;
+    uint64_t epoch;
+    uint64_t offset; /* of the record in its epoch, bytes */
+    uint64_t need;   /* bytes */
+};
+
+static inline struct lf_slot *lf_ring_slot(const struct lf_ring *ring, uint64_t epoch_or_generation)
+{
+    return &ring->slots[epoch_or_generation & ring->slot_mask];
+}
+static inline bool lf_ring_overshot(const struct lf_ring *ring, uint64_t head)
+{
+    return lf_head_offset_bytes(head) > ring->slot_bytes;
+}
+/* The writer of a record at this offset joined its epoch first. */
+static inline bool lf_reservation_is_first(const struct lf_reservation *reservation)
+{
+    return reservation->offset == LF_EPOCH_HEADER_BYTES;
+}
+/* A base word is of this epoch. */
+static inline bool lf_base_is_of(uint64_t base, uint64_t epoch)
+{
+    return base != 0 && ((base ^ epoch) & 0xfff) == 0;
+}
+static inline uint64_t lf_base_lsn(uint64_t base)
+{
+    return base & ~UINT64_C(0xfff);
+}
+
+/* --- writers --------------------------------------------------------------------------------- */
+
+/*
+ * Takes `need` bytes (a multiple of 8, at most slot_bytes - LF_EPOCH_HEADER_BYTES) of the open
+ * epoch.  false: the slot's end was passed and nothing is reserved; wait for the next flip, and
+ * look at the head before the next try.
+ */
+bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
+/* The LSN of a reservation.  Waits for the base, which the flipper stores at once. */
+uint64_t lf_ring_lsn(const struct lf_reservation *reservation);
+/* The last touch of the slot: hands the copied bytes to the flusher. */
+void lf_ring_publish(const struct lf_reservation *reservation, unsigned waiters);
+/* How many writers wait for the durability of what is in this slot. */
+uint32_t lf_ring_waiters(const struct lf_slot *slot);
+/* Where what has been reserved so far ends: every LSN handed out before is below, every later one
+ * at or above.  A multiple of the block size when the open epoch is empty. */
+uint64_t lf_ring_end_lsn(const struct lf_ring *ring);
+
+/* --- the gate -------------------------------------------------------------------------------- */
+
+static inline uint32_t lf_gate_refusals(uint64_t gate)
+{
+    return (uint32_t)gate;
+}
+static inline uint32_t lf_gate_hungry(uint64_t gate)
+{
+    return (uint32_t)(gate >> 32);
+}
+/* R5: pairs with the changes below: who sees a refusal sees why. */
+static inline uint64_t lf_ring_gate(const struct lf_ring *ring)
+{
+    return lf_load_acquire_64(&ring->gate);
+}
+void lf_ring_refuse(struct lf_ring *ring, uint32_t refusal);
+void lf_ring_admit(struct lf_ring *ring, uint32_t refusal);
+
+/* --- whoever holds the flush token ----------------------------------------------------------- */
+
+/* A sealed epoch. */
+struct lf_sealed {
+    struct lf_slot *slot;
+    uint64_t end;     /* bytes, header included; LF_EPOCH_HEADER_BYTES: no records */
+    uint32_t records; /* filled by lf_ring_collect */
+    uint32_t waiters; /* filled by lf_ring_collect */
+};
+
+/* Whether the head (a value of ring->head) is full from birth. */
+bool lf_ring_is_unopened(const struct lf_ring *ring, uint64_t head);
+/* Opens the very first epoch, or one that was full from birth. */
+void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn);
+/*
+ * Seals the open epoch `epoch`, which starts at base_lsn, and opens the next one, or, with
+ * open_next false, leaves that one full from birth.  Does nothing that can block or fail.
+ */
+void lf_ring_flip(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn, bool open_next,
+                  struct lf_sealed *sealed);
+/* Waits until every writer of the sealed epoch has published.  Nanoseconds that it had to wait. */
+uint64_t lf_ring_collect(struct lf_sealed *sealed);
+
+#endif /* LF_RING_H */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "stats.h"
+
+enum {
+    BUCKETS = sizeof(((struct logfile_histogram *)0)->bucket) / sizeof(uint64_t)
+};
+
+static unsigned bucket_of(uint64_t value)
+{
+    unsigned bucket = value < 2 ? 0 : 63u - (unsigned)__builtin_clzll(value);
+    return bucket < BUCKETS ? bucket : BUCKETS - 1;
+}
+
+void lf_histogram_add(struct logfile_histogram *histogram, uint64_t value)
+{
+    lf_count(&histogram->count, 1);
+    lf_count(&histogram->sum, value);
+    lf_count(&histogram->bucket[bucket_of(value)], 1);
+    if (value > lf_counted(&histogram->max))
+        lf_store_relaxed_64(&histogram->max, value); /* Relaxed: a counter, see stats.h. */
+}
+
+static void histogram_copy(const struct logfile_histogram *from, struct logfile_histogram *to)
+{
+    to->count = lf_counted(&from->count);
+    to->sum = lf_counted(&from->sum);
+    to->max = lf_counted(&from->max);
+    for (int i = 0; i < BUCKETS; i++)
+        to->bucket[i] = lf_counted(&from->bucket[i]);
+}
+
+void lf_stats_copy(const struct lf_stats *stats, struct logfile_stats *out)
+{
+    out->records = lf_counted(&stats->records);
+    out->bytes = lf_counted(&stats->bytes);
+    out->epochs = lf_counted(&stats->epochs);
+    out->inline_flushes = lf_counted(&stats->inline_flushes);
+    out->sequencer_flushes = lf_counted(&stats->sequencer_flushes);
+    out->overshoots = lf_counted(&stats->overshoots);
+    out->wakeups = lf_counted(&stats->wakeups);
+    out->waits_durable = lf_counted(&stats->waits_durable);
+    out->waits_flip = lf_counted(&stats->waits_flip);
+    out->waits_space = lf_counted(&stats->waits_space);
+    out->gathers = lf_counted(&stats->gathers);
+    out->gather_timeouts = lf_counted(&stats->gather_timeouts);
+    out->stalls = lf_counted(&stats->stalls);
+    histogram_copy(&stats->flush_ns, &out->flush_ns);
+    histogram_copy(&stats->stall_ns, &out->stall_ns);
+    histogram_copy(&stats->records_per_epoch, &out->records_per_epoch);
+}

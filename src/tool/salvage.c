@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* logfile salvage: copies what is whole of a damaged log into a new one. */
+#include "tool.h"
+#include "reader.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+struct salvage {
+    const char *path;
+    const char *output;
+    struct logfile_reader *reader;
+    struct logfile *copy;
+    uint64_t record_count;
+    uint64_t payload_bytes;
+    uint64_t damage_count;
+};
+
+/* The copy takes every record that the log took, and is for the same eyes. */
+static int open_copy(struct salvage *s)
+{
+    struct logfile_open_report report = {0};
+    struct logfile_options options = {
+        .open_flags = LOGFILE_OPEN_EXCLUSIVE,
+        .slot_bytes = s->reader->scan.prologue.header.slot_bytes,
+        .report = &report,
+    };
+    struct stat source;
+
+    if (stat(s->path, &source) == 0)
+        options.mode = source.st_mode & 0777;
+    int error = logfile_open(s->output, &options, &s->copy);
+    return error == 0 ? LF_TOOL_OK : lf_tool_open_error(error, &report);
+}
+
+/* 0: go on behind the damage; -ENOENT: nothing follows; another error. */
+static int skip_damage(struct salvage *s)
+{
+    struct logfile_tail tail;
+    int error = logfile_reader_tail(s->reader, &tail);
+
+    if (error != 0)
+        return error;
+    s->damage_count++;
+    lf_tool_report_damage(s->path, &tail);
+    return logfile_reader_skip(s->reader);
+}
+
+/* What a reader passes over without an error: a torn tail, and what a writer is still at. */
+static int report_end(const struct salvage *s)
+{
+    struct logfile_tail tail;
+    int error = logfile_reader_tail(s->reader, &tail);
+
+    if (error != 0 && error != -EAGAIN)
+        return error;
+    if (error == -EAGAIN || tail.verdict == LOGFILE_LIVE)
+        lf_tool_message("%s: open for appending: what comes later is not copied", s->path);
+    else if (tail.verdict == LOGFILE_TORN && tail.cut_bytes > 0)
+        lf_tool_message("%s: torn: %" PRIu64 " bytes from LSN %" PRIu64 " on are no whole epoch",
+                        s->path, tail.cut_bytes, tail.end_lsn);
+    return 0;
+}
+
+/* 1: a record; 0: no more; an error. */
+static int next_record(struct salvage *s, struct logfile_record *record)
+{
+    int found;
+
+    while ((found = logfile_reader_next(s->reader, record)) == LOGFILE_ECORRUPT) {
+        int error = skip_damage(s);
+        if (error != 0)
+            return error == -ENOENT ? 0 : error;
+    }
+    return found == 0 ? report_end(s) : found;
+}
+
+static int copy_record(struct salvage *s, const struct logfile_record *record)
+{
+    int error = logfile_submit(s->copy, record->data, record->size, NULL, NULL);
+
+    if (error != 0)
+        return error;
+    s->record_count++;
+    s->payload_bytes += record->size;
+    return 0;
+}
+
+/* Returns an exit status. */
+static int copy_records(struct salvage *s)
+{
+    struct logfile_record record;
+    int found;
+
+    while ((found = next_record(s, &record)) == 1) {
+        int error = copy_record(s, &record);
+        if (error != 0)
+            return lf_tool_error(s->output, error);
+    }
+    return found == 0 ? LF_TOOL_OK : lf_tool_error(s->path, found);
+}
+
+static int salvage_reader(struct salvage *s)
+{
+    int status = open_copy(s);
+
+    if (status != LF_TOOL_OK)
+        return status;
+    status = copy_records(s);
+    int closed = lf_tool_close(s->output, s->copy);
+    if (status == LF_TOOL_OK)
+        status = closed;
+    printf("%" PRIu64 " records with %" PRIu64 " bytes copied, %" PRIu64 " damages skipped\n",
+           s->record_count, s->payload_bytes, s->damage_count);
+    if (status == LF_TOOL_OK && s->damage_count > 0 && s->record_count == 0)
+        status = LF_TOOL_CORRUPT;
+    return status;
+}
+
+int lf_tool_salvage(const struct lf_tool_args *args)
+{
+    struct salvage s = {.path = args->path, .output = args->output};
+    int error = logfile_reader_open(args->path, 0, &s.reader);
+
+    if (error != 0)
+        return lf_tool_error(args->path, error);
+    int status = salvage_reader(&s);
+    logfile_reader_close(s.reader);
+    return status;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* logfile stat: what a log is and holds. */
+#include "tool.h"
+#include "walk.h"
+
+#include <inttypes.h>
+
+static void print_number(const char *key, uint64_t value)
+{
+    printf("%s: %" PRIu64 "\n", key, value);
+}
+
+static int print_stat(const struct lf_walk *walk)
+{
+    const struct lf_file_header *header = &walk->scan.prologue.header;
+    enum logfile_verdict verdict = lf_walk_verdict(walk);
+
+    print_number("size", walk->file_bytes);
+    fputs("id: ", stdout);
+    lf_tool_print_hex(header->id, sizeof(header->id));
+    putchar('\n');
+    print_number("version", header->version);
+    print_number("slot_bytes", header->slot_bytes);
+    print_number("first_lsn", header->first_lsn);
+    print_number("oldest_lsn", walk->scan.prologue.trim.oldest_lsn);
+    print_number("end_lsn", walk->tail.end_lsn);
+    print_number("epochs", walk->epoch_count);
+    print_number("records", walk->record_count);
+    print_number("payload_bytes", walk->payload_bytes);
+    print_number("incarnation", walk->tail.incarnation);
+    print_number("damages", walk->damage_count);
+    printf("verdict: %s\n", lf_walk_verdict_name(verdict));
+    return verdict == LOGFILE_CORRUPT ? LF_TOOL_CORRUPT : LF_TOOL_OK;
+}
+
+static int walk_to_end(struct lf_walk *walk)
+{
+    int step = lf_walk_start(walk);
+
+    if (step != 0)
+        return step;
+    do
+        step = lf_walk_next(walk);
+    while (step > LF_WALK_END);
+    return step;
+}
+
+int lf_tool_stat(const struct lf_tool_args *args)
+{
+    struct lf_walk walk;
+    int error = lf_walk_open(&walk, logfile_io_posix(), args->path);
+
+    if (error != 0)
+        return lf_tool_error(args->path, error);
+    error = walk_to_end(&walk);
+    int status = error == 0 ? print_stat(&walk) : lf_tool_error(args->path, error);
+    lf_walk_close(&walk);
+    return status;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the commands of the logfile program share: arguments, exit statuses and messages.
+ */
+#ifndef LF_TOOL_H
+#define LF_TOOL_H
+
+#include "logfile.h"
+#include "logfile_io.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Wrong arguments end with 2 in every program of the project; their message starts with
+ * "logfile: usage:", which tells them from damage. */
+enum lf_tool_exit {
+    LF_TOOL_OK = 0,
+    LF_TOOL_TORN = 1, /* verify only */
+    LF_TOOL_CORRUPT = 2,
+    LF_TOOL_USAGE = 2,
+    LF_TOOL_FAILED = 3 /* unreadable, no such file, an I/O error */
+};
+
+struct lf_tool_args {
+    const char *path;
+    const char *output; /* salvage */
+    uint64_t from_lsn;  /* cat --from; 0: the oldest record */
+    bool raw;           /* cat --raw */
+    bool records;       /* dump --records */
+    bool verbose;       /* append --verbose */
+};
+
+/* Each returns an exit status and leaves flushing standard output to its caller. */
+int lf_tool_append(const struct lf_tool_args *args);
+int lf_tool_cat(const struct lf_tool_args *args);
+int lf_tool_verify(const struct lf_tool_args *args);
+int lf_tool_stat(const struct lf_tool_args *args);
+int lf_tool_dump(const struct lf_tool_args *args);
+int lf_tool_salvage(const struct lf_tool_args *args);
+
+/* What verify does, on any storage: findings go to `out`, errors to standard error. */
+int lf_tool_verify_log(const struct logfile_io *io, const char *path, FILE *out);
+
+/* One line on standard error, behind what standard output has been given so far. */
+void lf_tool_message(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Says what went wrong with a path; returns the exit status for it. */
+int lf_tool_error(const char *path, int error);
+/* The same for logfile_open, whose report says what and where. */
+int lf_tool_open_error(int error, const struct logfile_open_report *report);
+/* Says why standard output failed just now; returns the exit status for it. */
+int lf_tool_output_error(void);
+/* Makes durable what was appended and closes the log; says what went wrong.  Returns an exit
+ * status. */
+int lf_tool_close(const char *path, struct logfile *log);
+
+/* Names a corrupt range, which is end_lsn to lf_tool_damage_end. */
+void lf_tool_report_damage(const char *path, const struct logfile_tail *tail);
+uint64_t lf_tool_damage_end(const struct logfile_tail *tail);
+
+/* Bytes on standard output, as two digits each. */
+void lf_tool_print_hex(const uint8_t *bytes, size_t count);
+
+#endif /* LF_TOOL_H */

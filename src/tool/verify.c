@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * logfile verify: checks every byte of a log and says whether it is clean, torn or corrupt.
+ *
+ * Epochs are checked by the scanner, padding included.  What recovery forgives because there is a
+ * second copy, verify does not: one damaged copy of the file header or of the trim mark is damage.
+ */
+#include "tool.h"
+#include "walk.h"
+
+#include <inttypes.h>
+
+struct verification {
+    const char *path;
+    FILE *out;
+    struct lf_walk walk;
+};
+
+static void report_damage(const struct verification *v, uint64_t from, uint64_t to,
+                          const char *what)
+{
+    fprintf(v->out, "%s: damage: LSN %" PRIu64 " to %" PRIu64 ": %s\n", v->path, from, to, what);
+}
+
+static void check_copy(const struct verification *v, unsigned block, bool valid, const char *what)
+{
+    uint64_t from = (uint64_t)block * LF_BLOCK_BYTES;
+
+    if (!valid)
+        report_damage(v, from, from + LF_BLOCK_BYTES, what);
+}
+
+static void check_headers(const struct verification *v)
+{
+    const bool *valid = v->walk.scan.prologue.header_valid;
+
+    check_copy(v, 0, valid[0], "first copy of the file header");
+    check_copy(v, 1, valid[1], "second copy of the file header");
+    if (valid[0] && valid[1] && !lf_walk_has_header(&v->walk))
+        report_damage(v, 0, 2 * LF_BLOCK_BYTES, "file headers that contradict each other");
+}
+
+/* `error` is what reading them ended with. */
+static void check_trim_marks(const struct verification *v, int error)
+{
+    const bool *valid = v->walk.scan.prologue.trim_valid;
+
+    check_copy(v, 2, valid[0], "first copy of the trim mark");
+    check_copy(v, 3, valid[1], "second copy of the trim mark");
+    if (valid[0] && valid[1] && error == LOGFILE_ECORRUPT)
+        report_damage(v, 2 * LF_BLOCK_BYTES, LF_FIRST_LSN, "trim marks that contradict each other");
+}
+
+/* Between the last epoch before the damage and what the scanner goes on with. */
+static void report_lost_epochs(const struct verification *v)
+{
+    const struct logfile_tail *tail = &v->walk.tail;
+    char what[64] = "no whole epoch follows";
+
+    if (!v->walk.at_end)
+        snprintf(what, sizeof(what), "%" PRIu64 " epochs are not whole or missing",
+                 v->walk.scan.chain.epoch - tail->last_epoch - 1);
+    report_damage(v, tail->end_lsn, lf_tool_damage_end(tail), what);
+}
+
+static int check_epochs(struct verification *v)
+{
+    int step;
+
+    while ((step = lf_walk_next(&v->walk)) > LF_WALK_END)
+        if (step == LF_WALK_DAMAGE)
+            report_lost_epochs(v);
+    return step;
+}
+
+/* What is behind the last whole epoch, and no reason to worry. */
+static void print_rest(const struct verification *v)
+{
+    const struct logfile_tail *tail = &v->walk.tail;
+    uint64_t rest_end_lsn = v->walk.scan.rest_end;
+
+    if (tail->verdict == LOGFILE_LIVE)
+        fprintf(v->out, "%s: note: open for appending; checked up to LSN %" PRIu64 "\n", v->path,
+                tail->end_lsn);
+    else if (tail->verdict != LOGFILE_CORRUPT && rest_end_lsn > tail->end_lsn)
+        fprintf(v->out,
+                "%s: note: LSN %" PRIu64 " to %" PRIu64
+                ": not zero and no epoch; a crash can leave that\n",
+                v->path, tail->end_lsn, rest_end_lsn);
+}
+
+static int conclude(const struct verification *v)
+{
+    static const int statuses[] = {
+        [LOGFILE_CLEAN] = LF_TOOL_OK,
+        [LOGFILE_TORN] = LF_TOOL_TORN,
+        [LOGFILE_CORRUPT] = LF_TOOL_CORRUPT,
+        [LOGFILE_LIVE] = LF_TOOL_OK,
+    };
+    enum logfile_verdict verdict = lf_walk_verdict(&v->walk);
+
+    print_rest(v);
+    fprintf(v->out,
+            "%s: %s: %" PRIu64 " records in %" PRIu64 " epochs, the last ends at LSN %" PRIu64 "\n",
+            v->path, lf_walk_verdict_name(verdict), v->walk.record_count, v->walk.epoch_count,
+            v->walk.tail.end_lsn);
+    return statuses[verdict];
+}
+
+static int verify_open_log(struct verification *v)
+{
+    int error = lf_walk_start(&v->walk);
+
+    if (error != 0 && error != LOGFILE_ECORRUPT)
+        return lf_tool_error(v->path, error);
+    check_headers(v);
+    if (lf_walk_has_header(&v->walk))
+        check_trim_marks(v, error);
+    if (error == 0)
+        error = check_epochs(v);
+    if (error == 0 || error == LOGFILE_ECORRUPT)
+        return conclude(v);
+    lf_tool_message("%s: at LSN %" PRIu64 ": %s", v->path, v->walk.scan.chain.lsn,
+                    logfile_strerror(error));
+    return LF_TOOL_FAILED;
+}
+
+int lf_tool_verify_log(const struct logfile_io *io, const char *path, FILE *out)
+{
+    struct verification v = {.path = path, .out = out};
+    int error = lf_walk_open(&v.walk, io, path);
+
+    if (error != 0)
+        return lf_tool_error(path, error);
+    /* What counts is what the device holds. */
+    (void)io->drop_cache(io->context, v.walk.fd);
+    int status = verify_open_log(&v);
+    lf_walk_close(&v.walk);
+    return status;
+}
+
+int lf_tool_verify(const struct lf_tool_args *args)
+{
+    return lf_tool_verify_log(logfile_io_posix(), args->path, stdout);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Walks a whole log for verify, stat and dump: every epoch, and past every damage, with the
+ * scanner that recovery uses.  Unlike a reader it also sees epochs without records, and what a
+ * writer has not yet made durable; and it takes one damaged copy of the file header or of the trim
+ * mark, which recovery forgives, for damage.
+ */
+#ifndef LF_TOOL_WALK_H
+#define LF_TOOL_WALK_H
+
+#include "record.h"
+#include "recover.h"
+
+struct lf_walk {
+    const struct logfile_io *io;
+    int fd;
+    uint64_t file_bytes;      /* when it was opened */
+    bool live;                /* a writer had the log open when last looked at */
+    bool at_end;              /* nothing that is whole follows */
+    struct lf_scan scan;      /* scan.epoch is the epoch that lf_walk_next stopped at */
+    struct logfile_tail tail; /* at damage: what is missing; at the end: how the log ends */
+    /* Passed so far. */
+    uint64_t epoch_count;
+    uint64_t record_count;
+    uint64_t payload_bytes;
+    uint64_t damage_count;
+};
+
+enum lf_walk_step {
+    LF_WALK_END = 0,
+    LF_WALK_EPOCH,
+    LF_WALK_DAMAGE
+};
+
+/* Opens the file for reading.  0, -EISDIR, -ESPIPE, or any -errno of open. */
+int lf_walk_open(struct lf_walk *walk, const struct logfile_io *io, const char *path);
+/* Reads the blocks before the first epoch.  Errors as lf_scan_open. */
+int lf_walk_start(struct lf_walk *walk);
+/* Whether there is a file header to go by; without one nothing can be said of trim marks. */
+bool lf_walk_has_header(const struct lf_walk *walk);
+/* An lf_walk_step, or -errno. */
+int lf_walk_next(struct lf_walk *walk);
+/* The record at *offset of the present epoch; moves *offset on.  False at the epoch's end.  Start
+ * with LF_EPOCH_HEADER_BYTES. */
+bool lf_walk_record(const struct lf_walk *walk, uint32_t *offset, struct lf_record_view *view);
+void lf_walk_close(struct lf_walk *walk);
+
+/* What the end and all damage passed on the way amount to. */
+enum logfile_verdict lf_walk_verdict(const struct lf_walk *walk);
+const char *lf_walk_verdict_name(enum logfile_verdict verdict);
+
+#endif /* LF_TOOL_WALK_H */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event counts: how a thread sleeps until somebody says that something changed.
+ *
+ *   waiter:  key = lf_waiter_key(w);  check the condition;  lf_waiter_sleep(w, key, deadline);
+ *   waker:   change the state;  lf_waiter_wake(w);
+ *
+ * A wake between key and sleep makes the sleep return at once, so no wake-up is lost.  The word is
+ * a 31-bit counter above a bit that says "somebody sleeps"; only then does a wake enter the kernel.
+ * An event count is never reset.  The idea is Concurrency Kit's ck_ec (P. Khuong); docs/adr/0001
+ * says why a plain futex stands here instead.
+ */
+#ifndef LF_WAITER_H
+#define LF_WAITER_H
+
+#include "atomic.h"
+
+#include <stddef.h>
+#include <time.h>
+
+struct lf_waiter {
+    /* W: wakers (compare-and-swap), sleepers (set the low bit).  R: both. */
+    uint32_t word;
+};
+
+/* W1: pairs with the release in lf_waiter_wake: who sees the new key sees the change before it. */
+static inline uint32_t lf_waiter_key(const struct lf_waiter *waiter)
+{
+    return lf_load_acquire_32(&waiter->word) & ~UINT32_C(1);
+}
+
+/*
+ * Sleeps until a wake after `key` was taken, or the deadline (absolute, CLOCK_MONOTONIC; NULL: for
+ * ever).  May return early.  0, or -ETIMEDOUT.
+ */
+int lf_waiter_sleep(struct lf_waiter *waiter, uint32_t key, const struct timespec *deadline);
+
+/* Spins until a wake after `key` was taken, for at most `ns`.  Whether there was one. */
+bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns);
+
+/* Wakes every sleeper.  Whether the kernel was asked to. */
+bool lf_waiter_wake(struct lf_waiter *waiter);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t lf_now_ns(void);
+struct timespec lf_timespec(uint64_t ns);
+/* Nanoseconds until an absolute time; 0 when it has passed. */
+uint64_t lf_ns_until(const struct timespec *time);
+
+/*
+ * One step of waiting for a thread that is between two instructions: pause, then yield the
+ * processor, then sleep 50 us a step, so that a preempted thread can finish.  Starts zeroed.
+ */
+struct lf_backoff {
+    unsigned steps;
+};
+void lf_backoff(struct lf_backoff *backoff);
+
+#endif /* LF_WAITER_H */

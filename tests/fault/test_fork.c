@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fork.  The child gets LOGFILE_EFORKED from every call on its parent's log, at once, whatever the
+ * parent's threads were doing; the parent notices nothing, and its lock stays.
+ */
+#include "journal.h"
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct variant variant;
+static struct logfile *parents_log;
+static struct journal journal;
+
+static const char *log_path(void)
+{
+    return folder_path("fork.log");
+}
+
+static void begin(int index)
+{
+    engine_variant_get((unsigned)index, &variant);
+    watchdog_start(60, variant.name);
+    enter_folder();
+    ck_assert_int_eq(logfile_open(log_path(), &variant.options, &parents_log), 0);
+}
+
+static void end(void)
+{
+    char why[JOURNAL_WHY_BYTES];
+
+    ck_assert_int_eq(logfile_close(parents_log), 0);
+    ck_assert_msg(journal_sort(&journal, why) &&
+                      journal_compare_path(&journal, log_path(), NULL, why),
+                  "%s: %s", variant.name, why);
+    journal_free(&journal);
+    leave_folder();
+    watchdog_stop();
+}
+
+static void append(uint64_t seed)
+{
+    uint8_t payload[300];
+    uint64_t lsn;
+
+    payload_fill(payload, sizeof payload, seed);
+    ck_assert_int_eq(logfile_append(parents_log, payload, sizeof payload, &lsn), 0);
+    journal_add(&journal, lsn, seed, sizeof payload, true);
+}
+
+/* The number of the first call that does not answer as it must in a child; 0: all do. */
+static int try_every_call(void)
+{
+    struct timespec deadline = deadline_in_ms(1000);
+    struct iovec iov = {(char[]){"x"}, 1};
+    struct logfile_stats stats;
+    struct logfile_failure failure;
+    uint64_t lsn = 4;
+    const int results[] = {
+        logfile_append(parents_log, "x", 1, &lsn),
+        logfile_append_until(parents_log, "x", 1, &deadline, &lsn),
+        logfile_appendv(parents_log, &iov, 1, &lsn),
+        logfile_submit(parents_log, "x", 1, &deadline, &lsn),
+        logfile_wait(parents_log, 0, &deadline),
+        logfile_flush(parents_log, &deadline),
+        logfile_stats(parents_log, &stats),
+        logfile_failure(parents_log, &failure),
+        logfile_shutdown(parents_log, &deadline),
+        logfile_close(parents_log),
+    };
+    int count = (int)(sizeof results / sizeof results[0]);
+
+    for (int i = 0; i < count; i++)
+        if (results[i] != LOGFILE_EFORKED)
+            return i + 1;
+    if (logfile_durable_lsn(parents_log) != 0 || logfile_next_lsn(parents_log) != 0 ||
+        logfile_oldest_lsn(parents_log) != 0)
+        return count + 1;
+    return lsn == 4 ? 0 : count + 2;
+}
+
+static void check_child(int (*child_main)(void))
+{
+    int status;
+    pid_t child = fork();
+
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        alarm(20);
+        _exit(child_main());
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(WIFEXITED(status), "%s: the child died of signal %d", variant.name,
+                  WTERMSIG(status));
+    ck_assert_msg(WEXITSTATUS(status) == 0, "%s: check %d in the child", variant.name,
+                  WEXITSTATUS(status));
+}
+
+static int try_to_open_again(void)
+{
+    struct logfile *log;
+
+    return logfile_open(log_path(), &variant.options, &log) == LOGFILE_ELOCKED ? 0 : 1;
+}
+
+START_TEST(test_every_call_in_the_child)
+{
+    begin(_i);
+    append(1);
+    check_child(try_every_call);
+    append(2);
+    /* Neither the child's calls nor its end gave the lock away. */
+    check_child(try_to_open_again);
+    append(3);
+    end();
+}
+END_TEST
+
+/* A log that the child opens itself works, whatever it inherited. */
+static int use_a_log_of_its_own(void)
+{
+    struct logfile *log;
+
+    if (logfile_open(folder_path("child.log"), &variant.options, &log) != 0)
+        return 1;
+    for (unsigned i = 0; i < 5; i++)
+        if (logfile_append(log, "child", 5, NULL) != 0)
+            return 2;
+    return logfile_close(log) == 0 ? 0 : 3;
+}
+
+START_TEST(test_a_log_of_the_childs_own)
+{
+    begin(_i);
+    append(1);
+    check_child(use_a_log_of_its_own);
+    append(2);
+    end();
+}
+END_TEST
+
+/* ---- Fork while others append ---- */
+
+enum { WRITERS = 3 };
+
+struct writer {
+    pthread_t thread;
+    uint64_t index;
+    struct journal journal;
+    uint32_t *stop;
+    int error;
+};
+
+static void *append_until_stopped(void *argument)
+{
+    struct writer *writer = argument;
+    uint8_t payload[200];
+
+    for (uint64_t i = 0; writer->error == 0 && !__atomic_load_n(writer->stop, __ATOMIC_RELAXED);
+         i++) {
+        uint64_t lsn;
+        uint64_t seed = writer->index << 32 | i;
+        payload_fill(payload, sizeof payload, seed);
+        writer->error = i % 4 == 0
+                            ? logfile_submit(parents_log, payload, sizeof payload, NULL, &lsn)
+                            : logfile_append(parents_log, payload, sizeof payload, &lsn);
+        if (writer->error == 0)
+            journal_add(&writer->journal, lsn, seed, sizeof payload, i % 4 != 0);
+    }
+    return NULL;
+}
+
+START_TEST(test_fork_while_others_append)
+{
+    struct writer writers[WRITERS] = {0};
+    uint32_t stop = 0;
+
+    begin(_i);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        writers[i].index = i + 1;
+        writers[i].stop = &stop;
+        ck_assert_int_eq(
+            pthread_create(&writers[i].thread, NULL, append_until_stopped, &writers[i]), 0);
+    }
+    for (unsigned i = 0; i < scaled(3, 10, 1000); i++)
+        check_child(try_every_call);
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        pthread_join(writers[i].thread, NULL);
+        ck_assert_int_eq(writers[i].error, 0);
+        journal_take(&journal, &writers[i].journal);
+    }
+    end();
+}
+END_TEST
+
+static Suite *fork_suite(void)
+{
+    Suite *suite = suite_create("fork");
+    TCase *tcase = tcase_create("fork");
+    int count = (int)engine_variant_count();
+
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, test_every_call_in_the_child, 0, count);
+    tcase_add_loop_test(tcase, test_a_log_of_the_childs_own, 0, count);
+    tcase_add_loop_test(tcase, test_fork_while_others_append, 0, count);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+int main(void)
+{
+    return run_suite(fork_suite());
+}

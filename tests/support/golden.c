@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "golden.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOT_BYTES 8192u
+
+/* A record whose payload the size and the seed fix. */
+static void add_record(struct log_image *image, size_t size, uint64_t seed)
+{
+    uint8_t payload[SLOT_BYTES];
+
+    for (size_t i = 0; i < size; i++)
+        payload[i] = (uint8_t)(37 * seed + 11 * i + (i >> 8));
+    log_image_record(image, payload, size);
+}
+
+static void build_created(struct log_image *image)
+{
+    log_image_new(image, SLOT_BYTES, 1);
+}
+
+/* The worked example of docs/FORMAT.md. */
+static void build_tiny(struct log_image *image)
+{
+    log_image_new(image, SLOT_BYTES, 0);
+    log_image_open(image);
+    log_image_record(image, "hello", 5);
+    log_image_record(image, NULL, 0);
+    log_image_seal(image);
+    log_image_close(image);
+}
+
+/* Sizes around every boundary, padding, an epoch that fills its blocks and its slot. */
+static void build_sizes(struct log_image *image)
+{
+    log_image_new(image, SLOT_BYTES, 2);
+    log_image_open(image);
+    for (size_t size = 0; size <= 17; size++)
+        add_record(image, size, size);
+    log_image_seal(image);
+    add_record(image, LF_BLOCK_BYTES - 72, 20);
+    log_image_seal(image);
+    add_record(image, LF_BLOCK_BYTES - 71, 21);
+    log_image_pad(image, 0);
+    log_image_pad(image, 13);
+    log_image_seal(image);
+    add_record(image, SLOT_BYTES - 72, 22);
+    log_image_seal(image);
+    log_image_close(image);
+}
+
+/* Three incarnations, the second one not closed and without payload checksums. */
+static void build_reopened(struct log_image *image)
+{
+    log_image_new(image, SLOT_BYTES, 3);
+    log_image_open(image);
+    add_record(image, 100, 1);
+    log_image_seal(image);
+    log_image_close(image);
+    log_image_open(image);
+    image->flags = LF_EPOCH_HEADER_CHECKSUM;
+    add_record(image, 200, 2);
+    log_image_pad(image, 40);
+    add_record(image, 300, 3);
+    log_image_seal(image);
+    log_image_open(image);
+    image->flags = 0;
+    add_record(image, 400, 4);
+    log_image_seal(image);
+    log_image_close(image);
+}
+
+/* The last write reached the disk in part; prepared zeros behind it. */
+static void build_torn(struct log_image *image)
+{
+    log_image_new(image, SLOT_BYTES, 4);
+    log_image_open(image);
+    add_record(image, 1000, 1);
+    log_image_seal(image);
+    add_record(image, 6000, 2);
+    const uint64_t lsn = log_image_seal(image);
+    memset(image->bytes + lsn + 1024, 0, 512);
+    log_image_extend(image, 2 * LF_BLOCK_BYTES);
+}
+
+/* A lost epoch between two others, which promise it; the first copy of the file header is lost. */
+static void build_corrupt(struct log_image *image)
+{
+    log_image_new(image, SLOT_BYTES, 5);
+    log_image_open(image);
+    add_record(image, 500, 1);
+    log_image_seal(image);
+    add_record(image, 600, 2);
+    const uint64_t lsn = log_image_seal(image);
+    add_record(image, 700, 3);
+    log_image_seal(image);
+    log_image_close(image);
+    memset(image->bytes + lsn, 0, LF_BLOCK_BYTES);
+    memset(image->bytes, 0xff, LF_BLOCK_BYTES);
+}
+
+/* Starts at its third epoch; the older trim mark is damaged. */
+static void build_trimmed(struct log_image *image)
+{
+    log_image_new(image, SLOT_BYTES, 6);
+    log_image_open(image);
+    add_record(image, 5000, 1);
+    log_image_seal(image);
+    add_record(image, 10, 2);
+    const uint64_t lsn = log_image_seal(image);
+    add_record(image, 20, 3);
+    log_image_seal(image);
+    log_image_close(image);
+    log_image_trim(image, lsn);
+    image->bytes[3 * LF_BLOCK_BYTES + 20] ^= 0x40;
+}
+
+const struct golden golden_files[] = {
+    {"created.log", build_created, LOGFILE_TORN, 0},
+    {"tiny.log", build_tiny, LOGFILE_CLEAN, 2},
+    {"sizes.log", build_sizes, LOGFILE_CLEAN, 21},
+    {"reopened.log", build_reopened, LOGFILE_CLEAN, 4},
+    {"torn.log", build_torn, LOGFILE_TORN, 1},
+    {"corrupt.log", build_corrupt, LOGFILE_CORRUPT, 2},
+    {"trimmed.log", build_trimmed, LOGFILE_CLEAN, 2},
+};
+const unsigned golden_count = sizeof(golden_files) / sizeof(golden_files[0]);
+
+const char *golden_path(const char *name)
+{
+    static char path[4096];
+    const char *source = getenv("srcdir"); /* automake sets it */
+
+    snprintf(path, sizeof(path), "%s/tests/unit/golden/%s", source != NULL ? source : ".", name);
+    return path;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A test's own record of what it appended and what the log promised it, to be compared with what
+ * the log gives back.
+ *
+ * The promises: every acknowledged record is read back; what is read is a beginning of what was
+ * appended, in order of LSN, byte for byte, nothing twice and nothing that never was appended.
+ */
+#ifndef JOURNAL_H
+#define JOURNAL_H
+
+#include "logfile.h"
+#include "support.h"
+
+struct journal_entry {
+    uint64_t lsn;
+    uint64_t seed; /* of the payload */
+    uint32_t size;
+    bool acked;    /* the log said that it is durable */
+};
+
+struct journal {
+    struct journal_entry *entries;
+    size_t count;
+    size_t capacity;
+};
+
+#define JOURNAL_WHY_BYTES 256
+
+void journal_free(struct journal *journal);
+void journal_copy(struct journal *to, const struct journal *from);
+void journal_add(struct journal *journal, uint64_t lsn, uint64_t seed, size_t size, bool acked);
+/* Everything below `durable_lsn` is acknowledged. */
+void journal_ack_below(struct journal *journal, uint64_t durable_lsn);
+/* Moves what `from` has to the end of `journal`. */
+void journal_take(struct journal *journal, struct journal *from);
+/* Orders entries by LSN.  False, with the reason, when one LSN was given twice. */
+bool journal_sort(struct journal *journal, char why[JOURNAL_WHY_BYTES]);
+size_t journal_acked_count(const struct journal *journal);
+
+/*
+ * Reads all that the reader gives and compares.  On success the journal is cut to what was read,
+ * and all of it counts as acknowledged: what a log has recovered, it owes.  The journal must be
+ * sorted.  False: a promise is broken, `why` says which.
+ */
+bool journal_compare(struct journal *journal, struct logfile_reader *reader,
+                     char why[JOURNAL_WHY_BYTES]);
+/* journal_compare with a reader on a path. */
+bool journal_compare_path(struct journal *journal, const char *path, const struct logfile_io *io,
+                          char why[JOURNAL_WHY_BYTES]);
+
+#endif /* JOURNAL_H */

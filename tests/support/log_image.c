@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "log_image.h"
+
+#include "io.h"
+#include "record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *must(void *memory)
+{
+    if (memory == NULL) {
+        perror("log_image");
+        exit(1);
+    }
+    return memory;
+}
+
+/* Makes room for `bytes` from the epoch in the making on. */
+static void reserve(struct log_image *image, size_t bytes)
+{
+    const size_t end = (size_t)image->chain.lsn + bytes;
+
+    if (end <= image->capacity)
+        return;
+    const size_t capacity = lf_round_up(2 * end, LF_BLOCK_BYTES);
+    image->bytes = must(realloc(image->bytes, capacity));
+    memset(image->bytes + image->capacity, 0, capacity - image->capacity);
+    image->capacity = capacity;
+}
+
+static void fill_file_header(struct log_image *image, unsigned number)
+{
+    struct lf_file_header *header = (struct lf_file_header *)image->bytes;
+
+    *header = (struct lf_file_header){
+        .version = LF_FORMAT_VERSION,
+        .byte_order = LF_BYTE_ORDER_MARK,
+        .block_bytes = LF_BLOCK_BYTES,
+        .slot_bytes = image->slot_bytes,
+        .first_lsn = LF_FIRST_LSN,
+    };
+    memcpy(header->magic, LF_FILE_MAGIC, sizeof(header->magic));
+    for (unsigned i = 0; i < 16; i++) {
+        header->id[i] = (uint8_t)(32 * number + i);
+        header->salt[i] = (uint8_t)(32 * number + 16 + i);
+    }
+    lf_file_header_seal(image->bytes);
+    memcpy(image->bytes + LF_BLOCK_BYTES, image->bytes, LF_BLOCK_BYTES);
+}
+
+static void fill_trim_mark(struct log_image *image, uint64_t sequence, uint64_t lsn, uint64_t epoch,
+                           uint32_t chain)
+{
+    uint8_t *block = image->bytes + (2 + sequence % 2) * LF_BLOCK_BYTES;
+    struct lf_trim_mark mark = {.magic = LF_TRIM_MAGIC,
+                                .sequence = sequence,
+                                .oldest_lsn = lsn,
+                                .epoch = epoch,
+                                .chain = chain};
+
+    memcpy(block, &mark, sizeof(mark));
+    lf_trim_mark_seal(block, image->chain.log_seed);
+}
+
+void log_image_new(struct log_image *image, uint64_t slot_bytes, unsigned number)
+{
+    *image = (struct log_image){.slot_bytes = slot_bytes, .length = LF_EPOCH_HEADER_BYTES};
+    reserve(image, LF_FIRST_LSN);
+    image->size = LF_FIRST_LSN;
+    fill_file_header(image, number);
+
+    const uint32_t seed = lf_log_seed((const struct lf_file_header *)image->bytes);
+    image->chain = (struct lf_chain){
+        .log_seed = seed, .lsn = LF_FIRST_LSN, .epoch = LF_FIRST_EPOCH, .chain = seed};
+    image->promise = LF_FIRST_LSN;
+    for (uint64_t sequence = 0; sequence < 2; sequence++)
+        fill_trim_mark(image, sequence, LF_FIRST_LSN, LF_FIRST_EPOCH, seed);
+}
+
+void log_image_copy(struct log_image *to, const struct log_image *from)
+{
+    *to = *from;
+    to->bytes = must(malloc(from->capacity));
+    memcpy(to->bytes, from->bytes, from->capacity);
+}
+
+void log_image_free(struct log_image *image)
+{
+    free(image->bytes);
+    image->bytes = NULL;
+}
+
+/* Everything below an epoch is durable when it is sealed, unless hold_promise says otherwise. */
+static uint64_t seal(struct log_image *image, uint32_t flags)
+{
+    const uint64_t lsn = image->chain.lsn;
+
+    reserve(image, lf_round_up(image->length, LF_BLOCK_BYTES));
+    if (!image->hold_promise)
+        image->promise = lsn;
+    lf_chain_seal(&image->chain, image->bytes + lsn, image->length, image->record_count, flags,
+                  image->promise);
+    if (image->size < image->chain.lsn)
+        image->size = (size_t)image->chain.lsn;
+    image->length = LF_EPOCH_HEADER_BYTES;
+    image->record_count = 0;
+    return lsn;
+}
+
+void log_image_open(struct log_image *image)
+{
+    const uint32_t incarnation = image->chain.incarnation + 1;
+
+    lf_chain_begin(&image->chain, incarnation, 0x1122334455667787u + incarnation);
+    seal(image, LF_EPOCH_OPEN);
+}
+
+uint64_t log_image_record(struct log_image *image, const void *data, size_t size)
+{
+    const struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    const bool header_only = (image->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
+    const uint64_t lsn = image->chain.lsn + image->length;
+
+    reserve(image, image->length + (size_t)lf_record_bytes(size));
+    lf_record_encode(image->bytes + lsn, image->chain.record_seed, image->chain.epoch,
+                     image->length, size, header_only ? 0 : lf_payload_crc(&iov, 1), &iov, 1);
+    image->length += (uint32_t)lf_record_bytes(size);
+    image->record_count++;
+    return lsn;
+}
+
+void log_image_pad(struct log_image *image, size_t size)
+{
+    uint8_t *zeros = must(calloc(1, size + 1));
+    const uint32_t offset = image->length;
+    const uint64_t lsn = log_image_record(image, zeros, size);
+    const struct iovec iov = {.iov_base = zeros, .iov_len = size};
+    const bool header_only = (image->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
+    struct lf_record_header header = {.word = lf_record_word(LF_RECORD_PAD, size)};
+
+    header.checksum = lf_record_checksum(image->chain.record_seed, image->chain.epoch, offset,
+                                         header.word, header_only ? 0 : lf_payload_crc(&iov, 1));
+    memcpy(image->bytes + lsn, &header, sizeof(header));
+    free(zeros);
+}
+
+uint64_t log_image_seal(struct log_image *image)
+{
+    return seal(image, image->flags);
+}
+
+void log_image_close(struct log_image *image)
+{
+    seal(image, LF_EPOCH_CLOSE);
+}
+
+void log_image_extend(struct log_image *image, size_t bytes)
+{
+    reserve(image, image->size + bytes - (size_t)image->chain.lsn);
+    image->size += bytes;
+}
+
+void log_image_trim(struct log_image *image, uint64_t lsn)
+{
+    const struct lf_trim_mark *marks[2] = {
+        (const struct lf_trim_mark *)(image->bytes + 2 * LF_BLOCK_BYTES),
+        (const struct lf_trim_mark *)(image->bytes + 3 * LF_BLOCK_BYTES)};
+    const struct lf_epoch_header *oldest = log_image_epoch(image, lsn);
+    const uint64_t sequence =
+        marks[0]->sequence > marks[1]->sequence ? marks[0]->sequence : marks[1]->sequence;
+
+    fill_trim_mark(image, sequence + 1, lsn, oldest->epoch, oldest->chain);
+    memset(image->bytes + LF_FIRST_LSN, 0, (size_t)(lsn - LF_FIRST_LSN));
+}
+
+void log_image_store(const struct log_image *image, const struct logfile_io *io, const char *path)
+{
+    const int fd =
+        io->open(io->context, path, LOGFILE_IO_OPEN_WRITE | LOGFILE_IO_OPEN_CREATE, 0644);
+    int error = fd < 0 ? fd : lf_io_write_full(io, fd, image->bytes, image->size, 0, 0);
+
+    if (error == 0)
+        error = io->sync(io->context, fd);
+    if (fd >= 0)
+        io->close(io->context, fd);
+    if (error == 0)
+        error = io->sync_directory(io->context, path);
+    if (error != 0) {
+        fprintf(stderr, "log_image: %s: %s\n", path, strerror(-error));
+        exit(1);
+    }
+}
+
+struct lf_epoch_header *log_image_epoch(struct log_image *image, uint64_t lsn)
+{
+    return (struct lf_epoch_header *)(image->bytes + lsn);
+}
+
+void log_image_reseal(struct log_image *image, struct lf_epoch_header *header)
+{
+    header->checksum = lf_epoch_header_checksum(header, image->chain.log_seed);
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <ftw.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int run_suite(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
+
+/* ---- Random numbers ---- */
+
+uint64_t rng_next(struct rng *rng)
+{
+    uint64_t z = rng->state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+uint64_t rng_below(struct rng *rng, uint64_t bound)
+{
+    return rng_next(rng) % bound;
+}
+
+bool rng_one_in(struct rng *rng, uint64_t n)
+{
+    return rng_below(rng, n) == 0;
+}
+
+/* ---- Payloads ---- */
+
+/* The bytes of a payload come from here, eight at a time. */
+static struct rng payload_stream(size_t size, uint64_t seed)
+{
+    return (struct rng){.state = seed * 0x2545f4914f6cdd1du + size};
+}
+
+void payload_fill(void *data, size_t size, uint64_t seed)
+{
+    struct rng rng = payload_stream(size, seed);
+    uint8_t *to = data;
+    while (size > 0) {
+        uint64_t word = rng_next(&rng);
+        size_t n = size < sizeof word ? size : sizeof word;
+        memcpy(to, &word, n);
+        to += n;
+        size -= n;
+    }
+}
+
+bool payload_matches(const void *data, size_t size, uint64_t seed)
+{
+    struct rng rng = payload_stream(size, seed);
+    const uint8_t *from = data;
+    while (size > 0) {
+        uint64_t word = rng_next(&rng);
+        size_t n = size < sizeof word ? size : sizeof word;
+        if (memcmp(from, &word, n) != 0)
+            return false;
+        from += n;
+        size -= n;
+    }
+    return true;
+}
+
+size_t payload_random_size(struct rng *rng, size_t max)
+{
+    static const size_t edges[] = {0,    1,    7,    8,    9,    15,   16,   17,
+                                   63,   64,   65,   512,  4015, 4016, 4017, 4023,
+                                   4024, 4025, 4032, 4088, 4095, 4096, 4097, 8112};
+    size_t size;
+    switch (rng_below(rng, 8)) {
+    case 0:
+        size = max - rng_below(rng, 20);
+        break;
+    case 1:
+    case 2:
+        size = edges[rng_below(rng, sizeof edges / sizeof edges[0])];
+        break;
+    case 3:
+        size = rng_below(rng, max + 1);
+        break;
+    default:
+        size = rng_below(rng, 200);
+        break;
+    }
+    return size <= max ? size : max;
+}
+
+/* ---- Folders ---- */
+
+static char folder[PATH_MAX];
+static pid_t folder_owner;
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void leave_folder(void)
+{
+    /* A forked child inherits the exit handler but not the folder. */
+    if (folder[0] == '\0' || folder_owner != getpid())
+        return;
+    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    folder[0] = '\0';
+}
+
+const char *enter_folder(void)
+{
+    static bool registered;
+    char cwd[PATH_MAX - 32];
+
+    leave_folder();
+    if (getcwd(cwd, sizeof cwd) == NULL) {
+        perror("getcwd");
+        abort();
+    }
+    snprintf(folder, sizeof folder, "%s/test-folder-XXXXXX", cwd);
+    if (mkdtemp(folder) == NULL) {
+        perror("mkdtemp");
+        abort();
+    }
+    folder_owner = getpid();
+    if (!registered)
+        atexit(leave_folder);
+    registered = true;
+    return folder;
+}
+
+const char *folder_path(const char *name)
+{
+    static char paths[8][PATH_MAX + 64];
+    static unsigned turn;
+    char *path = paths[turn++ % 8];
+
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+int folder_entry_count(void)
+{
+    DIR *dir = opendir(folder);
+    int count = 0;
+
+    if (dir == NULL)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(dir);
+    return count;
+}
+
+/* ---- Time ---- */
+
+uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+struct timespec deadline_in_ms(int64_t ms)
+{
+    uint64_t ns = now_ns() + (uint64_t)(ms * 1000000);
+
+    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
+                             .tv_nsec = (long)(ns % 1000000000u)};
+}
+
+void sleep_us(uint64_t us)
+{
+    struct timespec time = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+
+    while (nanosleep(&time, &time) != 0 && errno == EINTR)
+        continue;
+}
+
+static const char *watched;
+
+static void say(const char *text)
+{
+    if (write(STDERR_FILENO, text, strlen(text)) < 0)
+        _exit(99);
+}
+
+static void watchdog_bark(int signal_number)
+{
+    say(signal_number == SIGALRM ? "watchdog: hung: " : "aborted in: ");
+    say(watched);
+    say("\n");
+    signal(SIGABRT, SIG_DFL);
+    abort();
+}
+
+void watchdog_start(unsigned seconds, const char *what)
+{
+    watched = what;
+    signal(SIGALRM, watchdog_bark);
+    signal(SIGABRT, watchdog_bark);
+    alarm(seconds);
+}
+
+void watchdog_stop(void)
+{
+    alarm(0);
+    signal(SIGABRT, SIG_DFL);
+}
+
+/* ---- How much ---- */
+
+enum scale test_scale(void)
+{
+    const char *long_run = getenv("LF_LONG");
+    const char *scale = getenv("LF_SCALE");
+
+    if (long_run != NULL && *long_run != '\0' && strcmp(long_run, "0") != 0)
+        return SCALE_LONG;
+    if (scale != NULL && strcmp(scale, "small") == 0)
+        return SCALE_SMALL;
+    return SCALE_NORMAL;
+}
+
+uint64_t scaled(uint64_t small_count, uint64_t normal_count, uint64_t long_count)
+{
+    switch (test_scale()) {
+    case SCALE_SMALL:
+        return small_count;
+    case SCALE_NORMAL:
+        return normal_count;
+    case SCALE_LONG:
+        break;
+    }
+    return long_count;
+}
+
+bool has_sanitizer(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+    return true;
+#else
+    return false;
+#endif
+#else
+    return false;
+#endif
+}
+
+/* ---- Variants ---- */
+
+static const char *const wait_names[] = {"adaptive", "block", "spin"};
+static const char *const sync_names[] = {"fdatasync", "dsync", "none"};
+static const char *const io_names[] = {"auto", "buffered", "direct"};
+static const char *const prepare_names[] = {"zero", "allocate", "none"};
+
+static const struct {
+    const char *name;
+    enum logfile_engine engine;
+    enum logfile_flusher flusher;
+    unsigned wait_count; /* wait strategies belong to the ring */
+} engines[] = {
+    {"ring-hybrid", LOGFILE_ENGINE_RING, LOGFILE_FLUSHER_HYBRID, 3},
+    {"ring-sequencer", LOGFILE_ENGINE_RING, LOGFILE_FLUSHER_SEQUENCER, 3},
+    {"ring-leader", LOGFILE_ENGINE_RING, LOGFILE_FLUSHER_LEADER, 3},
+    {"mutex", LOGFILE_ENGINE_MUTEX, LOGFILE_FLUSHER_HYBRID, 1},
+    {"serial", LOGFILE_ENGINE_SERIAL, LOGFILE_FLUSHER_HYBRID, 1},
+};
+#define ENGINE_COUNT (sizeof engines / sizeof engines[0])
+
+static void small_options(struct logfile_options *options, size_t engine)
+{
+    memset(options, 0, sizeof *options);
+    options->engine = engines[engine].engine;
+    options->flusher = engines[engine].flusher;
+    options->slot_bytes = 16 << 10;
+    options->prepare_bytes = 256 << 10;
+}
+
+unsigned engine_variant_count(void)
+{
+    return (unsigned)ENGINE_COUNT;
+}
+
+void engine_variant_get(unsigned index, struct variant *variant)
+{
+    small_options(&variant->options, index);
+    snprintf(variant->name, sizeof variant->name, "%s", engines[index].name);
+}
+
+unsigned variant_count(void)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < ENGINE_COUNT; i++)
+        count += engines[i].wait_count * 3 * 3;
+    return count;
+}
+
+void variant_get(unsigned index, struct variant *variant)
+{
+    /* Preparation takes turns: it does not multiply the number of variants. */
+    unsigned prepare = index % 3;
+    unsigned sync = index % 3;
+    index /= 3;
+    unsigned io_mode = index % 3;
+    index /= 3;
+    prepare = (prepare + io_mode) % 3;
+    size_t engine = 0;
+    while (index >= engines[engine].wait_count)
+        index -= engines[engine++].wait_count;
+
+    small_options(&variant->options, engine);
+    variant->options.wait = (enum logfile_wait_strategy)index;
+    variant->options.sync = (enum logfile_sync)sync;
+    variant->options.io_mode = (enum logfile_io_mode)io_mode;
+    variant->options.prepare = (enum logfile_prepare)prepare;
+    snprintf(variant->name, sizeof variant->name, "%s %s sync=%s io=%s prepare=%s",
+             engines[engine].name, wait_names[index], sync_names[sync], io_names[io_mode],
+             prepare_names[prepare]);
+}

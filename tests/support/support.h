@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every test needs: a main, a folder of its own, deadlines, random numbers, payloads that can
+ * be checked, a watchdog, and how much work to do.
+ */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include "logfile.h"
+
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+/* Runs and frees the suite: what main returns. */
+int run_suite(Suite *suite);
+
+/* ---- Random numbers: splitmix64, the same everywhere for the same seed ---- */
+
+struct rng {
+    uint64_t state;
+};
+
+uint64_t rng_next(struct rng *rng);
+/* A number of [0, bound); bound > 0. */
+uint64_t rng_below(struct rng *rng, uint64_t bound);
+/* True once in `n` times. */
+bool rng_one_in(struct rng *rng, uint64_t n);
+
+/* ---- Payloads ---- */
+
+/* Fills a payload that depends on seed and size in every byte. */
+void payload_fill(void *data, size_t size, uint64_t seed);
+bool payload_matches(const void *data, size_t size, uint64_t seed);
+/* A record size that likes the edges: 0, 1, around 8, around block ends and around `max`. */
+size_t payload_random_size(struct rng *rng, size_t max);
+
+/* ---- Folders ---- */
+
+/*
+ * Makes a fresh folder under the current one.  It is removed with all that is in it when the
+ * process that made it exits; leave_folder does so at once.
+ */
+const char *enter_folder(void);
+void leave_folder(void);
+/* The path of `name` in the folder, valid until eight more calls.  Main thread only. */
+const char *folder_path(const char *name);
+/* Number of entries in the folder. */
+int folder_entry_count(void);
+
+/* ---- Time ---- */
+
+/* CLOCK_MONOTONIC, `ms` from now; negative: in the past. */
+struct timespec deadline_in_ms(int64_t ms);
+uint64_t now_ns(void);
+void sleep_us(uint64_t us);
+
+/*
+ * Ends the process with a message when `seconds` pass before watchdog_stop: a test that hangs fails
+ * in bounded time and says what hung.  It also says what was going on when the process aborts.
+ * `what` must stay valid; it may change.
+ */
+void watchdog_start(unsigned seconds, const char *what);
+void watchdog_stop(void);
+
+/* ---- How much ---- */
+
+enum scale { SCALE_SMALL, SCALE_NORMAL, SCALE_LONG };
+/* LF_LONG set: LONG; LF_SCALE=small: SMALL (sanitizer builds set it). */
+enum scale test_scale(void);
+/* The one of three that fits the scale. */
+uint64_t scaled(uint64_t small_count, uint64_t normal_count, uint64_t long_count);
+/* Whether the compiler built a sanitizer in. */
+bool has_sanitizer(void);
+
+/* ---- Variants: every choice of engine, flusher, wait strategy, sync and I/O mode ---- */
+
+struct variant {
+    struct logfile_options options; /* small slots; everything else as named */
+    char name[96];
+};
+
+unsigned variant_count(void);
+void variant_get(unsigned index, struct variant *variant);
+/* Engine and flusher only; the rest default: ring under each flusher, mutex, serial. */
+unsigned engine_variant_count(void);
+void engine_variant_get(unsigned index, struct variant *variant);
+
+#endif /* SUPPORT_H */

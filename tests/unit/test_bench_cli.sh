@@ -1,0 +1,278 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# logfile-bench as its users see it: what it refuses, what it writes, what it leaves behind.
+set -u
+
+: "${LOGFILE_BENCH:?names the program}"
+if [ ! -x "$LOGFILE_BENCH" ]; then
+    echo "logfile-bench was not built: hwloc is missing"
+    exit 77
+fi
+manual=$(cd "${srcdir:-.}" && pwd)/docs/man/logfile-bench.1
+here=$(mktemp -d ./test-bench-cli-XXXXXX) || exit 1
+trap 'rm -rf "$here"' EXIT
+trap 'exit 1' HUP INT TERM
+here=$(cd "$here" && pwd)
+mkdir "$here/logs" "$here/out"
+cd "$here/logs" || exit 1
+
+failures=0
+fail() {
+    echo "FAILED: $*"
+    failures=$((failures + 1))
+}
+
+bench() {
+    "$LOGFILE_BENCH" "$@" >"$here/out/stdout" 2>"$here/out/stderr"
+    status=$?
+}
+
+assert_nothing_left() {
+    left=$(ls -A "$here/logs")
+    [ -z "$left" ] || fail "$1: left behind: $left"
+}
+
+# refuses TEXT ARGUMENT...: one line that has TEXT, exit 2, no trace of a run.
+refuses() {
+    expected=$1
+    shift
+    bench "$@"
+    [ $status -eq 2 ] || fail "$*: exit $status, not 2"
+    [ "$(wc -l <"$here/out/stderr")" -eq 1 ] || fail "$*: not one line: $(cat "$here/out/stderr")"
+    grep -q "^logfile-bench: " "$here/out/stderr" || fail "$*: the line does not name the program"
+    grep -qF -e "$expected" "$here/out/stderr" ||
+        fail "$*: '$expected' not in: $(cat "$here/out/stderr")"
+    [ ! -s "$here/out/stdout" ] || fail "$*: wrote to standard output"
+    assert_nothing_left "$*"
+}
+
+# runs ARGUMENT...: succeeds, and leaves only the JSON file.
+runs() {
+    rm -f "$here/out/json"
+    bench "$@" --json "$here/out/json"
+    [ $status -eq 0 ] || fail "$*: exit $status: $(cat "$here/out/stderr")"
+    assert_nothing_left "$*"
+}
+
+# value KEY LINE: of that result, at the top level, where each key comes before any nested one.
+value() {
+    sed -n "$2{s/^[^{]*{\\(.*\\)/,\\1/;s/^\\(,[^{]*\\),\"machine\".*/\\1/;s/.*,\"$1\":\\([^,]*\\).*/\\1/p;}" \
+        "$here/out/json"
+}
+
+# is KEY LINE VALUE
+is() {
+    found=$(value "$1" "$2")
+    [ "$found" = "$3" ] || fail "result $2: $1 is '$found', not '$3'"
+}
+
+# holds EXPRESSION: arithmetic that awk finds true.
+holds() {
+    awk "BEGIN { exit !($1) }" || fail "$2: not $1"
+}
+
+# The keys of one JSON object per line that are not nested.
+top_keys() {
+    awk '{
+        depth = 0; text = 0; keys = ""
+        for (i = 1; i <= length($0); i++) {
+            c = substr($0, i, 1)
+            if (text) {
+                if (c == "\\") { i++ } else if (c == "\"") {
+                    text = 0
+                    if (depth == 1 && substr($0, i + 1, 1) == ":") keys = keys " " word
+                } else word = word c
+            } else if (c == "\"") { text = 1; word = "" }
+            else if (c == "{" || c == "[") depth++
+            else if (c == "}" || c == "]") depth--
+        }
+        if (depth != 0 || text) print "unbalanced"
+        print substr(keys, 2)
+    }' "$1"
+}
+
+# ---- What it refuses ----
+
+refuses "'foo' is not one of ring, mutex, serial" --engine foo
+refuses "'' is not one of" --engine ring,,mutex
+refuses "listed twice" --engine ring,mutex,ring
+refuses "'0' is not a number of writers" --writers 0
+refuses "'x' is not a number of writers" --writers 1,x
+refuses "listed twice" --writers 4,8,4
+refuses "'-1' is not a whole number" --size -1
+refuses "'12abc' is not a whole number" --size 12abc
+refuses "'99999999999999999999' is not a whole number" --size 99999999999999999999
+refuses "a record has at most" --size 8388608
+refuses "a record has at most" --size-range 1:8190 --slot-bytes 8192
+refuses "SMALLEST:LARGEST" --size-range 9:3
+refuses "SMALLEST:LARGEST" --size-range 9
+refuses "not together with --size" --size 9 --size-range 9:10
+refuses "'0' is not a number" --seconds 0
+refuses "'nan' is not a number" --seconds nan
+refuses "'0' is not a whole number" --records 0
+refuses "not together with --seconds" --records 5 --seconds 5
+refuses "'0' is not a whole number" --window 0
+refuses "'0' is not a number" --rate 0
+refuses "not together with --window" --rate 5 --window 2
+refuses "not one of file, null, delay" --device disk
+refuses "not one of file, null, delay" --device null:5
+refuses "delay:NUMBER" --device delay
+refuses "a delay is" --device delay:0
+refuses "'spread' is not one of none, compact, scatter, node" --pin spread
+refuses "no such NUMA node" --pin node:4000
+refuses "not one of hybrid, sequencer, leader" --flusher both
+refuses "not one of adaptive, block, spin" --wait long
+refuses "not one of auto, direct, buffered" --io mmap
+refuses "not one of fdatasync, dsync, none" --sync fsync
+refuses "not one of zero, allocate, none" --prepare ones
+refuses "not one of full, header" --checksum none
+refuses "not one of faa, cas, ticket, mcs, mutex" --reserve spin
+refuses "not in this version" --reserve cas
+refuses "the library refuses" --slot-bytes 12345
+refuses "not one of readme" --preset other
+refuses "not together with --preset readme" --preset readme --writers 3
+refuses "'0' is not a whole number" --repeat 0
+refuses "unknown option '--wurst'" --wurst
+refuses "unknown option '-w'" -w 3
+refuses "a value is missing after '--size'" --size
+refuses "not an option: 'ring'" ring
+refuses "No such file" --dir "$here/missing"
+refuses "not a directory" --dir "$here/out/stdout"
+refuses "not writable" --dir /proc
+refuses "No such file" --json "$here/missing/json"
+refuses "one log may need" --records 1099511627776
+if [ "$(id -u)" -ne 0 ]; then
+    mkdir "$here/closed"
+    chmod 555 "$here/closed"
+    refuses "not writable" --dir "$here/closed"
+fi
+
+# Something else is wrong, so the JSON file must not appear.
+refuses "not writable" --json "$here/logs/json" --dir /proc
+
+# ---- What it says about itself ----
+
+bench --version
+[ $status -eq 0 ] || fail "--version: exit $status"
+grep -qE '^logfile-bench [0-9]+\.[0-9]+\.[0-9]+$' "$here/out/stdout" || fail "--version"
+bench --help
+[ $status -eq 0 ] || fail "--help: exit $status"
+options=$(sed -n 's/^  \(--.*\)/\1/p' "$here/out/stdout" | grep -oE -e '^--[a-z-]+|, --[a-z-]+' |
+    tr -d ', ' | sort)
+described=$(sed -n '/^\.TP/{n;s/\\-/-/g;s/^\.BI* \(--[a-z-]*\).*/\1/p;}' "$manual" | sort)
+[ "$(echo "$options" | wc -l)" -ge 20 ] || fail "--help lists too few options: $options"
+[ "$options" = "$described" ] || fail "--help and the manual page differ:
+$options
+-----
+$described"
+
+# ---- What it writes ----
+
+keys="engine writers size_bytes records seconds records_per_s bytes_per_s p50_us p99_us p999_us \
+max_us flushes records_per_flush device_bytes_per_payload_byte cpu_us_per_record machine \
+filesystem device options"
+
+for device in file null; do
+    runs --device $device --engine ring,mutex,serial --writers 1,3 --records 40 --size 600
+    [ "$(wc -l <"$here/out/json")" -eq 6 ] || fail "$device: not one line for each run"
+    [ "$(top_keys "$here/out/json" | sort -u)" = "$keys" ] ||
+        fail "$device: keys are: $(top_keys "$here/out/json" | sort -u)"
+    line=1
+    for writers in 1 3; do
+        for engine in ring mutex serial; do
+            is engine $line "\"$engine\""
+            is writers $line $writers
+            is size_bytes $line 600
+            is records $line $((writers * 40))
+            holds "$(value flushes $line) >= 1 && $(value flushes $line) <= $writers * 40" "flushes"
+            holds "$(value p50_us $line) > 0 && $(value p50_us $line) <= $(value p99_us $line) &&
+                $(value p99_us $line) <= $(value p999_us $line) &&
+                $(value p999_us $line) <= $(value max_us $line)" "percentiles"
+            holds "$(value device_bytes_per_payload_byte $line) > 1" "device bytes"
+            [ $engine != serial ] || is flushes $line $((writers * 40))
+            line=$((line + 1))
+        done
+    done
+    is records_per_flush 6 1.000
+    grep -q 'vs mutex' "$here/out/stdout" || fail "$device: no table"
+    [ "$(grep -cE '^ +[13]  (ring|mutex|serial) ' "$here/out/stdout")" -eq 6 ] ||
+        fail "$device: not six rows: $(cat "$here/out/stdout")"
+    [ "$(grep -cE '^ +[13]  mutex .* 1\.00x$' "$here/out/stdout")" -eq 2 ] ||
+        fail "$device: mutex is not its own measure"
+done
+grep -q '"filesystem":null,"device":{"kind":"null"}' "$here/out/json" || fail "null device"
+
+# Rounds interleave.
+runs --device null --engine ring,serial --writers 2 --records 20 --repeat 3
+order=$(sed 's/.*"engine":"\([a-z]*\)".*"round":\([0-9]*\).*/\1\2/' "$here/out/json" | tr '\n' ' ')
+[ "$order" = "ring1 serial1 ring2 serial2 ring3 serial3 " ] || fail "order of rounds: $order"
+
+# A run of a set time, and each way to set a log up.
+runs --device null --engine ring --writers 2 --seconds 0.2
+is seconds 1 0.200000
+holds "$(value records 1) > 0" "records in 0.2 s"
+for how in "--flusher sequencer" "--flusher leader" "--wait block" "--io buffered" \
+    "--sync dsync" "--sync none" "--prepare allocate" "--prepare none" "--checksum header" \
+    "--slot-bytes 65536" "--pin compact" "--pin scatter" "--seed 9" "--size 0" "--size 7" \
+    "--size-range 0:9000" "--window 7" "--size 8388000 --window 2" "--rate 5000"; do
+    # shellcheck disable=SC2086 # an option and its value
+    runs --writers 3 --records 10 --engine ring,mutex $how
+    is records 1 30
+    is records 2 30
+done
+
+# A sync takes as long as it is told to; records that are due wait for their turn.
+runs --device delay:20000 --engine ring,mutex,serial --writers 1 --records 5
+for line in 1 2 3; do
+    holds "$(value p50_us $line) >= 19800" "delay"
+done
+runs --device null --engine ring --writers 2 --records 20 --rate 200
+holds "$(value seconds 1) >= 0.19" "rate"
+
+# The latency is that of the schedule: at 1,000 a second, 20 ms a sync fall behind more and more.
+runs --device delay:20000 --engine ring --writers 1 --records 10 --rate 1000
+holds "$(value max_us 1) >= 150000" "open loop"
+
+runs --preset readme --device null
+for line in 1 2 3; do
+    is writers $line 20
+    is records $line 1000
+    holds "$(value size_bytes $line) > 450000 && $(value size_bytes $line) < 600000" "sizes"
+done
+sizes=$(sed 's/.*"size_bytes":\([0-9]*\).*/\1/' "$here/out/json" | sort -u | wc -l)
+[ "$sizes" -eq 1 ] || fail "the preset's sizes differ between engines"
+
+# ---- How it ends ----
+
+# interrupted SIGNAL STATUS: what was measured until then is kept and marked.
+interrupted() {
+    rm -f "$here/out/json"
+    "$LOGFILE_BENCH" --engine ring,mutex --writers 3 --seconds 60 --json "$here/out/json" \
+        >"$here/out/stdout" 2>"$here/out/stderr" &
+    running=$!
+    sleep 3
+    kill -s "$1" $running
+    wait $running
+    status=$?
+    [ $status -eq "$2" ] || fail "$1: exit $status, not $2: $(cat "$here/out/stderr")"
+    [ "$(grep -c '"interrupted":true' "$here/out/json")" -eq 1 ] || fail "$1: not marked"
+    grep -q '^\* interrupted' "$here/out/stdout" || fail "$1: the table does not tell"
+    holds "$(value seconds 1) < 30 && $(value records 1) > 0" "$1"
+    assert_nothing_left "$1"
+}
+interrupted INT 130
+interrupted TERM 143
+
+if [ -w /dev/full ]; then
+    bench --device null --records 5 --json /dev/full
+    [ $status -eq 1 ] || fail "a full disk for JSON: exit $status"
+    "$LOGFILE_BENCH" --device null --records 5 >/dev/full 2>"$here/out/stderr"
+    status=$?
+    [ $status -eq 1 ] || fail "a full disk for the table: exit $status"
+fi
+
+if [ $failures -gt 0 ]; then
+    echo "$failures checks failed"
+    exit 1
+fi
+echo "all checks passed"

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* The bench notices every way in which a log can differ from what its writers were told. */
+#include "../../bench/readback.h"
+#include "support.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define WRITERS 3
+#define RECORDS 4 /* of each writer */
+
+static struct bench_payload payload;
+static struct bench_written written[WRITERS];
+static char message[512];
+static const char *path;
+static struct logfile *writing;
+
+static void start(size_t size_min, size_t size_max)
+{
+    payload = (struct bench_payload){
+        .seed = 5, .size_min = size_min, .size_max = size_max, .writers = WRITERS};
+    ck_assert_int_eq(bench_payload_create(&payload), 0);
+    enter_folder();
+    path = folder_path("log");
+    ck_assert_int_eq(logfile_open(path, NULL, &writing), 0);
+}
+
+/* Appends a record that no writer counts. */
+static void put(unsigned writer, uint64_t number)
+{
+    struct bench_piece piece;
+    bench_payload_take(&payload, writer, number, &piece);
+    ck_assert_int_eq(logfile_append(writing, piece.data, piece.size, NULL), 0);
+    bench_payload_return(&piece);
+}
+
+static void put_next(unsigned writer)
+{
+    put(writer, written[writer].offered++);
+    written[writer].acked++;
+}
+
+static void put_all(void)
+{
+    for (unsigned i = 0; i < WRITERS * RECORDS; i++)
+        put_next(i % WRITERS);
+}
+
+static int read_back(void)
+{
+    ck_assert_int_eq(logfile_close(writing), 0);
+    return bench_readback(path, &payload, written, WRITERS, message, sizeof(message));
+}
+
+static void stop(void)
+{
+    bench_payload_destroy(&payload);
+    leave_folder();
+}
+
+START_TEST(what_was_written_is_found)
+{
+    static const size_t sizes[][2] = {{512, 512}, {8, 8}, {8, 70000}, {0, 0}, {7, 7}, {0, 20}};
+    start(sizes[_i][0], sizes[_i][1]);
+    put_all();
+    ck_assert_msg(read_back() == 0, "%s", message);
+}
+END_TEST
+
+START_TEST(an_unacknowledged_record_may_be_there_or_not)
+{
+    start(512, 512);
+    put_all();
+    put(0, written[0].offered++);
+    written[1].offered++;
+    ck_assert_msg(read_back() == 0, "%s", message);
+}
+END_TEST
+
+START_TEST(a_missing_record_is_noticed)
+{
+    size_t size = _i == 0 ? 512 : 0;
+    start(size, size);
+    put_all();
+    written[2].offered++;
+    written[2].acked++;
+    ck_assert_int_eq(read_back(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "acknowledged"));
+}
+END_TEST
+
+START_TEST(a_gap_is_noticed)
+{
+    start(512, 512);
+    written[1].offered++;
+    written[1].acked++;
+    put_all();
+    ck_assert_int_eq(read_back(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "writer 1: record 1 where 0 was due"));
+}
+END_TEST
+
+START_TEST(a_record_twice_is_noticed)
+{
+    start(_i == 0 ? 512 : 0, 512);
+    put_all();
+    put(1, RECORDS - 1);
+    written[1].offered++;
+    ck_assert_int_eq(read_back(), -1);
+}
+END_TEST
+
+START_TEST(a_wrong_order_is_noticed)
+{
+    start(512, 512);
+    put(2, 1);
+    put(2, 0);
+    written[2] = (struct bench_written){.acked = 2, .offered = 2};
+    ck_assert_int_eq(read_back(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "writer 2: record 1 where 0 was due"));
+}
+END_TEST
+
+START_TEST(a_record_that_was_never_offered_is_noticed)
+{
+    size_t size = _i == 0 ? 512 : 4;
+    start(size, size);
+    put_all();
+    put(0, RECORDS);
+    ck_assert_int_eq(read_back(), -1);
+}
+END_TEST
+
+/* Each byte, the stamp's included, and the length. */
+START_TEST(an_altered_record_is_noticed)
+{
+    start(64, 64);
+    struct bench_piece piece;
+    unsigned writer;
+    uint64_t number;
+    unsigned char copy[64];
+    bench_payload_take(&payload, 1, 9, &piece);
+    memcpy(copy, piece.data, sizeof(copy));
+    bench_payload_return(&piece);
+
+    ck_assert(bench_payload_recognise(&payload, copy, 64, &writer, &number));
+    ck_assert_uint_eq(writer, 1);
+    ck_assert_uint_eq(number, 9);
+    ck_assert(!bench_payload_recognise(&payload, copy, 63, &writer, &number));
+    for (unsigned i = 0; i < 64; i++) {
+        copy[i] ^= 0x10;
+        bool recognised = bench_payload_recognise(&payload, copy, 64, &writer, &number);
+        ck_assert(!recognised || writer != 1 || number != 9);
+        copy[i] ^= 0x10;
+    }
+    put(0, 0);
+    ck_assert_int_eq(logfile_append(writing, copy + 1, 63, NULL), 0);
+    written[0] = (struct bench_written){.acked = 1, .offered = 2};
+    ck_assert_int_eq(read_back(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "never appended"));
+}
+END_TEST
+
+START_TEST(a_log_that_cannot_be_opened_is_noticed)
+{
+    start(512, 512);
+    ck_assert_int_eq(logfile_close(writing), 0);
+    ck_assert_int_eq(
+        bench_readback(folder_path("other"), &payload, written, WRITERS, message, sizeof(message)),
+        -1);
+}
+END_TEST
+
+START_TEST(taken_pieces_leave_no_trace)
+{
+    start(16, 300);
+    struct bench_piece piece;
+    unsigned char *before = malloc(payload.writers * payload.pool_bytes);
+    memcpy(before, payload.pools, payload.writers * payload.pool_bytes);
+    for (uint64_t number = 0; number < 20000; number++) {
+        bench_payload_take(&payload, number % WRITERS, number, &piece);
+        ck_assert_uint_ge(piece.size, 16);
+        ck_assert_uint_le(piece.size, 300);
+        bench_payload_return(&piece);
+    }
+    ck_assert_mem_eq(before, payload.pools, payload.writers * payload.pool_bytes);
+    free(before);
+    ck_assert_int_eq(logfile_close(writing), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("bench_readback");
+    TCase *tests = tcase_create("readback");
+    tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, NULL, stop);
+    tcase_add_loop_test(tests, what_was_written_is_found, 0, 6);
+    tcase_add_test(tests, an_unacknowledged_record_may_be_there_or_not);
+    tcase_add_loop_test(tests, a_missing_record_is_noticed, 0, 2);
+    tcase_add_test(tests, a_gap_is_noticed);
+    tcase_add_loop_test(tests, a_record_twice_is_noticed, 0, 2);
+    tcase_add_test(tests, a_wrong_order_is_noticed);
+    tcase_add_loop_test(tests, a_record_that_was_never_offered_is_noticed, 0, 2);
+    tcase_add_test(tests, an_altered_record_is_noticed);
+    tcase_add_test(tests, a_log_that_cannot_be_opened_is_noticed);
+    tcase_add_test(tests, taken_pieces_leave_no_trace);
+    suite_add_tcase(suite, tests);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* logfile_strerror: every code has a text of its own, and no text is ever overwritten. */
+#include "logfile.h"
+
+#include <check.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const int library_codes[] = {
+    LOGFILE_ECORRUPT, LOGFILE_ETOOBIG, LOGFILE_ECLOSED, LOGFILE_EFAILED,
+    LOGFILE_ELOCKED,  LOGFILE_EFORMAT, LOGFILE_EFORKED, LOGFILE_ETRIMMED,
+};
+#define LIBRARY_CODE_COUNT (sizeof(library_codes) / sizeof(library_codes[0]))
+
+START_TEST(success_is_zero_and_above)
+{
+    ck_assert_str_eq(logfile_strerror(0), "success");
+    ck_assert_str_eq(logfile_strerror(1), "success");
+    ck_assert_str_eq(logfile_strerror(INT_MAX), "success");
+}
+END_TEST
+
+START_TEST(library_codes_have_different_texts)
+{
+    for (size_t i = 0; i < LIBRARY_CODE_COUNT; i++) {
+        const char *text = logfile_strerror(library_codes[i]);
+        ck_assert_str_ne(text, "unknown error");
+        ck_assert_str_ne(text, "success");
+        for (size_t j = 0; j < i; j++)
+            ck_assert_str_ne(text, logfile_strerror(library_codes[j]));
+    }
+}
+END_TEST
+
+/* What the header documents for a path, in words about the path. */
+START_TEST(documented_errnos_say_what_they_mean_here)
+{
+    ck_assert_str_eq(logfile_strerror(-ELOOP), "path is a symbolic link");
+    ck_assert_str_eq(logfile_strerror(-EISDIR), "path is a directory");
+    ck_assert_str_eq(logfile_strerror(-ESPIPE), "not a regular file");
+    ck_assert_str_eq(logfile_strerror(-ENOSYS), "not in this version");
+    ck_assert_str_eq(logfile_strerror(-ETIMEDOUT), "deadline has passed");
+    ck_assert_str_eq(logfile_strerror(-EBUSY), "a reservation is out");
+    ck_assert_str_eq(logfile_strerror(-EAGAIN), "records are left to read");
+}
+END_TEST
+
+START_TEST(other_errnos_have_the_system_text)
+{
+    static const int codes[] = {EINVAL, ENOENT, EEXIST, ENOSPC, EIO, EACCES, ENOMEM, EROFS};
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        ck_assert_str_eq(logfile_strerror(-codes[i]), strerrordesc_np(codes[i]));
+}
+END_TEST
+
+START_TEST(unknown_codes_are_named_so)
+{
+    static const int codes[] = {-4000, -4095, -4096, -5000, -5009, INT_MIN, INT_MIN + 1};
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        ck_assert_str_eq(logfile_strerror(codes[i]), "unknown error");
+}
+END_TEST
+
+/* A text that lived in a shared buffer would change when the next error is named. */
+START_TEST(texts_stay)
+{
+    static const char *texts[6000];
+    static char copies[6000][96];
+    const int lowest = -6000;
+
+    for (int error = 0; error > lowest; error--) {
+        texts[-error] = logfile_strerror(error);
+        ck_assert_ptr_nonnull(texts[-error]);
+        ck_assert_uint_lt(strlen(texts[-error]), sizeof(copies[0]));
+        strcpy(copies[-error], texts[-error]);
+    }
+    for (int error = 0; error > lowest; error--) {
+        ck_assert_str_eq(texts[-error], copies[-error]);
+        ck_assert_ptr_eq(texts[-error], logfile_strerror(error));
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("error");
+    TCase *tests = tcase_create("strerror");
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, success_is_zero_and_above);
+    tcase_add_test(tests, library_codes_have_different_texts);
+    tcase_add_test(tests, documented_errnos_say_what_they_mean_here);
+    tcase_add_test(tests, other_errnos_have_the_system_text);
+    tcase_add_test(tests, unknown_codes_are_named_so);
+    tcase_add_test(tests, texts_stay);
+    suite_add_tcase(suite, tests);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/* Headers, trim marks and the chain, field by field; the golden files stay what they are. */
+#include "checksum.h"
+#include "format.h"
+#include "golden.h"
+#include "logfile.h"
+#include "support.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOT_BYTES 8192u
+
+/* ---- Small things ---- */
+
+START_TEST(zeros)
+{
+    uint8_t bytes[100] = {0};
+
+    ck_assert(lf_is_zero(bytes, bytes));
+    ck_assert(lf_is_zero(bytes, bytes + 100));
+    for (int i = 0; i < 100; i++) {
+        bytes[i] = 1;
+        ck_assert(!lf_is_zero(bytes, bytes + 100));
+        ck_assert(lf_is_zero(bytes, bytes + i));
+        ck_assert(lf_is_zero(bytes + i + 1, bytes + 100));
+        bytes[i] = 0;
+    }
+}
+END_TEST
+
+START_TEST(sizes_of_records)
+{
+    static const uint64_t expected[][2] = {{0, 8}, {1, 16}, {8, 16}, {9, 24}, {4088, 4096}};
+
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+        ck_assert_uint_eq(lf_record_bytes(expected[i][0]), expected[i][1]);
+}
+END_TEST
+
+/* ---- File header ---- */
+
+union header_block {
+    struct lf_file_header header;
+    uint8_t bytes[LF_BLOCK_BYTES];
+};
+
+static void header_block_fill(union header_block *block)
+{
+    struct log_image image;
+
+    log_image_new(&image, SLOT_BYTES, 7);
+    memcpy(block->bytes, image.bytes, sizeof(block->bytes));
+    log_image_free(&image);
+}
+
+static int header_block_reseal(union header_block *block)
+{
+    lf_file_header_seal(block->bytes);
+    return lf_file_header_check(block->bytes);
+}
+
+START_TEST(file_header_is_valid)
+{
+    union header_block block;
+
+    header_block_fill(&block);
+    ck_assert_int_eq(lf_file_header_check(block.bytes), 0);
+    ck_assert_mem_eq(block.bytes, "logfile\n", 8);
+    ck_assert_uint_eq(lf_log_seed(&block.header), lf_crc32c(0, block.bytes + 48, 32));
+}
+END_TEST
+
+/* Each byte of the block: outside the magic damage is called damage, and nothing is overlooked. */
+START_TEST(file_header_damage)
+{
+    union header_block block;
+
+    header_block_fill(&block);
+    for (unsigned i = 0; i < LF_BLOCK_BYTES; i++) {
+        block.bytes[i] ^= 0x10;
+        ck_assert_int_eq(lf_file_header_check(block.bytes),
+                         i < 8 ? LOGFILE_EFORMAT : LOGFILE_ECORRUPT);
+        block.bytes[i] ^= 0x10;
+    }
+}
+END_TEST
+
+START_TEST(file_header_of_another_kind)
+{
+    union header_block block;
+
+#define REFUSED(change)                                                                            \
+    do {                                                                                           \
+        header_block_fill(&block);                                                                 \
+        change;                                                                                    \
+        ck_assert_int_eq(header_block_reseal(&block), LOGFILE_EFORMAT);                            \
+    } while (0)
+    REFUSED(block.header.version = 0);
+    REFUSED(block.header.version = 2);
+    REFUSED(block.header.byte_order = 0x01020305);
+    REFUSED(block.header.block_bytes = 512);
+    REFUSED(block.header.features = 1);
+    REFUSED(block.header.features = (uint64_t)1 << 63);
+    REFUSED(block.header.slot_bytes = 0);
+    REFUSED(block.header.slot_bytes = 4096);
+    REFUSED(block.header.slot_bytes = 12288);
+    REFUSED(block.header.slot_bytes = (uint64_t)128 << 20);
+    REFUSED(block.header.segment_bytes = (uint64_t)1 << 30);
+    REFUSED(block.header.first_lsn = 0);
+    REFUSED(block.header.first_lsn = (uint64_t)1 << 40);
+    REFUSED(block.bytes[88] = 1);
+    REFUSED(block.bytes[LF_BLOCK_BYTES - 1] = 1);
+#undef REFUSED
+    header_block_fill(&block);
+    block.header.slot_bytes = LF_SLOT_BYTES_MAX;
+    ck_assert_int_eq(header_block_reseal(&block), 0);
+}
+END_TEST
+
+/* Written by a big-endian machine: its checksum too is in the other order, and it is no damage. */
+START_TEST(file_header_of_the_other_byte_order)
+{
+    union header_block block;
+
+    header_block_fill(&block);
+    block.header.version = __builtin_bswap32(block.header.version);
+    block.header.byte_order = __builtin_bswap32(block.header.byte_order);
+    lf_file_header_seal(block.bytes);
+    block.header.checksum = __builtin_bswap32(block.header.checksum);
+    ck_assert_int_eq(lf_file_header_check(block.bytes), LOGFILE_EFORMAT);
+}
+END_TEST
+
+START_TEST(no_file_header)
+{
+    union header_block block;
+
+    memset(block.bytes, 0, sizeof(block.bytes));
+    ck_assert_int_eq(lf_file_header_check(block.bytes), LOGFILE_EFORMAT);
+    memset(block.bytes, 'x', sizeof(block.bytes));
+    ck_assert_int_eq(lf_file_header_check(block.bytes), LOGFILE_EFORMAT);
+}
+END_TEST
+
+/* ---- Trim mark ---- */
+
+union trim_block {
+    struct lf_trim_mark mark;
+    uint8_t bytes[LF_BLOCK_BYTES];
+};
+
+static void trim_block_fill(union trim_block *block)
+{
+    memset(block->bytes, 0, sizeof(block->bytes));
+    block->mark = (struct lf_trim_mark){
+        .magic = LF_TRIM_MAGIC, .sequence = 5, .oldest_lsn = 40960, .epoch = 9, .chain = 77};
+    lf_trim_mark_seal(block->bytes, 123);
+}
+
+START_TEST(trim_mark)
+{
+    union trim_block block;
+
+    trim_block_fill(&block);
+    ck_assert(lf_trim_mark_check(block.bytes, 123));
+    ck_assert(!lf_trim_mark_check(block.bytes, 124));
+    for (unsigned i = 0; i < LF_BLOCK_BYTES; i++) {
+        block.bytes[i] ^= 0x80;
+        ck_assert(!lf_trim_mark_check(block.bytes, 123));
+        block.bytes[i] ^= 0x80;
+    }
+#define REFUSED(change)                                                                            \
+    do {                                                                                           \
+        trim_block_fill(&block);                                                                   \
+        change;                                                                                    \
+        lf_trim_mark_seal(block.bytes, 123);                                                       \
+        ck_assert(!lf_trim_mark_check(block.bytes, 123));                                          \
+    } while (0)
+    REFUSED(block.mark.magic++);
+    REFUSED(block.mark.oldest_lsn++);
+    REFUSED(block.mark.oldest_lsn = 12288);
+    REFUSED(block.mark.epoch = 0);
+    REFUSED(block.mark.zero = 1);
+    REFUSED(block.bytes[40] = 1);
+#undef REFUSED
+}
+END_TEST
+
+/* ---- Epoch header ---- */
+
+static const struct lf_epoch_header sample_header = {
+    .magic = LF_EPOCH_MAGIC,
+    .epoch = 3,
+    .lsn = 24576,
+    .promise = 20480,
+    .nonce = 99,
+    .incarnation = 2,
+    .chain = 7,
+    .length = 80,
+    .record_count = 2,
+};
+
+static bool header_holds(struct lf_epoch_header *header)
+{
+    header->checksum = lf_epoch_header_checksum(header, 11);
+    return lf_epoch_header_check(header, 11, SLOT_BYTES, 24576);
+}
+
+START_TEST(epoch_header)
+{
+    struct lf_epoch_header header = sample_header;
+
+    ck_assert(header_holds(&header));
+    ck_assert(!lf_epoch_header_check(&header, 12, SLOT_BYTES, 24576));
+    ck_assert(!lf_epoch_header_check(&header, 11, SLOT_BYTES, 28672));
+    for (unsigned i = 0; i < sizeof(header); i++) {
+        ((uint8_t *)&header)[i] ^= 4;
+        ck_assert(!lf_epoch_header_check(&header, 11, SLOT_BYTES, 24576));
+        ((uint8_t *)&header)[i] ^= 4;
+    }
+}
+END_TEST
+
+START_TEST(epoch_header_fields)
+{
+    struct lf_epoch_header header;
+
+#define CHECK_WITH(change, expected)                                                               \
+    do {                                                                                           \
+        header = sample_header;                                                                    \
+        change;                                                                                    \
+        ck_assert(header_holds(&header) == (expected));                                            \
+    } while (0)
+    CHECK_WITH(header.magic ^= 1, false);
+    CHECK_WITH(header.epoch = 0, false);
+    CHECK_WITH(header.epoch = UINT64_MAX, true);
+    CHECK_WITH(header.lsn += 4096, false);
+    CHECK_WITH(header.promise = 24576, true);
+    CHECK_WITH(header.promise = 24577, false);
+    CHECK_WITH(header.promise = 0, true);
+    CHECK_WITH(header.incarnation = 0, false);
+    CHECK_WITH(header.zero = 1, false);
+    CHECK_WITH(header.length = 0, false);
+    CHECK_WITH(header.length = 64, false);
+    CHECK_WITH(header.length = 79, false);
+    CHECK_WITH(header.length = 81, false);
+    CHECK_WITH(header.length = SLOT_BYTES, true);
+    CHECK_WITH(header.length = SLOT_BYTES + 8, false);
+    CHECK_WITH(header.length = UINT32_MAX - 7, false);
+    CHECK_WITH(header.record_count = 0, false);
+    CHECK_WITH(header.flags = LF_EPOCH_HEADER_CHECKSUM, true);
+    CHECK_WITH(header.flags = LF_EPOCH_END, false);
+    CHECK_WITH(header.flags = 16, false);
+    CHECK_WITH(header.flags = 0x80000000u, false);
+    CHECK_WITH(header.flags = LF_EPOCH_OPEN, false);
+    CHECK_WITH(header.flags = LF_EPOCH_CLOSE, false);
+    CHECK_WITH((header.flags = LF_EPOCH_OPEN, header.length = 64), false);
+    CHECK_WITH((header.flags = LF_EPOCH_OPEN, header.record_count = 0), false);
+    CHECK_WITH((header.flags = LF_EPOCH_OPEN, header.length = 64, header.record_count = 0), true);
+    CHECK_WITH((header.flags = LF_EPOCH_CLOSE, header.length = 64, header.record_count = 0), true);
+    CHECK_WITH((header.flags = LF_EPOCH_OPEN | LF_EPOCH_CLOSE, header.length = 64,
+                header.record_count = 0),
+               false);
+#undef CHECK_WITH
+}
+END_TEST
+
+/* ---- Chain ---- */
+
+START_TEST(chain_seals_what_it_accepts)
+{
+    _Alignas(8) uint8_t buffer[2 * LF_BLOCK_BYTES];
+    struct lf_chain writer = {.log_seed = 11, .lsn = 20480, .epoch = 5, .chain = 1};
+    struct lf_chain reader = writer;
+    const struct lf_epoch_header *header = (const struct lf_epoch_header *)buffer;
+
+    lf_chain_begin(&writer, 4, 0xabcdef);
+    const uint64_t nonce = 0xabcdef;
+    ck_assert_uint_eq(writer.record_seed, lf_crc32c(11, &nonce, 8));
+
+    memset(buffer, 0xee, sizeof(buffer));
+    ck_assert_uint_eq(lf_chain_seal(&writer, buffer, LF_BLOCK_BYTES + 8, 3, 0, 20480),
+                      2 * LF_BLOCK_BYTES);
+    ck_assert(lf_epoch_header_check(header, 11, 2 * LF_BLOCK_BYTES, 20480));
+    ck_assert(lf_chain_accepts(&reader, header));
+    ck_assert_uint_eq(header->epoch, 5);
+    ck_assert_uint_eq(header->chain, 1);
+    ck_assert_uint_eq(header->record_count, 3);
+    ck_assert_uint_eq(buffer[64], 0xee);
+    ck_assert_uint_eq(buffer[LF_BLOCK_BYTES + 7], 0xee);
+    ck_assert(lf_is_zero(buffer + LF_BLOCK_BYTES + 8, buffer + 2 * LF_BLOCK_BYTES));
+
+    ck_assert_uint_eq(writer.lsn, 20480 + 2 * LF_BLOCK_BYTES);
+    ck_assert_uint_eq(writer.epoch, 6);
+    ck_assert_uint_eq(writer.chain, header->checksum);
+    lf_chain_advance(&reader, header);
+    ck_assert_uint_eq(reader.lsn, writer.lsn);
+    ck_assert_uint_eq(reader.epoch, writer.epoch);
+    ck_assert_uint_eq(reader.chain, writer.chain);
+}
+END_TEST
+
+/* An epoch that fills its blocks to the last byte has nothing to pad. */
+START_TEST(chain_seals_full_blocks)
+{
+    _Alignas(8) uint8_t buffer[LF_BLOCK_BYTES + 1];
+    struct lf_chain chain = {.log_seed = 11, .lsn = 20480, .epoch = 5};
+
+    memset(buffer, 0xee, sizeof(buffer));
+    ck_assert_uint_eq(lf_chain_seal(&chain, buffer, LF_BLOCK_BYTES, 1, 0, 0), LF_BLOCK_BYTES);
+    ck_assert_uint_eq(buffer[LF_BLOCK_BYTES - 1], 0xee);
+    ck_assert_uint_eq(buffer[LF_BLOCK_BYTES], 0xee);
+}
+END_TEST
+
+START_TEST(chain_accepts_only_the_next)
+{
+    const struct lf_chain chain = {
+        .lsn = 24576, .epoch = 3, .nonce = 99, .incarnation = 2, .chain = 7};
+    struct lf_epoch_header header;
+
+#define ACCEPTS(change, expected)                                                                  \
+    do {                                                                                           \
+        header = sample_header;                                                                    \
+        change;                                                                                    \
+        ck_assert(lf_chain_accepts(&chain, &header) == (expected));                                \
+    } while (0)
+    ACCEPTS((void)0, true);
+    ACCEPTS(header.lsn += 4096, false);
+    ACCEPTS(header.epoch = 2, false);
+    ACCEPTS(header.epoch = 4, false);
+    ACCEPTS(header.chain = 8, false);
+    ACCEPTS(header.nonce = 98, false);
+    ACCEPTS(header.incarnation = 1, false);
+    ACCEPTS(header.incarnation = 3, false);
+    ACCEPTS(header.flags = LF_EPOCH_OPEN, false);
+    ACCEPTS((header.flags = LF_EPOCH_OPEN, header.incarnation = 1), false);
+    ACCEPTS((header.flags = LF_EPOCH_OPEN, header.incarnation = 3), true);
+    ACCEPTS((header.flags = LF_EPOCH_OPEN, header.incarnation = 9, header.nonce = 1), true);
+#undef ACCEPTS
+}
+END_TEST
+
+/* ---- Golden files ---- */
+
+START_TEST(golden_file_is_unchanged)
+{
+    const struct golden *golden = &golden_files[_i];
+    struct log_image image;
+
+    golden->build(&image);
+    FILE *file = fopen(golden_path(golden->name), "rb");
+    ck_assert_msg(file != NULL, "%s is missing", golden_path(golden->name));
+    uint8_t *bytes = malloc(image.size + 1);
+    ck_assert_ptr_nonnull(bytes);
+    ck_assert_uint_eq(fread(bytes, 1, image.size + 1, file), image.size);
+    for (size_t i = 0; i < image.size; i++)
+        ck_assert_msg(bytes[i] == image.bytes[i], "%s differs at byte %zu", golden->name, i);
+    free(bytes);
+    fclose(file);
+    log_image_free(&image);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("format");
+    TCase *tcase = tcase_create("format");
+
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, zeros);
+    tcase_add_test(tcase, sizes_of_records);
+    tcase_add_test(tcase, file_header_is_valid);
+    tcase_add_test(tcase, file_header_damage);
+    tcase_add_test(tcase, file_header_of_another_kind);
+    tcase_add_test(tcase, file_header_of_the_other_byte_order);
+    tcase_add_test(tcase, no_file_header);
+    tcase_add_test(tcase, trim_mark);
+    tcase_add_test(tcase, epoch_header);
+    tcase_add_test(tcase, epoch_header_fields);
+    tcase_add_test(tcase, chain_seals_what_it_accepts);
+    tcase_add_test(tcase, chain_seals_full_blocks);
+    tcase_add_test(tcase, chain_accepts_only_the_next);
+    tcase_add_loop_test(tcase, golden_file_is_unchanged, 0, (int)golden_count);
+    suite_add_tcase(suite, tcase);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,683 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of system calls, and the loops around short counts. */
+#include "io.h"
+#include "support.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BLOCK ((size_t)LOGFILE_IO_BLOCK)
+#define WRITE LOGFILE_IO_OPEN_WRITE
+#define CREATE (LOGFILE_IO_OPEN_WRITE | LOGFILE_IO_OPEN_CREATE)
+#define DIRECT LOGFILE_IO_OPEN_DIRECT
+
+static const struct logfile_io *io;
+static const char *path;
+
+/* A file in memory, every call on which is scripted. */
+#define SCRIPT_BYTES (4 * BLOCK)
+#define SCRIPT_MAX 8
+
+static struct {
+    ssize_t answers[SCRIPT_MAX]; /* greatest count of each call, or its error; 0 ends the script */
+    unsigned call_count;
+    uint64_t offsets[SCRIPT_MAX];
+    bool direct; /* refuse transfers that do not start at a block */
+    size_t file_bytes;
+    uint8_t file[SCRIPT_BYTES];
+} script;
+
+/* ---- A kernel that refuses: these take the place of the C library's ---------------------------*/
+
+static int renameat2_errno;
+static int fcntl_errno;
+static int fcntl_refused; /* the command */
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    if (renameat2_errno == 0)
+        return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
+    errno = renameat2_errno;
+    return -1;
+}
+
+int fcntl(int fd, int command, ...)
+{
+    va_list arguments;
+    va_start(arguments, command);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (fcntl_errno == 0 || command != fcntl_refused)
+        return (int)syscall(SYS_fcntl, fd, command, argument);
+    errno = fcntl_errno;
+    return -1;
+}
+
+static void refuse_fcntl(int command, int error)
+{
+    fcntl_refused = command;
+    fcntl_errno = error;
+}
+
+static void setup(void)
+{
+    renameat2_errno = 0;
+    fcntl_errno = 0;
+    memset(&script, 0, sizeof script);
+    io = logfile_io_posix();
+    enter_folder();
+    path = folder_path("file");
+}
+
+static int open_file(unsigned flags)
+{
+    int fd = io->open(io->context, path, flags, 0644);
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+static void close_file(int fd)
+{
+    ck_assert_int_eq(io->close(io->context, fd), 0);
+}
+
+static void make_file(void)
+{
+    close_file(open_file(CREATE));
+}
+
+static int try_open(const char *name, unsigned flags)
+{
+    return io->open(io->context, name, flags, 0644);
+}
+
+/* ---- open -------------------------------------------------------------------------------------*/
+
+START_TEST(open_creates_only_what_is_not_there)
+{
+    ck_assert_int_eq(try_open(path, WRITE), -ENOENT);
+    make_file();
+    ck_assert_int_eq(try_open(path, CREATE), -EEXIST);
+    close_file(open_file(WRITE));
+    close_file(open_file(0));
+}
+END_TEST
+
+START_TEST(open_applies_the_umask)
+{
+    struct stat status;
+    umask(027);
+    int fd = io->open(io->context, path, CREATE, 0666);
+    ck_assert_int_ge(fd, 0);
+    close_file(fd);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 0777, 0640);
+}
+END_TEST
+
+START_TEST(open_follows_no_symbolic_link)
+{
+    const char *link_path = folder_path("link");
+    ck_assert_int_eq(symlink(path, link_path), 0);
+    ck_assert_int_eq(try_open(link_path, WRITE), -ELOOP);
+    ck_assert_int_eq(try_open(link_path, CREATE), -EEXIST);
+    make_file();
+    ck_assert_int_eq(try_open(link_path, WRITE), -ELOOP);
+    ck_assert_int_eq(try_open(link_path, 0), -ELOOP);
+}
+END_TEST
+
+static void make_socket(const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char previous[PATH_MAX];
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_ge(fd, 0);
+    /* A socket's address is short; the folder's name may be long. */
+    ck_assert_ptr_nonnull(getcwd(previous, sizeof previous));
+    ck_assert_int_eq(chdir(folder_path("")), 0);
+    strcpy(address.sun_path, name);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(chdir(previous), 0);
+    close(fd);
+}
+
+/* Neither end of the FIFO is open: an open that waits would hang here. */
+START_TEST(open_refuses_what_is_no_file)
+{
+    ck_assert_int_eq(mkfifo(folder_path("fifo"), 0600), 0);
+    make_socket("socket");
+    static const unsigned flags[] = {WRITE, 0, WRITE | DIRECT, DIRECT};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        ck_assert_int_eq(try_open(folder_path("fifo"), flags[i]), -ESPIPE);
+        ck_assert_int_eq(try_open(folder_path("socket"), flags[i]), -ESPIPE);
+        ck_assert_int_eq(try_open("/dev/null", flags[i]), -ESPIPE);
+    }
+}
+END_TEST
+
+START_TEST(open_tells_a_directory)
+{
+    struct logfile_io_stat status;
+    ck_assert_int_eq(try_open(folder_path(""), WRITE), -EISDIR);
+    int fd = try_open(folder_path(""), 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(io->stat(io->context, fd, &status), 0);
+    ck_assert_int_eq(status.kind, LOGFILE_IO_DIRECTORY);
+    close_file(fd);
+}
+END_TEST
+
+/* What prints must never print into a log. */
+START_TEST(open_leaves_standard_descriptors_alone)
+{
+    int saved = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10);
+    close(STDIN_FILENO);
+    int created = try_open(path, CREATE);
+    int opened = try_open(path, WRITE);
+    bool stdin_is_free = fcntl(STDIN_FILENO, F_GETFD) < 0;
+    if (saved >= 0)
+        dup2(saved, STDIN_FILENO);
+    ck_assert_int_gt(created, STDERR_FILENO);
+    ck_assert_int_gt(opened, STDERR_FILENO);
+    ck_assert(stdin_is_free);
+    ck_assert_int_ne(fcntl(created, F_GETFD) & FD_CLOEXEC, 0);
+    close_file(created);
+    close_file(opened);
+}
+END_TEST
+
+START_TEST(open_sets_the_flags_that_matter)
+{
+    int fd = open_file(CREATE);
+    int flags = fcntl(fd, F_GETFL);
+    ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    ck_assert_int_eq(flags & (O_NONBLOCK | O_DIRECT | O_APPEND), 0);
+    ck_assert_int_eq(flags & O_ACCMODE, O_RDWR);
+    close_file(fd);
+    fd = open_file(0);
+    ck_assert_int_eq(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+    close_file(fd);
+    fd = try_open(path, WRITE | DIRECT);
+    if (fd != -EINVAL) {
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_ne(fcntl(fd, F_GETFL) & O_DIRECT, 0);
+        close_file(fd);
+    }
+}
+END_TEST
+
+/* The kernel learns only when the file is there that O_DIRECT cannot be had, or no descriptor. */
+START_TEST(open_that_fails_leaves_nothing)
+{
+    static const struct {
+        unsigned flags;
+        int command;
+        int error;
+    } cases[] = {{CREATE | DIRECT, F_SETFL, EINVAL}, {CREATE, F_DUPFD_CLOEXEC, EMFILE}};
+    int saved = dup(STDIN_FILENO);
+    close(STDIN_FILENO);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        refuse_fcntl(cases[i].command, cases[i].error);
+        ck_assert_int_eq(try_open(path, cases[i].flags), -cases[i].error);
+        ck_assert_int_eq(folder_entry_count(), 0);
+        fcntl_errno = 0;
+        ck_assert_int_eq(dup(STDERR_FILENO), STDIN_FILENO); /* none is left open */
+        close(STDIN_FILENO);
+    }
+    dup2(saved, STDIN_FILENO);
+    make_file();
+    refuse_fcntl(F_SETFL, EINVAL);
+    ck_assert_int_eq(try_open(path, WRITE | DIRECT), -EINVAL);
+    ck_assert_int_eq(folder_entry_count(), 1);
+}
+END_TEST
+
+/* ---- lock -------------------------------------------------------------------------------------*/
+
+START_TEST(lock_belongs_to_the_descriptor)
+{
+    int first = open_file(CREATE);
+    int second = open_file(WRITE);
+    int reader = open_file(0);
+    ck_assert_int_eq(io->locked(io->context, reader), 0);
+    ck_assert_int_eq(io->lock(io->context, first), 0);
+    ck_assert_int_eq(io->lock(io->context, second), -EAGAIN);
+    ck_assert_int_eq(io->locked(io->context, first), 0);
+    ck_assert_int_eq(io->locked(io->context, second), 1);
+    ck_assert_int_eq(io->locked(io->context, reader), 1);
+    close_file(reader); /* a lock of the process would be lost here */
+    ck_assert_int_eq(io->lock(io->context, second), -EAGAIN);
+    close_file(first);
+    ck_assert_int_eq(io->lock(io->context, second), 0);
+    close_file(second);
+}
+END_TEST
+
+static int in_child(int (*body)(void))
+{
+    int status;
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        _exit(body());
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int child_lock_errno(void)
+{
+    int fd = try_open(path, WRITE);
+    return fd < 0 ? 255 : -io->lock(io->context, fd);
+}
+
+START_TEST(lock_keeps_other_processes_out)
+{
+    int fd = open_file(CREATE);
+    ck_assert_int_eq(io->lock(io->context, fd), 0);
+    ck_assert_int_eq(in_child(child_lock_errno), EAGAIN);
+    close_file(fd);
+    ck_assert_int_eq(in_child(child_lock_errno), 0);
+}
+END_TEST
+
+/* The child has the open file, and with it the lock, until it ends. */
+START_TEST(close_unlocks_although_a_child_holds_the_file)
+{
+    int gate[2];
+    char byte;
+    int fd = open_file(CREATE);
+    ck_assert_int_eq(io->lock(io->context, fd), 0);
+    ck_assert_int_eq(pipe(gate), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(gate[1]);
+        _exit(read(gate[0], &byte, 1) != 0);
+    }
+    close_file(fd);
+    int again = open_file(WRITE);
+    int error = io->lock(io->context, again);
+    close(gate[0]);
+    close(gate[1]);
+    waitpid(child, NULL, 0);
+    ck_assert_int_eq(error, 0);
+    close_file(again);
+}
+END_TEST
+
+/* ---- bytes ------------------------------------------------------------------------------------*/
+
+START_TEST(bytes_come_back_from_where_they_went)
+{
+    char back[8] = "";
+    struct logfile_io_stat status;
+    int fd = open_file(CREATE);
+    ck_assert_int_eq(io->write(io->context, fd, "abc", 3, 5000, 0), 3);
+    ck_assert_int_eq(io->write(io->context, fd, "de", 2, 5003, LOGFILE_IO_WRITE_DSYNC), 2);
+    ck_assert_int_eq(io->sync(io->context, fd), 0);
+    ck_assert_int_eq(io->drop_cache(io->context, fd), 0);
+    ck_assert_int_eq(io->read(io->context, fd, back, sizeof back, 5000), 5);
+    ck_assert_str_eq(back, "abcde");
+    ck_assert_int_eq(io->read(io->context, fd, back, sizeof back, 5005), 0);
+    ck_assert_int_eq(io->stat(io->context, fd, &status), 0);
+    ck_assert_uint_eq(status.bytes, 5005);
+    ck_assert_int_eq(status.kind, LOGFILE_IO_REGULAR);
+    ck_assert_int_eq(io->truncate(io->context, fd, 5001), 0);
+    ck_assert_int_eq(io->read(io->context, fd, back, sizeof back, 5000), 1);
+    close_file(fd);
+}
+END_TEST
+
+START_TEST(allocate_makes_zeros_that_are_part_of_the_file)
+{
+    char back[16];
+    struct logfile_io_stat status;
+    int fd = open_file(CREATE);
+    ck_assert_int_eq(io->write(io->context, fd, "abc", 3, 0, 0), 3);
+    int error = io->allocate(io->context, fd, 0, 1 << 20);
+    if (error != -EOPNOTSUPP) {
+        ck_assert_int_eq(error, 0);
+        ck_assert_int_eq(io->stat(io->context, fd, &status), 0);
+        ck_assert_uint_eq(status.bytes, 1 << 20);
+        ck_assert_int_eq(io->read(io->context, fd, back, 16, 0), 16);
+        ck_assert_mem_eq(back, "abc\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+    }
+    close_file(fd);
+}
+END_TEST
+
+START_TEST(errors_are_returned_and_not_left_in_errno)
+{
+    char byte;
+    struct logfile_io_stat status;
+    const int bad = 1000000;
+    ck_assert_int_eq(io->read(io->context, bad, &byte, 1, 0), -EBADF);
+    ck_assert_int_eq(io->write(io->context, bad, &byte, 1, 0, 0), -EBADF);
+    ck_assert_int_eq(io->write(io->context, bad, &byte, 1, 0, LOGFILE_IO_WRITE_DSYNC), -EBADF);
+    ck_assert_int_eq(io->sync(io->context, bad), -EBADF);
+    ck_assert_int_eq(io->allocate(io->context, bad, 0, 4096), -EBADF);
+    ck_assert_int_eq(io->truncate(io->context, bad, 0), -EBADF);
+    ck_assert_int_eq(io->drop_cache(io->context, bad), -EBADF);
+    ck_assert_int_eq(io->stat(io->context, bad, &status), -EBADF);
+    ck_assert_int_eq(io->lock(io->context, bad), -EBADF);
+    ck_assert_int_eq(io->locked(io->context, bad), -EBADF);
+    ck_assert_int_eq(io->close(io->context, bad), -EBADF);
+}
+END_TEST
+
+/* ---- names ------------------------------------------------------------------------------------*/
+
+START_TEST(rename_never_replaces)
+{
+    char byte = 0;
+    const char *other = folder_path("other");
+    int fd = open_file(CREATE);
+    ck_assert_int_eq(io->write(io->context, fd, "x", 1, 0, 0), 1);
+    close_file(fd);
+    ck_assert_int_eq(io->rename(io->context, path, other), 0);
+    make_file();
+    ck_assert_int_eq(io->rename(io->context, path, other), -EEXIST);
+    ck_assert_int_eq(folder_entry_count(), 2);
+    fd = try_open(other, 0);
+    ck_assert_int_eq(io->read(io->context, fd, &byte, 1, 0), 1);
+    close_file(fd);
+    ck_assert_int_eq(io->rename(io->context, folder_path("none"), folder_path("new")), -ENOENT);
+    ck_assert_int_eq(io->unlink(io->context, path), 0);
+    ck_assert_int_eq(io->unlink(io->context, path), -ENOENT);
+}
+END_TEST
+
+/* Not every file system can rename without replacing. */
+START_TEST(rename_never_replaces_without_the_kernels_help)
+{
+    static const int errors[] = {EINVAL, ENOSYS};
+    const char *other = folder_path("other");
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        renameat2_errno = errors[i];
+        make_file();
+        ck_assert_int_eq(io->rename(io->context, path, other), 0);
+        ck_assert_int_eq(folder_entry_count(), 1);
+        make_file();
+        ck_assert_int_eq(io->rename(io->context, path, other), -EEXIST);
+        ck_assert_int_eq(folder_entry_count(), 2);
+        ck_assert_int_eq(io->unlink(io->context, path), 0);
+        ck_assert_int_eq(io->unlink(io->context, other), 0);
+    }
+    renameat2_errno = EXDEV;
+    ck_assert_int_eq(io->rename(io->context, path, other), -EXDEV);
+}
+END_TEST
+
+START_TEST(sync_directory_finds_the_directory)
+{
+    char overlong[PATH_MAX + 10];
+    memset(overlong, 'a', sizeof overlong);
+    overlong[0] = '/';
+    overlong[sizeof overlong - 3] = '/';
+    overlong[sizeof overlong - 1] = '\0';
+    ck_assert_int_eq(io->sync_directory(io->context, path), 0);
+    ck_assert_int_eq(io->sync_directory(io->context, "no-slash"), 0);
+    ck_assert_int_eq(io->sync_directory(io->context, "/in-the-root"), 0);
+    ck_assert_int_eq(io->sync_directory(io->context, folder_path("none/file")), -ENOENT);
+    ck_assert_int_eq(io->sync_directory(io->context, overlong), -ENAMETOOLONG);
+}
+END_TEST
+
+/* ---- Short counts -----------------------------------------------------------------------------*/
+
+static ssize_t next_answer(size_t bytes, uint64_t offset)
+{
+    unsigned call = script.call_count++;
+    if (call >= SCRIPT_MAX)
+        return -ELOOP;
+    script.offsets[call] = offset;
+    if (script.direct && offset % BLOCK != 0)
+        return -EINVAL;
+    ssize_t answer = script.answers[call] != 0 ? script.answers[call] : (ssize_t)bytes;
+    return answer > (ssize_t)bytes && answer != SSIZE_MAX ? (ssize_t)bytes : answer;
+}
+
+static ssize_t scripted_write(void *context, int fd, const void *buffer, size_t bytes,
+                              uint64_t offset, unsigned flags)
+{
+    (void)context;
+    ck_assert_int_eq(fd, 7);
+    ck_assert_uint_eq(flags, LOGFILE_IO_WRITE_DSYNC);
+    ssize_t count = next_answer(bytes, offset);
+    if (count > 0 && count <= (ssize_t)bytes)
+        memcpy(script.file + offset, buffer, (size_t)count);
+    return count;
+}
+
+static ssize_t scripted_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    (void)context;
+    ck_assert_int_eq(fd, 7);
+    size_t left = offset < script.file_bytes ? script.file_bytes - offset : 0;
+    ssize_t count = next_answer(bytes < left ? bytes : left, offset);
+    if (count > 0 && count <= (ssize_t)bytes)
+        memcpy(buffer, script.file + offset, (size_t)count);
+    return count;
+}
+
+static uint8_t data[SCRIPT_BYTES];
+
+static int write_scripted(void)
+{
+    struct logfile_io table = *io;
+    table.write = scripted_write;
+    payload_fill(data, sizeof data, 1);
+    return lf_io_write_full(&table, 7, data, SCRIPT_BYTES, 0, LOGFILE_IO_WRITE_DSYNC);
+}
+
+static ssize_t read_scripted(void)
+{
+    struct logfile_io table = *io;
+    table.read = scripted_read;
+    payload_fill(script.file, sizeof script.file, 2);
+    memset(data, 0, sizeof data);
+    return lf_io_read_full(&table, 7, data, SCRIPT_BYTES, 0);
+}
+
+START_TEST(write_goes_on_from_a_block)
+{
+    script.answers[0] = (ssize_t)BLOCK + 100; /* then from BLOCK */
+    script.answers[1] = (ssize_t)BLOCK;       /* then from 2 BLOCK */
+    script.direct = true;
+    ck_assert_int_eq(write_scripted(), 0);
+    ck_assert_mem_eq(script.file, data, SCRIPT_BYTES);
+    ck_assert_uint_eq(script.call_count, 3);
+    ck_assert_uint_eq(script.offsets[1], BLOCK);
+    ck_assert_uint_eq(script.offsets[2], 2 * BLOCK);
+}
+END_TEST
+
+START_TEST(write_gets_on_within_a_block)
+{
+    script.answers[0] = 1;
+    script.answers[1] = 1;
+    script.answers[2] = (ssize_t)BLOCK - 1; /* ends inside the second block */
+    ck_assert_int_eq(write_scripted(), 0);
+    ck_assert_mem_eq(script.file, data, SCRIPT_BYTES);
+    ck_assert_uint_eq(script.offsets[1], 1);
+    ck_assert_uint_eq(script.offsets[2], 2);
+    ck_assert_uint_eq(script.offsets[3], BLOCK);
+}
+END_TEST
+
+START_TEST(write_stops_at_an_error)
+{
+    script.answers[0] = (ssize_t)BLOCK;
+    script.answers[1] = -ENOSPC;
+    ck_assert_int_eq(write_scripted(), -ENOSPC);
+    ck_assert_uint_eq(script.call_count, 2);
+}
+END_TEST
+
+static ssize_t write_nothing(void *context, int fd, const void *buffer, size_t bytes,
+                             uint64_t offset, unsigned flags)
+{
+    (void)context;
+    (void)fd;
+    (void)buffer;
+    (void)bytes;
+    (void)offset;
+    (void)flags;
+    return 0;
+}
+
+START_TEST(write_takes_no_impossible_count)
+{
+    struct logfile_io table = *io;
+    table.write = write_nothing;
+    ck_assert_int_eq(lf_io_write_full(&table, 7, data, BLOCK, 0, 0), -EIO);
+    script.answers[0] = SSIZE_MAX;
+    ck_assert_int_eq(write_scripted(), -EIO);
+}
+END_TEST
+
+START_TEST(read_goes_on_after_short_counts)
+{
+    script.file_bytes = SCRIPT_BYTES;
+    script.answers[0] = 1;
+    script.answers[1] = (ssize_t)BLOCK + 7;
+    ck_assert_int_eq(read_scripted(), SCRIPT_BYTES);
+    ck_assert_mem_eq(data, script.file, SCRIPT_BYTES);
+    ck_assert_uint_eq(script.call_count, 3);
+}
+END_TEST
+
+START_TEST(read_ends_where_the_file_ends)
+{
+    script.file_bytes = 2 * BLOCK + 10;
+    ck_assert_int_eq(read_scripted(), 2 * BLOCK + 10);
+    ck_assert_mem_eq(data, script.file, 2 * BLOCK + 10);
+    script.file_bytes = 0;
+    script.call_count = 0;
+    ck_assert_int_eq(read_scripted(), 0);
+}
+END_TEST
+
+/* A direct descriptor cannot go on inside a block, neither at the end nor before it. */
+START_TEST(read_is_exact_on_a_direct_descriptor)
+{
+    script.direct = true;
+    script.file_bytes = 2 * BLOCK + 10;
+    ck_assert_int_eq(read_scripted(), 2 * BLOCK + 10);
+    ck_assert_mem_eq(data, script.file, 2 * BLOCK + 10);
+
+    script.file_bytes = SCRIPT_BYTES;
+    script.call_count = 0;
+    script.answers[0] = (ssize_t)BLOCK + 512;
+    ck_assert_int_eq(read_scripted(), SCRIPT_BYTES);
+    ck_assert_mem_eq(data, script.file, SCRIPT_BYTES);
+    ck_assert_uint_eq(script.offsets[1], BLOCK + 512);
+    ck_assert_uint_eq(script.offsets[2], BLOCK);
+}
+END_TEST
+
+START_TEST(read_never_takes_an_error_for_the_end)
+{
+    script.file_bytes = SCRIPT_BYTES;
+    script.answers[0] = (ssize_t)BLOCK;
+    script.answers[1] = -EIO;
+    ck_assert_int_eq(read_scripted(), -EIO);
+    script.call_count = 0;
+    script.answers[0] = -EINVAL;
+    ck_assert_int_eq(read_scripted(), -EINVAL);
+    script.call_count = 0;
+    script.answers[0] = SSIZE_MAX;
+    ck_assert_int_eq(read_scripted(), -EIO);
+}
+END_TEST
+
+/* ---- Tables -----------------------------------------------------------------------------------*/
+
+START_TEST(table_without_an_operation_is_not_complete)
+{
+    ck_assert(lf_io_is_complete(io));
+    const size_t first = offsetof(struct logfile_io, open);
+    const size_t end = offsetof(struct logfile_io, reserved);
+    for (size_t at = first; at < end; at += sizeof(void (*)(void))) {
+        struct logfile_io table = *io;
+        memset((char *)&table + at, 0, sizeof(void (*)(void)));
+        ck_assert_msg(!lf_io_is_complete(&table), "operation at byte %zu", at);
+    }
+}
+END_TEST
+
+START_TEST(table_with_reserved_space_in_use_is_not_complete)
+{
+    for (size_t i = 0; i < sizeof io->reserved / sizeof io->reserved[0]; i++) {
+        struct logfile_io table = *io;
+        table.reserved[i] = &table;
+        ck_assert(!lf_io_is_complete(&table));
+    }
+}
+END_TEST
+
+static TCase *system_calls(void)
+{
+    TCase *tcase = tcase_create("system calls");
+    tcase_add_checked_fixture(tcase, setup, leave_folder);
+    tcase_add_test(tcase, open_creates_only_what_is_not_there);
+    tcase_add_test(tcase, open_applies_the_umask);
+    tcase_add_test(tcase, open_follows_no_symbolic_link);
+    tcase_add_test(tcase, open_refuses_what_is_no_file);
+    tcase_add_test(tcase, open_tells_a_directory);
+    tcase_add_test(tcase, open_leaves_standard_descriptors_alone);
+    tcase_add_test(tcase, open_sets_the_flags_that_matter);
+    tcase_add_test(tcase, open_that_fails_leaves_nothing);
+    tcase_add_test(tcase, lock_belongs_to_the_descriptor);
+    tcase_add_test(tcase, lock_keeps_other_processes_out);
+    tcase_add_test(tcase, close_unlocks_although_a_child_holds_the_file);
+    tcase_add_test(tcase, bytes_come_back_from_where_they_went);
+    tcase_add_test(tcase, allocate_makes_zeros_that_are_part_of_the_file);
+    tcase_add_test(tcase, errors_are_returned_and_not_left_in_errno);
+    tcase_add_test(tcase, rename_never_replaces);
+    tcase_add_test(tcase, rename_never_replaces_without_the_kernels_help);
+    tcase_add_test(tcase, sync_directory_finds_the_directory);
+    return tcase;
+}
+
+static TCase *helpers(void)
+{
+    TCase *tcase = tcase_create("helpers");
+    tcase_add_checked_fixture(tcase, setup, leave_folder);
+    tcase_add_test(tcase, write_goes_on_from_a_block);
+    tcase_add_test(tcase, write_gets_on_within_a_block);
+    tcase_add_test(tcase, write_stops_at_an_error);
+    tcase_add_test(tcase, write_takes_no_impossible_count);
+    tcase_add_test(tcase, read_goes_on_after_short_counts);
+    tcase_add_test(tcase, read_ends_where_the_file_ends);
+    tcase_add_test(tcase, read_is_exact_on_a_direct_descriptor);
+    tcase_add_test(tcase, read_never_takes_an_error_for_the_end);
+    tcase_add_test(tcase, table_without_an_operation_is_not_complete);
+    tcase_add_test(tcase, table_with_reserved_space_in_use_is_not_complete);
+    return tcase;
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("io");
+    suite_add_tcase(suite, system_calls());
+    suite_add_tcase(suite, helpers());
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed_count = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

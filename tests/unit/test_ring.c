@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* The ring without files: head word, crosser, full-from-birth epochs, wrap, publication. */
+#include "ring.h"
+#include "support.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOT_BYTES ((uint64_t)8192)
+#define SLOT_COUNT 4u
+#define BASE_LSN LF_FIRST_LSN
+
+static struct lf_slot slots[SLOT_COUNT];
+static uint8_t data[SLOT_COUNT * SLOT_BYTES];
+
+static void ring_setup(struct lf_ring *ring, uint64_t epoch)
+{
+    memset(ring, 0, sizeof(*ring));
+    memset(slots, 0, sizeof(slots));
+    ring->slots = slots;
+    ring->slot_mask = SLOT_COUNT - 1;
+    ring->slot_bytes = SLOT_BYTES;
+    for (unsigned i = 0; i < SLOT_COUNT; i++)
+        slots[i].data = data + i * SLOT_BYTES;
+    lf_ring_open_epoch(ring, epoch, BASE_LSN);
+}
+
+static bool reserve_and_publish(struct lf_ring *ring, uint64_t need)
+{
+    struct lf_reservation reservation;
+
+    if (!lf_ring_reserve(ring, need, &reservation))
+        return false;
+    lf_ring_publish(&reservation, 0);
+    return true;
+}
+
+START_TEST(reservations_follow_each_other)
+{
+    struct lf_ring ring;
+    struct lf_reservation first, second;
+
+    ring_setup(&ring, 1);
+    ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN);
+    ck_assert(lf_ring_reserve(&ring, 24, &first));
+    ck_assert(lf_ring_reserve(&ring, 16, &second));
+    ck_assert(lf_reservation_is_first(&first));
+    ck_assert(!lf_reservation_is_first(&second));
+    ck_assert_uint_eq(lf_ring_lsn(&first), BASE_LSN + 64);
+    ck_assert_uint_eq(lf_ring_lsn(&second), BASE_LSN + 64 + 24);
+    ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + 64 + 24 + 16);
+}
+END_TEST
+
+START_TEST(flip_collects_what_was_published)
+{
+    struct lf_ring ring;
+    struct lf_reservation reservation;
+    struct lf_sealed sealed;
+
+    ring_setup(&ring, 1);
+    for (int i = 0; i < 10; i++) {
+        ck_assert(lf_ring_reserve(&ring, 40, &reservation));
+        lf_ring_publish(&reservation, i < 3);
+    }
+    ck_assert_uint_eq(lf_ring_waiters(&slots[1]), 3);
+    lf_ring_flip(&ring, 1, BASE_LSN, true, &sealed);
+    lf_ring_collect(&sealed);
+    ck_assert_uint_eq(sealed.end, 64 + 400);
+    ck_assert_uint_eq(sealed.records, 10);
+    ck_assert_uint_eq(sealed.waiters, 3);
+    ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + 4096);
+    ck_assert(lf_ring_reserve(&ring, 8, &reservation));
+    ck_assert_uint_eq(reservation.epoch, 2);
+    ck_assert_uint_eq(lf_ring_lsn(&reservation), BASE_LSN + 4096 + 64);
+}
+END_TEST
+
+/* A record that fills the slot exactly leaves no crosser; the next one is it. */
+START_TEST(exactly_full_slot)
+{
+    struct lf_ring ring;
+    struct lf_sealed sealed;
+
+    ring_setup(&ring, 1);
+    ck_assert(reserve_and_publish(&ring, SLOT_BYTES - 64));
+    lf_ring_flip(&ring, 1, BASE_LSN, true, &sealed);
+    ck_assert_uint_eq(sealed.end, SLOT_BYTES);
+    lf_ring_collect(&sealed);
+
+    ck_assert(reserve_and_publish(&ring, SLOT_BYTES - 64));
+    ck_assert(!reserve_and_publish(&ring, 8));
+    ck_assert(lf_ring_overshot(&ring, ring.head));
+    ck_assert(!lf_ring_is_unopened(&ring, ring.head));
+    lf_ring_flip(&ring, 2, BASE_LSN + SLOT_BYTES, true, &sealed);
+    ck_assert_uint_eq(sealed.end, SLOT_BYTES);
+    ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + 2 * SLOT_BYTES);
+}
+END_TEST
+
+/* Only the first writer past the end names it; later ones change nothing. */
+START_TEST(one_crosser)
+{
+    struct lf_ring ring;
+    struct lf_sealed sealed;
+
+    ring_setup(&ring, 1);
+    ck_assert(reserve_and_publish(&ring, 5000));
+    ck_assert(!reserve_and_publish(&ring, 4000));
+    ck_assert(!reserve_and_publish(&ring, 8));
+    ck_assert(!reserve_and_publish(&ring, 4000));
+    ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + 64 + 5000);
+    lf_ring_flip(&ring, 1, BASE_LSN, true, &sealed);
+    ck_assert_uint_eq(sealed.end, 64 + 5000);
+    lf_ring_collect(&sealed);
+    ck_assert_uint_eq(sealed.records, 1);
+    ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + 8192);
+}
+END_TEST
+
+START_TEST(full_from_birth)
+{
+    struct lf_ring ring;
+    struct lf_sealed sealed;
+    struct lf_reservation reservation;
+
+    ring_setup(&ring, 1);
+    ck_assert(reserve_and_publish(&ring, 8));
+    lf_ring_flip(&ring, 1, BASE_LSN, false, &sealed);
+    ck_assert(lf_ring_is_unopened(&ring, ring.head));
+    ck_assert(!reserve_and_publish(&ring, 8));
+    ck_assert(!reserve_and_publish(&ring, SLOT_BYTES - 64));
+    ck_assert(lf_ring_is_unopened(&ring, ring.head));
+    ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + 4096);
+
+    lf_ring_open_epoch(&ring, 2, BASE_LSN + 4096);
+    ck_assert(!lf_ring_is_unopened(&ring, ring.head));
+    ck_assert(lf_ring_reserve(&ring, 8, &reservation));
+    ck_assert(lf_reservation_is_first(&reservation));
+    ck_assert_uint_eq(lf_ring_lsn(&reservation), BASE_LSN + 4096 + 64);
+}
+END_TEST
+
+/* The generation is 24 bits of a 64-bit epoch number; wrapping skips no slot and opens none twice. */
+START_TEST(generation_wraps)
+{
+    static const uint64_t starts[] = {0xfffffe, 0x1fffffe, 0xfffffffe, UINT64_C(0xfffffffffe)};
+    struct lf_ring ring;
+    struct lf_sealed sealed;
+    struct lf_reservation reservation;
+
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+        uint64_t lsn = BASE_LSN;
+        ring_setup(&ring, starts[i]);
+        for (uint64_t epoch = starts[i]; epoch < starts[i] + 6; epoch++, lsn += 4096) {
+            ck_assert(lf_ring_reserve(&ring, 16, &reservation));
+            ck_assert_uint_eq(reservation.epoch, epoch);
+            ck_assert_ptr_eq(reservation.slot, &slots[epoch % SLOT_COUNT]);
+            ck_assert_uint_eq(lf_ring_lsn(&reservation), lsn + 64);
+            lf_ring_publish(&reservation, 1);
+            lf_ring_flip(&ring, epoch, lsn, true, &sealed);
+            lf_ring_collect(&sealed);
+            ck_assert_uint_eq(sealed.records, 1);
+        }
+    }
+}
+END_TEST
+
+/* As many overshoots as threads can make at once do not reach the generation. */
+START_TEST(overshoots_do_not_carry)
+{
+    struct lf_ring ring;
+    uint64_t generation;
+
+    ring_setup(&ring, 77);
+    generation = lf_head_generation(ring.head);
+    for (uint64_t i = 0; i < LF_THREADS_MAX; i++)
+        reserve_and_publish(&ring, SLOT_BYTES - 64);
+    ck_assert_uint_eq(lf_head_generation(ring.head), generation);
+    ck_assert_uint_eq(lf_head_generation(lf_head_word(77, LF_SLOT_BYTES_MAX) +
+                                         (LF_THREADS_MAX * LF_SLOT_BYTES_MAX >> 3)),
+                      77);
+}
+END_TEST
+
+START_TEST(gate_bits_and_hunger)
+{
+    struct lf_ring ring;
+
+    ring_setup(&ring, 1);
+    lf_ring_refuse(&ring, LF_REFUSE_NO_ROOM);
+    lf_ring_refuse(&ring, LF_REFUSE_FAILED);
+    ring.gate += 3 * LF_GATE_HUNGRY_ONE;
+    lf_ring_admit(&ring, LF_REFUSE_NO_ROOM);
+    ck_assert_uint_eq(lf_gate_refusals(lf_ring_gate(&ring)), LF_REFUSE_FAILED);
+    ck_assert_uint_eq(lf_gate_hungry(lf_ring_gate(&ring)), 3);
+}
+END_TEST
+
+START_TEST(published_word_keeps_its_fields_apart)
+{
+    uint64_t word = lf_published_word(LF_SLOT_BYTES_MAX - 64, 1, 1) +
+                    lf_published_word(0, LF_SLOT_BYTES_MAX / 8 - 9, 0xfffe);
+
+    ck_assert_uint_eq(lf_published_bytes(word), LF_SLOT_BYTES_MAX - 64);
+    ck_assert_uint_eq(lf_published_records(word), LF_SLOT_BYTES_MAX / 8 - 8);
+    ck_assert_uint_eq(lf_published_waiters(word), 0xffff);
+}
+END_TEST
+
+/* ---- Writers against a flipper: every reservation is disjoint, published bytes come out whole. */
+
+#define WRITERS 4
+
+static struct lf_ring shared;
+static uint64_t tickets;
+static uint32_t broken;
+
+/* Writes its ticket all over its place, and waits its turn when there is none. */
+static void *writer_main(void *arg)
+{
+    struct rng rng = {(uintptr_t)arg};
+    uint64_t todo = scaled(2000, 20000, 200000);
+
+    while (todo > 0) {
+        uint64_t need = 8 * (1 + rng_below(&rng, 400));
+        struct lf_reservation reservation;
+        uint64_t *place;
+
+        if (lf_ring_overshot(&shared, lf_load_acquire_64(&shared.head)) ||
+            !lf_ring_reserve(&shared, need, &reservation)) {
+            sleep_us(10);
+            continue;
+        }
+        place = (uint64_t *)(reservation.slot->data + reservation.offset);
+        place[0] = need;
+        for (uint64_t i = 1; i < need / 8; i++)
+            place[i] = (uintptr_t)arg;
+        if (lf_ring_lsn(&reservation) % 4096 != reservation.offset % 4096)
+            lf_store_release_32(&broken, 1);
+        lf_ring_publish(&reservation, 0);
+        todo--;
+    }
+    lf_fetch_add_relaxed_64(&tickets, 1);
+    return NULL;
+}
+
+/* Walks a sealed slot: lengths chain up to the end, and every place is of one writer. */
+static bool is_whole(const struct lf_sealed *sealed, uint64_t *records)
+{
+    uint64_t offset = LF_EPOCH_HEADER_BYTES;
+
+    for (*records = 0; offset < sealed->end; ++*records) {
+        const uint64_t *place = (const uint64_t *)(sealed->slot->data + offset);
+        for (uint64_t i = 2; i < place[0] / 8; i++)
+            if (place[i] != place[1])
+                return false;
+        offset += place[0];
+    }
+    return offset == sealed->end;
+}
+
+START_TEST(writers_against_a_flipper)
+{
+    pthread_t threads[WRITERS];
+    uint64_t lsn = BASE_LSN, epoch = 0xfffff0, total = 0, records;
+    bool done = false;
+
+    ring_setup(&shared, epoch);
+    tickets = 0;
+    for (uintptr_t i = 0; i < WRITERS; i++)
+        pthread_create(&threads[i], NULL, writer_main, (void *)(i + 1));
+    while (!done) {
+        struct lf_sealed sealed;
+        done = lf_load_acquire_64(&tickets) == WRITERS;
+        lf_ring_flip(&shared, epoch++, lsn, true, &sealed);
+        lf_ring_collect(&sealed);
+        ck_assert(is_whole(&sealed, &records));
+        ck_assert_uint_eq(sealed.records, records);
+        total += records;
+        lsn += lf_round_up(sealed.end, LF_BLOCK_BYTES);
+    }
+    for (int i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_uint_eq(broken, 0);
+    ck_assert_uint_eq(total, WRITERS * scaled(2000, 20000, 200000));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ring");
+    TCase *tcase = tcase_create("ring");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, reservations_follow_each_other);
+    tcase_add_test(tcase, flip_collects_what_was_published);
+    tcase_add_test(tcase, exactly_full_slot);
+    tcase_add_test(tcase, one_crosser);
+    tcase_add_test(tcase, full_from_birth);
+    tcase_add_test(tcase, generation_wraps);
+    tcase_add_test(tcase, overshoots_do_not_carry);
+    tcase_add_test(tcase, gate_bits_and_hunger);
+    tcase_add_test(tcase, published_word_keeps_its_fields_apart);
+    tcase_add_test(tcase, writers_against_a_flipper);
+    suite_add_tcase(suite, tcase);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

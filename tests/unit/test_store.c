@@ -1,0 +1,1114 @@
+/* SPDX-License-Identifier: MIT */
+/* Creating, opening, locking and committing, on real files with faults put in between. */
+#include "store.h"
+#include "support.h"
+
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BLOCK ((size_t)LF_BLOCK_BYTES)
+#define SLOT_BYTES ((uint64_t)1 << 20)
+
+/* ---- The table under test: system calls, with one fault ---------------------------------------*/
+
+enum call {
+    CALL_NONE,
+    CALL_OPEN,
+    CALL_CLOSE,
+    CALL_STAT,
+    CALL_LOCK,
+    CALL_READ,
+    CALL_WRITE,
+    CALL_SYNC,
+    CALL_TRUNCATE,
+    CALL_RENAME,
+    CALL_UNLINK,
+    CALL_SYNC_DIRECTORY,
+    CALL_COUNT
+};
+
+static struct {
+    enum call fail_call;     /* fails when it is made for the fail_at-th time, */
+    unsigned fail_at;        /* from 1, */
+    bool for_ever;           /* and each time after that, */
+    int fail_error;          /* with this */
+    unsigned exit_at;        /* the process ends before its exit_at-th call */
+    bool no_direct;          /* open with DIRECT is -EINVAL */
+    bool no_direct_transfer; /* only the first read or write says so */
+    size_t short_bytes;      /* a write moves at most this many bytes; 0: all */
+    void (*before_rename)(void);
+    unsigned counts[CALL_COUNT];
+    unsigned call_count;
+    unsigned direct_open_count;
+    unsigned dsync_count;
+    int open_files;
+    bool is_direct;
+} fake;
+
+static const struct logfile_io *posix;
+
+static int enter(enum call call)
+{
+    unsigned count = __atomic_add_fetch(&fake.counts[call], 1, __ATOMIC_SEQ_CST);
+    if (__atomic_add_fetch(&fake.call_count, 1, __ATOMIC_SEQ_CST) == fake.exit_at)
+        _exit(EXIT_SUCCESS);
+    bool fails =
+        call == fake.fail_call && (fake.for_ever ? count >= fake.fail_at : count == fake.fail_at);
+    return fails ? fake.fail_error : 0;
+}
+
+static int fake_open(void *context, const char *path, unsigned flags, mode_t mode)
+{
+    int error = enter(CALL_OPEN);
+    bool direct = flags & LOGFILE_IO_OPEN_DIRECT;
+    fake.direct_open_count += direct;
+    if (error != 0)
+        return error;
+    if (direct && fake.no_direct)
+        return -EINVAL;
+    int fd = posix->open(context, path, flags, mode);
+    if (fd >= 0) {
+        fake.open_files++;
+        fake.is_direct = direct;
+    }
+    return fd;
+}
+
+static int fake_close(void *context, int fd)
+{
+    int error = enter(CALL_CLOSE);
+    fake.open_files--;
+    int result = posix->close(context, fd);
+    return error != 0 ? error : result;
+}
+
+static int fake_stat(void *context, int fd, struct logfile_io_stat *out)
+{
+    int error = enter(CALL_STAT);
+    return error != 0 ? error : posix->stat(context, fd, out);
+}
+
+static int fake_lock(void *context, int fd)
+{
+    int error = enter(CALL_LOCK);
+    return error != 0 ? error : posix->lock(context, fd);
+}
+
+static ssize_t fake_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    int error = enter(CALL_READ);
+    if (error == 0 && fake.is_direct && fake.no_direct_transfer)
+        error = -EINVAL;
+    return error != 0 ? error : posix->read(context, fd, buffer, bytes, offset);
+}
+
+static ssize_t fake_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
+                          unsigned flags)
+{
+    int error = enter(CALL_WRITE);
+    if (error == 0 && fake.is_direct && fake.no_direct_transfer)
+        error = -EINVAL;
+    if (error != 0)
+        return error;
+    fake.dsync_count += flags & LOGFILE_IO_WRITE_DSYNC ? 1 : 0;
+    if (fake.short_bytes != 0 && bytes > fake.short_bytes)
+        bytes = fake.short_bytes;
+    return posix->write(context, fd, buffer, bytes, offset, flags);
+}
+
+static int fake_sync(void *context, int fd)
+{
+    int error = enter(CALL_SYNC);
+    return error != 0 ? error : posix->sync(context, fd);
+}
+
+static int fake_truncate(void *context, int fd, uint64_t bytes)
+{
+    int error = enter(CALL_TRUNCATE);
+    return error != 0 ? error : posix->truncate(context, fd, bytes);
+}
+
+static int fake_rename(void *context, const char *from, const char *to)
+{
+    int error = enter(CALL_RENAME);
+    if (error == 0 && fake.before_rename != NULL)
+        fake.before_rename();
+    return error != 0 ? error : posix->rename(context, from, to);
+}
+
+static int fake_unlink(void *context, const char *path)
+{
+    int error = enter(CALL_UNLINK);
+    return error != 0 ? error : posix->unlink(context, path);
+}
+
+static int fake_sync_directory(void *context, const char *path)
+{
+    int error = enter(CALL_SYNC_DIRECTORY);
+    return error != 0 ? error : posix->sync_directory(context, path);
+}
+
+static struct logfile_io table;
+
+static void reset_fake(void)
+{
+    memset(&fake, 0, sizeof fake);
+}
+
+static void set_fault(enum call call, unsigned at, int error)
+{
+    fake.fail_call = call;
+    fake.fail_at = fake.counts[call] + at;
+    fake.fail_error = error;
+}
+
+/* ---- Shorthand --------------------------------------------------------------------------------*/
+
+static struct lf_store store;
+static struct logfile_options options;
+static struct lf_store_create create;
+static bool created;
+static char message[256];
+static const char *path;
+
+static void setup(void)
+{
+    reset_fake();
+    posix = logfile_io_posix();
+    table = *posix;
+    table.open = fake_open;
+    table.close = fake_close;
+    table.stat = fake_stat;
+    table.lock = fake_lock;
+    table.read = fake_read;
+    table.write = fake_write;
+    table.sync = fake_sync;
+    table.truncate = fake_truncate;
+    table.rename = fake_rename;
+    table.unlink = fake_unlink;
+    table.sync_directory = fake_sync_directory;
+    memset(&options, 0, sizeof options);
+    options.io = &table;
+    create = (struct lf_store_create){.slot_bytes = SLOT_BYTES};
+    enter_folder();
+    path = folder_path("log");
+}
+
+static int open_store(void)
+{
+    strcpy(message, "untouched");
+    return lf_store_open(&store, path, &options, &create, &created, message);
+}
+
+static void must_open(void)
+{
+    int error = open_store();
+    ck_assert_msg(error == 0, "%d: %s", error, message);
+    ck_assert_str_eq(message, "");
+}
+
+static void make_log(void)
+{
+    must_open();
+    lf_store_close(&store);
+}
+
+static void assert_message_says(const char *what)
+{
+    ck_assert_msg(strstr(message, "/log: ") != NULL, "no path in: %s", message);
+    ck_assert_msg(strstr(message, what) != NULL, "no '%s' in: %s", what, message);
+}
+
+static uint64_t size_of_log(void)
+{
+    struct stat status;
+    ck_assert_int_eq(stat(path, &status), 0);
+    return (uint64_t)status.st_size;
+}
+
+static uint8_t *aligned_bytes(size_t bytes, int value)
+{
+    void *memory = NULL;
+    ck_assert_int_eq(posix_memalign(&memory, BLOCK, bytes), 0);
+    return memset(memory, value, bytes);
+}
+
+static void read_log(void *to, size_t bytes, uint64_t offset)
+{
+    FILE *file = fopen(path, "rb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, (long)offset, SEEK_SET), 0);
+    ck_assert_uint_eq(fread(to, 1, bytes, file), bytes);
+    fclose(file);
+}
+
+/* Whether the file at path is a log as it is when new. */
+static void assert_is_new_log(void)
+{
+    static _Alignas(8) uint8_t blocks[4 * LF_BLOCK_BYTES];
+    ck_assert_uint_eq(size_of_log(), sizeof blocks);
+    read_log(blocks, sizeof blocks, 0);
+    const struct lf_file_header *header = (void *)blocks;
+    ck_assert_int_eq(lf_file_header_check(blocks), 0);
+    ck_assert_mem_eq(blocks, blocks + BLOCK, BLOCK);
+    ck_assert_uint_eq(header->slot_bytes, SLOT_BYTES);
+    ck_assert_uint_eq(header->segment_bytes, 0);
+    uint32_t seed = lf_log_seed(header);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct lf_trim_mark *mark = (void *)(blocks + (2 + i) * BLOCK);
+        ck_assert(lf_trim_mark_check(mark, seed));
+        ck_assert_uint_eq(mark->sequence, i);
+        ck_assert_uint_eq(mark->oldest_lsn, LF_FIRST_LSN);
+        ck_assert_uint_eq(mark->epoch, LF_FIRST_EPOCH);
+        ck_assert_uint_eq(mark->chain, seed);
+    }
+}
+
+/* ---- Creating ---------------------------------------------------------------------------------*/
+
+START_TEST(new_log_has_headers_and_trim_marks)
+{
+    must_open();
+    ck_assert(created);
+    ck_assert_uint_eq(store.device_bytes, 4 * BLOCK);
+    lf_store_close(&store);
+    assert_is_new_log();
+    ck_assert_int_eq(folder_entry_count(), 1);
+    must_open();
+    ck_assert(!created);
+    ck_assert_uint_eq(store.device_bytes, 0);
+    lf_store_close(&store);
+    assert_is_new_log();
+    ck_assert_int_eq(fake.open_files, 0);
+}
+END_TEST
+
+START_TEST(new_logs_differ)
+{
+    struct lf_file_header headers[2];
+    for (int i = 0; i < 2; i++) {
+        make_log();
+        read_log(&headers[i], sizeof headers[i], 0);
+        unlink(path);
+    }
+    ck_assert_mem_ne(headers[0].id, headers[1].id, sizeof headers[0].id);
+    ck_assert_mem_ne(headers[0].salt, headers[1].salt, sizeof headers[0].salt);
+    ck_assert_mem_ne(headers[0].id, headers[0].salt, sizeof headers[0].id);
+}
+END_TEST
+
+START_TEST(new_log_is_synced_before_it_has_its_name)
+{
+    set_fault(CALL_RENAME, 1, -EIO);
+    ck_assert_int_eq(open_store(), -EIO);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC], 1);
+    ck_assert_uint_eq(fake.counts[CALL_LOCK], 1);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC_DIRECTORY], 0);
+    reset_fake();
+    make_log();
+    ck_assert_uint_eq(fake.counts[CALL_SYNC_DIRECTORY], 1);
+}
+END_TEST
+
+START_TEST(mode_is_as_asked_less_the_umask)
+{
+    struct stat status;
+    umask(027);
+    make_log();
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 0777, 0640);
+    unlink(path);
+    create.mode = 0600;
+    make_log();
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_uint_eq(status.st_mode & 0777, 0600);
+}
+END_TEST
+
+START_TEST(open_flags_say_what_may_be_there)
+{
+    options.open_flags = LOGFILE_OPEN_EXISTING;
+    created = true;
+    ck_assert_int_eq(open_store(), -ENOENT);
+    ck_assert_int_eq(folder_entry_count(), 0);
+    ck_assert(created); /* unchanged on an error */
+    options.open_flags = LOGFILE_OPEN_EXCLUSIVE;
+    make_log();
+    ck_assert_int_eq(open_store(), -EEXIST);
+    assert_message_says("File exists");
+    ck_assert_int_eq(folder_entry_count(), 1);
+    options.open_flags = LOGFILE_OPEN_EXISTING;
+    make_log();
+    ck_assert_int_eq(fake.open_files, 0);
+}
+END_TEST
+
+START_TEST(names_without_a_place_are_refused)
+{
+    path = "";
+    ck_assert_int_eq(open_store(), -ENOENT);
+    options.open_flags = LOGFILE_OPEN_EXCLUSIVE;
+    ck_assert_int_eq(open_store(), -ENOENT);
+    options.open_flags = 0;
+    path = folder_path("none/log");
+    ck_assert_int_eq(open_store(), -ENOENT);
+    assert_message_says("No such file");
+    ck_assert_int_eq(folder_entry_count(), 0);
+}
+END_TEST
+
+START_TEST(long_path_ends_a_message_that_still_says_why)
+{
+    char name[400];
+    memset(name, 'x', sizeof name);
+    name[sizeof name - 1] = '\0';
+    path = folder_path("none");
+    snprintf(name, sizeof name, "%s/%0200d/log", path, 0);
+    path = name;
+    ck_assert_int_eq(open_store(), -ENOENT);
+    assert_message_says("No such file");
+    ck_assert_int_eq(strncmp(message, "...", 3), 0);
+}
+END_TEST
+
+/* Ends a process before each of its calls in turn. */
+START_TEST(creator_that_dies_leaves_a_log_or_none)
+{
+    bool finished = false;
+    for (unsigned at = 1; !finished; at++) {
+        int status;
+        pid_t child = fork();
+        ck_assert_int_ge(child, 0);
+        if (child == 0) {
+            reset_fake();
+            fake.exit_at = at;
+            _exit(open_store() == 0 ? 42 : 43);
+        }
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert(WIFEXITED(status));
+        ck_assert_int_ne(WEXITSTATUS(status), 43);
+        finished = WEXITSTATUS(status) == 42;
+        if (access(path, F_OK) == 0)
+            assert_is_new_log();
+        make_log();
+        assert_is_new_log();
+        unlink(path);
+    }
+}
+END_TEST
+
+/* ---- What is no log ---------------------------------------------------------------------------*/
+
+static void assert_refused(const char *name, int expected, const char *why)
+{
+    static const enum logfile_io_mode modes[] = {LOGFILE_IO_AUTO, LOGFILE_IO_BUFFERED,
+                                                 LOGFILE_IO_DIRECT};
+    path = name;
+    for (unsigned i = 0; i < 3; i++) {
+        options.io_mode = modes[i];
+        ck_assert_int_eq(open_store(), expected);
+        ck_assert_msg(strstr(message, name) != NULL, "no path in: %s", message);
+        ck_assert_msg(strstr(message, why) != NULL, "no '%s' in: %s", why, message);
+    }
+    ck_assert_int_eq(fake.open_files, 0);
+}
+
+START_TEST(only_regular_files_are_opened)
+{
+    make_log();
+    ck_assert_int_eq(symlink(path, folder_path("link")), 0);
+    ck_assert_int_eq(symlink(folder_path("none"), folder_path("dangling")), 0);
+    ck_assert_int_eq(mkfifo(folder_path("fifo"), 0600), 0);
+    ck_assert_int_eq(mkdir(folder_path("directory"), 0700), 0);
+    assert_refused(folder_path("link"), -ELOOP, "symbolic link");
+    assert_refused(folder_path("dangling"), -ELOOP, "symbolic link");
+    assert_refused(folder_path("directory"), -EISDIR, "directory");
+    assert_refused(folder_path("fifo"), -ESPIPE, "not a regular file");
+    assert_refused("/dev/null", -ESPIPE, "not a regular file");
+    ck_assert_int_eq(folder_entry_count(), 5);
+}
+END_TEST
+
+static int stat_of_device(void *context, int fd, struct logfile_io_stat *out)
+{
+    (void)context;
+    (void)fd;
+    *out = (struct logfile_io_stat){.kind = LOGFILE_IO_OTHER};
+    return 0;
+}
+
+static int stat_of_directory(void *context, int fd, struct logfile_io_stat *out)
+{
+    (void)context;
+    (void)fd;
+    *out = (struct logfile_io_stat){.kind = LOGFILE_IO_DIRECTORY};
+    return 0;
+}
+
+/* The name may lead elsewhere than it did when open looked: the open file counts. */
+START_TEST(the_open_file_is_looked_at)
+{
+    make_log();
+    table.stat = stat_of_device;
+    ck_assert_int_eq(open_store(), -ESPIPE);
+    assert_message_says("not a regular file");
+    table.stat = stat_of_directory;
+    ck_assert_int_eq(open_store(), -EISDIR);
+    ck_assert_int_eq(fake.open_files, 0);
+}
+END_TEST
+
+START_TEST(empty_file_is_left_to_recovery)
+{
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fclose(file);
+    must_open();
+    ck_assert(!created);
+    lf_store_close(&store);
+    ck_assert_uint_eq(size_of_log(), 0);
+}
+END_TEST
+
+/* ---- The lock ---------------------------------------------------------------------------------*/
+
+START_TEST(second_opener_is_refused)
+{
+    struct lf_store first;
+    must_open();
+    first = store;
+    ck_assert_int_eq(open_store(), LOGFILE_ELOCKED);
+    assert_message_says("open for appending elsewhere");
+    ck_assert_int_eq(fake.open_files, 1);
+    store = first;
+    lf_store_close(&store);
+    make_log();
+}
+END_TEST
+
+static int open_in_child(void)
+{
+    int status;
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        int error = open_store();
+        _exit(error == LOGFILE_ELOCKED ? 1 : error == 0 ? 0 : 2);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+START_TEST(second_process_is_refused)
+{
+    must_open();
+    ck_assert_int_eq(open_in_child(), 1);
+    lf_store_close(&store);
+    ck_assert_int_eq(open_in_child(), 0);
+}
+END_TEST
+
+START_TEST(child_that_lives_on_does_not_keep_the_lock)
+{
+    int gate[2];
+    char byte;
+    must_open();
+    ck_assert_int_eq(pipe(gate), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(gate[1]);
+        _exit(read(gate[0], &byte, 1) != 0);
+    }
+    lf_store_close(&store);
+    int error = open_store();
+    close(gate[0]);
+    close(gate[1]);
+    waitpid(child, NULL, 0);
+    ck_assert_int_eq(error, 0);
+    lf_store_close(&store);
+}
+END_TEST
+
+/* ---- Races with other openers -----------------------------------------------------------------*/
+
+static struct lf_store rival;
+static struct lf_file_header rival_header;
+
+static void rival_opens(void)
+{
+    struct logfile_options plain = {0};
+    char why[256];
+    bool made;
+    fake.before_rename = NULL;
+    ck_assert_int_eq(lf_store_open(&rival, path, &plain, &create, &made, why), 0);
+    ck_assert(made);
+    read_log(&rival_header, sizeof rival_header, 0);
+}
+
+static void rival_comes_and_goes(void)
+{
+    rival_opens();
+    lf_store_close(&rival);
+}
+
+START_TEST(loser_of_a_race_opens_the_winners_log)
+{
+    struct lf_file_header header;
+    fake.before_rename = rival_comes_and_goes;
+    must_open();
+    ck_assert(!created);
+    read_log(&header, sizeof header, 0);
+    ck_assert_mem_eq(&header, &rival_header, sizeof header);
+    ck_assert_int_eq(folder_entry_count(), 1);
+    lf_store_close(&store);
+    ck_assert_int_eq(fake.open_files, 0);
+}
+END_TEST
+
+START_TEST(loser_of_a_race_meets_the_winners_lock)
+{
+    fake.before_rename = rival_opens;
+    ck_assert_int_eq(open_store(), LOGFILE_ELOCKED);
+    ck_assert_int_eq(folder_entry_count(), 1);
+    lf_store_close(&rival);
+    assert_is_new_log();
+}
+END_TEST
+
+START_TEST(loser_of_a_race_to_create_is_told)
+{
+    options.open_flags = LOGFILE_OPEN_EXCLUSIVE;
+    fake.before_rename = rival_comes_and_goes;
+    ck_assert_int_eq(open_store(), -EEXIST);
+    ck_assert_int_eq(folder_entry_count(), 1);
+    ck_assert_int_eq(fake.open_files, 0);
+    assert_is_new_log();
+}
+END_TEST
+
+/* A name that exists when renaming and does not when opening, again and again. */
+START_TEST(endless_race_ends)
+{
+    set_fault(CALL_RENAME, 1, -EEXIST);
+    fake.for_ever = true;
+    ck_assert_int_eq(open_store(), -EEXIST);
+    ck_assert_int_eq(folder_entry_count(), 0);
+    ck_assert_int_eq(fake.open_files, 0);
+}
+END_TEST
+
+/* ---- Faults while opening ---------------------------------------------------------------------*/
+
+static const int errnos[] = {-EIO,    -ENOSPC, -EACCES, -EROFS, -EINTR,
+                             -EINVAL, -EAGAIN, -EEXIST, -ENOENT};
+
+/* Opens with one call failing.  Whatever the answer is, the folder is as before, or has a log. */
+static void open_with_fault(enum call call, unsigned at, int error, bool for_ever)
+{
+    bool existed = access(path, F_OK) == 0;
+    reset_fake();
+    set_fault(call, at, error);
+    fake.for_ever = for_ever;
+    int result = open_store();
+    if (result == 0) {
+        lf_store_close(&store);
+        existed = true;
+    } else {
+        ck_assert_msg(message[0] != '\0', "call %d, %d: no message", call, error);
+    }
+    ck_assert_int_eq(fake.open_files, 0);
+    ck_assert_msg(folder_entry_count() == existed, "call %d, time %u, %d, ever %d: %d entries",
+                  call, at, error, for_ever, folder_entry_count());
+    if (existed)
+        assert_is_new_log();
+}
+
+static void open_with_faults(bool exists)
+{
+    for (int call = CALL_OPEN; call < CALL_COUNT; call++) {
+        for (size_t i = 0; i < 3 * 2 * sizeof errnos / sizeof errnos[0]; i++) {
+            unlink(path);
+            reset_fake();
+            if (exists)
+                make_log();
+            open_with_fault(call, 1 + i % 3, errnos[i / 6], i / 3 % 2 == 1);
+        }
+    }
+}
+
+START_TEST(fault_while_creating_leaves_nothing)
+{
+    open_with_faults(false);
+}
+END_TEST
+
+START_TEST(fault_while_opening_leaves_the_log_alone)
+{
+    open_with_faults(true);
+}
+END_TEST
+
+START_TEST(fault_is_named)
+{
+    set_fault(CALL_WRITE, 1, -ENOSPC);
+    ck_assert_int_eq(open_store(), -ENOSPC);
+    assert_message_says("write: No space left");
+    set_fault(CALL_SYNC, 1, -EIO);
+    ck_assert_int_eq(open_store(), -EIO);
+    assert_message_says("sync: Input/output error");
+    set_fault(CALL_SYNC_DIRECTORY, 1, -EIO);
+    ck_assert_int_eq(open_store(), -EIO);
+    assert_message_says("directory: Input/output error");
+    ck_assert_int_eq(folder_entry_count(), 0);
+}
+END_TEST
+
+/* ---- Direct and buffered ----------------------------------------------------------------------*/
+
+static void assert_mode(bool direct)
+{
+    must_open();
+    ck_assert_int_eq(store.direct, direct);
+    ck_assert_int_eq(fake.is_direct, direct);
+    lf_store_close(&store);
+    ck_assert_int_eq(folder_entry_count(), 1);
+    ck_assert_int_eq(fake.open_files, 0);
+    assert_is_new_log();
+}
+
+START_TEST(auto_falls_back_where_open_refuses)
+{
+    fake.no_direct = true;
+    assert_mode(false); /* creating */
+    assert_mode(false); /* opening */
+    ck_assert_uint_gt(fake.direct_open_count, 0);
+}
+END_TEST
+
+START_TEST(auto_falls_back_where_the_first_transfer_refuses)
+{
+    fake.no_direct_transfer = true;
+    assert_mode(false);
+    assert_mode(false);
+    ck_assert_uint_gt(fake.direct_open_count, 0);
+}
+END_TEST
+
+START_TEST(direct_does_not_fall_back)
+{
+    for (int exists = 0; exists < 2; exists++) {
+        options.io_mode = LOGFILE_IO_DIRECT;
+        for (int transfer = 0; transfer < 2; transfer++) {
+            fake.no_direct = !transfer;
+            fake.no_direct_transfer = transfer;
+            ck_assert_int_eq(open_store(), -EINVAL);
+            assert_message_says("direct I/O");
+            ck_assert_int_eq(folder_entry_count(), exists);
+            ck_assert_int_eq(fake.open_files, 0);
+        }
+        reset_fake();
+        options.io_mode = LOGFILE_IO_BUFFERED;
+        make_log();
+    }
+}
+END_TEST
+
+START_TEST(buffered_never_asks_for_direct)
+{
+    options.io_mode = LOGFILE_IO_BUFFERED;
+    assert_mode(false);
+    assert_mode(false);
+    ck_assert_uint_eq(fake.direct_open_count, 0);
+}
+END_TEST
+
+/* ---- Committing -------------------------------------------------------------------------------*/
+
+static unsigned failure_calls;
+
+static void count_failure(void *arg)
+{
+    struct logfile_failure failure;
+    lf_store_failure(arg, &failure); /* the lock is not held here */
+    failure_calls += failure.error != 0 && lf_store_has_failed(arg);
+}
+
+static void open_for_commits(enum logfile_sync sync)
+{
+    options.sync = sync;
+    must_open();
+    store.on_failure = count_failure;
+    store.on_failure_arg = &store;
+    failure_calls = 0;
+    memset(fake.counts, 0, sizeof fake.counts);
+}
+
+static int commit(int value, unsigned blocks, uint64_t offset)
+{
+    uint8_t *bytes = aligned_bytes(blocks * BLOCK, value);
+    int error = lf_store_commit(&store, bytes, blocks * BLOCK, offset);
+    free(bytes);
+    return error;
+}
+
+static void assert_on_disk(int value, unsigned blocks, uint64_t offset)
+{
+    uint8_t *expected = aligned_bytes(blocks * BLOCK, value);
+    uint8_t *found = aligned_bytes(blocks * BLOCK, 0);
+    read_log(found, blocks * BLOCK, offset);
+    ck_assert_mem_eq(found, expected, blocks * BLOCK);
+    free(expected);
+    free(found);
+}
+
+START_TEST(commit_writes_then_syncs)
+{
+    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    ck_assert_int_eq(commit('a', 2, LF_FIRST_LSN), 0);
+    ck_assert_int_eq(commit('b', 1, LF_FIRST_LSN + 2 * BLOCK), 0);
+    ck_assert_uint_eq(fake.counts[CALL_WRITE], 2);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC], 2);
+    ck_assert_uint_eq(fake.dsync_count, 0);
+    ck_assert_uint_eq(store.sync_count, 2);
+    ck_assert_uint_eq(store.device_bytes, 7 * BLOCK);
+    lf_store_close(&store);
+    assert_on_disk('a', 2, LF_FIRST_LSN);
+    assert_on_disk('b', 1, LF_FIRST_LSN + 2 * BLOCK);
+}
+END_TEST
+
+START_TEST(commit_by_dsync_is_one_call)
+{
+    open_for_commits(LOGFILE_SYNC_DSYNC);
+    ck_assert_int_eq(commit('a', 2, LF_FIRST_LSN), 0);
+    ck_assert_uint_eq(fake.counts[CALL_WRITE], 1);
+    ck_assert_uint_eq(fake.dsync_count, 1);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC], 0);
+    ck_assert_uint_eq(store.sync_count, 1);
+    lf_store_close(&store);
+    assert_on_disk('a', 2, LF_FIRST_LSN);
+}
+END_TEST
+
+START_TEST(commit_without_sync_does_not_sync)
+{
+    open_for_commits(LOGFILE_SYNC_NONE);
+    ck_assert_int_eq(commit('a', 2, LF_FIRST_LSN), 0);
+    ck_assert_uint_eq(fake.counts[CALL_WRITE], 1);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC], 0);
+    ck_assert_uint_eq(fake.dsync_count, 0);
+    ck_assert_uint_eq(store.sync_count, 0);
+    lf_store_close(&store);
+    assert_on_disk('a', 2, LF_FIRST_LSN);
+}
+END_TEST
+
+START_TEST(short_writes_are_completed)
+{
+    static const size_t counts[] = {1000, 4096, 5000, 4095};
+    options.io_mode = LOGFILE_IO_BUFFERED;
+    for (unsigned i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        fake.short_bytes = counts[i];
+        open_for_commits(i % 2 == 0 ? LOGFILE_SYNC_FDATASYNC : LOGFILE_SYNC_DSYNC);
+        ck_assert(created);
+        ck_assert_int_eq(commit('a', 3, LF_FIRST_LSN), 0);
+        ck_assert_uint_ge(fake.counts[CALL_WRITE], 3);
+        lf_store_close(&store);
+        assert_on_disk('a', 3, LF_FIRST_LSN);
+        unlink(path);
+    }
+}
+END_TEST
+
+static void assert_failure(int error, const char *call, uint64_t offset)
+{
+    struct logfile_failure failure;
+    lf_store_failure(&store, &failure);
+    ck_assert_int_eq(failure.error, error);
+    ck_assert_str_eq(failure.call, call);
+    ck_assert_uint_eq(failure.offset, offset);
+    ck_assert_uint_eq(failure_calls, 1);
+}
+
+/* A sync that failed is not made again, and nothing after it can succeed. */
+static void assert_store_is_dead(void)
+{
+    unsigned call_count = fake.call_count;
+    uint8_t *bytes = aligned_bytes(BLOCK, 0);
+    ck_assert(lf_store_has_failed(&store));
+    ck_assert_int_eq(lf_store_write(&store, bytes, BLOCK, LF_FIRST_LSN), LOGFILE_EFAILED);
+    ck_assert_int_eq(lf_store_commit(&store, bytes, BLOCK, LF_FIRST_LSN), LOGFILE_EFAILED);
+    ck_assert_int_eq(lf_store_sync(&store, LF_FIRST_LSN), LOGFILE_EFAILED);
+    ck_assert_uint_eq(fake.call_count, call_count);
+    ck_assert_uint_eq(failure_calls, 1);
+    free(bytes);
+}
+
+START_TEST(failed_write_fails_the_store)
+{
+    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    struct logfile_failure failure;
+    lf_store_failure(&store, &failure);
+    ck_assert_int_eq(failure.error, 0);
+    set_fault(CALL_WRITE, 1, -ENOSPC);
+    ck_assert_int_eq(commit('a', 1, LF_FIRST_LSN), -ENOSPC);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC], 0);
+    assert_failure(-ENOSPC, "write", LF_FIRST_LSN);
+    assert_store_is_dead();
+    lf_store_close(&store);
+}
+END_TEST
+
+START_TEST(failed_sync_fails_the_store)
+{
+    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    ck_assert_int_eq(commit('a', 1, LF_FIRST_LSN), 0);
+    set_fault(CALL_SYNC, 1, -EIO);
+    ck_assert_int_eq(commit('b', 1, LF_FIRST_LSN + BLOCK), -EIO);
+    assert_failure(-EIO, "sync", LF_FIRST_LSN + BLOCK);
+    assert_store_is_dead();
+    lf_store_close(&store);
+}
+END_TEST
+
+/* No other way to sync is taken silently. */
+START_TEST(dsync_that_is_not_supported_fails_the_store)
+{
+    open_for_commits(LOGFILE_SYNC_DSYNC);
+    set_fault(CALL_WRITE, 1, -EOPNOTSUPP);
+    ck_assert_int_eq(commit('a', 1, LF_FIRST_LSN), -EOPNOTSUPP);
+    ck_assert_uint_eq(fake.counts[CALL_WRITE], 1);
+    assert_failure(-EOPNOTSUPP, "write", LF_FIRST_LSN);
+    assert_store_is_dead();
+    lf_store_close(&store);
+}
+END_TEST
+
+START_TEST(first_failure_wins)
+{
+    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    ck_assert_int_eq(lf_store_fail(&store, -EIO, "zero-fill", 4096), -EIO);
+    ck_assert_int_eq(lf_store_fail(&store, -ENOSPC, "allocate", 8192), -ENOSPC);
+    assert_failure(-EIO, "zero-fill", 4096);
+    assert_store_is_dead();
+    lf_store_close(&store);
+}
+END_TEST
+
+#define RACER_COUNT 8
+
+static void *race_to_fail(void *arg)
+{
+    lf_store_fail(&store, -1 - (int)(intptr_t)arg, "write", (uint64_t)(intptr_t)arg);
+    return NULL;
+}
+
+START_TEST(one_of_many_failures_wins)
+{
+    pthread_t threads[RACER_COUNT];
+    struct logfile_failure failure;
+    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    for (intptr_t i = 0; i < RACER_COUNT; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, race_to_fail, (void *)i), 0);
+    for (unsigned i = 0; i < RACER_COUNT; i++)
+        pthread_join(threads[i], NULL);
+    lf_store_failure(&store, &failure);
+    ck_assert_int_eq(-1 - (int)failure.offset, failure.error);
+    ck_assert_uint_eq(failure_calls, 1);
+    lf_store_close(&store);
+}
+END_TEST
+
+/* ---- Two syncs at once: a failure is given to one of them -------------------------------------*/
+
+static sem_t at_gate;
+static sem_t gate;
+static sem_t other_done;
+static int gated_result;
+static __thread bool is_gated;
+
+static int gated_sync(void *context, int fd)
+{
+    if (!is_gated) {
+        int result = posix->sync(context, fd);
+        sem_post(&other_done);
+        return result;
+    }
+    sem_post(&at_gate);
+    sem_wait(&gate);
+    return gated_result;
+}
+
+static void *sync_at_gate(void *arg)
+{
+    is_gated = true;
+    *(int *)arg = lf_store_sync(&store, 0);
+    return NULL;
+}
+
+static uint32_t commit_returned;
+
+static void *commit_beside(void *arg)
+{
+    *(int *)arg = commit('a', 1, LF_FIRST_LSN);
+    __atomic_store_n(&commit_returned, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/* The commit's own sync succeeds while the other, which began before, has not come back. */
+static int commit_beside_sync(int other_result)
+{
+    pthread_t threads[2];
+    int results[2];
+    table.sync = gated_sync;
+    gated_result = other_result;
+    sem_init(&at_gate, 0, 0);
+    sem_init(&gate, 0, 0);
+    sem_init(&other_done, 0, 0);
+    ck_assert_int_eq(pthread_create(&threads[0], NULL, sync_at_gate, &results[0]), 0);
+    sem_wait(&at_gate);
+    ck_assert_int_eq(pthread_create(&threads[1], NULL, commit_beside, &results[1]), 0);
+    sem_wait(&other_done);
+    sleep_us(2000);
+    uint32_t returned_early = __atomic_load_n(&commit_returned, __ATOMIC_ACQUIRE);
+    sem_post(&gate);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_uint_eq(returned_early, 0);
+    ck_assert_int_eq(results[0], other_result);
+    return results[1];
+}
+
+START_TEST(commit_waits_for_a_sync_that_may_have_its_failure)
+{
+    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    ck_assert_int_eq(commit_beside_sync(-EIO), LOGFILE_EFAILED);
+    assert_failure(-EIO, "sync", 0);
+    lf_store_close(&store);
+}
+END_TEST
+
+START_TEST(two_syncs_at_once_succeed)
+{
+    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    ck_assert_int_eq(commit_beside_sync(0), 0);
+    ck_assert(!lf_store_has_failed(&store));
+    lf_store_close(&store);
+}
+END_TEST
+
+/* ---- Cutting ----------------------------------------------------------------------------------*/
+
+START_TEST(cut_is_synced)
+{
+    open_for_commits(LOGFILE_SYNC_NONE);
+    ck_assert_int_eq(commit('a', 4, LF_FIRST_LSN), 0);
+    ck_assert_int_eq(lf_store_cut(&store, LF_FIRST_LSN + BLOCK), 0);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC], 1);
+    ck_assert_uint_eq(size_of_log(), LF_FIRST_LSN + BLOCK);
+    set_fault(CALL_TRUNCATE, 1, -EIO);
+    ck_assert_int_eq(lf_store_cut(&store, LF_FIRST_LSN), -EIO);
+    set_fault(CALL_SYNC, 1, -EIO);
+    ck_assert_int_eq(lf_store_cut(&store, LF_FIRST_LSN), -EIO);
+    ck_assert(lf_store_has_failed(&store));
+    lf_store_close(&store);
+}
+END_TEST
+
+START_TEST(shrink_may_fail)
+{
+    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    ck_assert_int_eq(commit('a', 4, LF_FIRST_LSN), 0);
+    set_fault(CALL_TRUNCATE, 1, -EIO);
+    lf_store_shrink(&store, LF_FIRST_LSN + BLOCK);
+    ck_assert(!lf_store_has_failed(&store));
+    ck_assert_uint_eq(size_of_log(), LF_FIRST_LSN + 4 * BLOCK);
+    lf_store_shrink(&store, LF_FIRST_LSN + BLOCK);
+    ck_assert_uint_eq(size_of_log(), LF_FIRST_LSN + BLOCK);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC], 1);
+    lf_store_close(&store);
+}
+END_TEST
+
+/* ---- The suite --------------------------------------------------------------------------------*/
+
+static TCase *opening(void)
+{
+    TCase *tcase = tcase_create("opening");
+    tcase_add_checked_fixture(tcase, setup, leave_folder);
+    tcase_add_test(tcase, new_log_has_headers_and_trim_marks);
+    tcase_add_test(tcase, new_logs_differ);
+    tcase_add_test(tcase, new_log_is_synced_before_it_has_its_name);
+    tcase_add_test(tcase, mode_is_as_asked_less_the_umask);
+    tcase_add_test(tcase, open_flags_say_what_may_be_there);
+    tcase_add_test(tcase, names_without_a_place_are_refused);
+    tcase_add_test(tcase, long_path_ends_a_message_that_still_says_why);
+    tcase_add_test(tcase, creator_that_dies_leaves_a_log_or_none);
+    tcase_add_test(tcase, only_regular_files_are_opened);
+    tcase_add_test(tcase, the_open_file_is_looked_at);
+    tcase_add_test(tcase, empty_file_is_left_to_recovery);
+    tcase_add_test(tcase, second_opener_is_refused);
+    tcase_add_test(tcase, second_process_is_refused);
+    tcase_add_test(tcase, child_that_lives_on_does_not_keep_the_lock);
+    tcase_add_test(tcase, loser_of_a_race_opens_the_winners_log);
+    tcase_add_test(tcase, loser_of_a_race_meets_the_winners_lock);
+    tcase_add_test(tcase, loser_of_a_race_to_create_is_told);
+    tcase_add_test(tcase, endless_race_ends);
+    return tcase;
+}
+
+static TCase *faults_and_modes(void)
+{
+    TCase *tcase = tcase_create("faults and modes");
+    tcase_add_checked_fixture(tcase, setup, leave_folder);
+    tcase_add_test(tcase, fault_while_creating_leaves_nothing);
+    tcase_add_test(tcase, fault_while_opening_leaves_the_log_alone);
+    tcase_add_test(tcase, fault_is_named);
+    tcase_add_test(tcase, auto_falls_back_where_open_refuses);
+    tcase_add_test(tcase, auto_falls_back_where_the_first_transfer_refuses);
+    tcase_add_test(tcase, direct_does_not_fall_back);
+    tcase_add_test(tcase, buffered_never_asks_for_direct);
+    return tcase;
+}
+
+static TCase *committing(void)
+{
+    TCase *tcase = tcase_create("committing");
+    tcase_add_checked_fixture(tcase, setup, leave_folder);
+    tcase_add_test(tcase, commit_writes_then_syncs);
+    tcase_add_test(tcase, commit_by_dsync_is_one_call);
+    tcase_add_test(tcase, commit_without_sync_does_not_sync);
+    tcase_add_test(tcase, short_writes_are_completed);
+    tcase_add_test(tcase, failed_write_fails_the_store);
+    tcase_add_test(tcase, failed_sync_fails_the_store);
+    tcase_add_test(tcase, dsync_that_is_not_supported_fails_the_store);
+    tcase_add_test(tcase, first_failure_wins);
+    tcase_add_test(tcase, one_of_many_failures_wins);
+    tcase_add_test(tcase, commit_waits_for_a_sync_that_may_have_its_failure);
+    tcase_add_test(tcase, two_syncs_at_once_succeed);
+    tcase_add_test(tcase, cut_is_synced);
+    tcase_add_test(tcase, shrink_may_fail);
+    return tcase;
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("store");
+    suite_add_tcase(suite, opening());
+    suite_add_tcase(suite, faults_and_modes());
+    suite_add_tcase(suite, committing());
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed_count = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,493 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The logfile program as people run it: each command, on whole, torn, damaged and live logs, and
+# with wrong arguments. LOGFILE is the program, srcdir the source tree.
+set -u
+
+: "${LOGFILE:?is the program to test}"
+golden=$(cd "${srcdir:-.}" && pwd)/tests/unit/golden
+folder=$(mktemp -d "$PWD/test_tool.XXXXXX") || exit 1
+writer=
+# The writer that a check leaves running ends with its input.
+clean_up() {
+    exec 9>&-
+    [ -z "$writer" ] || wait "$writer"
+    rm -rf "$folder"
+}
+trap clean_up EXIT
+trap 'exit 1' HUP INT TERM
+cd "$folder" || exit 1
+
+checks=0
+failures=0
+
+fail() {
+    failures=$((failures + 1))
+    echo "FAIL: $*"
+    sed 's/^/  stdout: /' out
+    sed 's/^/  stderr: /' err
+}
+
+# run STATUS ARGUMENT...: the program ends with that status. Input is the file `in`.
+run() {
+    expected=$1
+    shift
+    checks=$((checks + 1))
+    "$LOGFILE" "$@" <in >out 2>err
+    status=$?
+    [ $status -eq "$expected" ] || fail "logfile $*: exit $status, not $expected"
+}
+
+# has FILE PATTERN: the file has a line like that.
+has() {
+    checks=$((checks + 1))
+    grep -q -e "$2" "$1" || fail "no \"$2\" in $1"
+}
+
+# silent FILE: the file is empty.
+silent() {
+    checks=$((checks + 1))
+    [ ! -s "$1" ] || fail "$1 is not empty"
+}
+
+# same FILE FILE
+same() {
+    checks=$((checks + 1))
+    cmp -s "$1" "$2" || fail "$1 and $2 differ"
+}
+
+# absent FILE...: there are no such files.
+absent() {
+    for file; do
+        checks=$((checks + 1))
+        [ ! -e "$file" ] || fail "$file was left behind"
+    done
+}
+
+# one_line_error PATTERN: that is all that the last command said.
+one_line_error() {
+    silent out
+    has err "$1"
+    [ "$(wc -l <err)" -eq 1 ] || fail "not one line on stderr"
+}
+
+# append LOG TEXT: as printf understands it.
+append() {
+    # shellcheck disable=SC2059 # escapes are wanted
+    printf "$2" >in
+    run 0 append "$1"
+    silent out
+    silent err
+    : >in
+}
+
+# key LOG KEY: what stat says of it.
+key() {
+    "$LOGFILE" stat "$1" | sed -n "s/^$2: //p"
+}
+
+# flip LOG OFFSET
+flip() {
+    byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+    # shellcheck disable=SC2059
+    printf "\\$(printf %03o $((byte ^ 255)))" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>dd.err
+}
+
+: >in
+
+# ---- Arguments -----------------------------------------------------------------------------------
+
+run 2
+one_line_error '^logfile: usage: '
+run 2 frobnicate x
+one_line_error '^logfile: usage: unknown command: frobnicate'
+run 2 tail x
+one_line_error '^logfile: usage: unknown command: tail'
+run 2 --frob
+one_line_error '^logfile: usage: unknown option: --frob'
+run 2 "$(printf 'two\nlines')"
+one_line_error '^logfile: usage: unknown command: two?lines'
+for command in append cat verify stat dump salvage; do
+    run 2 $command
+    one_line_error '^logfile: usage: no PATH given'
+    run 2 $command --frob x y
+    one_line_error '^logfile: usage: unknown option: --frob'
+    run 2 $command -x x y
+    one_line_error '^logfile: usage: unknown option: -x'
+    run 2 $command x y z
+    one_line_error '^logfile: usage: one argument too many: '
+    run 0 $command --help
+    has out "^usage: logfile $command "
+    silent err
+    run 0 $command --version
+    has out '^logfile [0-9]*\.[0-9]*\.[0-9]*$'
+    silent err
+done
+run 2 salvage x
+one_line_error '^logfile: usage: no OUTPUT given'
+run 2 cat x --from
+one_line_error '^logfile: usage: option without its value: --from'
+for lsn in '' x 1x -1 +1 ' 1' 0x10 99999999999999999999999; do
+    run 2 cat x --from "$lsn"
+    one_line_error '^logfile: usage: not an LSN: '
+done
+run 0 --help
+has out 'salvage PATH OUTPUT'
+silent err
+run 0 --version
+has out '^logfile [0-9]'
+
+absent x y z
+
+# ---- What is no log ------------------------------------------------------------------------------
+
+# read_fails COMMAND PATH REASON
+read_fails() {
+    if [ "$1" = salvage ]; then
+        run 3 salvage "$2" copy
+    else
+        run 3 "$1" "$2"
+    fi
+    one_line_error "^logfile: $2: $3"
+}
+
+echo 'no log at all' >text
+ln -s log link
+mkfifo fifo
+mkdir directory
+for command in cat verify stat dump salvage; do
+    read_fails $command missing 'No such file'
+    read_fails $command text 'not a log'
+    read_fails $command link 'path is a symbolic link'
+    read_fails $command fifo 'not a regular file'
+    read_fails $command directory 'path is a directory'
+done
+for path in text link fifo directory; do
+    run 3 append $path
+    one_line_error "$path: "
+done
+absent copy missing
+checks=$((checks + 1))
+[ "$(cat text)" = 'no log at all' ] || fail "a command changed what is no log"
+
+# ---- append and cat ------------------------------------------------------------------------------
+
+append log 'one\n\nnul \000 byte\nwithout newline'
+printf 'one\n\nnul \000 byte\nwithout newline\n' >expected
+run 0 cat log
+same out expected
+silent err
+printf 'onenul \000 bytewithout newline' >expected
+run 0 cat --raw log
+same out expected
+
+append empty ''
+run 0 cat empty
+silent out
+run 0 verify empty
+has out '^empty: clean: 0 records'
+append lines '\n\n\n'
+run 0 cat lines
+printf '\n\n\n' >expected
+same out expected
+
+printf 'five\nsix\n' >in
+run 0 append -v log
+has out '^2 records, first LSN [0-9]*, last LSN [0-9]*$'
+first=$(sed 's/.*first LSN \([0-9]*\),.*/\1/' out)
+last=$(sed 's/.*last LSN \([0-9]*\)$/\1/' out)
+: >in
+run 0 append --verbose log
+has out '^0 records$'
+printf 'five\nsix\n' >expected
+run 0 cat --from "$first" log
+same out expected
+printf 'six\n' >expected
+run 0 cat log --from "$last"
+same out expected
+run 0 cat --from=$((first + 1)) log
+same out expected
+run 0 cat --from=99999999 log
+silent out
+run 3 cat --from=1 log
+one_line_error 'below the oldest record'
+
+# Many lines of many sizes, so that lines lie across every kind of boundary.
+awk 'BEGIN { for (i = 0; i < 20000; i++) { printf "%d ", i
+    for (n = i * 7919 % 211; n > 0; n--) printf "x"
+    printf "\n" } }' >in
+run 0 append many
+cp in expected
+: >in
+run 0 cat many
+same out expected
+run 0 verify many
+has out '^many: clean: 20000 records'
+
+# The default slot takes a little less than 8 MiB.
+{
+    echo before
+    head -c 9000000 /dev/zero | tr '\0' x
+    echo
+    echo after
+} >in
+run 3 append long
+one_line_error '^logfile: long: line 2: longer than a record'
+echo before >expected
+run 0 cat long
+same out expected
+run 0 verify long
+{
+    echo short
+    head -c 8000000 /dev/zero | tr '\0' y
+    echo
+    head -c 8000000 /dev/zero | tr '\0' z
+} >in
+run 0 append large
+{ cat in && echo; } >expected
+: >in
+run 0 cat large
+same out expected
+
+# Input that cannot be read.
+checks=$((checks + 1))
+"$LOGFILE" append unread <directory >out 2>err
+[ $? -eq 3 ] || fail "append from a directory"
+one_line_error '^logfile: standard input: line 1: Is a directory'
+checks=$((checks + 1))
+"$LOGFILE" append unread <&- >out 2>err
+[ $? -eq 3 ] || fail "append from a closed descriptor"
+run 0 verify unread
+
+# ---- Standard output that fails ------------------------------------------------------------------
+
+for command in cat stat dump verify --help --version; do
+    checks=$((checks + 1))
+    if [ -w /dev/full ]; then
+        "$LOGFILE" $command log >/dev/full 2>err
+        [ $? -eq 3 ] || fail "$command to a full device: not 3"
+        has err '^logfile: cannot write to standard output: No space left'
+    fi
+    "$LOGFILE" $command log >&- 2>err
+    [ $? -eq 3 ] || fail "$command to a closed descriptor: not 3"
+done
+for command in cat 'dump --records'; do
+    checks=$((checks + 1))
+    # shellcheck disable=SC2086
+    {
+        "$LOGFILE" $command many 2>err
+        echo $? >code
+    } | head -n 1 >out
+    [ "$(cat code)" = 3 ] || fail "$command to a closed pipe: exit $(cat code)"
+    has err 'Broken pipe'
+done
+# A limit on file sizes is an error, not a signal.
+checks=$((checks + 1))
+(ulimit -f 8 && exec "$LOGFILE" cat many) >limited 2>err
+[ $? -eq 3 ] || fail "cat past the limit on file sizes: not 3"
+has err 'File too large'
+checks=$((checks + 1))
+echo unseen | "$LOGFILE" append log >&- 2>err || fail "append without standard output"
+run 0 cat log
+has out '^unseen$'
+
+# ---- stat and dump -------------------------------------------------------------------------------
+
+append small 'a\nbb\n'
+append small 'ccc\n'
+run 0 stat small
+for line in "size: $(wc -c <small)" 'version: 1' 'slot_bytes: 8388608' 'first_lsn: 16384' \
+    'oldest_lsn: 16384' "end_lsn: $(wc -c <small)" 'records: 3' 'payload_bytes: 6' \
+    'incarnation: 2' 'damages: 0' 'verdict: clean' 'id: [0-9a-f]\{32\}'; do
+    has out "^$line\$"
+done
+run 0 dump small
+has out '^block 0: file header, checksum ok, version 1,'
+has out '^block 3: trim mark, checksum ok,'
+has out '^epoch 1: lsn 16384, incarnation 1, flags OPEN, records 0, length 64, promise 16384, '
+has out 'incarnation 2, flags CLOSE, .* checksum ok$'
+has out "^end: LSN $(wc -c <small), clean\$"
+checks=$((checks + 1))
+[ "$(grep -c '^epoch' out)" = "$(key small epochs)" ] || fail "dump and stat count epochs differently"
+run 0 dump --records small
+has out '^  record: lsn 20544, DATA, size 1$'
+checks=$((checks + 1))
+[ "$(grep -c '^  record' out)" -eq 3 ] || fail "dump --records: not three"
+
+# ---- verify --------------------------------------------------------------------------------------
+
+run 0 verify small
+has out '^small: clean: 3 records'
+# A byte of each structure and of its padding, through the program; each byte, within test_verify.
+end=$(key small end_lsn)
+close=$((end - 4096))
+for at in 0 9 12 300 4095 4096 4100 8191 8192 8200 12287 12288 12310 16383 16384 16392 16400 16447 \
+    16448 20479 20480 20500 20543 20544 20548 20552 20553 $((close - 1)); do
+    cp small damaged
+    flip damaged "$at"
+    run 2 verify damaged
+    has out '^damaged: damage: LSN [0-9]* to [0-9]*: '
+    has out '^damaged: corrupt: '
+    silent err
+done
+for at in $close $((close + 8)) $((close + 63)) $((close + 64)) $((end - 1)); do
+    cp small damaged
+    flip damaged "$at"
+    run 1 verify damaged
+    has out '^damaged: torn: 3 records'
+done
+cp small torn
+truncate -s "$close" torn
+run 1 verify torn
+has out "^torn: torn: 3 records in .* ends at LSN $close\$"
+run 0 stat torn
+has out '^verdict: torn$'
+run 0 dump torn
+has out "^end: LSN $close, torn\$"
+run 0 cat torn
+printf 'a\nbb\nccc\n' >expected
+same out expected
+cp small noted
+printf 'left by a crash' >>noted
+run 0 verify noted
+has out "^noted: note: LSN $end to "
+has out '^noted: clean: 3 records'
+
+# What recovery cuts is said with --verbose, and verify is content afterwards.
+cp small recovered
+truncate -s "$close" recovered
+printf 'a crash in the middle of an epoch' >>recovered
+run 1 verify recovered
+run 0 append -v recovered
+has out "^not closed cleanly before: 33 bytes cut at LSN $close\$"
+run 0 verify recovered
+
+# ---- Damage in the middle ------------------------------------------------------------------------
+
+for word in one two three four five; do
+    append middle "$word\n"
+done
+lsn=$("$LOGFILE" dump --records middle | sed -n 's/^  record: lsn \([0-9]*\), DATA, size 5$/\1/p' |
+    head -n 1)
+epoch=$((lsn - 64))
+flip middle "$lsn"
+cp middle untouched
+run 2 verify middle
+has out "^middle: damage: LSN $epoch to $((epoch + 4096)): 1 epoch"
+has out '^middle: corrupt: 4 records'
+run 2 cat middle
+printf 'one\ntwo\n' >expected
+same out expected
+has err "^logfile: middle: corrupt: LSN $epoch to $((epoch + 4096)) cannot be read\$"
+run 2 stat middle
+has out '^verdict: corrupt$'
+has out '^damages: 1$'
+has out '^records: 4$'
+run 2 dump middle
+has out "^damage: LSN $epoch to $((epoch + 4096))\$"
+has out "^epoch [0-9]*: lsn $epoch, .*, checksum ok, not whole\$"
+checks=$((checks + 1))
+"$LOGFILE" cat middle >out 2>&1
+[ "$(tail -n 1 out | cut -c 1-15)" = 'logfile: middle' ] || fail "the message is not behind the records"
+echo six >in
+run 2 append middle
+one_line_error '^logfile: middle: .*corrupt'
+: >in
+
+# ---- salvage -------------------------------------------------------------------------------------
+
+chmod 600 middle
+run 0 salvage middle copy
+has err "^logfile: middle: corrupt: LSN $epoch to $((epoch + 4096)) cannot be read\$"
+has out '^4 records with 14 bytes copied, 1 damages skipped$'
+run 0 cat copy
+printf 'one\ntwo\nfour\nfive\n' >expected
+same out expected
+run 0 verify copy
+checks=$((checks + 1))
+[ "$(stat -c %a copy)" = 600 ] || fail "a copy that more people may read"
+same middle untouched
+# An OUTPUT that exists is left alone, also where it is the log itself.
+cp copy kept
+run 3 salvage small copy
+one_line_error 'copy: .*File exists'
+same copy kept
+run 3 salvage small small
+one_line_error 'small: .*File exists'
+run 0 verify small
+
+run 0 salvage torn copy2
+run 0 cat copy2
+printf 'a\nbb\nccc\n' >expected
+same out expected
+cp torn torn2
+echo rubbish >>torn2
+run 0 salvage torn2 copy3
+has err "^logfile: torn2: torn: 8 bytes from LSN $close on"
+# A copy has the slots of the log, so that every record fits.
+run 0 cat "$golden/sizes.log"
+cp out expected
+run 0 salvage "$golden/sizes.log" sizes
+has out '^21 records '
+run 0 cat sizes
+same out expected
+run 0 stat sizes
+has out '^slot_bytes: 8192$'
+head -c 8200 /dev/zero >in
+run 3 append sizes
+one_line_error 'sizes: line 1: longer than a record, which is 8[0-9]* bytes'
+: >in
+# Damage up to the end: there is nothing to go on with, or nothing to copy.
+append gone 'lost\n'
+flip gone 20544
+run 0 verify copy3
+run 2 salvage gone copy4
+has out '^0 records with 0 bytes copied, 1 damages skipped$'
+run 0 cat copy4
+silent out
+
+# ---- A log that is open elsewhere ----------------------------------------------------------------
+
+mkfifo input
+"$LOGFILE" append live <input >live.out 2>live.err &
+writer=$!
+exec 9>input
+printf 'first\nsecond\n' >&9
+# Submitted records become durable by themselves; then a reader sees them.
+tries=0
+until "$LOGFILE" cat live 2>/dev/null | grep -q second; do
+    tries=$((tries + 1))
+    [ $tries -lt 200 ] || break
+    sleep 0.05
+done
+run 0 cat live
+printf 'first\nsecond\n' >expected
+same out expected
+run 0 verify live
+has out '^live: note: open for appending'
+has out '^live: live: 2 records'
+run 0 stat live
+has out '^verdict: live$'
+run 3 append live
+one_line_error 'live: .*open for appending elsewhere'
+run 0 salvage live copy5
+has err 'live: open for appending'
+exec 9>&-
+wait "$writer"
+code=$?
+writer=
+checks=$((checks + 1))
+[ $code -eq 0 ] || fail "the writer: exit $code"
+run 0 verify live
+has out '^live: clean: 2 records'
+
+# ---- The embedding example -----------------------------------------------------------------------
+
+example=${LOGFILE%/*}/docs/examples/embed
+checks=$((checks + 1))
+"$example" >out 2>err || fail "the example: exit $?"
+has out 'hello'
+run 0 verify orders.log
+
+echo "$checks checks, $failures failures"
+[ $failures -eq 0 ]

@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What `logfile verify` says of damaged logs.  The function behind the command reads from memory
+ * here, so that every byte of a log can be damaged in turn.
+ */
+#include "log_image.h"
+#include "support.h"
+#include "tool/tool.h"
+
+#include <check.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK ((size_t)LF_BLOCK_BYTES)
+
+/* ---- A file in memory, read only --------------------------------------------------------------*/
+
+struct memory_file {
+    uint8_t *bytes;
+    size_t size;
+    unsigned locked_calls; /* how often it was asked whether a writer has it open, */
+    unsigned locked_times; /* and how often that is so */
+    size_t late_at;        /* 0, or a block that can be read only after the second such call */
+    uint8_t late_block[BLOCK];
+    uint64_t bad_lsn; /* reads that touch this byte fail; 0: none do */
+};
+
+static int memory_open(void *context, const char *path, unsigned flags, mode_t mode)
+{
+    (void)context, (void)path, (void)mode;
+    return (flags & LOGFILE_IO_OPEN_WRITE) != 0 ? -EROFS : 7;
+}
+
+static int memory_done(void *context, int fd)
+{
+    (void)context;
+    return fd == 7 ? 0 : -EBADF;
+}
+
+static int memory_stat(void *context, int fd, struct logfile_io_stat *out)
+{
+    const struct memory_file *file = context;
+    *out = (struct logfile_io_stat){.bytes = file->size, .kind = LOGFILE_IO_REGULAR};
+    return memory_done(context, fd);
+}
+
+static int memory_locked(void *context, int fd)
+{
+    struct memory_file *file = context;
+    if (++file->locked_calls == 2 && file->late_at != 0)
+        memcpy(file->bytes + file->late_at, file->late_block, BLOCK);
+    return fd == 7 ? file->locked_calls <= file->locked_times : -EBADF;
+}
+
+static ssize_t memory_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    const struct memory_file *file = context;
+    if (fd != 7)
+        return -EBADF;
+    if (offset >= file->size)
+        return 0;
+    if (bytes > file->size - offset)
+        bytes = file->size - offset;
+    if (file->bad_lsn != 0 && offset <= file->bad_lsn && file->bad_lsn < offset + bytes)
+        return -EIO;
+    memcpy(buffer, file->bytes + offset, bytes);
+    return (ssize_t)bytes;
+}
+
+static struct memory_file log_file;
+static char *report;
+static size_t report_bytes;
+
+/* Returns verify's exit status; `report` is what it printed. */
+static int verify(void)
+{
+    struct logfile_io io = *logfile_io_posix();
+    io.context = &log_file;
+    io.open = memory_open;
+    io.close = memory_done;
+    io.stat = memory_stat;
+    io.locked = memory_locked;
+    io.read = memory_read;
+    io.sync = memory_done;
+    io.drop_cache = memory_done;
+
+    free(report);
+    FILE *out = open_memstream(&report, &report_bytes);
+    ck_assert_ptr_nonnull(out);
+    int status = lf_tool_verify_log(&io, "log", out);
+    fclose(out);
+    return status;
+}
+
+static bool report_has(const char *text)
+{
+    return strstr(report, text) != NULL;
+}
+
+/* ---- The logs ---------------------------------------------------------------------------------*/
+
+static void append_sizes(struct logfile *log, const size_t *sizes, size_t count)
+{
+    uint8_t payload[8000];
+
+    for (size_t i = 0; i < count; i++) {
+        payload_fill(payload, sizes[i], i);
+        ck_assert_int_eq(logfile_append(log, payload, sizes[i], NULL), 0);
+    }
+}
+
+static struct logfile *open_log(void)
+{
+    struct logfile_options options = {.slot_bytes = 8192, .prepare = LOGFILE_PREPARE_NONE};
+    struct logfile *log;
+
+    ck_assert_int_eq(logfile_open(folder_path("log"), &options, &log), 0);
+    return log;
+}
+
+static void load_log(void)
+{
+    FILE *stream = fopen(folder_path("log"), "rb");
+
+    ck_assert_ptr_nonnull(stream);
+    fseek(stream, 0, SEEK_END);
+    log_file = (struct memory_file){.size = (size_t)ftell(stream)};
+    log_file.bytes = malloc(log_file.size);
+    rewind(stream);
+    ck_assert_uint_eq(fread(log_file.bytes, 1, log_file.size, stream), log_file.size);
+    fclose(stream);
+}
+
+/* A log that the library wrote, one block per epoch but for the record of 5,000 bytes. */
+static void load_small_log(unsigned incarnations)
+{
+    static const size_t sizes[] = {0, 1, 24, 5000};
+
+    for (unsigned i = 0; i < incarnations; i++) {
+        struct logfile *log = open_log();
+        append_sizes(log, sizes, sizeof(sizes) / sizeof(sizes[0]));
+        ck_assert_int_eq(logfile_close(log), 0);
+    }
+    load_log();
+}
+
+static void take_image(struct log_image *image)
+{
+    log_file = (struct memory_file){.bytes = malloc(image->size), .size = image->size};
+    memcpy(log_file.bytes, image->bytes, image->size);
+    log_image_free(image);
+}
+
+static void setup(void)
+{
+    enter_folder();
+}
+
+static void teardown(void)
+{
+    free(log_file.bytes);
+    free(report);
+    report = NULL;
+    leave_folder();
+}
+
+/* ---- One byte at a time -----------------------------------------------------------------------*/
+
+static int verify_flipped(size_t at, uint8_t mask)
+{
+    log_file.bytes[at] ^= mask;
+    int status = verify();
+    log_file.bytes[at] ^= mask;
+    return status;
+}
+
+static void check_every_byte(uint8_t mask)
+{
+    size_t stride = scaled(5, 1, 1);
+    size_t close_at = log_file.size - BLOCK;
+
+    for (size_t at = 0; at < close_at; at += stride)
+        ck_assert_msg(verify_flipped(at, mask) == LF_TOOL_CORRUPT, "byte %zu with %02x flipped: %s",
+                      at, mask, report);
+    for (size_t at = close_at; at < log_file.size; at += stride) {
+        int status = verify_flipped(at, mask);
+        ck_assert_msg(status == LF_TOOL_TORN || status == LF_TOOL_CORRUPT,
+                      "byte %zu of the CLOSE epoch with %02x flipped: %s", at - close_at, mask,
+                      report);
+    }
+    ck_assert_int_eq(verify(), LF_TOOL_OK);
+}
+
+START_TEST(each_flipped_byte_is_noticed)
+{
+    static const uint8_t masks[] = {0xff, 0x01, 0x80};
+
+    load_small_log(1);
+    ck_assert_int_eq(verify(), LF_TOOL_OK);
+    ck_assert(report_has("log: clean: 4 records in 6 epochs"));
+    check_every_byte(masks[_i]);
+}
+END_TEST
+
+START_TEST(each_flipped_byte_of_a_log_opened_twice_is_noticed)
+{
+    load_small_log(2);
+    check_every_byte(0x10);
+}
+END_TEST
+
+/* ---- Larger damage ----------------------------------------------------------------------------*/
+
+/* A sector of a closed log that goes back to zeros, as when a disk forgets a write. */
+START_TEST(each_lost_sector_is_noticed)
+{
+    static const uint8_t zeros[512];
+
+    load_small_log(1);
+    for (size_t at = 0; at < log_file.size; at += sizeof(zeros)) {
+        uint8_t saved[sizeof(zeros)];
+        memcpy(saved, log_file.bytes + at, sizeof(saved));
+        memset(log_file.bytes + at, 0, sizeof(zeros));
+        int expected = memcmp(saved, zeros, sizeof(zeros)) == 0 ? LF_TOOL_OK
+                       : at < log_file.size - BLOCK             ? LF_TOOL_CORRUPT
+                                                                : LF_TOOL_TORN;
+        ck_assert_msg(verify() == expected, "sector at %zu: %s", at, report);
+        memcpy(log_file.bytes + at, saved, sizeof(saved));
+    }
+}
+END_TEST
+
+/* A log that is cut where it had once been closed, or in the OPEN epoch behind, is the log of that
+ * time; every other length is torn, or has no room for what comes before the first epoch. */
+START_TEST(each_truncation_is_noticed)
+{
+    load_small_log(2);
+    size_t stride = scaled(127, 1, 1);
+    size_t whole = log_file.size;
+    size_t once = LF_FIRST_LSN + (whole - LF_FIRST_LSN) / 2;
+
+    for (log_file.size = LF_FIRST_LSN; log_file.size < whole; log_file.size += stride)
+        ck_assert_msg(
+            verify() ==
+                (log_file.size >= once && log_file.size < once + BLOCK ? LF_TOOL_OK : LF_TOOL_TORN),
+            "%zu bytes: %s", log_file.size, report);
+    for (log_file.size = 1; log_file.size < LF_FIRST_LSN; log_file.size += 97)
+        ck_assert_msg(verify() >= LF_TOOL_CORRUPT, "%zu bytes: %s", log_file.size, report);
+}
+END_TEST
+
+START_TEST(exchanged_epochs_are_noticed)
+{
+    uint8_t saved[BLOCK];
+
+    load_small_log(1);
+    uint8_t *first = log_file.bytes + LF_FIRST_LSN + BLOCK;
+    uint8_t *second = first + BLOCK;
+    memcpy(saved, first, BLOCK);
+    memcpy(first, second, BLOCK);
+    memcpy(second, saved, BLOCK);
+    ck_assert_int_eq(verify(), LF_TOOL_CORRUPT);
+}
+END_TEST
+
+static void damage(uint64_t lsn)
+{
+    log_file.bytes[lsn] ^= 0x55;
+}
+
+START_TEST(each_damage_is_named_with_its_range)
+{
+    load_small_log(1);
+    damage(LF_FIRST_LSN + BLOCK);     /* epoch 2, of one block */
+    damage(LF_FIRST_LSN + 4 * BLOCK); /* epoch 5, of two */
+    ck_assert_int_eq(verify(), LF_TOOL_CORRUPT);
+    ck_assert(report_has("log: damage: LSN 20480 to 24576: 1 epoch"));
+    ck_assert(report_has("log: damage: LSN 32768 to 40960: 1 epoch"));
+    ck_assert(report_has("log: corrupt: 2 records in 4 epochs"));
+}
+END_TEST
+
+START_TEST(damage_up_to_the_end_is_named)
+{
+    load_small_log(1);
+    damage(LF_FIRST_LSN + BLOCK + LF_EPOCH_HEADER_BYTES); /* a record of epoch 2 */
+    damage(LF_FIRST_LSN + 2 * BLOCK + 4000);              /* padding of epoch 3 */
+    damage(LF_FIRST_LSN + 3 * BLOCK + 4000);              /* and of 4, */
+    damage(LF_FIRST_LSN + 4 * BLOCK + 8000);              /* 5, */
+    damage(LF_FIRST_LSN + 6 * BLOCK + 4000);              /* and the CLOSE epoch */
+    ck_assert_int_eq(verify(), LF_TOOL_CORRUPT);
+    ck_assert(report_has("log: damage: LSN 20480 to 40960: no whole epoch follows"));
+}
+END_TEST
+
+/* ---- The blocks before the first epoch --------------------------------------------------------*/
+
+START_TEST(one_damaged_copy_is_named)
+{
+    static const char *const lines[] = {
+        "log: damage: LSN 0 to 4096: first copy of the file header",
+        "log: damage: LSN 4096 to 8192: second copy of the file header",
+        "log: damage: LSN 8192 to 12288: first copy of the trim mark",
+        "log: damage: LSN 12288 to 16384: second copy of the trim mark",
+    };
+
+    load_small_log(1);
+    damage((uint64_t)_i * BLOCK + 1000);
+    ck_assert_int_eq(verify(), LF_TOOL_CORRUPT);
+    ck_assert(report_has(lines[_i]));
+    ck_assert(report_has("log: corrupt: 4 records in 6 epochs"));
+}
+END_TEST
+
+START_TEST(two_damaged_copies_are_corrupt)
+{
+    load_small_log(1);
+    damage(2 * BLOCK);
+    damage(3 * BLOCK);
+    ck_assert_int_eq(verify(), LF_TOOL_CORRUPT);
+    ck_assert(report_has("first copy of the trim mark"));
+    ck_assert(report_has("second copy of the trim mark"));
+    damage(100);
+    damage(BLOCK + 100);
+    ck_assert_int_eq(verify(), LF_TOOL_CORRUPT);
+    ck_assert(report_has("second copy of the file header"));
+    ck_assert(!report_has("trim mark"));
+}
+END_TEST
+
+START_TEST(a_header_of_another_log_is_corrupt)
+{
+    struct log_image other;
+
+    load_small_log(1);
+    log_image_new(&other, 8192, 3);
+    memcpy(log_file.bytes + BLOCK, other.bytes, BLOCK);
+    log_image_free(&other);
+    ck_assert_int_eq(verify(), LF_TOOL_CORRUPT);
+    ck_assert(report_has("contradict each other"));
+}
+END_TEST
+
+START_TEST(trim_marks_that_disagree_are_corrupt)
+{
+    load_small_log(1);
+    const struct lf_file_header *header = (const void *)log_file.bytes;
+    struct lf_trim_mark *first = (void *)(log_file.bytes + 2 * BLOCK);
+    const struct lf_trim_mark *second = (const void *)(log_file.bytes + 3 * BLOCK);
+    first->sequence = second->sequence;
+    first->epoch = second->epoch + 1;
+    lf_trim_mark_seal(first, lf_log_seed(header));
+    ck_assert_int_eq(verify(), LF_TOOL_CORRUPT);
+    ck_assert(report_has("log: damage: LSN 8192 to 16384: trim marks that contradict each other"));
+}
+END_TEST
+
+/* ---- Not damage -------------------------------------------------------------------------------*/
+
+START_TEST(bytes_behind_the_close_are_noted)
+{
+    load_small_log(1);
+    size_t end = log_file.size;
+    log_file.size += 3 * BLOCK;
+    log_file.bytes = realloc(log_file.bytes, log_file.size);
+    memset(log_file.bytes + end, 0, 3 * BLOCK);
+    ck_assert_int_eq(verify(), LF_TOOL_OK);
+    ck_assert(!report_has("note"));
+    log_file.bytes[end + BLOCK + 5] = 1;
+    ck_assert_int_eq(verify(), LF_TOOL_OK);
+    ck_assert(report_has("log: note: LSN 45056 to 53248"));
+    ck_assert(report_has("log: clean: 4 records"));
+}
+END_TEST
+
+START_TEST(a_log_without_close_is_torn)
+{
+    load_small_log(1);
+    log_file.size -= BLOCK;
+    ck_assert_int_eq(verify(), LF_TOOL_TORN);
+    ck_assert(report_has("log: torn: 4 records in 5 epochs, the last ends at LSN 40960"));
+    ck_assert(!report_has("note"));
+}
+END_TEST
+
+START_TEST(a_trimmed_log_with_padding_records_is_clean)
+{
+    struct log_image image;
+
+    log_image_new(&image, 8192, 1);
+    log_image_open(&image);
+    log_image_record(&image, "gone", 4);
+    log_image_seal(&image);
+    log_image_record(&image, "kept", 4);
+    log_image_pad(&image, 40);
+    uint64_t kept_lsn = log_image_seal(&image);
+    log_image_close(&image);
+    log_image_trim(&image, kept_lsn);
+    take_image(&image);
+    ck_assert_int_eq(verify(), LF_TOOL_OK);
+    ck_assert(report_has("log: clean: 1 records in 2 epochs"));
+}
+END_TEST
+
+START_TEST(a_live_log_is_checked_up_to_its_end)
+{
+    load_small_log(1);
+    log_file.locked_times = UINT_MAX;
+    log_file.size -= BLOCK;
+    ck_assert_int_eq(verify(), LF_TOOL_OK);
+    ck_assert(report_has("log: note: open for appending; checked up to LSN 40960"));
+    ck_assert(report_has("log: live: 4 records in 5 epochs"));
+}
+END_TEST
+
+START_TEST(damage_in_a_live_log_is_corrupt)
+{
+    load_small_log(1);
+    log_file.locked_times = UINT_MAX;
+    damage(LF_FIRST_LSN + 2 * BLOCK);
+    ck_assert_int_eq(verify(), LF_TOOL_CORRUPT);
+    ck_assert(report_has("log: damage: LSN 24576 to 28672"));
+}
+END_TEST
+
+static void make_late(size_t at)
+{
+    log_file.late_at = at;
+    memcpy(log_file.late_block, log_file.bytes + at, BLOCK);
+    memset(log_file.bytes + at, 0, BLOCK);
+}
+
+/* What the scanner read before the writer wrote it looks like damage when later epochs are there. */
+START_TEST(what_a_writer_writes_meanwhile_is_no_damage)
+{
+    load_small_log(1);
+    log_file.locked_times = UINT_MAX;
+    make_late(LF_FIRST_LSN + 2 * BLOCK);
+    ck_assert_int_eq(verify(), LF_TOOL_OK);
+    ck_assert(report_has("log: live: 4 records in 6 epochs"));
+    ck_assert(!report_has("damage"));
+}
+END_TEST
+
+START_TEST(a_log_that_is_closed_meanwhile_is_clean)
+{
+    load_small_log(1);
+    log_file.locked_times = 1;
+    make_late(log_file.size - BLOCK);
+    ck_assert_int_eq(verify(), LF_TOOL_OK);
+    ck_assert(report_has("log: clean: 4 records in 6 epochs"));
+}
+END_TEST
+
+/* ---- Not readable -----------------------------------------------------------------------------*/
+
+START_TEST(a_read_error_is_no_verdict)
+{
+    load_small_log(1);
+    for (log_file.bad_lsn = 1; log_file.bad_lsn < log_file.size; log_file.bad_lsn += BLOCK)
+        ck_assert_msg(verify() == LF_TOOL_FAILED, "byte %d: %s", (int)log_file.bad_lsn, report);
+}
+END_TEST
+
+START_TEST(what_is_no_log_is_unreadable)
+{
+    log_file = (struct memory_file){.bytes = calloc(8, BLOCK), .size = 8 * BLOCK};
+    ck_assert_int_eq(verify(), LF_TOOL_FAILED);
+    memset(log_file.bytes, 'x', log_file.size);
+    ck_assert_int_eq(verify(), LF_TOOL_FAILED);
+    log_file.size = 0;
+    ck_assert_int_eq(verify(), LF_TOOL_FAILED);
+}
+END_TEST
+
+static TCase *new_case(const char *name)
+{
+    TCase *tcase = tcase_create(name);
+
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 300);
+    return tcase;
+}
+
+static TCase *damage_case(void)
+{
+    TCase *tcase = new_case("damage");
+
+    tcase_add_loop_test(tcase, each_flipped_byte_is_noticed, 0, 3);
+    tcase_add_test(tcase, each_flipped_byte_of_a_log_opened_twice_is_noticed);
+    tcase_add_test(tcase, each_lost_sector_is_noticed);
+    tcase_add_test(tcase, each_truncation_is_noticed);
+    tcase_add_test(tcase, exchanged_epochs_are_noticed);
+    tcase_add_test(tcase, each_damage_is_named_with_its_range);
+    tcase_add_test(tcase, damage_up_to_the_end_is_named);
+    tcase_add_loop_test(tcase, one_damaged_copy_is_named, 0, 4);
+    tcase_add_test(tcase, two_damaged_copies_are_corrupt);
+    tcase_add_test(tcase, a_header_of_another_log_is_corrupt);
+    tcase_add_test(tcase, trim_marks_that_disagree_are_corrupt);
+    return tcase;
+}
+
+static TCase *no_damage_case(void)
+{
+    TCase *tcase = new_case("no damage");
+
+    tcase_add_test(tcase, bytes_behind_the_close_are_noted);
+    tcase_add_test(tcase, a_log_without_close_is_torn);
+    tcase_add_test(tcase, a_trimmed_log_with_padding_records_is_clean);
+    tcase_add_test(tcase, a_live_log_is_checked_up_to_its_end);
+    tcase_add_test(tcase, damage_in_a_live_log_is_corrupt);
+    tcase_add_test(tcase, what_a_writer_writes_meanwhile_is_no_damage);
+    tcase_add_test(tcase, a_log_that_is_closed_meanwhile_is_clean);
+    tcase_add_test(tcase, a_read_error_is_no_verdict);
+    tcase_add_test(tcase, what_is_no_log_is_unreadable);
+    return tcase;
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("verify");
+    suite_add_tcase(suite, damage_case());
+    suite_add_tcase(suite, no_damage_case());
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* Event counts: no wake-up is lost, deadlines end waits, nobody sleeps on a stale key. */
+#include "support.h"
+#include "waiter.h"
+
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+START_TEST(stale_key_does_not_sleep)
+{
+    struct lf_waiter waiter = {0};
+    uint32_t key = lf_waiter_key(&waiter);
+
+    ck_assert(!lf_waiter_wake(&waiter));
+    ck_assert_int_eq(lf_waiter_sleep(&waiter, key, NULL), 0);
+    ck_assert(lf_waiter_spin(&waiter, key, UINT64_MAX));
+}
+END_TEST
+
+START_TEST(deadline_ends_a_sleep)
+{
+    struct lf_waiter waiter = {0};
+    struct timespec past = deadline_in_ms(-1000), soon = deadline_in_ms(30);
+    uint64_t begin_ns = now_ns();
+
+    ck_assert_int_eq(lf_waiter_sleep(&waiter, lf_waiter_key(&waiter), &past), -ETIMEDOUT);
+    ck_assert_int_eq(lf_waiter_sleep(&waiter, lf_waiter_key(&waiter), &soon), -ETIMEDOUT);
+    ck_assert_uint_ge(now_ns() - begin_ns, 29000000);
+    ck_assert(!lf_waiter_spin(&waiter, lf_waiter_key(&waiter), 1000));
+}
+END_TEST
+
+/* The counter wraps inside its 31 bits and never touches the sleepers bit. */
+START_TEST(counter_wraps)
+{
+    struct lf_waiter waiter = {UINT32_MAX - 1};
+    uint32_t key = lf_waiter_key(&waiter);
+
+    lf_waiter_wake(&waiter);
+    ck_assert_uint_eq(waiter.word, 0);
+    ck_assert_int_eq(lf_waiter_sleep(&waiter, key, NULL), 0);
+}
+END_TEST
+
+START_TEST(time_left)
+{
+    struct timespec past = deadline_in_ms(-5), far = {.tv_sec = INT64_MAX};
+    struct timespec soon = deadline_in_ms(5000), made = lf_timespec(3000000007u);
+
+    ck_assert_uint_eq(lf_ns_until(&past), 0);
+    ck_assert_uint_eq(lf_ns_until(&far), UINT64_MAX);
+    ck_assert_uint_le(lf_ns_until(&soon), 5000000000u);
+    ck_assert_uint_ge(lf_ns_until(&soon), 4000000000u);
+    ck_assert_int_eq(made.tv_sec, 3);
+    ck_assert_int_eq(made.tv_nsec, 7);
+}
+END_TEST
+
+/* Two threads hand a number to and fro, sleeping without a deadline for every turn: one lost
+ * wake-up, and the watchdog ends the test. */
+#define TURNS scaled(2000, 20000, 1000000)
+
+static struct lf_waiter turned;
+static uint64_t turn;
+
+static void take_turns(uint64_t parity)
+{
+    for (uint64_t mine = parity; mine < TURNS; mine += 2) {
+        for (;;) {
+            uint32_t key = lf_waiter_key(&turned);
+            if (lf_load_acquire_64(&turn) == mine)
+                break;
+            lf_waiter_sleep(&turned, key, NULL);
+        }
+        lf_store_release_64(&turn, mine + 1);
+        lf_waiter_wake(&turned);
+    }
+}
+
+static void *partner_main(void *arg)
+{
+    (void)arg;
+    take_turns(1);
+    return NULL;
+}
+
+START_TEST(no_wake_up_is_lost)
+{
+    pthread_t partner;
+
+    watchdog_start(120, "a wake-up was lost");
+    ck_assert_int_eq(pthread_create(&partner, NULL, partner_main, NULL), 0);
+    take_turns(0);
+    pthread_join(partner, NULL);
+    watchdog_stop();
+    ck_assert_uint_eq(turn, TURNS);
+}
+END_TEST
+
+/* Many sleepers, one wake. */
+static uint32_t released, awake;
+
+static void *sleeper_main(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        uint32_t key = lf_waiter_key(&turned);
+        if (lf_load_acquire_32(&released))
+            break;
+        lf_waiter_sleep(&turned, key, NULL);
+    }
+    lf_fetch_add_relaxed_32(&awake, 1);
+    return NULL;
+}
+
+START_TEST(one_wake_wakes_all)
+{
+    pthread_t threads[16];
+
+    watchdog_start(120, "a sleeper was not woken");
+    for (int i = 0; i < 16; i++)
+        pthread_create(&threads[i], NULL, sleeper_main, NULL);
+    sleep_us(20000);
+    lf_store_release_32(&released, 1);
+    lf_waiter_wake(&turned);
+    for (int i = 0; i < 16; i++)
+        pthread_join(threads[i], NULL);
+    watchdog_stop();
+    ck_assert_uint_eq(awake, 16);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("waiter");
+    TCase *tcase = tcase_create("waiter");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tcase, 180);
+    tcase_add_test(tcase, stale_key_does_not_sleep);
+    tcase_add_test(tcase, deadline_ends_a_sleep);
+    tcase_add_test(tcase, counter_wraps);
+    tcase_add_test(tcase, time_left);
+    tcase_add_test(tcase, no_wake_up_is_lost);
+    tcase_add_test(tcase, one_wake_wakes_all);
+    suite_add_tcase(suite, tcase);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -70,7 +70,7 @@ void bench_machine_describe(hwloc_topology_t topology, struct bench_machine *mac
     machine->memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* ---- The file system: the mount that holds a folder --------------------------------------------- */
+/* ---- The file system: the mount that holds a folder ------------------------------------------ */
 
 /* mountinfo writes blanks and backslashes as \ooo. */
 static void decode_octal(char *text)
@@ -139,7 +139,7 @@ static bool find_mount(const char *path, struct mount_line *best)
     return best_length > 0;
 }
 
-/* ---- The disk behind it ------------------------------------------------------------------------ */
+/* ---- The disk behind it ---------------------------------------------------------------------- */
 
 /* A partition has no queue of its own; its disk is the folder above. */
 static void read_attribute(dev_t device, const char *attribute, char *line, size_t bytes)
@@ -173,7 +173,7 @@ static void describe_disk(dev_t device, struct bench_disk *disk)
         disk->rotational = rotational[0] == '1';
 }
 
-/* ---- Both ------------------------------------------------------------------------------------------ */
+/* ---- Both ------------------------------------------------------------------------------------ */
 
 /* In a chroot the mount is often out of sight; then the kernel's number of the type must do. */
 static const char *type_by_number(const char *dir)

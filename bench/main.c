@@ -53,7 +53,7 @@ static int refuse(const char *message)
     return EXIT_REFUSED;
 }
 
-/* ---- One run -------------------------------------------------------------------------------------- */
+/* ---- One run --------------------------------------------------------------------------------- */
 
 /* Ends all that the removed log still costs the file system, so that the next run does not pay. */
 static void remove_log(const struct bench *bench)
@@ -80,26 +80,31 @@ static int run_in_memory(struct bench *bench, struct bench_run *run, struct benc
     return status;
 }
 
-static int run_in_file(struct bench *bench, struct bench_run *run, struct bench_result *result)
+/* 0, also when a signal ended it early, or -1: what is in the log is not what was written. */
+static int read_log_back(struct bench *bench, const struct bench_run *run,
+                         struct bench_result *result)
 {
     char mismatch[MESSAGE_BYTES / 2];
+    int status = bench_readback(run, bench->written, mismatch, sizeof mismatch);
+    if (status < 0)
+        snprintf(bench->message, sizeof bench->message,
+                 "READ-BACK MISMATCH: %s (the log is kept: %.400s)", mismatch, run->path);
+    result->interrupted |= status > 0;
+    return status < 0 ? -1 : 0;
+}
+
+static int run_in_file(struct bench *bench, struct bench_run *run, struct bench_result *result)
+{
+    bool is_evidence = false;
     run->path = bench->log_path;
     bench_signals_guard(bench->log_path);
     int status = bench_run(run, result, bench->written, bench->message, sizeof bench->message);
     if (status == 0) {
-        status = bench_readback(bench->log_path, &bench->payload, bench->written, run->writers,
-                                mismatch, sizeof mismatch);
-        if (status == 1) {
-            result->interrupted = true;
-            status = 0;
-        } else if (status != 0) {
-            snprintf(bench->message, sizeof bench->message,
-                     "READ-BACK MISMATCH: %s (the log is kept: %.400s)", mismatch, bench->log_path);
-            bench_signals_guard(NULL);
-            return status;
-        }
+        status = read_log_back(bench, run, result);
+        is_evidence = status != 0;
     }
-    remove_log(bench);
+    if (!is_evidence)
+        remove_log(bench);
     bench_signals_guard(NULL);
     return status;
 }
@@ -143,7 +148,7 @@ static int run_one(struct bench *bench, const struct bench_run_id *id, struct be
     return -1;
 }
 
-/* ---- All runs --------------------------------------------------------------------------------------- */
+/* ---- All runs -------------------------------------------------------------------------------- */
 
 static int run_round(struct bench *bench, unsigned round)
 {
@@ -174,7 +179,7 @@ static int run_all(struct bench *bench)
     return status;
 }
 
-/* ---- Before and after -------------------------------------------------------------------------------- */
+/* ---- Before and after ------------------------------------------------------------------------ */
 
 static void name_log(struct bench *bench)
 {

@@ -353,7 +353,7 @@ static int parse_json(const struct argument *argument)
     return 0;
 }
 
-/* ---- The list of options ---------------------------------------------------------------------- */
+/* ---- The list of options --------------------------------------------------------------------- */
 
 /* An option either has a parser, or is a choice of `names` that is stored at `offset`. */
 struct option_spec {
@@ -423,7 +423,7 @@ static int parse_option(const struct option_spec *spec, const struct argument *a
     return 0;
 }
 
-/* ---- What does not go together ----------------------------------------------------------------- */
+/* ---- What does not go together --------------------------------------------------------------- */
 
 static int refuse_pair(struct argument *argument, unsigned option, const char *why)
 {
@@ -476,7 +476,7 @@ static const struct bench_options defaults = {
     .dir = ".",
 };
 
-/* ---- The command line --------------------------------------------------------------------------- */
+/* ---- The command line ------------------------------------------------------------------------ */
 
 static void fill_long_options(struct option *long_options)
 {

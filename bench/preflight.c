@@ -38,7 +38,7 @@ static int refuse(const struct verdict *verdict, const char *format, ...)
     return -1;
 }
 
-/* ---- What the library takes -------------------------------------------------------------------- */
+/* ---- What the library takes ------------------------------------------------------------------ */
 
 static int refuse_library(const struct verdict *verdict, const struct bench_options *options,
                           int error, const char *report)
@@ -89,7 +89,7 @@ static int check_library(const struct verdict *verdict, const struct bench_optio
     return 0;
 }
 
-/* ---- What the machine has ------------------------------------------------------------------------ */
+/* ---- What the machine has -------------------------------------------------------------------- */
 
 static unsigned most_writers(const struct bench_options *options)
 {
@@ -126,7 +126,7 @@ static int check_pinning(const struct verdict *verdict, const struct bench_optio
     return 0;
 }
 
-/* ---- Where the log goes --------------------------------------------------------------------------- */
+/* ---- Where the log goes ---------------------------------------------------------------------- */
 
 static int check_writable(const struct verdict *verdict, const struct bench_options *options)
 {

@@ -101,17 +101,18 @@ static int check_tail(const struct readback *readback, struct logfile_reader *re
     return 0;
 }
 
-int bench_readback(const char *path, const struct bench_payload *payload,
-                   const struct bench_written *written, unsigned writers, char *message,
+int bench_readback(const struct bench_run *run, const struct bench_written *written, char *message,
                    size_t message_bytes)
 {
-    struct readback readback = {
-        .payload = payload, .writers = writers, .message = message, .message_bytes = message_bytes};
+    struct readback readback = {.payload = run->payload,
+                                .writers = run->writers,
+                                .message = message,
+                                .message_bytes = message_bytes};
     struct logfile_reader *reader = NULL;
-    readback.next = calloc(writers, sizeof *readback.next);
+    readback.next = calloc(run->writers, sizeof *readback.next);
     if (readback.next == NULL)
         return mismatch(&readback, "out of memory");
-    int error = logfile_reader_open(path, 0, &reader);
+    int error = logfile_reader_open(run->path, 0, &reader);
     int status = error == 0 ? check_all_records(&readback, reader)
                             : mismatch(&readback, "opening it: %s", logfile_strerror(error));
     if (status == 0)

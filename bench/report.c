@@ -31,7 +31,7 @@ char *bench_format_number(char *text, double value)
     return text;
 }
 
-/* ---- What was measured, and on what -------------------------------------------------------------- */
+/* ---- What was measured, and on what ---------------------------------------------------------- */
 
 static void print_amount(FILE *out, const struct bench_options *options)
 {
@@ -109,7 +109,7 @@ static void print_warnings(FILE *out, const struct bench_options *options)
         fputs("payloads are not checksummed (--checksum header)\n", out);
 }
 
-/* ---- The table --------------------------------------------------------------------------------------- */
+/* ---- The table ------------------------------------------------------------------------------- */
 
 static double p50_us(const struct bench_result *result)
 {

@@ -42,7 +42,7 @@ struct session {
     bool has_after;
 };
 
-/* ---- Starting and ending them -------------------------------------------------------------------- */
+/* ---- Starting and ending them ---------------------------------------------------------------- */
 
 static int start_writers(struct session *session)
 {
@@ -121,7 +121,7 @@ static void session_free(struct session *session)
     pthread_mutex_destroy(&session->task.gate.lock);
 }
 
-/* ---- The main thread while they run --------------------------------------------------------------- */
+/* ---- The main thread while they run ---------------------------------------------------------- */
 
 static uint64_t cpu_us_so_far(void)
 {
@@ -251,7 +251,7 @@ static void supervise(struct session *session)
         note_usage(session, &session->after, &session->has_after);
 }
 
-/* ---- What it came to -------------------------------------------------------------------------------- */
+/* ---- What it came to ------------------------------------------------------------------------- */
 
 static uint64_t last_end_ns(const struct session *session)
 {

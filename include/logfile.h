@@ -197,7 +197,7 @@ struct logfile_options {
     mode_t mode;            /* permissions of a file that is created; 0: 0644, less the umask */
     size_t slot_bytes;      /* one buffer; power of two, 8 KiB to 64 MiB; 0: 8 MiB.  A log keeps the
                             slot_bytes that it was created with; another value is -EINVAL */
-    unsigned slot_count;    /* buffers; power of two, 2 to 64; 0: 4 */
+    unsigned slot_count;    /* buffers; power of two, 2 to 64; 0: 2 */
     uint64_t prepare_bytes; /* how far ahead blocks are prepared, 0: 64 MiB; at least two slots are
                                always allocated ahead */
     uint64_t segment_bytes; /* a directory of segments; not in this version: 0, else -ENOSYS */

@@ -20,6 +20,12 @@ static void note_epoch(struct logfile *log, uint64_t end, uint32_t records)
     lf_histogram_add(&log->stats.records_per_epoch, records);
 }
 
+/* What the epoch's header may promise: a log that never syncs promises nothing. */
+static uint64_t promise_of(const struct logfile *log)
+{
+    return log->options.sync == LOGFILE_SYNC_NONE ? 0 : lf_durable_lsn(log);
+}
+
 int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,
                     uint32_t flags)
 {
@@ -29,7 +35,7 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
 
     if (log->options.checksum == LOGFILE_CHECKSUM_HEADER)
         flags |= LF_EPOCH_HEADER_CHECKSUM;
-    bytes = lf_chain_seal(&log->chain, buffer, end, records, flags, lf_durable_lsn(log));
+    bytes = lf_chain_seal(&log->chain, buffer, end, records, flags, promise_of(log));
     lf_preparer_claim(&log->preparer, lsn, lsn + bytes);
     begin_ns = lf_now_ns();
     if (lf_store_commit(&log->store, buffer, bytes, lsn) != 0)

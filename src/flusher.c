@@ -8,8 +8,10 @@
 #include <signal.h>
 
 enum {
-    GATHER_PENALTY_MAX = 64,     /* flushes without a gather after one in vain */
-    PATIENCE_NS_MIN = 20 * 1000, /* about what a thread needs to wake */
+    GATHER_BYTES_MAX = 256 << 10, /* beyond, bandwidth is the limit: fill while the device writes */
+    GATHER_FLUSH_NS_MIN = 40 * 1000, /* below, a flush is over before a sleeper is back */
+    GATHER_PENALTY_MAX = 64,         /* flushes without a gather after one in vain */
+    PATIENCE_NS_MIN = 20 * 1000,     /* about what a thread needs to wake */
     PATIENCE_NS_MAX = 2 * 1000 * 1000
 };
 
@@ -84,19 +86,28 @@ static void note_gather(struct logfile *log, uint32_t target, uint32_t waiters)
     flusher->gather_pause = flusher->gather_penalty;
 }
 
-/* How many waiters the open epoch gathers: those just woken, who may come back, and those who wait
- * in it already. */
-static void plan_gather(struct logfile *log, uint32_t woken)
+/* Whether waiting for the writers of the flushed epoch to come back may pay. */
+static bool may_gather(struct logfile *log, const struct lf_sealed *flushed)
 {
     struct lf_flusher *flusher = flusher_of(log);
-    struct lf_ring *ring = ring_of(log);
-    uint32_t target = woken + lf_ring_waiters(lf_ring_slot(ring, log->chain.epoch));
 
     if (flusher->gather_pause > 0) {
         flusher->gather_pause--;
-        target = 0;
+        return false;
     }
-    if (target < 2)
+    /* Relaxed: only token holders store it. */
+    return flushed->end <= GATHER_BYTES_MAX &&
+           lf_load_relaxed_64(&log->flush_ns) >= GATHER_FLUSH_NS_MIN;
+}
+
+/* How many waiters the open epoch gathers: those about to be woken, who may come back, and those
+ * who wait in it already.  One is nobody to wait for. */
+static void plan_gather(struct logfile *log, const struct lf_sealed *flushed)
+{
+    struct lf_ring *ring = ring_of(log);
+    uint32_t target = flushed->waiters + lf_ring_waiters(lf_ring_slot(ring, log->chain.epoch));
+
+    if (target < 2 || !may_gather(log, flushed))
         target = 0;
     lf_store_release_32(&ring->gather_target, target); /* F3: pairs with is_gathering. */
 }
@@ -116,8 +127,9 @@ static void note_role(struct logfile *log)
     lf_count(is_leader ? &log->stats.inline_flushes : &log->stats.sequencer_flushes, 1);
 }
 
-/* Seals the open epoch, opens the next one, and makes the sealed one durable. */
-static void flush_open_epoch(struct logfile *log, bool open_next)
+/* Seals the open epoch, opens the next one, and makes the sealed one durable.  Returns the slot whose
+ * waiters are to be woken, or NULL. */
+static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
 {
     struct lf_ring *ring = ring_of(log);
     uint64_t epoch = log->chain.epoch;
@@ -132,15 +144,20 @@ static void flush_open_epoch(struct logfile *log, bool open_next)
     if (open_next && !has_room)
         open_pending(log, epoch + 1, base_lsn + lf_round_up(sealed.end, LF_BLOCK_BYTES));
     if (sealed.end == LF_EPOCH_HEADER_BYTES)
-        return;
+        return NULL;
 
     note_stall(log, lf_ring_collect(&sealed));
     if (lf_epoch_commit(log, sealed.slot->data, sealed.end, sealed.records, 0) != 0)
-        return; /* Everybody has been woken by lf_ring_engine_failed. */
+        return NULL; /* Everybody has been woken by lf_ring_engine_failed. */
     note_role(log);
     note_gather(log, target, sealed.waiters);
-    plan_gather(log, sealed.waiters);
-    if (lf_waiter_wake(&sealed.slot->durable))
+    plan_gather(log, &sealed);
+    return sealed.slot;
+}
+
+static void wake_waiters(struct logfile *log, struct lf_slot *slot)
+{
+    if (slot != NULL && lf_waiter_wake(&slot->durable))
         lf_count(&log->stats.wakeups, 1);
 }
 
@@ -152,7 +169,7 @@ static void finish(struct logfile *log)
 
     lf_ring_refuse(ring, LF_REFUSE_CLOSED);
     if (!has_failed(log) && !lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head))) /* R1 */
-        flush_open_epoch(log, false);
+        wake_waiters(log, flush_open_epoch(log, false));
     if (!has_failed(log))
         log->closed_cleanly = lf_epoch_commit(log, lf_ring_slot(ring, log->chain.epoch)->data,
                                               LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE) == 0;
@@ -195,19 +212,22 @@ static bool needs_service(struct logfile *log)
     return lf_head_offset_bytes(head) > LF_EPOCH_HEADER_BYTES && !is_gathering(ring, head);
 }
 
-/* One round of work, if there is any. */
-static void serve(struct logfile *log)
+/* One round of work, if there is any.  Returns the slot whose waiters are to be woken, or NULL. */
+static struct lf_slot *serve(struct logfile *log)
 {
     struct lf_ring *ring = ring_of(log);
 
     if (!needs_service(log))
-        return;
-    if (lf_load_acquire_32(&flusher_of(log)->shutdown_asked)) /* F2 */
+        return NULL;
+    if (lf_load_acquire_32(&flusher_of(log)->shutdown_asked)) { /* F2 */
         finish(log);
-    else if (lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head))) /* R1 */
+        return NULL;
+    }
+    if (lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head))) { /* R1 */
         open_pending(log, log->chain.epoch, log->chain.lsn);
-    else
-        flush_open_epoch(log, true);
+        return NULL;
+    }
+    return flush_open_epoch(log, true);
 }
 
 static bool try_token(struct lf_flusher *flusher, enum lf_token role)
@@ -266,12 +286,16 @@ static void hand_over(struct logfile *log)
 /* The calling thread holds the token as LEADER.  Cancelled here, it would take the token along. */
 static void lead(struct logfile *log, uint64_t lsn)
 {
+    struct lf_slot *flushed = NULL;
     int cancel_state;
 
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     if (lf_durable_lsn(log) <= lsn)
-        serve(log);
+        flushed = serve(log);
+    /* The successor first, or it would be scheduled behind everybody who is woken.  It may recycle
+     * the slot meanwhile: then a later epoch's waiters look once too often. */
     hand_over(log);
+    wake_waiters(log, flushed);
     pthread_setcancelstate(cancel_state, NULL);
 }
 
@@ -316,7 +340,7 @@ static void sequence(struct logfile *log)
 
     do {
         while (!is_dead(flusher) && needs_service(log))
-            serve(log);
+            wake_waiters(log, serve(log));
         if (is_dead(flusher))
             return;
         set_idle(flusher);

@@ -14,7 +14,7 @@
  *   epoch header              format.c       lf_chain_seal
  *   write + sync              store.c        lf_store_commit    pwrite + fdatasync
  *   durable                   epoch.c        lf_epoch_commit    stores the durable LSN
- *   wake                      flusher.c      flush_open_epoch   the slot's event count
+ *   wake                      flusher.c      wake_waiters       the slot's event count
  */
 #include "internal.h"
 
@@ -40,11 +40,17 @@ static bool is_valid_deadline(const struct timespec *deadline)
            (deadline->tv_sec >= 0 && deadline->tv_nsec >= 0 && deadline->tv_nsec < 1000000000);
 }
 
+/* A record must fit an empty slot. */
+static size_t record_max(const struct logfile *log)
+{
+    return log->slot_bytes - LF_EPOCH_HEADER_BYTES - LF_RECORD_HEADER_BYTES;
+}
+
 static int check_payload(const struct logfile *log, size_t size, const struct timespec *deadline)
 {
     if (!is_valid_deadline(deadline))
         return -EINVAL;
-    return size <= logfile_record_max((struct logfile *)log) ? 0 : LOGFILE_ETOOBIG;
+    return size <= record_max(log) ? 0 : LOGFILE_ETOOBIG;
 }
 
 static int append_payload(struct logfile *log, const struct lf_payload *payload,
@@ -233,9 +239,7 @@ uint64_t logfile_oldest_lsn(struct logfile *log)
 
 size_t logfile_record_max(struct logfile *log)
 {
-    if (log == NULL)
-        return 0;
-    return log->slot_bytes - LF_EPOCH_HEADER_BYTES - LF_RECORD_HEADER_BYTES;
+    return log == NULL ? 0 : record_max(log);
 }
 
 int logfile_stats(struct logfile *log, struct logfile_stats *out)

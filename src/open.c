@@ -21,7 +21,7 @@
 #include <sys/random.h>
 
 #define SLOT_BYTES_DEFAULT ((size_t)8 << 20)
-#define SLOT_COUNT_DEFAULT 4
+#define SLOT_COUNT_DEFAULT 2 /* one fills while the other is written: a third would lie idle */
 #define SLOT_COUNT_MAX 64
 #define PREPARE_BYTES_DEFAULT ((uint64_t)64 << 20)
 #define PREPARE_BYTES_MAX ((uint64_t)1 << 40)

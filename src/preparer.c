@@ -10,9 +10,10 @@
  * Writing zeros is worth its while only when the log comes back for more.  The thread aims at a
  * distance that starts at 4 MiB, grows with what the log has consumed, and ends at prepare_bytes;
  * it goes to work in one burst when half of that is used up, because a sync that follows a chunk
- * pays for it.  A log that streams faster than STREAM_LIMIT would write everything twice, so the
- * thread leaves it alone and looks again after a while.  When it was overtaken the device is too
- * busy for it: it waits, longer each time, and starts again well ahead of the head.
+ * pays for it.  A log that streams would write everything twice, so when it takes more than a third
+ * of the bandwidth that writing zeros has got, the thread leaves it alone and looks again after a
+ * while.  When it was overtaken the device is too busy for it: it waits, longer each time, and
+ * starts again well ahead of the head.
  *
  * An idle log costs nothing: the thread sleeps without a timeout, and a claim wakes it only when
  * it crosses `wake_at`.
@@ -30,18 +31,21 @@
 #include <time.h>
 
 #define MIB ((uint64_t)1 << 20)
-#define CHUNK_BYTES MIB                /* a commit waits for one at most */
-#define FIRST_TARGET_BYTES (4 * MIB)   /* zeros ahead of a log that has consumed nothing */
-#define RESTART_MARGIN_BYTES (4 * MIB) /* left alone when the log has overtaken the zeros */
-#define WRITTEN_GROWTH_BYTES (8 * MIB) /* allocated at once where allocating is writing */
-#define GROW_RETRY_BYTES MIB           /* consumed before a full disk is asked again */
-#define STREAM_LIMIT_BYTES_PER_S (150 * MIB)
-#define DIRECT_BATCH_COUNT 8u   /* chunks that one sync commits */
-#define BUFFERED_BATCH_COUNT 1u /* dirty pages would be written by somebody's commit */
-#define NS_PER_S ((uint64_t)1000000000)
-#define RATE_WINDOW_NS (5 * (uint64_t)1000000)
-#define BACK_OFF_MIN_NS (20 * (uint64_t)1000000)
-#define BACK_OFF_MAX_NS (640 * (uint64_t)1000000)
+#define MS_NS ((uint64_t)1000000)
+#define S_NS ((uint64_t)1000000000)
+#define CHUNK_BYTES (MIB / 4)             /* a commit waits for one at most */
+#define FIRST_TARGET_BYTES (4 * MIB)      /* zeros ahead of a log that has consumed nothing */
+#define RESTART_MARGIN_BYTES (4 * MIB)    /* left alone when the log has overtaken the zeros */
+#define WRITTEN_GROWTH_BYTES (8 * MIB)    /* allocated at once where allocating is writing */
+#define GROW_RETRY_BYTES MIB              /* consumed before a full disk is asked again */
+#define DIRECT_BATCH_COUNT 32u            /* chunks that one sync commits */
+#define BUFFERED_BATCH_COUNT 4u           /* fewer: somebody's commit would write the dirty pages */
+#define STREAM_SHARE 3                    /* of the speed of zeros: beyond 1/3 the log streams, */
+#define STREAM_MIN_BYTES_PER_S (64 * MIB) /* if it is at least this fast */
+#define SPEED_SAMPLE_BYTES MIB            /* less says more about the sync than about the device */
+#define RATE_WINDOW_NS (5 * MS_NS)
+#define BACK_OFF_MIN_NS (20 * MS_NS)
+#define BACK_OFF_MAX_NS (640 * MS_NS)
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
@@ -57,7 +61,7 @@ static uint64_t now_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+    return (uint64_t)now.tv_sec * S_NS + (uint64_t)now.tv_nsec;
 }
 
 /* ---- Doing: none of this holds the lock -------------------------------------------------------*/
@@ -252,6 +256,10 @@ static void fill(struct lf_preparer *preparer)
     LF_ASSERT(from >= preparer->claimed && to <= preparer->allocated);
     preparer->chunk_from = from;
     preparer->chunk_to = to;
+    if (preparer->unsynced_count == 0) {
+        preparer->batch_from = from;
+        preparer->batch_begin_ns = now_ns();
+    }
     pthread_mutex_unlock(&preparer->lock);
     int error = write_zeros(preparer, from, to);
     pthread_mutex_lock(&preparer->lock);
@@ -269,12 +277,27 @@ static void fill(struct lf_preparer *preparer)
     pthread_mutex_lock(&preparer->lock);
 }
 
+static uint64_t bytes_per_s(uint64_t bytes, uint64_t ns)
+{
+    return (uint64_t)((double)bytes * (double)S_NS / (double)max_u64(ns, 1));
+}
+
+static void note_zero_speed(struct lf_preparer *preparer, uint64_t bytes, uint64_t ns)
+{
+    if (bytes < SPEED_SAMPLE_BYTES)
+        return;
+    uint64_t sample = bytes_per_s(bytes, ns);
+    uint64_t before = preparer->zero_bytes_per_s;
+    preparer->zero_bytes_per_s = before == 0 ? sample : before - before / 4 + sample / 4;
+}
+
 /* Called with the lock, which it releases in between. */
 static void sync_batch(struct lf_preparer *preparer)
 {
-    uint64_t offset = preparer->written_from;
+    uint64_t bytes = preparer->unsynced_count * CHUNK_BYTES;
     pthread_mutex_unlock(&preparer->lock);
-    sync_prepared(preparer, offset);
+    sync_prepared(preparer, preparer->batch_from);
+    note_zero_speed(preparer, bytes, now_ns() - preparer->batch_begin_ns);
     pthread_mutex_lock(&preparer->lock);
     preparer->unsynced_count = 0;
 }
@@ -286,9 +309,9 @@ static bool stream_is_fast(struct lf_preparer *preparer)
     uint64_t elapsed_ns = now - preparer->rate_mark_ns;
     if (elapsed_ns < RATE_WINDOW_NS)
         return preparer->stream_is_fast;
-    double bytes_per_s =
-        (double)(preparer->claimed - preparer->rate_mark) * (double)NS_PER_S / (double)elapsed_ns;
-    preparer->stream_is_fast = bytes_per_s > (double)STREAM_LIMIT_BYTES_PER_S;
+    uint64_t rate = bytes_per_s(preparer->claimed - preparer->rate_mark, elapsed_ns);
+    uint64_t limit = max_u64(preparer->zero_bytes_per_s / STREAM_SHARE, STREAM_MIN_BYTES_PER_S);
+    preparer->stream_is_fast = rate > limit;
     preparer->rate_mark_ns = now;
     preparer->rate_mark = preparer->claimed;
     return preparer->stream_is_fast;
@@ -331,8 +354,8 @@ static void back_off(struct lf_preparer *preparer)
     uint64_t claimed = preparer->claimed;
     bool device_is_busy = was_overtaken(preparer) && !preparer->stream_is_fast;
     uint64_t end_ns = now_ns() + preparer->back_off_ns;
-    struct timespec deadline = {.tv_sec = (time_t)(end_ns / NS_PER_S),
-                                .tv_nsec = (long)(end_ns % NS_PER_S)};
+    struct timespec deadline = {.tv_sec = (time_t)(end_ns / S_NS),
+                                .tv_nsec = (long)(end_ns % S_NS)};
     preparer->wake_at = next_wake(preparer);
     int result = pthread_cond_timedwait(&preparer->work, &preparer->lock, &deadline);
     preparer->wake_at = UINT64_MAX;

@@ -7,7 +7,7 @@
  *              halves its time on ext4, but a stream at full bandwidth must not pay for it twice.
  *
  * No epoch is written into a range with a zero-fill in flight: the flusher claims a range before it
- * writes and waits for the one chunk (1 MiB at most) that overlaps; the preparer never starts a
+ * writes and waits for the one chunk (256 KiB at most) that overlaps; the preparer never starts a
  * chunk below what is claimed, and when it is overtaken it starts again well ahead.
  */
 #ifndef LF_PREPARER_H
@@ -45,15 +45,17 @@ struct lf_preparer {
     uint64_t chunk_to;
     bool retry; /* somebody needs room although room_error is set */
     bool stop;
-
     uint64_t wake_at; /* the preparer sleeps, but not past this value of claimed */
 
     /* The preparer's own. */
-    bool can_allocate;       /* false after -EOPNOTSUPP: allocate by writing zeros */
-    bool filling;            /* on the way to the target, not waiting to fall below its half */
-    bool stream_is_fast;     /* the rate, when last measured, leaves no time for zeros */
-    unsigned unsynced_count; /* chunks since the last sync */
-    uint64_t grow_again_at;  /* after a full disk: the value of claimed to try again at */
+    bool can_allocate;         /* false after -EOPNOTSUPP: allocate by writing zeros */
+    bool filling;              /* on the way to the target, not waiting to fall below its half */
+    bool stream_is_fast;       /* the rate, when last measured, leaves no time for zeros */
+    unsigned unsynced_count;   /* chunks since the last sync, the first of which */
+    uint64_t batch_from;       /* began here, */
+    uint64_t batch_begin_ns;   /* at this time */
+    uint64_t zero_bytes_per_s; /* what writing and syncing zeros has got lately; 0: not known */
+    uint64_t grow_again_at;    /* after a full disk: the value of claimed to try again at */
     uint64_t back_off_ns;
     uint64_t rate_mark_ns; /* when, and at which value of claimed, measuring began */
     uint64_t rate_mark;

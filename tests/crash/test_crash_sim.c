@@ -26,7 +26,10 @@
 #define LOG_PATH "crash.log"
 #define LSN_UNSET UINT64_MAX
 
-enum { WORKER_MAX = 4, RECORD_BYTES_MAX = 16 << 10 };
+enum {
+    WORKER_MAX = 4,
+    RECORD_BYTES_MAX = 16 << 10
+};
 
 /* Faults of the test's own making, to see that it finds them. */
 enum plant {
@@ -363,7 +366,8 @@ static void rot(struct run *run, struct sim_disk *disk, const struct journal *jo
     if (run->plant != PLANT_ROT || journal->count == 0)
         return;
     const struct journal_entry *last = &journal->entries[journal->count - 1];
-    uint64_t offset = journal->entries[0].lsn + rng_below(&run->rng, last->lsn + last->size + 1 - journal->entries[0].lsn);
+    uint64_t offset = journal->entries[0].lsn +
+                      rng_below(&run->rng, last->lsn + last->size + 1 - journal->entries[0].lsn);
     sim_peek(disk, LOG_PATH, offset, &byte, 1);
     byte ^= 0x10;
     sim_poke(disk, LOG_PATH, offset, &byte, 1);

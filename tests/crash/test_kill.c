@@ -19,7 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WRITER_COUNT = 4, PAYLOAD_BYTES_MAX = 6000 };
+enum {
+    WRITER_COUNT = 4,
+    PAYLOAD_BYTES_MAX = 6000
+};
 
 /* Shared by parent and child; each writer has a line of its own. */
 struct progress {

@@ -20,7 +20,10 @@
 
 #define LOG_PATH "full.log"
 
-enum { PAYLOAD_BYTES = 3000, CAPACITY_BYTES = 256 << 10 };
+enum {
+    PAYLOAD_BYTES = 3000,
+    CAPACITY_BYTES = 256 << 10
+};
 
 struct full {
     struct sim_disk *disk; /* NULL: a real file */
@@ -106,7 +109,7 @@ static void check_submit_is_refused(struct full *full)
 {
     struct timespec deadline = deadline_in_ms(30000);
     uint64_t lsn = 5;
-    int error;
+    int error = 0;
 
     /* A submit may find room in an epoch that is open already. */
     for (unsigned i = 0; i < 10; i++) {
@@ -258,7 +261,9 @@ END_TEST
 
 /* ---- Many writers ---- */
 
-enum { WRITERS = 8 };
+enum {
+    WRITERS = 8
+};
 
 struct writer {
     pthread_t thread;

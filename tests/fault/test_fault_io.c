@@ -23,7 +23,9 @@
 #define LSN_UNSET UINT64_MAX
 
 static const int error_numbers[] = {EIO, ENOSPC, EDQUOT, EFBIG, EINVAL, EROFS, EBADF};
-enum { ERROR_COUNT = sizeof error_numbers / sizeof error_numbers[0] };
+enum {
+    ERROR_COUNT = sizeof error_numbers / sizeof error_numbers[0]
+};
 
 /* Calls whose failure is no failure of the log. */
 static bool is_harmless(enum sim_call call)
@@ -39,7 +41,7 @@ struct trial {
     struct sim_fault fault;
     struct journal journal;
     struct logfile *log;
-    bool failed; /* the log has said so */
+    bool failed;          /* the log has said so */
     uint64_t durable_lsn; /* when it did */
     char name[160];
 };
@@ -191,7 +193,8 @@ static bool open_log(struct trial *trial)
     ck_assert_msg(error == trial->fault.error, "%s: open: %s (%s)", trial->name,
                   logfile_strerror(error), trial->report.message);
     ck_assert_ptr_null(trial->log);
-    ck_assert_msg(trial->report.message[0] != '\0', "%s: open does not say what failed", trial->name);
+    ck_assert_msg(trial->report.message[0] != '\0', "%s: open does not say what failed",
+                  trial->name);
     ck_assert_msg(sim_open_count(trial->disk) == 0, "%s: open left a descriptor", trial->name);
     if (trial->fault.call != SIM_UNLINK)
         ck_assert_msg(sim_file_count(trial->disk) == files, "%s: open left a file", trial->name);

@@ -147,7 +147,9 @@ END_TEST
 
 /* ---- Fork while others append ---- */
 
-enum { WRITERS = 3 };
+enum {
+    WRITERS = 3
+};
 
 struct writer {
     pthread_t thread;

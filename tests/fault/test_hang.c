@@ -93,7 +93,9 @@ static void check_everything_times_out(uint64_t pending_lsn)
 }
 
 /* Only flushers with a thread of their own promise to keep deadlines; variants 0 and 1. */
-enum { KEEPS_DEADLINES = 2 };
+enum {
+    KEEPS_DEADLINES = 2
+};
 
 /* Loop test: each flusher that keeps deadlines, each call of a commit. */
 START_TEST(test_a_hung_commit)

@@ -19,8 +19,14 @@
 #define LOG_PATH "threads.log"
 #define LSN_UNSET UINT64_MAX
 
-enum { THREAD_MAX = 1000, PAYLOAD_BYTES_MAX = 8 << 10 };
-enum { RING_VARIANTS = 3, WAIT_STRATEGIES = 3 }; /* the ring comes first among the engines */
+enum {
+    THREAD_MAX = 1000,
+    PAYLOAD_BYTES_MAX = 8 << 10
+};
+enum {
+    RING_VARIANTS = 3,
+    WAIT_STRATEGIES = 3
+}; /* the ring comes first among the engines */
 
 static struct variant variant;
 static struct logfile *shared_log;
@@ -51,7 +57,11 @@ static void complain(struct worker *worker, const char *what, int error)
 
 /* ---- One record, one way or another ---- */
 
-enum how { HOW_APPEND, HOW_SUBMIT, HOW_UNTIL };
+enum how {
+    HOW_APPEND,
+    HOW_SUBMIT,
+    HOW_UNTIL
+};
 
 static int put(struct worker *worker, enum how how, struct journal_entry *entry)
 {
@@ -124,8 +134,7 @@ static int wait_for_an_old_one(struct worker *worker)
 
     if (worker->journal.count == 0)
         return 0;
-    uint64_t lsn =
-        worker->journal.entries[rng_below(&worker->rng, worker->journal.count)].lsn;
+    uint64_t lsn = worker->journal.entries[rng_below(&worker->rng, worker->journal.count)].lsn;
     int error = logfile_wait(shared_log, lsn, &deadline);
     return error == -ETIMEDOUT ? logfile_wait(shared_log, lsn, NULL) : error;
 }
@@ -221,8 +230,8 @@ static void compare(const char *path)
 {
     char why[JOURNAL_WHY_BYTES];
     size_t count = journal.count;
-    bool good =
-        journal_sort(&journal, why) && journal_compare_path(&journal, path, variant.options.io, why);
+    bool good = journal_sort(&journal, why) &&
+                journal_compare_path(&journal, path, variant.options.io, why);
 
     ck_assert_msg(good, "%s: %s", variant.name, why);
     ck_assert_uint_eq(journal.count, count);
@@ -389,7 +398,10 @@ static uint64_t epoch_count(void)
  * ones come. */
 START_TEST(test_large_records_do_not_starve)
 {
-    enum { SMALL_WRITERS = 16, LARGE_RECORDS = 60 };
+    enum {
+        SMALL_WRITERS = 16,
+        LARGE_RECORDS = 60
+    };
     uint64_t epochs[LARGE_RECORDS];
     uint32_t stop = 0;
 
@@ -433,9 +445,8 @@ START_TEST(test_1000_threads)
     variant.options.slot_bytes = 0;
     variant.options.prepare_bytes = 0;
     ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, &shared_log), 0);
-    prepare_workers(count, variant.options.engine == LOGFILE_ENGINE_SERIAL
-                               ? 2
-                               : (unsigned)scaled(5, 20, 2000));
+    prepare_workers(
+        count, variant.options.engine == LOGFILE_ENGINE_SERIAL ? 2 : (unsigned)scaled(5, 20, 2000));
     for (unsigned i = 0; i < count; i++)
         workers[i].size_max = PAYLOAD_BYTES_MAX;
     start_workers(0, count, run_appends);
@@ -445,7 +456,7 @@ START_TEST(test_1000_threads)
     ck_assert_int_eq(getrusage(RUSAGE_SELF, &usage), 0);
     printf("%s: %u threads, largest resident set %ld MiB\n", variant.name, count,
            usage.ru_maxrss >> 10);
-    if (!has_sanitizer())
+    if (!HAS_SANITIZER)
         ck_assert_int_lt(usage.ru_maxrss >> 10, 400);
     leave_folder();
     watchdog_stop();

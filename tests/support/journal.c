@@ -110,11 +110,13 @@ static bool compare_record(const struct journal *journal, size_t index,
                       record->size, record->lsn);
     const struct journal_entry *entry = &journal->entries[index];
     if (record->lsn > entry->lsn)
-        return broken(why, "%s: LSN %" PRIu64 " (%u bytes, number %zu) is missing, LSN %" PRIu64 " is there",
-                      entry->acked ? "lost an acknowledged record" : "gap", entry->lsn, entry->size,
-                      index, record->lsn);
+        return broken(
+            why, "%s: LSN %" PRIu64 " (%u bytes, number %zu) is missing, LSN %" PRIu64 " is there",
+            entry->acked ? "lost an acknowledged record" : "gap", entry->lsn, entry->size, index,
+            record->lsn);
     if (record->lsn < entry->lsn)
-        return broken(why, "phantom: a record of %zu bytes at LSN %" PRIu64 ", the next is at %" PRIu64,
+        return broken(why,
+                      "phantom: a record of %zu bytes at LSN %" PRIu64 ", the next is at %" PRIu64,
                       record->size, record->lsn, entry->lsn);
     if (record->size != entry->size)
         return broken(why, "LSN %" PRIu64 ": %zu bytes instead of %u", record->lsn, record->size,
@@ -140,7 +142,9 @@ bool journal_compare(struct journal *journal, struct logfile_reader *reader,
         return broken(why, "reading record %zu: %s", count, logfile_strerror(result));
     for (size_t i = count; i < journal->count; i++)
         if (journal->entries[i].acked)
-            return broken(why, "lost an acknowledged record: LSN %" PRIu64 " (%u bytes), the log ends after %zu of %zu",
+            return broken(why,
+                          "lost an acknowledged record: LSN %" PRIu64
+                          " (%u bytes), the log ends after %zu of %zu",
                           journal->entries[i].lsn, journal->entries[i].size, count, journal->count);
     journal->count = count;
     journal_ack_below(journal, UINT64_MAX);

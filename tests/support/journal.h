@@ -16,7 +16,7 @@ struct journal_entry {
     uint64_t lsn;
     uint64_t seed; /* of the payload */
     uint32_t size;
-    bool acked;    /* the log said that it is durable */
+    bool acked; /* the log said that it is durable */
 };
 
 struct journal {

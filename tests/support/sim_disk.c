@@ -33,8 +33,8 @@ struct sim_file {
     uint64_t bytes;      /* size in the cache */
     uint8_t *disk;
     uint8_t *cache;
-    uint8_t *state;  /* enum sector_state, one a sector */
-    size_t capacity; /* bytes that the arrays have room for */
+    uint8_t *state;              /* enum sector_state, one a sector */
+    size_t capacity;             /* bytes that the arrays have room for */
     size_t dirty_from, dirty_to; /* sectors outside are clean */
 };
 
@@ -79,8 +79,9 @@ struct sim_disk {
 const char *sim_call_name(enum sim_call call)
 {
     static const char *const names[SIM_CALL_COUNT] = {
-        "open", "close",    "stat",     "lock",       "locked", "read",   "write",         "zero-fill",
-        "sync", "allocate", "truncate", "drop-cache", "rename", "unlink", "sync-directory"};
+        "open",     "close",      "stat",      "lock",   "locked",
+        "read",     "write",      "zero-fill", "sync",   "allocate",
+        "truncate", "drop-cache", "rename",    "unlink", "sync-directory"};
 
     return names[call];
 }
@@ -163,8 +164,7 @@ static void ensure_capacity(struct sim_file *file, uint64_t bytes)
         capacity *= 2;
     file->disk = grow(file->disk, file->capacity, capacity);
     file->cache = grow(file->cache, file->capacity, capacity);
-    file->state =
-        grow(file->state, file->capacity / SIM_SECTOR_BYTES, capacity / SIM_SECTOR_BYTES);
+    file->state = grow(file->state, file->capacity / SIM_SECTOR_BYTES, capacity / SIM_SECTOR_BYTES);
     file->capacity = capacity;
 }
 

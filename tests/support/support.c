@@ -188,7 +188,8 @@ struct timespec deadline_in_ms(int64_t ms)
 
 void sleep_us(uint64_t us)
 {
-    struct timespec time = {.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+    struct timespec time = {.tv_sec = (time_t)(us / 1000000),
+                            .tv_nsec = (long)(us % 1000000) * 1000};
 
     while (nanosleep(&time, &time) != 0 && errno == EINTR)
         continue;
@@ -250,22 +251,6 @@ uint64_t scaled(uint64_t small_count, uint64_t normal_count, uint64_t long_count
         break;
     }
     return long_count;
-}
-
-bool has_sanitizer(void)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-    __has_feature(memory_sanitizer)
-    return true;
-#else
-    return false;
-#endif
-#else
-    return false;
-#endif
 }
 
 /* ---- Variants ---- */

@@ -67,13 +67,28 @@ void watchdog_stop(void);
 
 /* ---- How much ---- */
 
-enum scale { SCALE_SMALL, SCALE_NORMAL, SCALE_LONG };
+enum scale {
+    SCALE_SMALL,
+    SCALE_NORMAL,
+    SCALE_LONG
+};
 /* LF_LONG set: LONG; LF_SCALE=small: SMALL (sanitizer builds set it). */
 enum scale test_scale(void);
 /* The one of three that fits the scale. */
 uint64_t scaled(uint64_t small_count, uint64_t normal_count, uint64_t long_count);
+
 /* Whether the compiler built a sanitizer in. */
-bool has_sanitizer(void);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define HAS_SANITIZER 1
+#endif
+#endif
+#ifndef HAS_SANITIZER
+#define HAS_SANITIZER 0
+#endif
 
 /* ---- Variants: every choice of engine, flusher, wait strategy, sync and I/O mode ---- */
 

@@ -46,10 +46,16 @@ static void put_all(void)
         put_next(i % WRITERS);
 }
 
+static int read_file(const char *file)
+{
+    struct bench_run run = {.payload = &payload, .writers = WRITERS, .path = file};
+    return bench_readback(&run, written, message, sizeof(message));
+}
+
 static int read_back(void)
 {
     ck_assert_int_eq(logfile_close(writing), 0);
-    return bench_readback(path, &payload, written, WRITERS, message, sizeof(message));
+    return read_file(path);
 }
 
 static void stop(void)
@@ -165,9 +171,7 @@ START_TEST(a_log_that_cannot_be_opened_is_noticed)
 {
     start(512, 512);
     ck_assert_int_eq(logfile_close(writing), 0);
-    ck_assert_int_eq(
-        bench_readback(folder_path("other"), &payload, written, WRITERS, message, sizeof(message)),
-        -1);
+    ck_assert_int_eq(read_file(folder_path("other")), -1);
 }
 END_TEST
 

@@ -15,8 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORD_BYTES_MAX = 16 << 10, BLOCK_BYTES = 4096 };
-enum { EPOCH_HEADER_BYTES = 64, RECORD_HEADER_BYTES = 8 };
+enum {
+    RECORD_BYTES_MAX = 16 << 10,
+    BLOCK_BYTES = 4096
+};
+enum {
+    EPOCH_HEADER_BYTES = 64,
+    RECORD_HEADER_BYTES = 8
+};
 
 static struct variant variant;
 static struct logfile *contract_log;
@@ -84,7 +90,13 @@ static void end(void)
     watchdog_stop();
 }
 
-enum how { HOW_APPEND, HOW_APPENDV, HOW_SUBMIT_WAIT, HOW_APPEND_UNTIL, HOW_COUNT };
+enum how {
+    HOW_APPEND,
+    HOW_APPENDV,
+    HOW_SUBMIT_WAIT,
+    HOW_APPEND_UNTIL,
+    HOW_COUNT
+};
 
 static int call(enum how how, size_t size, uint64_t *lsnp)
 {
@@ -259,7 +271,9 @@ static void watch_durable_lsn(unsigned rounds)
 
 START_TEST(test_writers_keep_their_order)
 {
-    enum { WRITERS = 4 };
+    enum {
+        WRITERS = 4
+    };
     struct writer writers[WRITERS];
     pthread_t threads[WRITERS];
 
@@ -399,7 +413,9 @@ static uint64_t record_bytes(size_t size)
 
 START_TEST(test_statistics_add_up)
 {
-    enum { RECORDS = 40 };
+    enum {
+        RECORDS = 40
+    };
     struct logfile_stats stats;
     uint64_t bytes = 0;
 

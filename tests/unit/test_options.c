@@ -86,7 +86,7 @@ struct bad_option {
 };
 #define BAD(field, number, error)                                                                  \
     {                                                                                              \
-        #field, offsetof(struct logfile_options, field),                                           \
+#field, offsetof(struct logfile_options, field),                                           \
             sizeof((struct logfile_options *)0)->field, number, error                              \
     }
 

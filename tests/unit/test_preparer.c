@@ -17,6 +17,7 @@
 #define ROOM (16 * MIB)
 #define PREPARE (64 * MIB)
 #define FIRST_TARGET (4 * MIB)
+#define CHUNK (MIB / 4)
 #define NOTE_MAX 4096
 #define PATIENCE_MS 60000
 
@@ -695,7 +696,7 @@ START_TEST(idle_log_gets_a_few_zeros_and_then_nothing)
     assert_stays_asleep();
     stop();
     assert_written_once(0, HEAD, HEAD + FIRST_TARGET);
-    ck_assert_uint_eq(disk.write_count, FIRST_TARGET / MIB);
+    ck_assert_uint_eq(disk.write_count, FIRST_TARGET / CHUNK);
     ck_assert_uint_eq(disk.unsynced_count, 0);
     ck_assert_uint_eq(preparer.zero_fill_bytes, FIRST_TARGET);
     ck_assert_uint_eq(store.device_bytes, FIRST_TARGET);
@@ -711,7 +712,7 @@ START_TEST(zeros_are_written_when_half_are_used_up)
     assert_finds_nothing_to_do();
     ck_assert_uint_eq(call_count(), count);
     claim_to(claimed + BLOCK);
-    ck_assert(comes_true(writes_made, FIRST_TARGET / MIB + 1));
+    ck_assert(comes_true(writes_made, FIRST_TARGET / CHUNK + 1));
     wait_until_asleep();
     stop();
     assert_written_once(0, HEAD, claimed + FIRST_TARGET);
@@ -751,7 +752,7 @@ START_TEST(syncs_are_few_when_direct_and_many_when_buffered)
         wait_until_asleep();
         claim_to(HEAD + PREPARE); /* the target is as large now */
         wait_until_asleep();
-        ck_assert_uint_eq(disk.unsynced_max, direct ? 8 : 1);
+        ck_assert_uint_eq(disk.unsynced_max, direct ? 32 : 4);
         ck_assert_uint_eq(disk.unsynced_count, 0);
         stop();
     }
@@ -874,13 +875,13 @@ END_TEST
 START_TEST(claim_waits_for_no_other_chunk)
 {
     struct claimer claimer;
-    set_disk(2, false); /* [HEAD + 1 MiB, HEAD + 2 MiB) hangs */
+    set_disk(2, false); /* the second chunk hangs */
     start();
     ck_assert(comes_true(at_gate, true));
     claim_to(HEAD + BLOCK);
-    claim_to(HEAD + MIB);
+    claim_to(HEAD + CHUNK);
     ck_assert_uint_eq(preparer.zero_fill_waits, 0);
-    begin_claim(&claimer, HEAD + MIB + BLOCK);
+    begin_claim(&claimer, HEAD + CHUNK + BLOCK);
     assert_claim_waits(&claimer);
     open_gate();
     end_claim(&claimer);
@@ -1012,7 +1013,7 @@ END_TEST
 
 START_TEST(stop_waits_for_one_chunk_of_allocating)
 {
-    const unsigned number = ROOM / MIB + 2;
+    const unsigned number = ROOM / CHUNK + 2;
     disk.no_allocate = true;
     set_disk(number, false);
     start();

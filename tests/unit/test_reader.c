@@ -712,6 +712,59 @@ START_TEST(damage_is_named_and_passed)
 }
 END_TEST
 
+/* Reads all that can be read, asking again after each -EIO; how often it met one. */
+static unsigned read_damaged_stubbornly(struct logfile_reader *reader)
+{
+    struct logfile_record record;
+    struct logfile_tail tail;
+    unsigned failed = 0, records = 0;
+    int found;
+
+    while ((found = logfile_reader_next(reader, &record)) != 0) {
+        if (found == LOGFILE_ECORRUPT) {
+            while ((found = logfile_reader_tail(reader, &tail)) == -EIO)
+                failed++;
+            ck_assert_int_eq(found, 0);
+            ck_assert_uint_eq(tail.end_lsn, 24576);
+            ck_assert_uint_eq(tail.resume_lsn, 32768);
+            while ((found = logfile_reader_skip(reader)) == -EIO)
+                failed++;
+            ck_assert_int_eq(found, 0);
+        } else if (found == 1) {
+            ck_assert_uint_eq(record.size, records++ == 0 ? 100 : 300);
+        } else {
+            ck_assert_int_eq(found, -EIO);
+            failed++;
+        }
+    }
+    ck_assert_uint_eq(records, 2);
+    return failed;
+}
+
+START_TEST(read_errors_at_damage)
+{
+    static const enum sim_call calls[] = {SIM_READ, SIM_STAT, SIM_LOCKED, SIM_SYNC};
+    struct log_image image;
+
+    build_damaged(&image);
+    struct sim_disk *disk = disk_with(&image);
+    for (size_t call = 0; call < sizeof(calls) / sizeof(calls[0]); call++) {
+        unsigned after = 0, failed;
+        do {
+            struct logfile_reader *reader = open_reader(disk, 0);
+            sim_fault(disk,
+                      &(struct sim_fault){.call = calls[call], .after = after++, .error = -EIO});
+            failed = read_damaged_stubbornly(reader);
+            sim_fault_clear(disk);
+            logfile_reader_close(reader);
+        } while (failed > 0);
+        ck_assert_uint_gt(after, 1);
+    }
+    sim_disk_free(disk);
+    log_image_free(&image);
+}
+END_TEST
+
 /* A reader that starts behind the damage has to pass it: what it cannot read may be what it wants. */
 START_TEST(damage_below_the_start)
 {
@@ -1146,6 +1199,7 @@ static void add_sim_tests(Suite *suite)
     tcase_add_test(tcase, verdict_follows_the_file);
     tcase_add_test(tcase, verdict_is_given_once);
     tcase_add_test(tcase, damage_is_named_and_passed);
+    tcase_add_test(tcase, read_errors_at_damage);
     tcase_add_test(tcase, damage_below_the_start);
     tcase_add_test(tcase, nothing_behind_the_damage);
     tcase_add_test(tcase, no_verdict_while_a_writer_is_there);

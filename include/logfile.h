@@ -37,7 +37,7 @@
  *
  * Threads.  Every function may be called from any thread at any time, except logfile_close, which
  * must be the last call on its log, and the calls on one reader, which one thread at a time may
- * make.  No function may be called from a signal handler.  After fork the child gets
+ * make.  At most 65,536 threads may be inside calls on one log.  No function may be called from a signal handler.  After fork the child gets
  * LOGFILE_EFORKED from every call on a log that its parent opened.
  *
  * Nothing is allocated after logfile_open, and there is no global state: a process may have
@@ -118,7 +118,7 @@ enum logfile_flusher {
 enum logfile_wait_strategy {
     LOGFILE_WAIT_ADAPTIVE = 0, /* spin where the device is fast enough for it to pay, then sleep */
     LOGFILE_WAIT_BLOCK,        /* sleep at once */
-    LOGFILE_WAIT_SPIN          /* never sleep: only where every writer has a core to itself */
+    LOGFILE_WAIT_SPIN /* for durability, never sleep: only where each has a core of its own */
 };
 
 enum logfile_io_mode {
@@ -201,7 +201,7 @@ struct logfile_options {
     uint64_t prepare_bytes; /* how far ahead blocks are prepared, 0: 64 MiB; at least two slots are
                                always allocated ahead */
     uint64_t segment_bytes; /* a directory of segments; not in this version: 0, else -ENOSYS */
-    const struct logfile_io *io;        /* NULL: logfile_io_posix() */
+    const struct logfile_io *io;        /* NULL: logfile_io_posix(); else valid until close */
     struct logfile_open_report *report; /* NULL, or filled before logfile_open returns */
     void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
     void *thread_arg;
@@ -423,23 +423,23 @@ struct logfile_stats {
     uint32_t incarnation;
     uint64_t durable_lsn;
 
-    uint64_t records;                  /* flushed, since the log was opened */
-    uint64_t bytes;                    /* of payload and record headers in them */
-    uint64_t epochs;                   /* flushes that carried records */
-    uint64_t syncs;                    /* by flushes; RWF_DSYNC writes count */
-    uint64_t device_bytes;             /* written to the log, zero-fill and headers included */
-    uint64_t zero_fill_bytes;          /* part of device_bytes */
-    uint64_t inline_flushes;           /* made by a waiting writer */
-    uint64_t sequencer_flushes;        /* made by the sequencer thread */
-    uint64_t overshoots;               /* reservations that did not fit and started afresh */
-    uint64_t wakeups;                  /* wake calls that the kernel was asked for */
-    uint64_t waits_durable;            /* sleeps: for durability, */
-    uint64_t waits_flip;               /* for the next epoch, */
-    uint64_t waits_space;              /* for allocated space, */
-    uint64_t waits_zero_fill;          /* of the flusher for one chunk of zero-fill */
-    uint64_t gathers;                  /* epochs that waited for writers to come back, */
-    uint64_t gather_timeouts;          /* of those, the ones that waited in vain */
-    uint64_t stalls;                   /* flushes that waited for a late publish */
+    uint64_t records;           /* flushed, since the log was opened */
+    uint64_t bytes;             /* of payload and record headers in them */
+    uint64_t epochs;            /* flushes that carried records */
+    uint64_t syncs;             /* by flushes; RWF_DSYNC writes count */
+    uint64_t device_bytes;      /* written to the log, zero-fill and headers included */
+    uint64_t zero_fill_bytes;   /* part of device_bytes */
+    uint64_t inline_flushes;    /* made by a waiting writer */
+    uint64_t sequencer_flushes; /* made by the sequencer thread */
+    uint64_t overshoots;        /* reservations that did not fit and started afresh */
+    uint64_t wakeups;           /* of an epoch's writers, by the kernel: one for all of them */
+    uint64_t waits_durable;     /* sleeps: for durability, */
+    uint64_t waits_flip;        /* for the next epoch, */
+    uint64_t waits_space;       /* for allocated space, */
+    uint64_t waits_zero_fill;   /* of the flusher for one chunk of zero-fill */
+    uint64_t gathers;           /* epochs that waited for writers to come back, */
+    uint64_t gather_timeouts;   /* of those, the ones that waited in vain */
+    uint64_t stalls;            /* flushes that waited for a late publish */
     struct logfile_histogram flush_ns; /* write + sync of one epoch */
     struct logfile_histogram stall_ns; /* waits for a late publish */
     struct logfile_histogram records_per_epoch;
@@ -494,7 +494,8 @@ struct logfile_record {
  */
 int logfile_reader_open(const char *path, uint64_t lsn, struct logfile_reader **readerp);
 
-/* As logfile_reader_open, on an io table of the caller's.  io: NULL for logfile_io_posix(). */
+/* As logfile_reader_open, on an io table of the caller's, which must stay valid until the reader is
+ * closed.  io: NULL for logfile_io_posix(). */
 int logfile_reader_open_io(const char *path, uint64_t lsn, const struct logfile_io *io,
                            struct logfile_reader **readerp);
 

@@ -62,8 +62,6 @@ int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
                           const struct timespec *deadline, bool wait, uint64_t *lsnp);
 int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline);
 int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline);
-int lf_ring_engine_shutdown(struct logfile *log, const struct timespec *deadline);
-uint64_t lf_ring_engine_end_lsn(struct logfile *log);
 /* The log has failed, or there is room: whoever sleeps must look again. */
 void lf_ring_engine_failed(struct logfile *log);
 void lf_ring_engine_room(struct logfile *log);

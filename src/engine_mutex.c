@@ -202,6 +202,7 @@ int lf_mutex_engine_shutdown(struct logfile *log)
     int error;
 
     engine->closed = true;
+    lf_waiter_wake(&log->room);
     error = wait_durable(log, end_lsn(engine) - 1, NULL);
     while (engine->flushing)
         wait_for_flush(log, NULL);

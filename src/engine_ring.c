@@ -73,22 +73,37 @@ struct queueing {
     uint64_t need;
     const struct timespec *deadline;
     bool hungry;
-    unsigned flips;
+    unsigned flips;      /* that it has seen while it gave way */
+    uint64_t generation; /* of the head when it looked last */
 };
+
+/* Whether a small record lets the hungry go first: for a few flips, so that it cannot starve either. */
+static bool gives_way(const struct logfile *log, struct queueing *queueing, uint64_t gate,
+                      uint64_t head)
+{
+    if (lf_gate_hungry(gate) == 0 || is_large(log, queueing->need))
+        return false;
+    if (lf_head_generation(head) != queueing->generation) {
+        queueing->generation = lf_head_generation(head);
+        queueing->flips++;
+    }
+    return queueing->flips <= HUNGRY_FLIPS_MAX;
+}
 
 /* One try.  It looks at the head first: nothing is added to a head that has been overshot. */
 static bool try_reserve(struct logfile *log, struct queueing *queueing, uint64_t gate,
                         struct lf_reservation *reservation)
 {
     struct lf_ring *ring = ring_of(log);
-    bool gives_way = !queueing->hungry && lf_gate_hungry(gate) > 0 &&
-                     !is_large(log, queueing->need) && queueing->flips < HUNGRY_FLIPS_MAX;
+    uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
 
-    if (gives_way || lf_ring_overshot(ring, lf_load_acquire_64(&ring->head))) /* R1 */
+    if (gives_way(log, queueing, gate, head))
         return false;
-    if (lf_ring_reserve(ring, queueing->need, reservation))
-        return true;
-    lf_count(&log->stats.overshoots, 1);
+    if (!lf_ring_overshot(ring, head)) {
+        if (lf_ring_reserve(ring, queueing->need, reservation))
+            return true;
+        lf_count(&log->stats.overshoots, 1);
+    }
     if (!queueing->hungry && is_large(log, queueing->need)) {
         lf_fetch_add_relaxed_64(&ring->gate, LF_GATE_HUNGRY_ONE); /* Relaxed: see leave_hungry. */
         queueing->hungry = true;
@@ -106,7 +121,6 @@ static int wait_for_flip(struct logfile *log, struct queueing *queueing, uint32_
     if (lf_ring_overshot(ring, head))
         lf_flusher_demand(log, UINT64_MAX, may_lead(log, queueing->deadline));
     lf_count(lf_ring_is_unopened(ring, head) ? &log->stats.waits_space : &log->stats.waits_flip, 1);
-    queueing->flips++;
     return lf_waiter_sleep(&ring->flipped, key, queueing->deadline);
 }
 
@@ -114,7 +128,7 @@ static int reserve_slowly(struct logfile *log, uint64_t need, const struct times
                           struct lf_reservation *reservation)
 {
     struct lf_ring *ring = ring_of(log);
-    struct queueing queueing = {.need = need, .deadline = deadline};
+    struct queueing queueing = {.need = need, .deadline = deadline, .generation = UINT64_MAX};
     int error;
 
     for (;;) {
@@ -178,7 +192,7 @@ static struct lf_slot *find_slot(struct lf_ring *ring, uint64_t lsn)
 /* Failure is read first and the durable LSN second: durable wins. */
 static int durability(struct logfile *log, uint64_t lsn)
 {
-    bool failed = (lf_gate_refusals(lf_ring_gate(ring_of(log))) & LF_REFUSE_FAILED) != 0;
+    bool failed = lf_store_has_failed(&log->store);
 
     if (lf_durable_lsn(log) > lsn)
         return 0;
@@ -222,14 +236,19 @@ static int wait_until(struct logfile *log, struct lf_slot *slot, uint32_t key,
     return lf_waiter_sleep(&slot->durable, key, until);
 }
 
-/* Waits for one flush of the slot's epoch.  A guard gets up earlier to have it flushed. */
+/* Waits for one flush of the slot's epoch.  A guard gets up earlier to have it flushed, also when its
+ * own deadline comes first: nobody else looks after the epoch. */
 static int wait_once(struct logfile *log, struct durable_wait *wait, uint32_t key)
 {
     struct timespec patience;
+    uint64_t patience_ns;
 
     if (!wait->guards)
         return wait_until(log, wait->slot, key, wait->deadline);
-    patience = lf_timespec(lf_now_ns() + lf_flusher_patience_ns(log));
+    patience_ns = lf_flusher_patience_ns(log);
+    if (wait->deadline != NULL && lf_ns_until(wait->deadline) < patience_ns)
+        patience_ns = lf_ns_until(wait->deadline);
+    patience = lf_timespec(lf_now_ns() + patience_ns);
     if (wait_until(log, wait->slot, key, &patience) == -ETIMEDOUT)
         drop_guard(wait);
     return 0;
@@ -261,8 +280,7 @@ static int wait_durable(struct logfile *log, struct durable_wait *wait)
  */
 
 /* Whether it falls to this writer, before it waits, to have its epoch flushed. */
-static bool must_demand(struct logfile *log, const struct lf_reservation *reservation,
-                        const struct timespec *deadline)
+static bool must_demand(struct logfile *log, const struct lf_reservation *reservation)
 {
     struct lf_ring *ring = ring_of(log);
     uint32_t target;
@@ -270,8 +288,6 @@ static bool must_demand(struct logfile *log, const struct lf_reservation *reserv
     if (log->options.flusher == LOGFILE_FLUSHER_LEADER &&
         !lf_load_acquire_32(&reservation->slot->guarded)) /* F4: pairs with the guard's stores. */
         return true; /* Its first record was only submitted, and nobody was rung for it. */
-    if (deadline != NULL)
-        return lf_reservation_is_first(reservation);
     lf_fence(); /* F3: publish before target load; pairs with set_idle's fence after plan_gather. */
     target = lf_load_acquire_32(&ring->gather_target); /* F3 */
     if (target == 0)
@@ -279,19 +295,33 @@ static bool must_demand(struct logfile *log, const struct lf_reservation *reserv
     return lf_ring_waiters(reservation->slot) >= target;
 }
 
+/* The checksum of the payload, or 0 where payloads are not covered.  Either way every page of it has
+ * been read afterwards, so that no page fault falls between reserve and publish. */
+static uint32_t touch_payload(const struct logfile *log, const struct lf_payload *payload)
+{
+    if (log->options.checksum == LOGFILE_CHECKSUM_FULL)
+        return lf_payload_crc(payload->iov, payload->iov_count);
+    for (int i = 0; i < payload->iov_count; i++) {
+        const volatile uint8_t *bytes = payload->iov[i].iov_base;
+        for (size_t at = 0; at < payload->iov[i].iov_len; at += LF_BLOCK_BYTES)
+            (void)bytes[at];
+        if (payload->iov[i].iov_len > 0)
+            (void)bytes[payload->iov[i].iov_len - 1];
+    }
+    return 0;
+}
+
 int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
                           const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
-    uint32_t crc = log->options.checksum == LOGFILE_CHECKSUM_FULL
-                       ? lf_payload_crc(payload->iov, payload->iov_count)
-                       : 0;
+    uint32_t crc = touch_payload(log, payload);
     struct durable_wait durable = {.deadline = deadline};
     struct lf_reservation reservation;
     int error = reserve(log, lf_record_bytes(payload->size), deadline, &reservation);
 
     if (error != 0)
         return error;
-    durable.guards = wait && deadline == NULL && lf_reservation_is_first(&reservation);
+    durable.guards = wait && lf_reservation_is_first(&reservation);
     if (durable.guards)
         lf_store_release_32(&reservation.slot->guarded, 1); /* F4: pairs with is_gathering. */
     lf_record_encode(reservation.slot->data + reservation.offset, log->record_seed,
@@ -308,7 +338,7 @@ int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
             lf_flusher_demand(log, durable.lsn, false);
         return 0;
     }
-    durable.demands = must_demand(log, &reservation, deadline);
+    durable.demands = must_demand(log, &reservation);
     return wait_durable(log, &durable);
 }
 
@@ -345,16 +375,6 @@ int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline)
     return wait_durable(log, &wait);
 }
 
-int lf_ring_engine_shutdown(struct logfile *log, const struct timespec *deadline)
-{
-    return lf_flusher_shutdown(log, deadline);
-}
-
-uint64_t lf_ring_engine_end_lsn(struct logfile *log)
-{
-    return lf_ring_end_lsn(ring_of(log));
-}
-
 void lf_ring_engine_failed(struct logfile *log)
 {
     struct lf_ring *ring = ring_of(log);
@@ -380,6 +400,7 @@ int lf_ring_engine_start(struct logfile *log)
 {
     struct lf_ring *ring = ring_of(log);
     size_t bytes = sizeof(struct lf_slot) * log->options.slot_count;
+    int error;
 
     ring->slots = aligned_alloc(LF_CACHE_PAIR, bytes);
     if (ring->slots == NULL)
@@ -390,7 +411,10 @@ int lf_ring_engine_start(struct logfile *log)
     for (unsigned i = 0; i < log->options.slot_count; i++)
         ring->slots[i].data = log->buffers + i * log->slot_bytes;
     lf_ring_open_epoch(ring, log->chain.epoch, log->chain.lsn);
-    return lf_flusher_start(log);
+    error = lf_flusher_start(log);
+    if (error != 0)
+        free(ring->slots);
+    return error;
 }
 
 void lf_ring_engine_stop(struct logfile *log)

@@ -20,10 +20,10 @@ static void note_epoch(struct logfile *log, uint64_t end, uint32_t records)
     lf_histogram_add(&log->stats.records_per_epoch, records);
 }
 
-/* What the epoch's header may promise: a log that never syncs promises nothing. */
+/* What the epoch's header may promise: without syncs, only what recovery synced. */
 static uint64_t promise_of(const struct logfile *log)
 {
-    return log->options.sync == LOGFILE_SYNC_NONE ? 0 : lf_durable_lsn(log);
+    return log->options.sync == LOGFILE_SYNC_NONE ? log->recovered_lsn : lf_durable_lsn(log);
 }
 
 int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,

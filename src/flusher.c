@@ -25,9 +25,9 @@ static struct lf_ring *ring_of(struct logfile *log)
     return &log->engine.ring.ring;
 }
 
-static bool has_failed(struct logfile *log)
+static bool has_failed(const struct logfile *log)
 {
-    return (lf_gate_refusals(lf_ring_gate(ring_of(log))) & LF_REFUSE_FAILED) != 0;
+    return lf_store_has_failed(&log->store);
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -142,15 +142,16 @@ static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
     bool has_room = open_next && lf_has_room(log, base_lsn + log->slot_bytes);
     lf_ring_flip(ring, epoch, base_lsn, has_room, &sealed);
     if (open_next && !has_room)
-        open_pending(log, epoch + 1, base_lsn + lf_round_up(sealed.end, LF_BLOCK_BYTES));
-    if (sealed.end == LF_EPOCH_HEADER_BYTES)
+        open_pending(log, epoch + 1, lf_sealed_next_lsn(&sealed, base_lsn));
+    if (lf_sealed_is_empty(&sealed))
         return NULL;
 
     note_stall(log, lf_ring_collect(&sealed));
     if (lf_epoch_commit(log, sealed.slot->data, sealed.end, sealed.records, 0) != 0)
         return NULL; /* Everybody has been woken by lf_ring_engine_failed. */
     note_role(log);
-    note_gather(log, target, sealed.waiters);
+    if (lf_load_relaxed_32(&sealed.slot->guarded)) /* Relaxed: a statistic and a heuristic. */
+        note_gather(log, target, sealed.waiters);
     plan_gather(log, &sealed);
     return sealed.slot;
 }
@@ -212,13 +213,11 @@ static bool needs_service(struct logfile *log)
     return lf_head_offset_bytes(head) > LF_EPOCH_HEADER_BYTES && !is_gathering(ring, head);
 }
 
-/* One round of work, if there is any.  Returns the slot whose waiters are to be woken, or NULL. */
+/* One round of work: needs_service says that there is some.  Returns the slot whose waiters are to be woken, or NULL. */
 static struct lf_slot *serve(struct logfile *log)
 {
     struct lf_ring *ring = ring_of(log);
 
-    if (!needs_service(log))
-        return NULL;
     if (lf_load_acquire_32(&flusher_of(log)->shutdown_asked)) { /* F2 */
         finish(log);
         return NULL;
@@ -283,20 +282,23 @@ static void hand_over(struct logfile *log)
         wake_leaders(log);
 }
 
-/* The calling thread holds the token as LEADER.  Cancelled here, it would take the token along. */
-static void lead(struct logfile *log, uint64_t lsn)
+/* The calling thread holds the token as LEADER.  Cancelled here, it would take the token along.
+ * Whether there was something to do. */
+static bool lead(struct logfile *log, uint64_t lsn)
 {
+    bool serves = lf_durable_lsn(log) <= lsn && needs_service(log);
     struct lf_slot *flushed = NULL;
     int cancel_state;
 
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    if (lf_durable_lsn(log) <= lsn)
+    if (serves)
         flushed = serve(log);
     /* The successor first, or it would be scheduled behind everybody who is woken.  It may recycle
      * the slot meanwhile: then a later epoch's waiters look once too often. */
     hand_over(log);
     wake_waiters(log, flushed);
     pthread_setcancelstate(cancel_state, NULL);
+    return serves;
 }
 
 bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
@@ -304,12 +306,8 @@ bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
     struct lf_flusher *flusher = flusher_of(log);
 
     lf_fence(); /* F5: head fetch-add before token load; pairs with set_idle. */
-    if (may_lead && log->options.flusher != LOGFILE_FLUSHER_SEQUENCER) {
-        if (!try_token(flusher, LF_TOKEN_LEADER))
-            return false;
-        lead(log, lsn);
-        return true;
-    }
+    if (may_lead && log->options.flusher != LOGFILE_FLUSHER_SEQUENCER)
+        return try_token(flusher, LF_TOKEN_LEADER) && lead(log, lsn);
     if (flusher->has_sequencer)
         ring_bell(flusher);
     return false;
@@ -403,7 +401,7 @@ int lf_flusher_shutdown(struct logfile *log, const struct timespec *deadline)
         uint32_t key = lf_waiter_key(&flusher->closed);
 
         if (is_dead(flusher))
-            return has_failed(log) ? LOGFILE_EFAILED : 0;
+            return log->closed_cleanly ? 0 : LOGFILE_EFAILED;
         lf_flusher_demand(log, lf_durable_lsn(log), !flusher->has_sequencer);
         if (is_dead(flusher))
             continue;

@@ -54,7 +54,8 @@ void lf_flusher_stop(struct logfile *log);
 
 /*
  * Have the open epoch flushed, if it still holds records below durability of `lsn`.
- * may_lead: the calling thread may take the token and flush inline.  Returns whether it did.
+ * may_lead: the calling thread may take the token and flush inline.  Returns whether it did: if so,
+ * look again; if not, somebody else will, or the epoch is gathering and its guard will.
  */
 bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead);
 /* Asks for shutdown and waits until it is done.  As logfile_shutdown. */

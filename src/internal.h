@@ -23,6 +23,7 @@ struct logfile {
     uint32_t record_seed;
     uint32_t incarnation;
     uint64_t oldest_lsn;
+    uint64_t recovered_lsn; /* all below was durable when this incarnation began */
     uint32_t running; /* 1 when open is done: until then, callbacks of its threads wait for it */
     uint8_t *buffers; /* slot_count buffers of slot_bytes (ring), or two (mutex), or one (serial) */
     size_t buffers_bytes;

@@ -34,6 +34,12 @@ static int check_handle(const struct logfile *log)
     return __builtin_expect(*(const volatile uint32_t *)log->alive != 0, 1) ? 0 : LOGFILE_EFORKED;
 }
 
+static int not_in_this_version(const struct logfile *log)
+{
+    int error = check_handle(log);
+    return error != 0 ? error : -ENOSYS;
+}
+
 static bool is_valid_deadline(const struct timespec *deadline)
 {
     return deadline == NULL ||
@@ -134,7 +140,7 @@ int logfile_submit_batch(struct logfile *log, const struct iovec *records, int c
                          const struct timespec *deadline, uint64_t *lsns)
 {
     (void)records, (void)count, (void)deadline, (void)lsns;
-    return log == NULL ? -EINVAL : -ENOSYS;
+    return not_in_this_version(log);
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -145,7 +151,7 @@ static uint64_t end_lsn(struct logfile *log)
 {
     switch (log->options.engine) {
     case LOGFILE_ENGINE_RING:
-        return lf_ring_engine_end_lsn(log);
+        return lf_ring_end_lsn(&log->engine.ring.ring);
     case LOGFILE_ENGINE_MUTEX:
         return lf_mutex_engine_end_lsn(log);
     case LOGFILE_ENGINE_SERIAL:
@@ -204,7 +210,7 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline)
         return -EINVAL;
     switch (log->options.engine) {
     case LOGFILE_ENGINE_RING:
-        return lf_ring_engine_shutdown(log, deadline);
+        return lf_flusher_shutdown(log, deadline);
     case LOGFILE_ENGINE_MUTEX:
         return lf_mutex_engine_shutdown(log);
     case LOGFILE_ENGINE_SERIAL:
@@ -280,14 +286,14 @@ int logfile_failure(struct logfile *log, struct logfile_failure *out)
 int logfile_reserve(struct logfile *log, size_t size, const struct timespec *deadline,
                     struct logfile_reservation *reservation)
 {
-    (void)size, (void)deadline;
-    return log == NULL || reservation == NULL ? -EINVAL : -ENOSYS;
+    (void)size, (void)deadline, (void)reservation;
+    return not_in_this_version(log);
 }
 
 int logfile_publish(struct logfile *log, struct logfile_reservation *reservation, uint64_t *lsnp)
 {
-    (void)lsnp;
-    return log == NULL || reservation == NULL ? -EINVAL : -ENOSYS;
+    (void)reservation, (void)lsnp;
+    return not_in_this_version(log);
 }
 
 void logfile_abandon(struct logfile *log, struct logfile_reservation *reservation)
@@ -297,11 +303,11 @@ void logfile_abandon(struct logfile *log, struct logfile_reservation *reservatio
 
 int logfile_event_fd(struct logfile *log)
 {
-    return log == NULL ? -EINVAL : -ENOSYS;
+    return not_in_this_version(log);
 }
 
 int logfile_trim(struct logfile *log, uint64_t lsn)
 {
     (void)lsn;
-    return log == NULL ? -EINVAL : -ENOSYS;
+    return not_in_this_version(log);
 }

@@ -78,6 +78,8 @@ static const char *find_unknown_value(const struct logfile_options *options)
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
         if (checks[i].value > checks[i].max)
             return checks[i].name;
+    if (options->open_flags == (LOGFILE_OPEN_EXISTING | LOGFILE_OPEN_EXCLUSIVE))
+        return "open_flags";
     if (options->io != NULL && !lf_io_is_complete(options->io))
         return "io";
     if ((options->ring_alloc == NULL) != (options->ring_free == NULL))
@@ -105,7 +107,6 @@ static void fill_defaults(struct logfile_options *options)
         options->slot_count = SLOT_COUNT_DEFAULT;
     if (options->prepare_bytes == 0)
         options->prepare_bytes = PREPARE_BYTES_DEFAULT;
-    options->prepare_bytes = lf_round_up(options->prepare_bytes, LF_BLOCK_BYTES);
     if (options->io == NULL)
         options->io = logfile_io_posix();
 }
@@ -148,8 +149,9 @@ static int allocate_fork_guard(struct logfile *log)
     if (page == NULL)
         return -ENOMEM;
     if (madvise(page, PAGE_BYTES, MADV_WIPEONFORK) != 0) {
+        int error = -errno;
         munmap(page, PAGE_BYTES);
-        return -errno;
+        return error;
     }
     *page = 1;
     log->alive = page;
@@ -315,11 +317,12 @@ static int start_preparer(struct opening *opening)
 {
     struct logfile *log = opening->log;
     const struct logfile_options *options = &log->options;
-    uint64_t three_slots = 3 * log->slot_bytes;
+    uint64_t prepare_bytes = lf_round_up(options->prepare_bytes, LF_BLOCK_BYTES);
+    /* Half of it is the low mark, and the epoch after a full one opens at once only where two fit. */
+    uint64_t least_bytes = 4 * log->slot_bytes + 2 * LF_BLOCK_BYTES;
     struct lf_preparer_config config = {
         .mode = options->prepare,
-        .prepare_bytes =
-            options->prepare_bytes > three_slots ? options->prepare_bytes : three_slots,
+        .prepare_bytes = prepare_bytes > least_bytes ? prepare_bytes : least_bytes,
         .head = log->chain.lsn,
         .room = log->slot_bytes + 2 * LF_BLOCK_BYTES,
         .on_room = on_room,
@@ -346,6 +349,7 @@ static int write_open_epoch(struct opening *opening)
     lf_chain_begin(&log->chain, log->chain.incarnation + 1, nonce);
     log->record_seed = log->chain.record_seed;
     log->incarnation = log->chain.incarnation;
+    log->recovered_lsn = log->chain.lsn;
     lf_store_release_64(&log->durable_lsn, log->chain.lsn); /* L1 */
     if (lf_epoch_commit(log, log->buffers, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_OPEN) != 0) {
         struct logfile_failure failure;
@@ -417,22 +421,23 @@ static int open_log(struct opening *opening, const struct logfile_options *optio
 int logfile_open(const char *path, const struct logfile_options *options, struct logfile **logp)
 {
     struct logfile_options filled = {0};
-    struct opening opening = {.path = path};
-    int error;
+    struct opening opening = {.path = path != NULL ? path : "(no path)"};
+    int cancel_state, error;
 
-    if (path == NULL || logp == NULL)
-        return -EINVAL;
     if (options != NULL)
         filled = *options;
-    error = check_options(&opening, &filled);
+    /* A thread that is cancelled half-way would take file and lock along. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    error = path == NULL || logp == NULL ? -EINVAL : check_options(&opening, &filled);
     if (error == 0)
         error = open_log(&opening, &filled, options != NULL && options->slot_bytes != 0);
     if (error != 0 && opening.report.message[0] == '\0')
-        SAY(&opening, "%.100s: %s", path, logfile_strerror(error));
+        SAY(&opening, "%.100s: %s", opening.path, logfile_strerror(error));
     if (filled.report != NULL)
         *filled.report = opening.report;
     if (error == 0)
         *logp = opening.log;
+    pthread_setcancelstate(cancel_state, NULL);
     return error;
 }
 
@@ -453,18 +458,20 @@ static void stop_engine(struct logfile *log)
 
 int logfile_close(struct logfile *log)
 {
-    int error;
+    int cancel_state, error;
 
     if (log == NULL)
         return 0;
     error = logfile_shutdown(log, NULL);
     if (error == LOGFILE_EFORKED)
         return error;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state); /* As in logfile_open. */
+    lf_preparer_stop(&log->preparer); /* First: it may still tell the engine of a failure. */
     stop_engine(log);
-    lf_preparer_stop(&log->preparer);
     if (log->closed_cleanly)
         lf_store_shrink(&log->store, log->chain.lsn);
     lf_store_close(&log->store);
     free_memory(log);
+    pthread_setcancelstate(cancel_state, NULL);
     return error;
 }

@@ -17,9 +17,9 @@
  * that may not open yet gets a head beyond the end instead: full from birth, without a crosser.
  *
  * Arithmetic of the head word.  A slot is at most 64 MiB, 2^23 units.  A thread adds to an overshot
- * head at most once per generation (a retry looks first), and a process has at most 2^17 threads
- * inside: 2^23 + 2^17 * 2^23 < 2^41, and less than 2^40 for slots up to 32 MiB or 2^16 threads; the
- * birth offset is one unit beyond the slot.  See the assertions below.
+ * head at most once per generation (a retry looks first), and at most LF_THREADS_MAX = 2^16 threads
+ * may be inside at once, so the offset stays below 2^23 + 2^16 * 2^23 < 2^40 and never carries into
+ * the generation; asserted below.
  *
  * The ring knows nothing of files.
  */
@@ -210,6 +210,17 @@ struct lf_sealed {
     uint32_t records; /* filled by lf_ring_collect */
     uint32_t waiters; /* filled by lf_ring_collect */
 };
+
+static inline bool lf_sealed_is_empty(const struct lf_sealed *sealed)
+{
+    return sealed->end == LF_EPOCH_HEADER_BYTES;
+}
+/* Where the epoch after one that starts at base_lsn starts.  An empty one is never written. */
+static inline uint64_t lf_sealed_next_lsn(const struct lf_sealed *sealed, uint64_t base_lsn)
+{
+    return lf_sealed_is_empty(sealed) ? base_lsn
+                                      : base_lsn + lf_round_up(sealed->end, LF_BLOCK_BYTES);
+}
 
 /* Whether the head (a value of ring->head) is full from birth. */
 bool lf_ring_is_unopened(const struct lf_ring *ring, uint64_t head);

@@ -241,6 +241,13 @@ static int try_direct_read(struct lf_store *store, const struct opening *opening
     return count < 0 ? complain(opening, "read", (int)count) : 0;
 }
 
+/* Whoever made the file may have died between giving it its name and making that durable. */
+static int sync_name(struct lf_store *store, const struct opening *opening)
+{
+    int error = store->io->sync_directory(store->io->context, opening->path);
+    return error == 0 ? 0 : complain(opening, "sync of its directory", error);
+}
+
 static int open_existing(struct lf_store *store, const struct opening *opening)
 {
     int fd = store->io->open(store->io->context, opening->path, open_flags(opening), 0);
@@ -252,6 +259,8 @@ static int open_existing(struct lf_store *store, const struct opening *opening)
         error = try_direct_read(store, opening);
     if (error == 0)
         error = lock_file(store, opening);
+    if (error == 0)
+        error = sync_name(store, opening);
     return error == 0 ? 0 : give_up(store, error);
 }
 

@@ -100,6 +100,7 @@ static const struct bad_option bad_options[] = {
     BAD(sync, 3, -EINVAL),
     BAD(prepare, 3, -EINVAL),
     BAD(checksum, 2, -EINVAL),
+    BAD(open_flags, LOGFILE_OPEN_EXISTING | LOGFILE_OPEN_EXCLUSIVE, -EINVAL),
     BAD(open_flags, 4, -EINVAL),
     BAD(open_flags, 0x80000000, -EINVAL),
     BAD(mode, 010000, -EINVAL),

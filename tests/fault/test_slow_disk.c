@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A disk that takes its time, so that calls overlap that hardly ever do: a flush beside the last
+ * sync of a shutdown, a close beside a zero-fill that fails, a wait beside a gather, one large
+ * record among small ones.
+ */
+#include "logfile_io.h"
+#include "support.h"
+
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct logfile_io slow_io;
+static atomic_uint sync_us;      /* what a sync takes on top */
+static atomic_uint zero_fill_us; /* what a write of 64 KiB and more takes on top */
+static atomic_bool zero_fill_fails;
+static atomic_uint zero_fills_begun;
+
+static int slow_sync(void *context, int fd)
+{
+    if (sync_us > 0)
+        sleep_us(sync_us);
+    (void)context, (void)fd; /* Nothing here survives the test, so nothing needs the device. */
+    return 0;
+}
+
+/* With small slots, only the preparer writes as much at once. */
+static ssize_t slow_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
+                          unsigned flags)
+{
+    if (bytes >= 64 << 10) {
+        zero_fills_begun++;
+        sleep_us(zero_fill_us);
+        if (zero_fill_fails)
+            return -EIO;
+    }
+    return logfile_io_posix()->write(context, fd, buffer, bytes, offset, flags);
+}
+
+static void open_log(struct logfile **log, enum logfile_flusher flusher,
+                     enum logfile_prepare prepare)
+{
+    struct logfile_options options = {
+        .flusher = flusher, .prepare = prepare, .slot_bytes = 8192, .io = &slow_io};
+
+    slow_io = *logfile_io_posix();
+    slow_io.sync = slow_sync;
+    slow_io.write = slow_write;
+    ck_assert_int_eq(logfile_open(folder_path("log"), &options, log), 0);
+}
+
+static void begin(const char *what)
+{
+    watchdog_start(120, what);
+    enter_folder();
+    sync_us = 0;
+    zero_fill_us = 0;
+    zero_fill_fails = false;
+    zero_fills_begun = 0;
+}
+
+static void end(void)
+{
+    leave_folder();
+    watchdog_stop();
+}
+
+static void *shut_down(void *log)
+{
+    return (void *)(intptr_t)logfile_shutdown(log, NULL);
+}
+
+/* The shutdown's own sync is under way; there is nothing to flush, so a flush need not wait. */
+START_TEST(flush_beside_the_shutdown_of_an_idle_log)
+{
+    struct timespec deadline;
+    struct logfile *log;
+    uint64_t begin_ns;
+    pthread_t thread;
+    void *result;
+
+    begin("a flush beside a shutdown");
+    open_log(&log, (enum logfile_flusher)_i, LOGFILE_PREPARE_NONE);
+    sync_us = 300000;
+    pthread_create(&thread, NULL, shut_down, log);
+    sleep_us(100000);
+    deadline = deadline_in_ms(5000);
+    begin_ns = now_ns();
+    ck_assert_int_eq(logfile_flush(log, &deadline), 0);
+    ck_assert_uint_lt(now_ns() - begin_ns, 4000000000u);
+    pthread_join(thread, &result);
+    ck_assert_int_eq((intptr_t)result, 0);
+    ck_assert_int_eq(logfile_shutdown(log, NULL), 0);
+    ck_assert_int_eq(logfile_close(log), 0);
+    end();
+}
+END_TEST
+
+/* The preparer tells of a failure while the log is being taken down. */
+START_TEST(close_beside_a_failing_zero_fill)
+{
+    struct logfile *log;
+
+    begin("a close beside a failing zero-fill");
+    zero_fill_us = 200000;
+    open_log(&log, (enum logfile_flusher)_i, LOGFILE_PREPARE_ZERO);
+    while (zero_fills_begun <
+           2) /* The first chunk is where the next epochs go: they wait for it. */
+        sleep_us(1000);
+    zero_fill_fails = true;
+    ck_assert_int_eq(logfile_append(log, "x", 1, NULL), 0);
+    ck_assert_int_eq(logfile_close(log), 0);
+    end();
+}
+END_TEST
+
+/* What the preparer's failure cut off is not reported as flushed. */
+START_TEST(shutdown_after_a_failed_zero_fill)
+{
+    struct logfile_failure failure = {0};
+    struct logfile *log;
+
+    begin("a shutdown after a failed zero-fill");
+    zero_fill_us = 200000; /* not before the log is open */
+    zero_fill_fails = true;
+    open_log(&log, (enum logfile_flusher)_i, LOGFILE_PREPARE_ZERO);
+    while (failure.error == 0)
+        ck_assert_int_eq(logfile_failure(log, &failure), 0);
+    ck_assert_int_eq(failure.error, -EIO);
+    ck_assert_int_eq(logfile_shutdown(log, NULL), LOGFILE_EFAILED);
+    ck_assert_int_eq(logfile_close(log), LOGFILE_EFAILED);
+    end();
+}
+END_TEST
+
+/* ---- A wait sleeps while others gather ---- */
+
+static atomic_bool stop;
+
+/* Comes back late enough for others to gather, and soon enough for that to go on. */
+static void *append_and_think(void *log)
+{
+    while (!stop) {
+        if (logfile_append(log, "small", 5, NULL) != 0)
+            return (void *)1;
+        sleep_us(1500);
+    }
+    return NULL;
+}
+
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+START_TEST(a_wait_sleeps)
+{
+    pthread_t threads[2];
+    struct logfile *log;
+    uint64_t cpu_ns, begin_ns;
+    void *result;
+
+    begin("a wait beside a gather");
+    stop = false;
+    open_log(&log, (enum logfile_flusher)_i, LOGFILE_PREPARE_NONE);
+    sync_us = 20000;
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, append_and_think, log);
+    cpu_ns = thread_cpu_ns();
+    begin_ns = now_ns();
+    for (int i = 0; i < 5; i++) {
+        while (logfile_wait(log, logfile_next_lsn(log) - 1, NULL) == -EINVAL)
+            sleep_us(4000); /* nothing in the open epoch yet */
+    }
+    ck_assert_uint_lt(thread_cpu_ns() - cpu_ns, (now_ns() - begin_ns) / 50);
+    stop = true;
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], &result);
+        ck_assert_ptr_null(result);
+    }
+    ck_assert_int_eq(logfile_close(log), 0);
+    end();
+}
+END_TEST
+
+/* ---- A large record among small ones ---- */
+
+static void *submit_all_the_time(void *log)
+{
+    char small[100] = {0};
+    while (!stop)
+        if (logfile_submit(log, small, sizeof(small), NULL, NULL) != 0)
+            return (void *)1;
+    return NULL;
+}
+
+static uint64_t epoch_count(struct logfile *log)
+{
+    struct logfile_stats stats;
+    ck_assert_int_eq(logfile_stats(log, &stats), 0);
+    return stats.epochs;
+}
+
+#define SMALL_WRITERS 24
+
+START_TEST(a_large_record_does_not_starve)
+{
+    static char large[8000];
+    pthread_t threads[SMALL_WRITERS];
+    struct logfile *log;
+    uint64_t worst = 0;
+    void *result;
+
+    begin("a large record among small ones");
+    stop = false;
+    open_log(&log, (enum logfile_flusher)_i, LOGFILE_PREPARE_NONE);
+    for (int i = 0; i < SMALL_WRITERS; i++)
+        pthread_create(&threads[i], NULL, submit_all_the_time, log);
+    for (int i = 0; i < (int)scaled(20, 100, 1000); i++) {
+        uint64_t before = epoch_count(log);
+        ck_assert_int_eq(logfile_submit(log, large, sizeof(large), NULL, NULL), 0);
+        uint64_t passed = epoch_count(log) - before;
+        worst = passed > worst ? passed : worst;
+    }
+    stop = true;
+    for (int i = 0; i < SMALL_WRITERS; i++) {
+        pthread_join(threads[i], &result);
+        ck_assert_ptr_null(result);
+    }
+    /* Two would do if the writer got a processor whenever it is woken. */
+    ck_assert_uint_lt(worst, 300);
+    ck_assert_int_eq(logfile_close(log), 0);
+    end();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("slow_disk");
+    TCase *tcase = tcase_create("slow_disk");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_set_timeout(tcase, 150);
+    tcase_add_loop_test(tcase, flush_beside_the_shutdown_of_an_idle_log, 0, 3);
+    tcase_add_loop_test(tcase, close_beside_a_failing_zero_fill, 0, 3);
+    tcase_add_loop_test(tcase, shutdown_after_a_failed_zero_fill, 0, 3);
+    tcase_add_loop_test(tcase, a_wait_sleeps, 0, 3);
+    tcase_add_loop_test(tcase, a_large_record_does_not_starve, 0, 3);
+    suite_add_tcase(suite, tcase);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

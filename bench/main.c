@@ -150,11 +150,14 @@ static int run_one(struct bench *bench, const struct bench_run_id *id, struct be
 
 /* ---- All runs -------------------------------------------------------------------------------- */
 
+/* Each round starts with another engine: what ran just before (another number of writers, or
+ * nothing on an idle device) would else always weigh on the same one. */
 static int run_round(struct bench *bench, unsigned round)
 {
     const struct bench_options *options = &bench->options;
     for (unsigned count = 0; count < options->writers_count; count++) {
-        for (unsigned engine = 0; engine < options->engine_count; engine++) {
+        for (unsigned place = 0; place < options->engine_count; place++) {
+            unsigned engine = (place + round) % options->engine_count;
             struct bench_run_id id = {options->engines[engine], options->writers[count], round + 1};
             if (run_one(bench, &id, bench_results_cell(&bench->results, round, count, engine)) != 0)
                 return EXIT_MISMATCH_OR_ERROR;

@@ -12,19 +12,12 @@
 #define LF_ENGINE_H
 
 #include "flusher.h"
+#include "record.h"
 #include "ring.h"
 
 #include <pthread.h>
-#include <sys/uio.h>
 
 struct logfile;
-
-/* The payload of one record. */
-struct lf_payload {
-    const struct iovec *iov;
-    int iov_count;
-    size_t size;
-};
 
 struct lf_ring_engine {
     struct lf_ring ring;
@@ -54,6 +47,23 @@ struct lf_serial_engine {
     pthread_mutex_t lock;
     bool closed;
 };
+
+/* Takes a mutex for as long as a call lasts, waits and all: a thread that is cancelled inside would
+ * take it along.  Returns what lf_engine_unlock needs. */
+static inline int lf_engine_lock(pthread_mutex_t *lock)
+{
+    int cancel_state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    pthread_mutex_lock(lock);
+    return cancel_state;
+}
+/* Returns `result`. */
+static inline int lf_engine_unlock(pthread_mutex_t *lock, int cancel_state, int result)
+{
+    pthread_mutex_unlock(lock);
+    pthread_setcancelstate(cancel_state, NULL);
+    return result;
+}
 
 int lf_ring_engine_start(struct logfile *log);
 void lf_ring_engine_stop(struct logfile *log);

@@ -21,20 +21,14 @@ static struct lf_buffer *active_of(struct lf_mutex_engine *engine)
     return &engine->buffers[engine->active];
 }
 
-/* A thread that is cancelled in one of our waits would take the mutex along. */
 static int lock(struct logfile *log)
 {
-    int cancel_state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    pthread_mutex_lock(&engine_of(log)->lock);
-    return cancel_state;
+    return lf_engine_lock(&engine_of(log)->lock);
 }
 
 static int unlock(struct logfile *log, int cancel_state, int result)
 {
-    pthread_mutex_unlock(&engine_of(log)->lock);
-    pthread_setcancelstate(cancel_state, NULL);
-    return result;
+    return lf_engine_unlock(&engine_of(log)->lock, cancel_state, result);
 }
 
 /* Waits for the flush that is under way.  0 or -ETIMEDOUT. */
@@ -126,12 +120,10 @@ static uint64_t add_record(struct logfile *log, const struct lf_payload *payload
     struct lf_mutex_engine *engine = engine_of(log);
     struct lf_buffer *buffer = active_of(engine);
     uint64_t offset = buffer->end;
-    uint32_t crc = log->options.checksum == LOGFILE_CHECKSUM_FULL
-                       ? lf_payload_crc(payload->iov, payload->iov_count)
-                       : 0;
+    struct lf_record_place place = {engine->epoch, (uint32_t)offset, log->record_seed};
+    uint32_t crc = log->options.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
 
-    lf_record_encode(buffer->data + offset, log->record_seed, engine->epoch, (uint32_t)offset,
-                     payload->size, crc, payload->iov, payload->iov_count);
+    lf_record_encode(buffer->data + offset, &place, payload, crc);
     buffer->end += lf_record_bytes(payload->size);
     buffer->records++;
     return engine->base_lsn + offset;

@@ -300,7 +300,7 @@ static bool must_demand(struct logfile *log, const struct lf_reservation *reserv
 static uint32_t touch_payload(const struct logfile *log, const struct lf_payload *payload)
 {
     if (log->options.checksum == LOGFILE_CHECKSUM_FULL)
-        return lf_payload_crc(payload->iov, payload->iov_count);
+        return lf_payload_crc(payload);
     for (int i = 0; i < payload->iov_count; i++) {
         const volatile uint8_t *bytes = payload->iov[i].iov_base;
         for (size_t at = 0; at < payload->iov[i].iov_len; at += LF_BLOCK_BYTES)
@@ -309,6 +309,14 @@ static uint32_t touch_payload(const struct logfile *log, const struct lf_payload
             (void)bytes[payload->iov[i].iov_len - 1];
     }
     return 0;
+}
+
+static void copy_record(const struct logfile *log, const struct lf_reservation *reservation,
+                        const struct lf_payload *payload, uint32_t crc)
+{
+    struct lf_record_place place = {reservation->epoch, (uint32_t)reservation->offset,
+                                    log->record_seed};
+    lf_record_encode(reservation->slot->data + reservation->offset, &place, payload, crc);
 }
 
 int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
@@ -324,9 +332,7 @@ int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
     durable.guards = wait && lf_reservation_is_first(&reservation);
     if (durable.guards)
         lf_store_release_32(&reservation.slot->guarded, 1); /* F4: pairs with is_gathering. */
-    lf_record_encode(reservation.slot->data + reservation.offset, log->record_seed,
-                     reservation.epoch, (uint32_t)reservation.offset, payload->size, crc,
-                     payload->iov, payload->iov_count);
+    copy_record(log, &reservation, payload, crc);
     durable.lsn = lf_ring_lsn(&reservation);
     durable.slot = reservation.slot;
     lf_ring_publish(&reservation, wait);

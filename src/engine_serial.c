@@ -13,20 +13,14 @@ static struct lf_serial_engine *engine_of(struct logfile *log)
     return &log->engine.serial;
 }
 
-/* A thread that is cancelled while it writes would take the mutex along. */
 static int lock(struct logfile *log)
 {
-    int cancel_state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    pthread_mutex_lock(&engine_of(log)->lock);
-    return cancel_state;
+    return lf_engine_lock(&engine_of(log)->lock);
 }
 
 static int unlock(struct logfile *log, int cancel_state, int result)
 {
-    pthread_mutex_unlock(&engine_of(log)->lock);
-    pthread_setcancelstate(cancel_state, NULL);
-    return result;
+    return lf_engine_unlock(&engine_of(log)->lock, cancel_state, result);
 }
 
 /* Waits until an epoch fits below the allocated frontier, without the mutex. */
@@ -62,15 +56,14 @@ int lf_serial_engine_append(struct logfile *log, const struct lf_payload *payloa
 {
     int cancel_state = lock(log);
     int error = make_room(log, deadline);
+    struct lf_record_place place = {0, LF_EPOCH_HEADER_BYTES, log->record_seed};
     uint32_t crc;
 
     if (error != 0)
         return unlock(log, cancel_state, error);
-    crc = log->options.checksum == LOGFILE_CHECKSUM_FULL
-              ? lf_payload_crc(payload->iov, payload->iov_count)
-              : 0;
-    lf_record_encode(log->buffers + LF_EPOCH_HEADER_BYTES, log->record_seed, log->chain.epoch,
-                     LF_EPOCH_HEADER_BYTES, payload->size, crc, payload->iov, payload->iov_count);
+    crc = log->options.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
+    place.epoch = log->chain.epoch;
+    lf_record_encode(log->buffers + LF_EPOCH_HEADER_BYTES, &place, payload, crc);
     if (lsnp)
         *lsnp = log->chain.lsn + LF_EPOCH_HEADER_BYTES;
     error = lf_epoch_commit(log, log->buffers,

@@ -41,17 +41,12 @@ void lf_file_header_seal(void *block)
     header->checksum = file_header_checksum(block);
 }
 
-static bool is_power_of_two(uint64_t value)
-{
-    return value != 0 && (value & (value - 1)) == 0;
-}
-
 /* Whether this version of the library can read a log that says this of itself. */
 static bool file_header_is_known(const struct lf_file_header *header)
 {
     return header->version == LF_FORMAT_VERSION && header->byte_order == LF_BYTE_ORDER_MARK &&
            header->block_bytes == LF_BLOCK_BYTES && header->features == 0 &&
-           is_power_of_two(header->slot_bytes) && header->slot_bytes >= LF_SLOT_BYTES_MIN &&
+           lf_is_power_of_two(header->slot_bytes) && header->slot_bytes >= LF_SLOT_BYTES_MIN &&
            header->slot_bytes <= LF_SLOT_BYTES_MAX && header->segment_bytes == 0 &&
            header->first_lsn == LF_FIRST_LSN;
 }

@@ -104,6 +104,11 @@ static inline uint64_t lf_round_up(uint64_t value, uint64_t alignment)
     return (value + alignment - 1) & ~(alignment - 1);
 }
 
+static inline bool lf_is_power_of_two(uint64_t value)
+{
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
 /* Bytes that a record of `size` payload bytes takes in its epoch. */
 static inline uint64_t lf_record_bytes(uint64_t size)
 {

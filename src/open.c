@@ -42,11 +42,6 @@ struct opening {
  * Options.
  */
 
-static bool is_power_of_two(uint64_t value)
-{
-    return value != 0 && (value & (value - 1)) == 0;
-}
-
 static bool is_zero(const void *memory, size_t bytes)
 {
     const uint8_t *byte = memory;
@@ -90,10 +85,10 @@ static const char *find_unknown_value(const struct logfile_options *options)
 /* Names the size that is out of range; NULL: none.  Defaults have been filled in. */
 static const char *find_bad_size(const struct logfile_options *options)
 {
-    if (!is_power_of_two(options->slot_bytes) || options->slot_bytes < LF_SLOT_BYTES_MIN ||
+    if (!lf_is_power_of_two(options->slot_bytes) || options->slot_bytes < LF_SLOT_BYTES_MIN ||
         options->slot_bytes > LF_SLOT_BYTES_MAX)
         return "slot_bytes";
-    if (!is_power_of_two(options->slot_count) || options->slot_count < 2 ||
+    if (!lf_is_power_of_two(options->slot_count) || options->slot_count < 2 ||
         options->slot_count > SLOT_COUNT_MAX)
         return "slot_count";
     return options->prepare_bytes > PREPARE_BYTES_MAX ? "prepare_bytes" : NULL;
@@ -270,11 +265,8 @@ static int adopt_slot_bytes(struct opening *opening, const struct lf_prologue *p
             prologue->header.slot_bytes);
         return -EINVAL;
     }
-    if (prologue->header.segment_bytes != 0) {
-        SAY(opening, "%.100s: a segment of a log, not a log", opening->path);
-        return LOGFILE_EFORMAT;
-    }
     log->slot_bytes = prologue->header.slot_bytes;
+    log->options.slot_bytes = log->slot_bytes;
     log->oldest_lsn = prologue->trim.oldest_lsn;
     return 0;
 }

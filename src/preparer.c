@@ -23,6 +23,7 @@
 #include "atomic.h"
 #include "io.h"
 #include "lf_assert.h"
+#include "waiter.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -55,13 +56,6 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * S_NS + (uint64_t)now.tv_nsec;
 }
 
 /* ---- Doing: none of this holds the lock -------------------------------------------------------*/
@@ -258,7 +252,7 @@ static void fill(struct lf_preparer *preparer)
     preparer->chunk_to = to;
     if (preparer->unsynced_count == 0) {
         preparer->batch_from = from;
-        preparer->batch_begin_ns = now_ns();
+        preparer->batch_begin_ns = lf_now_ns();
     }
     pthread_mutex_unlock(&preparer->lock);
     int error = write_zeros(preparer, from, to);
@@ -297,7 +291,7 @@ static void sync_batch(struct lf_preparer *preparer)
     uint64_t bytes = preparer->unsynced_count * CHUNK_BYTES;
     pthread_mutex_unlock(&preparer->lock);
     sync_prepared(preparer, preparer->batch_from);
-    note_zero_speed(preparer, bytes, now_ns() - preparer->batch_begin_ns);
+    note_zero_speed(preparer, bytes, lf_now_ns() - preparer->batch_begin_ns);
     pthread_mutex_lock(&preparer->lock);
     preparer->unsynced_count = 0;
 }
@@ -305,7 +299,7 @@ static void sync_batch(struct lf_preparer *preparer)
 /* Measures how fast `claimed` moves, once enough time has passed. */
 static bool stream_is_fast(struct lf_preparer *preparer)
 {
-    uint64_t now = now_ns();
+    uint64_t now = lf_now_ns();
     uint64_t elapsed_ns = now - preparer->rate_mark_ns;
     if (elapsed_ns < RATE_WINDOW_NS)
         return preparer->stream_is_fast;
@@ -353,7 +347,7 @@ static void back_off(struct lf_preparer *preparer)
 {
     uint64_t claimed = preparer->claimed;
     bool device_is_busy = was_overtaken(preparer) && !preparer->stream_is_fast;
-    uint64_t end_ns = now_ns() + preparer->back_off_ns;
+    uint64_t end_ns = lf_now_ns() + preparer->back_off_ns;
     struct timespec deadline = {.tv_sec = (time_t)(end_ns / S_NS),
                                 .tv_nsec = (long)(end_ns % S_NS)};
     preparer->wake_at = next_wake(preparer);
@@ -520,7 +514,7 @@ static void init_preparer(struct lf_preparer *preparer, struct lf_store *store,
         .wake_at = UINT64_MAX,
         .can_allocate = true,
         .back_off_ns = BACK_OFF_MIN_NS,
-        .rate_mark_ns = now_ns(),
+        .rate_mark_ns = lf_now_ns(),
         .rate_mark = config->head,
     };
 }

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-uint32_t lf_record_checksum(uint32_t record_seed, uint64_t epoch, uint32_t offset, uint32_t word,
+uint32_t lf_record_checksum(const struct lf_record_place *place, uint32_t word,
                             uint32_t payload_crc)
 {
     const struct __attribute__((packed)) {
@@ -14,33 +14,33 @@ uint32_t lf_record_checksum(uint32_t record_seed, uint64_t epoch, uint32_t offse
         uint32_t offset;
         uint32_t word;
         uint32_t payload_crc;
-    } covered = {epoch, offset, word, payload_crc};
+    } covered = {place->epoch, place->offset, word, payload_crc};
 
-    return lf_crc32c(record_seed, &covered, sizeof(covered));
+    return lf_crc32c(place->seed, &covered, sizeof(covered));
 }
 
-uint32_t lf_payload_crc(const struct iovec *iov, int iov_count)
+uint32_t lf_payload_crc(const struct lf_payload *payload)
 {
     uint32_t crc = 0;
 
-    for (int i = 0; i < iov_count; i++)
-        crc = lf_crc32c(crc, iov[i].iov_base, iov[i].iov_len);
+    for (int i = 0; i < payload->iov_count; i++)
+        crc = lf_crc32c(crc, payload->iov[i].iov_base, payload->iov[i].iov_len);
     return crc;
 }
 
-void lf_record_encode(void *to, uint32_t record_seed, uint64_t epoch, uint32_t offset, size_t size,
-                      uint32_t payload_crc, const struct iovec *iov, int iov_count)
+void lf_record_encode(void *to, const struct lf_record_place *place,
+                      const struct lf_payload *payload, uint32_t payload_crc)
 {
-    const uint32_t word = lf_record_word(LF_RECORD_DATA, size);
-    const struct lf_record_header header = {
-        word, lf_record_checksum(record_seed, epoch, offset, word, payload_crc)};
-    uint8_t *end = (uint8_t *)to + lf_record_bytes(size);
+    const struct iovec *iov = payload->iov;
+    const uint32_t word = lf_record_word(LF_RECORD_DATA, payload->size);
+    const struct lf_record_header header = {word, lf_record_checksum(place, word, payload_crc)};
+    uint8_t *end = (uint8_t *)to + lf_record_bytes(payload->size);
     uint8_t *at = (uint8_t *)to + LF_RECORD_HEADER_BYTES;
 
     /* The padding is part of the last 8 bytes; what is not padding in them is written after. */
     memset(end - LF_RECORD_ALIGN, 0, LF_RECORD_ALIGN);
     memcpy(to, &header, sizeof(header));
-    for (int i = 0; i < iov_count; i++) {
+    for (int i = 0; i < payload->iov_count; i++) {
         if (iov[i].iov_len == 0)
             continue; /* its base may be NULL, which memcpy must not see */
         memcpy(at, iov[i].iov_base, iov[i].iov_len);
@@ -61,11 +61,11 @@ void lf_record_read(const void *epoch_bytes, uint32_t offset, struct lf_record_v
     view->next = offset + (uint32_t)lf_record_bytes(view->size);
 }
 
-bool lf_record_decode(const void *epoch_bytes, uint32_t length, uint32_t offset,
-                      uint32_t record_seed, uint64_t epoch, bool header_only,
-                      struct lf_record_view *view)
+bool lf_record_decode(const void *epoch_bytes, uint32_t length, const struct lf_record_place *place,
+                      bool header_only, struct lf_record_view *view)
 {
     const uint8_t *bytes = epoch_bytes;
+    const uint32_t offset = place->offset;
     struct lf_record_header header;
 
     if (offset > length || length - offset < LF_RECORD_HEADER_BYTES)
@@ -80,6 +80,5 @@ bool lf_record_decode(const void *epoch_bytes, uint32_t length, uint32_t offset,
 
     const uint32_t payload_crc = header_only ? 0 : lf_crc32c(0, view->data, view->size);
     memcpy(&header, bytes + offset, sizeof(header));
-    return header.checksum ==
-           lf_record_checksum(record_seed, epoch, offset, header.word, payload_crc);
+    return header.checksum == lf_record_checksum(place, header.word, payload_crc);
 }

@@ -203,13 +203,14 @@ static bool records_are_whole(const struct lf_epoch_header *header, uint32_t rec
 {
     const bool header_only = (header->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
     const uint8_t *bytes = (const uint8_t *)header;
-    struct lf_record_view view = {.next = LF_EPOCH_HEADER_BYTES};
+    struct lf_record_place place = {header->epoch, LF_EPOCH_HEADER_BYTES, record_seed};
+    struct lf_record_view view;
     uint32_t count = 0;
 
-    while (view.next < header->length) {
-        if (!lf_record_decode(bytes, header->length, view.next, record_seed, header->epoch,
-                              header_only, &view))
+    while (place.offset < header->length) {
+        if (!lf_record_decode(bytes, header->length, &place, header_only, &view))
             return false;
+        place.offset = view.next;
         count++;
     }
     return count == header->record_count &&

@@ -122,10 +122,13 @@ uint64_t log_image_record(struct log_image *image, const void *data, size_t size
     const struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
     const bool header_only = (image->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
     const uint64_t lsn = image->chain.lsn + image->length;
+    const struct lf_payload payload = {&iov, 1, size};
+    const struct lf_record_place place = {image->chain.epoch, image->length,
+                                          image->chain.record_seed};
 
     reserve(image, image->length + (size_t)lf_record_bytes(size));
-    lf_record_encode(image->bytes + lsn, image->chain.record_seed, image->chain.epoch,
-                     image->length, size, header_only ? 0 : lf_payload_crc(&iov, 1), &iov, 1);
+    lf_record_encode(image->bytes + lsn, &place, &payload,
+                     header_only ? 0 : lf_payload_crc(&payload));
     image->length += (uint32_t)lf_record_bytes(size);
     image->record_count++;
     return lsn;
@@ -134,14 +137,16 @@ uint64_t log_image_record(struct log_image *image, const void *data, size_t size
 void log_image_pad(struct log_image *image, size_t size)
 {
     uint8_t *zeros = must(calloc(1, size + 1));
-    const uint32_t offset = image->length;
+    const struct lf_record_place place = {image->chain.epoch, image->length,
+                                          image->chain.record_seed};
     const uint64_t lsn = log_image_record(image, zeros, size);
     const struct iovec iov = {.iov_base = zeros, .iov_len = size};
+    const struct lf_payload payload = {&iov, 1, size};
     const bool header_only = (image->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
     struct lf_record_header header = {.word = lf_record_word(LF_RECORD_PAD, size)};
 
-    header.checksum = lf_record_checksum(image->chain.record_seed, image->chain.epoch, offset,
-                                         header.word, header_only ? 0 : lf_payload_crc(&iov, 1));
+    header.checksum =
+        lf_record_checksum(&place, header.word, header_only ? 0 : lf_payload_crc(&payload));
     memcpy(image->bytes + lsn, &header, sizeof(header));
     free(zeros);
 }

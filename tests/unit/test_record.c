@@ -12,6 +12,8 @@
 #define EPOCH ((uint64_t)0x123456789abcdef)
 #define OFFSET 64u
 
+static const struct lf_record_place place = {EPOCH, OFFSET, SEED};
+
 /* An epoch with one record at OFFSET; what is around it is not zero. */
 struct sample {
     uint8_t bytes[OFFSET + 8192 + 64];
@@ -23,26 +25,26 @@ struct sample {
 static void sample_encode(struct sample *sample, size_t size, bool header_only)
 {
     const struct iovec iov = {sample->payload, size};
+    const struct lf_payload payload = {&iov, 1, size};
 
     memset(sample->bytes, 0xa5, sizeof(sample->bytes));
     payload_fill(sample->payload, size, size);
     sample->size = size;
     sample->length = OFFSET + (uint32_t)lf_record_bytes(size);
-    lf_record_encode(sample->bytes + OFFSET, SEED, EPOCH, OFFSET, size,
-                     header_only ? 0 : lf_payload_crc(&iov, 1), &iov, 1);
+    lf_record_encode(sample->bytes + OFFSET, &place, &payload,
+                     header_only ? 0 : lf_payload_crc(&payload));
 }
 
 static bool sample_decodes(const struct sample *sample, bool header_only,
                            struct lf_record_view *view)
 {
-    return lf_record_decode(sample->bytes, sample->length, OFFSET, SEED, EPOCH, header_only, view);
+    return lf_record_decode(sample->bytes, sample->length, &place, header_only, view);
 }
 
 /* Makes the header right for what the record now is, so that only what it is can be wrong. */
 static void sample_forge(struct sample *sample, uint32_t word, uint32_t payload_crc)
 {
-    const struct lf_record_header header = {
-        word, lf_record_checksum(SEED, EPOCH, OFFSET, word, payload_crc)};
+    const struct lf_record_header header = {word, lf_record_checksum(&place, word, payload_crc)};
 
     memcpy(sample->bytes + OFFSET, &header, sizeof(header));
 }
@@ -81,14 +83,14 @@ START_TEST(gathers_buffers)
     static struct sample whole, parts;
     uint8_t *payload = parts.payload;
     const struct iovec iov[] = {{payload, 1}, {NULL, 0}, {payload + 1, 4999}, {payload + 5000, 3}};
+    const struct lf_payload gathered = {iov, 4, 5003}, nothing = {NULL, 0, 0};
 
     sample_encode(&whole, 5003, false);
     memset(parts.bytes, 0xa5, sizeof(parts.bytes));
     payload_fill(payload, 5003, 5003);
-    lf_record_encode(parts.bytes + OFFSET, SEED, EPOCH, OFFSET, 5003, lf_payload_crc(iov, 4), iov,
-                     4);
+    lf_record_encode(parts.bytes + OFFSET, &place, &gathered, lf_payload_crc(&gathered));
     ck_assert_mem_eq(whole.bytes, parts.bytes, sizeof(whole.bytes));
-    ck_assert_uint_eq(lf_payload_crc(NULL, 0), 0);
+    ck_assert_uint_eq(lf_payload_crc(&nothing), 0);
 }
 END_TEST
 
@@ -105,7 +107,7 @@ START_TEST(checksum_covers_what_the_format_says)
         covered[12 + i] = (uint8_t)(word >> (8 * i));
         covered[16 + i] = (uint8_t)(crc >> (8 * i));
     }
-    ck_assert_uint_eq(lf_record_checksum(SEED, EPOCH, offset, word, crc),
+    ck_assert_uint_eq(lf_record_checksum(&(struct lf_record_place){EPOCH, offset, SEED}, word, crc),
                       lf_crc32c(SEED, covered, sizeof(covered)));
 }
 END_TEST
@@ -149,10 +151,13 @@ START_TEST(bound_to_its_place)
     const uint8_t *bytes = sample.bytes;
 
     sample_encode(&sample, 100, false);
-    ck_assert(!lf_record_decode(bytes, sample.length, OFFSET, SEED + 1, EPOCH, false, &view));
-    ck_assert(!lf_record_decode(bytes, sample.length, OFFSET, SEED, EPOCH + 1, false, &view));
+    ck_assert(!lf_record_decode(bytes, sample.length,
+                                &(struct lf_record_place){EPOCH, OFFSET, SEED + 1}, false, &view));
+    ck_assert(!lf_record_decode(bytes, sample.length,
+                                &(struct lf_record_place){EPOCH + 1, OFFSET, SEED}, false, &view));
     memmove(sample.bytes + OFFSET + 8, sample.bytes + OFFSET, sample.length - OFFSET);
-    ck_assert(!lf_record_decode(bytes, sample.length + 8, OFFSET + 8, SEED, EPOCH, false, &view));
+    ck_assert(!lf_record_decode(bytes, sample.length + 8,
+                                &(struct lf_record_place){EPOCH, OFFSET + 8, SEED}, false, &view));
 }
 END_TEST
 
@@ -169,11 +174,14 @@ START_TEST(lengths_stay_in_the_epoch)
         ck_assert_msg(!sample_decodes(&sample, true, &view), "size %u", sizes[i]);
     }
     for (uint32_t length = 0; length < sample.length; length++)
-        ck_assert(!lf_record_decode(sample.bytes, length, OFFSET, SEED, EPOCH, true, &view));
-    ck_assert(
-        !lf_record_decode(sample.bytes, sample.length, sample.length, SEED, EPOCH, true, &view));
-    ck_assert(
-        !lf_record_decode(sample.bytes, sample.length, UINT32_MAX - 7, SEED, EPOCH, true, &view));
+        ck_assert(!lf_record_decode(sample.bytes, length,
+                                    &(struct lf_record_place){EPOCH, OFFSET, SEED}, true, &view));
+    ck_assert(!lf_record_decode(sample.bytes, sample.length,
+                                &(struct lf_record_place){EPOCH, sample.length, SEED}, true,
+                                &view));
+    ck_assert(!lf_record_decode(sample.bytes, sample.length,
+                                &(struct lf_record_place){EPOCH, UINT32_MAX - 7, SEED}, true,
+                                &view));
 }
 END_TEST
 

@@ -878,9 +878,10 @@ START_TEST(far_positions)
     uint8_t *block = part.bytes;
     for (int i = 0; i < 6; i++) {
         const struct iovec iov = {(void *)(uintptr_t) "x", 1};
+        const struct lf_payload payload = {&iov, 1, 1};
+        const struct lf_record_place place = {chain.epoch, 64, chain.record_seed};
         const uint64_t lsn = chain.lsn;
-        lf_record_encode(block + 64, chain.record_seed, chain.epoch, 64, 1, lf_payload_crc(&iov, 1),
-                         &iov, 1);
+        lf_record_encode(block + 64, &place, &payload, lf_payload_crc(&payload));
         lf_chain_seal(&chain, block, 80, 1, 0, lsn);
         ck_assert_int_eq(pwrite(fd, block, LF_BLOCK_BYTES, (off_t)lsn), LF_BLOCK_BYTES);
     }

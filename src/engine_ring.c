@@ -196,7 +196,10 @@ static int durability(struct logfile *log, uint64_t lsn)
 
     if (lf_durable_lsn(log) > lsn)
         return 0;
-    return failed ? LOGFILE_EFAILED : -EAGAIN;
+    if (!failed)
+        return -EAGAIN;
+    lf_ring_refuse(ring_of(log), LF_REFUSE_FAILED); /* Who is told of a failure enters no more. */
+    return LOGFILE_EFAILED;
 }
 
 static void drop_guard(struct durable_wait *wait)

@@ -276,6 +276,8 @@ int logfile_failure(struct logfile *log, struct logfile_failure *out)
     if (error != 0 || out == NULL)
         return error != 0 ? error : -EINVAL;
     lf_store_failure(&log->store, out);
+    if (out->error != 0 && log->options.engine == LOGFILE_ENGINE_RING)
+        lf_ring_refuse(&log->engine.ring.ring, LF_REFUSE_FAILED); /* As in the ring's waiters. */
     return 0;
 }
 

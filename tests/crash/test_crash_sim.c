@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Power cuts on the simulated disk.
+ * Power cuts, and processes that die, on the simulated disk.
  *
  * A case is one number.  It decides the engine and its options, what one to four threads append,
- * at which call the machine crashes, what becomes of each unsynced sector, how recovery is crashed
- * in turn, and what is appended after it.  Whatever happens, the promises at the top of journal.h
+ * at which call the machine or the process dies, what becomes of each unsynced sector, how recovery
+ * is crashed in turn, and what is appended after it.  Whatever happens, the promises at the top of journal.h
  * hold, a crash alone never makes a log corrupt, and the log goes on.
  *
  *     test_crash_sim               the cases of a run
@@ -300,19 +300,21 @@ static bool open_log(struct run *run, struct sim_disk *disk, struct logfile **lo
     return error == 0;
 }
 
-/* What the log has when it was opened; nothing to be said when the machine goes down meanwhile. */
-static bool compare_open_log(struct run *run, struct sim_disk *disk, struct journal *journal)
+/* What the log has when it was opened; nothing to be said when the machine goes down meanwhile, and
+ * nothing to be appended: the journal still has what may be lost, at LSNs that would be given anew. */
+static bool compare_open_log(struct run *run, struct sim_disk *disk, struct journal *journal,
+                             bool *compared)
 {
     struct journal before = {0};
 
     journal_copy(&before, journal);
-    bool good = journal_compare_path(journal, LOG_PATH, sim_disk_io(disk), run->why);
-    if (!good && sim_is_down(disk)) {
+    *compared = journal_compare_path(journal, LOG_PATH, sim_disk_io(disk), run->why);
+    if (!*compared && sim_is_down(disk)) {
         journal_copy(journal, &before);
-        good = true;
+        run->why[0] = '\0';
     }
     journal_free(&before);
-    return good;
+    return run->why[0] == '\0';
 }
 
 static bool close_log(struct run *run, struct sim_disk *disk, struct logfile *log,
@@ -338,7 +340,10 @@ static bool live(struct run *run, struct sim_disk *disk, struct journal *journal
     run->why[0] = '\0';
     if (!open_log(run, disk, &log))
         return run->why[0] == '\0';
-    bool good = compare_open_log(run, disk, journal) && append_all(run, disk, log, journal, steps);
+    bool compared;
+    bool good = compare_open_log(run, disk, journal, &compared);
+    if (good && compared)
+        good = append_all(run, disk, log, journal, steps);
     /* Half of the logs are not closed before the lights go out. */
     if (rng_one_in(&run->rng, 2) && !sim_is_down(disk))
         sim_crash_at(disk, 1);
@@ -373,21 +378,33 @@ static void rot(struct run *run, struct sim_disk *disk, const struct journal *jo
     sim_poke(disk, LOG_PATH, offset, &byte, 1);
 }
 
-/* From one crash on: what is left is recovered, perhaps crashes again, and goes on. */
-static bool later_lives(struct run *run, struct sim_disk *disk, struct journal *journal)
+/* The power was cut; or only the process died, and what it wrote is still in the cache. */
+static void come_back(struct run *run, struct sim_disk *disk)
 {
     run->state_count++;
-    sim_reboot(disk, rng_next(&run->rng));
-    if (rng_one_in(&run->rng, 4) && !inspect(run, disk, journal))
-        return false;
+    if (rng_one_in(&run->rng, 4))
+        sim_restart(disk);
+    else
+        sim_reboot(disk, rng_next(&run->rng));
+}
+
+/* From one crash on: what is left is read, is recovered, perhaps crashes again, and goes on. */
+static bool later_lives(struct run *run, struct sim_disk *disk, struct journal *journal)
+{
+    come_back(run, disk);
+    /* What a reader has returned must survive the next crash. */
+    while (rng_one_in(&run->rng, 4)) {
+        if (!inspect(run, disk, journal))
+            return false;
+        come_back(run, disk);
+    }
     choose_engine(run);
     if (rng_one_in(&run->rng, 2))
         sim_crash_at(disk, 1 + rng_below(&run->rng, 12));
     if (!live(run, disk, journal, (unsigned)rng_below(&run->rng, 4)))
         return false;
 
-    run->state_count++;
-    sim_reboot(disk, rng_next(&run->rng));
+    come_back(run, disk);
     choose_engine(run);
     if (!live(run, disk, journal, 2))
         return false;

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -403,6 +404,73 @@ START_TEST(test_a_failed_dsync_write)
 }
 END_TEST
 
+/* ---- Many threads ---- */
+
+enum {
+    WRITERS = 12
+};
+
+struct writer {
+    pthread_t thread;
+    struct logfile *log;
+    uint64_t seed;
+    struct journal_entry entry;
+    int error;
+};
+
+static void *append_one(void *argument)
+{
+    struct writer *writer = argument;
+    uint8_t payload[3000];
+
+    writer->entry =
+        (struct journal_entry){.lsn = LSN_UNSET, .seed = writer->seed, .size = sizeof payload};
+    payload_fill(payload, sizeof payload, writer->seed);
+    writer->error = logfile_append(writer->log, payload, sizeof payload, &writer->entry.lsn);
+    return NULL;
+}
+
+/* Some wait for durability, the rest for room in the ring, while the call that will fail hangs. */
+static void hang_writers(struct trial *trial, struct writer writers[WRITERS])
+{
+    sim_gate_close(trial->disk, trial->fault.call);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){.log = trial->log, .seed = 1000 + i};
+        ck_assert_int_eq(pthread_create(&writers[i].thread, NULL, append_one, &writers[i]), 0);
+    }
+    ck_assert(sim_gate_is_reached(trial->disk, 10000));
+    /* Time for the others to go to sleep; what is checked holds without it too. */
+    sleep_us(20000);
+}
+
+/* Loop test: engines, times write or sync. */
+START_TEST(test_every_waiter_is_told)
+{
+    struct sim_fault fault = {.call = _i % 2 == 0 ? SIM_SYNC : SIM_WRITE, .error = -EIO};
+    struct writer writers[WRITERS];
+    struct trial trial;
+
+    trial_begin(&trial, (unsigned)_i / 2, &fault, LOGFILE_PREPARE_NONE);
+    ck_assert(open_log(&trial));
+    append(&trial, 100, false);
+    hang_writers(&trial, writers);
+    sim_fault(trial.disk, &fault);
+    sim_gate_open(trial.disk);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        pthread_join(writers[i].thread, NULL);
+        ck_assert_msg(writers[i].error == LOGFILE_EFAILED, "%s: writer %u: %s", trial.name, i,
+                      logfile_strerror(writers[i].error));
+        note(&trial, &writers[i].entry, writers[i].error);
+    }
+    check_waits(&trial);
+    append(&trial, 10, false);
+    close_log(&trial);
+    reopen_and_cut(&trial);
+    compare_with_one_more(&trial);
+    trial_end(&trial);
+}
+END_TEST
+
 static Suite *fault_suite(void)
 {
     Suite *suite = suite_create("fault_io");
@@ -416,6 +484,7 @@ static Suite *fault_suite(void)
     tcase_add_loop_test(tcase, test_odd_short_counts, 0, count);
     tcase_add_loop_test(tcase, test_a_failed_sync_does_not_come_back_as_durable, 0, count);
     tcase_add_loop_test(tcase, test_a_failed_dsync_write, 0, count);
+    tcase_add_loop_test(tcase, test_every_waiter_is_told, 0, count * 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -987,18 +987,23 @@ static void drop_nameless(struct sim_disk *disk)
     disk->file_count = kept;
 }
 
-static void reboot(struct sim_disk *disk, struct fates *fates)
+void sim_restart(struct sim_disk *disk)
 {
     pthread_mutex_lock(&disk->lock);
-    for (unsigned i = 0; i < disk->file_count; i++)
-        settle_file(fates, disk->files[i]);
-    drop_nameless(disk);
     memset(disk->fds, 0, sizeof disk->fds);
     memset(disk->writes, 0, sizeof disk->writes);
     disk->down = false;
     disk->crash_in = 0;
     disk->fault_set = false;
     pthread_mutex_unlock(&disk->lock);
+}
+
+static void reboot(struct sim_disk *disk, struct fates *fates)
+{
+    for (unsigned i = 0; i < disk->file_count; i++)
+        settle_file(fates, disk->files[i]);
+    drop_nameless(disk);
+    sim_restart(disk);
 }
 
 void sim_reboot(struct sim_disk *disk, uint64_t seed)

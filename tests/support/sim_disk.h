@@ -17,8 +17,8 @@
  * gate; they take time.  A sync that fails drops what it should have written from the cache's list,
  * as kernels do: the cache goes on showing it, and no later sync writes it.
  *
- * All of it may be used from any thread, but for sim_reboot, sim_clone and the free function, for
- * which no call may be under way.
+ * All of it may be used from any thread, but for sim_reboot and its kin, sim_disk_clone and
+ * sim_disk_free, for which no call may be under way.
  */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
@@ -84,6 +84,8 @@ bool sim_is_down(struct sim_disk *disk);
 void sim_reboot(struct sim_disk *disk, uint64_t seed);
 /* The worst honest disk: nothing that was not synced survives. */
 void sim_reboot_losing_all(struct sim_disk *disk);
+/* Only the process died: its files are closed, and the cache stays as it is, synced or not. */
+void sim_restart(struct sim_disk *disk);
 
 /* ---- Faults ---- */
 

@@ -9,12 +9,14 @@
 #include "sim_disk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define LOG_PATH "threads.log"
 #define LSN_UNSET UINT64_MAX
@@ -114,6 +116,19 @@ static bool is_done(const struct worker *worker)
     if (worker->stop != NULL)
         return __atomic_load_n(worker->stop, __ATOMIC_RELAXED) != 0;
     return !worker->until_closed && worker->number >= worker->record_count;
+}
+
+/* Fills slots as fast as they open. */
+static void *run_submits(void *argument)
+{
+    struct worker *worker = argument;
+    int error = 0;
+
+    while (error == 0 && !is_done(worker))
+        error = put_one(worker, HOW_SUBMIT);
+    if (error != 0)
+        complain(worker, "submit", error);
+    return NULL;
 }
 
 static void *run_appends(void *argument)
@@ -216,7 +231,7 @@ static void join_workers(unsigned from, unsigned to)
 static void begin_sim(int index, uint64_t sync_us)
 {
     engine_variant_get((unsigned)index, &variant);
-    watchdog_start((unsigned)scaled(240, 120, 7200), variant.name);
+    watchdog_start((unsigned)scaled(120, 60, 7200), variant.name);
     disk = sim_disk_new(NULL);
     sim_delay(disk, SIM_SYNC, sync_us);
     variant.options.slot_bytes = 8 << 10;
@@ -399,19 +414,19 @@ static uint64_t epoch_count(void)
 START_TEST(test_large_records_do_not_starve)
 {
     enum {
-        SMALL_WRITERS = 16,
+        SMALL_WRITERS = 48,
         LARGE_RECORDS = 60
     };
     uint64_t epochs[LARGE_RECORDS];
     uint32_t stop = 0;
 
-    begin_sim(_i, 200);
+    begin_sim(_i, 1000);
     prepare_workers(SMALL_WRITERS + 1, LARGE_RECORDS);
     for (unsigned i = 0; i < SMALL_WRITERS; i++) {
         workers[i].stop = &stop;
         workers[i].size_max = 700;
     }
-    start_workers(0, SMALL_WRITERS, run_mix);
+    start_workers(0, SMALL_WRITERS, run_submits);
     struct worker *large = &workers[SMALL_WRITERS];
     for (unsigned i = 0; i < LARGE_RECORDS; i++) {
         struct journal_entry entry = {.size = (uint32_t)large->size_max};
@@ -423,10 +438,10 @@ START_TEST(test_large_records_do_not_starve)
     join_workers(0, SMALL_WRITERS);
     journal_take(&journal, &large->journal);
     qsort(epochs, LARGE_RECORDS, sizeof epochs[0], compare_counts);
-    /* The median: a thread that is not scheduled is no starved writer. */
-    ck_assert_msg(epochs[LARGE_RECORDS / 2] <= 16,
-                  "%s: half of the large records waited for more than %" PRIu64 " epochs",
-                  variant.name, epochs[LARGE_RECORDS / 2]);
+    /* Three quarters of them: a thread that is not scheduled is no starved writer. */
+    ck_assert_msg(epochs[LARGE_RECORDS * 3 / 4] <= 20,
+                  "%s: a quarter of the large records waited for %" PRIu64 " epochs or more",
+                  variant.name, epochs[LARGE_RECORDS * 3 / 4]);
     end_sim();
 }
 END_TEST
@@ -465,28 +480,35 @@ END_TEST
 
 /* ---- Numbers that wrap ---- */
 
-/* Makes an empty log whose next epoch has this number, as one that was trimmed would be. */
-static void make_old_log(uint64_t epoch)
+/* Changes the first blocks of a closed log to those of one that was trimmed up to here. */
+static void set_trim_marks(uint8_t blocks[LF_FIRST_LSN], uint64_t epoch, uint64_t oldest_lsn)
 {
-    uint8_t blocks[LF_FIRST_LSN];
     struct lf_file_header header;
-    struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &log), 0);
-    ck_assert_int_eq(logfile_close(log), 0);
-    sim_peek(disk, LOG_PATH, 0, blocks, sizeof blocks);
     memcpy(&header, blocks, sizeof header);
-    uint32_t log_seed = lf_log_seed(&header);
     for (unsigned copy = 0; copy < 2; copy++) {
         uint8_t *block = blocks + (2 + copy) * LF_BLOCK_BYTES;
         struct lf_trim_mark mark;
         memcpy(&mark, block, sizeof mark);
         mark.epoch = epoch;
+        mark.oldest_lsn = oldest_lsn;
         memcpy(block, &mark, sizeof mark);
-        lf_trim_mark_seal(block, log_seed);
+        lf_trim_mark_seal(block, lf_log_seed(&header));
     }
+}
+
+/* Makes a log without records whose next epoch has this number. */
+static void make_old_log(uint64_t epoch)
+{
+    uint8_t blocks[LF_FIRST_LSN];
+    static const uint8_t nothing[2 * LF_BLOCK_BYTES];
+    struct logfile *log;
+
+    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &log), 0);
+    ck_assert_int_eq(logfile_close(log), 0);
+    sim_peek(disk, LOG_PATH, 0, blocks, sizeof blocks);
+    set_trim_marks(blocks, epoch, LF_FIRST_LSN);
     sim_poke(disk, LOG_PATH, 0, blocks, sizeof blocks);
-    uint8_t nothing[2 * LF_BLOCK_BYTES] = {0};
     sim_poke(disk, LOG_PATH, LF_FIRST_LSN, nothing, sizeof nothing);
 }
 
@@ -517,6 +539,54 @@ START_TEST(test_epoch_numbers_wrap)
 }
 END_TEST
 
+/* Makes a sparse file of a log whose next LSN is this; false where no file can be that large. */
+static bool make_long_log(const char *path, uint64_t lsn)
+{
+    uint8_t blocks[LF_FIRST_LSN];
+    struct logfile *log;
+
+    ck_assert_int_eq(logfile_open(path, &variant.options, &log), 0);
+    ck_assert_int_eq(logfile_close(log), 0);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(pread(fd, blocks, sizeof blocks, 0), sizeof blocks);
+    set_trim_marks(blocks, 1000, lsn);
+    ck_assert_int_eq(ftruncate(fd, 0), 0);
+    ck_assert_int_eq(pwrite(fd, blocks, sizeof blocks, 0), sizeof blocks);
+    bool fits = ftruncate(fd, (off_t)lsn) == 0;
+    close(fd);
+    return fits;
+}
+
+/* LSNs around the powers of two that some type might not hold. */
+START_TEST(test_lsns_grow_large)
+{
+    static const unsigned bits[] = {31, 32, 40};
+    uint64_t begin_lsn = (UINT64_C(1) << bits[_i / 5]) - (64 << 10);
+
+    engine_variant_get((unsigned)_i % 5, &variant);
+    watchdog_start(60, variant.name);
+    enter_folder();
+    const char *path = folder_path(LOG_PATH);
+    variant.options.slot_bytes = 8 << 10;
+    if (!make_long_log(path, begin_lsn)) {
+        printf("no file of %" PRIu64 " bytes here: %s\n", begin_lsn, strerror(errno));
+        leave_folder();
+        return;
+    }
+    ck_assert_int_eq(logfile_open(path, &variant.options, &shared_log), 0);
+    ck_assert_uint_eq(logfile_oldest_lsn(shared_log), begin_lsn);
+    prepare_workers(4, (unsigned)scaled(20, 50, 5000));
+    start_workers(0, 4, run_mix);
+    join_workers(0, 4);
+    ck_assert_uint_gt(logfile_durable_lsn(shared_log), UINT64_C(1) << bits[_i / 5]);
+    ck_assert_int_eq(logfile_close(shared_log), 0);
+    compare(path);
+    leave_folder();
+    watchdog_stop();
+}
+END_TEST
+
 static Suite *threads_suite(void)
 {
     Suite *suite = suite_create("threads");
@@ -533,6 +603,7 @@ static Suite *threads_suite(void)
     tcase_add_loop_test(tcase, test_large_records_do_not_starve, 0, RING_VARIANTS);
     tcase_add_loop_test(tcase, test_1000_threads, 0, count);
     tcase_add_loop_test(tcase, test_epoch_numbers_wrap, 0, count * 7);
+    tcase_add_loop_test(tcase, test_lsns_grow_large, 0, count * 3);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -10,8 +10,8 @@
  * Every operation returns 0 or a positive result on success and -errno on failure; errno itself is
  * not looked at.  Operations are called from several threads at once: any thread that appends, the
  * log's own threads, and readers.  None is called from a signal handler, and none of the library's
- * threads accepts signals.  Blocks are LOGFILE_IO_BLOCK bytes; with LOGFILE_IO_OPEN_DIRECT every buffer,
- * size and offset is a multiple of a block.
+ * threads accepts signals.  Blocks are LOGFILE_IO_BLOCK bytes; with LOGFILE_IO_OPEN_DIRECT every
+ * buffer, size and offset is a multiple of a block.
  */
 #ifndef LOGFILE_IO_H
 #define LOGFILE_IO_H

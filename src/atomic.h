@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The one place where atomic operations come from.  Every operation carries its order in its name;
- * every use carries a label (W1, R1, F1, L1, S1, P1, ...) that docs/MEMORY_ORDERING.md explains with its
- * partner.
+ * every use carries a label (W1, R1, F1, L1, S1, P1, ...) that docs/MEMORY_ORDERING.md explains
+ * with its partner.
  *
  * Production builds run on Concurrency Kit: ck_pr operations, and the fences ck_pr_fence_acquire,
  * _release and _memory.  ThreadSanitizer sees neither inline assembly nor stand-alone fences, so

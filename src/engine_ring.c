@@ -77,7 +77,7 @@ struct queueing {
     uint64_t generation; /* of the head when it looked last */
 };
 
-/* Whether a small record lets the hungry go first: for a few flips, so that it cannot starve either. */
+/* Whether a small record lets the hungry go first: for a few flips, so that it starves neither. */
 static bool gives_way(const struct logfile *log, struct queueing *queueing, uint64_t gate,
                       uint64_t head)
 {
@@ -239,8 +239,8 @@ static int wait_until(struct logfile *log, struct lf_slot *slot, uint32_t key,
     return lf_waiter_sleep(&slot->durable, key, until);
 }
 
-/* Waits for one flush of the slot's epoch.  A guard gets up earlier to have it flushed, also when its
- * own deadline comes first: nobody else looks after the epoch. */
+/* Waits for one flush of the slot's epoch.  A guard gets up earlier to have it flushed, also when
+ * its own deadline comes first: nobody else looks after the epoch. */
 static int wait_once(struct logfile *log, struct durable_wait *wait, uint32_t key)
 {
     struct timespec patience;
@@ -298,8 +298,8 @@ static bool must_demand(struct logfile *log, const struct lf_reservation *reserv
     return lf_ring_waiters(reservation->slot) >= target;
 }
 
-/* The checksum of the payload, or 0 where payloads are not covered.  Either way every page of it has
- * been read afterwards, so that no page fault falls between reserve and publish. */
+/* The checksum of the payload, or 0 where payloads are not covered.  Either way every page of it
+ * has been read afterwards, so that no page fault falls between reserve and publish. */
 static uint32_t touch_payload(const struct logfile *log, const struct lf_payload *payload)
 {
     if (log->options.checksum == LOGFILE_CHECKSUM_FULL)

@@ -127,8 +127,8 @@ static void note_role(struct logfile *log)
     lf_count(is_leader ? &log->stats.inline_flushes : &log->stats.sequencer_flushes, 1);
 }
 
-/* Seals the open epoch, opens the next one, and makes the sealed one durable.  Returns the slot whose
- * waiters are to be woken, or NULL. */
+/* Seals the open epoch, opens the next one, and makes the sealed one durable.  Returns the slot
+ * whose waiters are to be woken, or NULL. */
 static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
 {
     struct lf_ring *ring = ring_of(log);
@@ -213,7 +213,8 @@ static bool needs_service(struct logfile *log)
     return lf_head_offset_bytes(head) > LF_EPOCH_HEADER_BYTES && !is_gathering(ring, head);
 }
 
-/* One round of work: needs_service says that there is some.  Returns the slot whose waiters are to be woken, or NULL. */
+/* One round of work: needs_service says that there is some.  Returns the slot whose waiters are to
+ * be woken, or NULL. */
 static struct lf_slot *serve(struct logfile *log)
 {
     struct lf_ring *ring = ring_of(log);

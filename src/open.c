@@ -310,7 +310,7 @@ static int start_preparer(struct opening *opening)
     struct logfile *log = opening->log;
     const struct logfile_options *options = &log->options;
     uint64_t prepare_bytes = lf_round_up(options->prepare_bytes, LF_BLOCK_BYTES);
-    /* Half of it is the low mark, and the epoch after a full one opens at once only where two fit. */
+    /* Half of it is the low mark; the epoch after a full one opens at once only where two fit. */
     uint64_t least_bytes = 4 * log->slot_bytes + 2 * LF_BLOCK_BYTES;
     struct lf_preparer_config config = {
         .mode = options->prepare,
@@ -330,7 +330,7 @@ static int start_preparer(struct opening *opening)
     return error;
 }
 
-/* Begins an incarnation: a fresh nonce, and an OPEN epoch on stable storage before anything else. */
+/* Begins an incarnation: a fresh nonce, and an OPEN epoch on stable storage before all else. */
 static int write_open_epoch(struct opening *opening)
 {
     struct logfile *log = opening->log;

@@ -95,8 +95,8 @@ struct lf_slot {
     /* W: flusher, as soon as the epoch before is sealed.  R: writers with a reservation; waiters.
      * LSN of the epoch with the low 12 bits of its number in the low 12 bits; 0: not known yet. */
     uint64_t base;
-    /* W: the crosser, once; flusher.  R: flusher.  True end of a slot that was overshot; 0: not known
-     * yet; LF_EPOCH_HEADER_BYTES: full from birth, which no crosser's end can be. */
+    /* W: the crosser, once; flusher.  R: flusher.  True end of a slot that was overshot; 0: not
+     * known yet; LF_EPOCH_HEADER_BYTES: full from birth, which no crosser's end can be. */
     uint64_t end;
     /* W: the epoch's first writer; flusher.  R: whoever releases the flush token.
      * The first writer looks after the epoch with a timer while others gather. */

@@ -4,8 +4,8 @@
  *
  * A case is one number.  It decides the engine and its options, what one to four threads append,
  * at which call the machine or the process dies, what becomes of each unsynced sector, how recovery
- * is crashed in turn, and what is appended after it.  Whatever happens, the promises at the top of journal.h
- * hold, a crash alone never makes a log corrupt, and the log goes on.
+ * is crashed in turn, and what is appended after it.  Whatever happens, the promises at the top of
+ * journal.h hold, a crash alone never makes a log corrupt, and the log goes on.
  *
  *     test_crash_sim               the cases of a run
  *     test_crash_sim SEED          one case, as printed by a failure
@@ -301,7 +301,7 @@ static bool open_log(struct run *run, struct sim_disk *disk, struct logfile **lo
 }
 
 /* What the log has when it was opened; nothing to be said when the machine goes down meanwhile, and
- * nothing to be appended: the journal still has what may be lost, at LSNs that would be given anew. */
+ * nothing to be appended: the journal still has what may be lost, at LSNs that are given anew. */
 static bool compare_open_log(struct run *run, struct sim_disk *disk, struct journal *journal,
                              bool *compared)
 {

@@ -180,6 +180,7 @@ struct racer {
     pthread_t thread;
     struct journal journal;
     unsigned count;
+    unsigned pause_us; /* between appends: a stream that is too fast is not prepared for */
     int error;
 };
 
@@ -194,6 +195,8 @@ static void *append_many(void *argument)
         racer->error = logfile_append(hung_log, payload, sizeof payload, &lsn);
         if (racer->error == 0)
             journal_add(&racer->journal, lsn, i, sizeof payload, true);
+        if (racer->pause_us > 0)
+            sleep_us(racer->pause_us);
     }
     return NULL;
 }
@@ -211,13 +214,14 @@ static void wait_for_standstill(void)
 
 START_TEST(test_no_epoch_is_written_into_a_zero_fill)
 {
-    struct racer racer = {.count = 60};
+    /* More than the preparer had written before the gate closed, so that it has to come back. */
+    struct racer racer = {.count = 1500, .pause_us = 200};
     struct logfile_stats stats;
 
     begin(_i, LOGFILE_PREPARE_ZERO);
     sim_gate_close(disk, SIM_ZERO_FILL);
     ck_assert_int_eq(pthread_create(&racer.thread, NULL, append_many, &racer), 0);
-    ck_assert(sim_gate_is_reached(disk, 10000));
+    ck_assert(sim_gate_is_reached(disk, 60000));
     wait_for_standstill();
     ck_assert_uint_eq(sim_overlap_count(disk), 0);
     sim_gate_open(disk);

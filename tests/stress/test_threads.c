@@ -415,12 +415,12 @@ START_TEST(test_large_records_do_not_starve)
 {
     enum {
         SMALL_WRITERS = 48,
-        LARGE_RECORDS = 60
+        LARGE_RECORDS = 40
     };
     uint64_t epochs[LARGE_RECORDS];
     uint32_t stop = 0;
 
-    begin_sim(_i, 1000);
+    begin_sim(_i, 5000); /* so that epochs, not turns on a processor, are what is waited for */
     prepare_workers(SMALL_WRITERS + 1, LARGE_RECORDS);
     for (unsigned i = 0; i < SMALL_WRITERS; i++) {
         workers[i].stop = &stop;

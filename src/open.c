@@ -401,7 +401,7 @@ static int open_log(struct opening *opening, const struct logfile_options *optio
     if (error == 0) {
         error = open_steps(opening, slot_bytes_asked);
         if (error != 0 && opening->created)
-            options->io->unlink(options->io->context, opening->path);
+            lf_store_discard(&opening->log->store, opening->path);
         if (error != 0)
             lf_store_close(&opening->log->store);
     }

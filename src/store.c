@@ -171,6 +171,12 @@ void lf_store_shrink(struct lf_store *store, uint64_t end)
     (void)store->io->truncate(store->io->context, store->fd, end);
 }
 
+void lf_store_discard(struct lf_store *store, const char *path)
+{
+    (void)store->io->truncate(store->io->context, store->fd, 0);
+    (void)store->io->unlink(store->io->context, path);
+}
+
 /* ---- Opening ----------------------------------------------------------------------------------*/
 
 struct opening {
@@ -366,7 +372,7 @@ static int publish_draft(struct lf_store *store, const struct opening *opening,
     }
     error = io->sync_directory(io->context, opening->path);
     if (error != 0) {
-        (void)io->unlink(io->context, opening->path);
+        lf_store_discard(store, opening->path);
         return complain(opening, "sync of its directory", error);
     }
     return 0;

@@ -66,6 +66,10 @@ int lf_store_cut(struct lf_store *store, uint64_t end);
 /* Give back what was prepared behind `end` (clean close).  Failure does not matter. */
 void lf_store_shrink(struct lf_store *store, uint64_t end);
 
+/* Removes a log that this opener created and still has locked.  It is emptied first: another opener
+ * may have the file in hand already, and must not append to what has no name. */
+void lf_store_discard(struct lf_store *store, const char *path);
+
 /* Records the first failure and calls on_failure; later ones change nothing.  Returns error. */
 int lf_store_fail(struct lf_store *store, int error, const char *call, uint64_t offset);
 bool lf_store_has_failed(const struct lf_store *store);

@@ -137,6 +137,35 @@ START_TEST(shutdown_after_a_failed_zero_fill)
 }
 END_TEST
 
+/* A second opener has the file in hand when its creator gives up: it must not find a log there. */
+static int second_fd;
+
+static int full_disk(void *context, int fd, uint64_t offset, uint64_t bytes)
+{
+    (void)fd, (void)offset, (void)bytes;
+    second_fd = logfile_io_posix()->open(context, folder_path("log"), LOGFILE_IO_OPEN_WRITE, 0);
+    return -ENOSPC;
+}
+
+START_TEST(a_creator_that_gives_up_leaves_no_log)
+{
+    struct logfile_options options = {.io = &slow_io};
+    struct logfile_io_stat status;
+    struct logfile *log;
+
+    begin("a creator that gives up");
+    slow_io = *logfile_io_posix();
+    slow_io.allocate = full_disk;
+    ck_assert_int_eq(logfile_open(folder_path("log"), &options, &log), -ENOSPC);
+    ck_assert_int_eq(folder_entry_count(), 0);
+    ck_assert_int_ge(second_fd, 0);
+    ck_assert_int_eq(slow_io.stat(NULL, second_fd, &status), 0);
+    ck_assert_uint_eq(status.bytes, 0);
+    slow_io.close(NULL, second_fd);
+    end();
+}
+END_TEST
+
 /* ---- A wait sleeps while others gather ---- */
 
 static atomic_bool stop;
@@ -251,6 +280,7 @@ int main(void)
     tcase_add_loop_test(tcase, flush_beside_the_shutdown_of_an_idle_log, 0, 3);
     tcase_add_loop_test(tcase, close_beside_a_failing_zero_fill, 0, 3);
     tcase_add_loop_test(tcase, shutdown_after_a_failed_zero_fill, 0, 3);
+    tcase_add_test(tcase, a_creator_that_gives_up_leaves_no_log);
     tcase_add_loop_test(tcase, a_wait_sleeps, 0, 3);
     tcase_add_loop_test(tcase, a_large_record_does_not_starve, 0, 3);
     suite_add_tcase(suite, tcase);

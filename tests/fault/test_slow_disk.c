@@ -273,8 +273,6 @@ int main(void)
 {
     Suite *suite = suite_create("slow_disk");
     TCase *tcase = tcase_create("slow_disk");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tcase, 150);
     tcase_add_loop_test(tcase, flush_beside_the_shutdown_of_an_idle_log, 0, 3);
@@ -284,8 +282,5 @@ int main(void)
     tcase_add_loop_test(tcase, a_wait_sleeps, 0, 3);
     tcase_add_loop_test(tcase, a_large_record_does_not_starve, 0, 3);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

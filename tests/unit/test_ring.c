@@ -293,8 +293,6 @@ int main(void)
 {
     Suite *suite = suite_create("ring");
     TCase *tcase = tcase_create("ring");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, reservations_follow_each_other);
@@ -308,8 +306,5 @@ int main(void)
     tcase_add_test(tcase, published_word_keeps_its_fields_apart);
     tcase_add_test(tcase, writers_against_a_flipper);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

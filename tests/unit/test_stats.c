@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Counters and histograms. */
 #include "stats.h"
+#include "support.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -82,15 +83,10 @@ int main(void)
 {
     Suite *suite = suite_create("stats");
     TCase *tcase = tcase_create("stats");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, buckets_are_powers_of_two);
     tcase_add_test(tcase, sum_count_and_max);
     tcase_add_test(tcase, every_counter_is_copied);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -136,8 +136,6 @@ int main(void)
 {
     Suite *suite = suite_create("waiter");
     TCase *tcase = tcase_create("waiter");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tcase, 180);
     tcase_add_test(tcase, stale_key_does_not_sleep);
@@ -147,8 +145,5 @@ int main(void)
     tcase_add_test(tcase, no_wake_up_is_lost);
     tcase_add_test(tcase, one_wake_wakes_all);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -439,7 +439,7 @@ START_TEST(test_large_records_do_not_starve)
     journal_take(&journal, &large->journal);
     qsort(epochs, LARGE_RECORDS, sizeof epochs[0], compare_counts);
     /* The median, and loosely where a sanitizer slows everything down: a thread that is not
-     * scheduled is no starved writer.  Without its turn, half would wait for 34 epochs and more. */
+     * scheduled is no starved writer. */
     uint64_t limit = scaled(100, 24, 24);
     ck_assert_msg(epochs[LARGE_RECORDS / 2] <= limit,
                   "%s: half of the large records waited for %" PRIu64 " epochs or more",

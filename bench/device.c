@@ -15,15 +15,24 @@
 #define SPIN_BELOW_NS UINT64_C(100000) /* a sleep this short would be mostly waking up */
 #define WAKE_EARLY_NS UINT64_C(10000)  /* the end of a longer one is spun, so that it is exact */
 
+#define NAME_BYTES 4096u
+
+/* A file or a directory.  Its descriptors are its place in the table. */
+struct file {
+    char name[NAME_BYTES]; /* the whole path; empty: unlinked */
+    bool is_directory;
+    unsigned open_count;
+    uint64_t bytes;
+    unsigned char kept[KEPT_BYTES];
+};
+
 struct bench_device {
     struct logfile_io io;
     uint64_t delay_ns;
     /* Guards all below: the log's threads and the writers call at once. */
     pthread_mutex_t lock;
-    char name[4096]; /* of the one file; empty: there is none */
-    uint64_t bytes;
-    int next_fd;
-    unsigned char kept[KEPT_BYTES];
+    struct file **files;
+    int file_count;
 };
 
 static void wait_out(const struct bench_device *device)
@@ -45,38 +54,140 @@ static void wait_out(const struct bench_device *device)
         continue;
 }
 
+/* ---- Files; under the lock ---- */
+
+static struct file *find(const struct bench_device *device, const char *path)
+{
+    for (int i = 0; i < device->file_count; i++)
+        if (strcmp(device->files[i]->name, path) == 0)
+            return device->files[i];
+    return NULL;
+}
+
+/* The name within a directory of something that lies in it, else NULL. */
+static const char *name_in(const struct file *file, const char *directory)
+{
+    size_t length = strlen(directory);
+    bool inside = strncmp(file->name, directory, length) == 0 && file->name[length] == '/';
+    return inside ? file->name + length + 1 : NULL;
+}
+
+static int place_of(const struct bench_device *device, const struct file *file)
+{
+    int i = 0;
+    while (device->files[i] != file)
+        i++;
+    return i;
+}
+
+/* A place in the table that nobody uses, or a new one; NULL: no memory. */
+static struct file *new_file(struct bench_device *device)
+{
+    for (int i = 0; i < device->file_count; i++)
+        if (device->files[i]->name[0] == '\0' && device->files[i]->open_count == 0)
+            return device->files[i];
+    struct file *file = calloc(1, sizeof *file);
+    size_t count = (size_t)device->file_count + 1;
+    struct file **files = realloc(device->files, count * sizeof(struct file *));
+    if (files != NULL)
+        device->files = files;
+    if (files == NULL || file == NULL) {
+        free(file);
+        return NULL;
+    }
+    device->files[device->file_count++] = file;
+    return file;
+}
+
+static int create(struct bench_device *device, const char *path, bool is_directory)
+{
+    if (strlen(path) >= NAME_BYTES)
+        return -ENAMETOOLONG;
+    if (find(device, path) != NULL)
+        return -EEXIST;
+    struct file *file = new_file(device);
+    if (file == NULL)
+        return -ENOMEM;
+    memset(file, 0, sizeof *file);
+    strcpy(file->name, path);
+    file->is_directory = is_directory;
+    return 0;
+}
+
+static int give_descriptor(struct bench_device *device, const char *path)
+{
+    struct file *file = find(device, path);
+    if (file == NULL)
+        return -ENOENT;
+    if (file->is_directory)
+        return -EISDIR;
+    file->open_count++;
+    return place_of(device, file);
+}
+
+static int set_name(struct file *file, const char *directory, const char *name)
+{
+    int length = snprintf(NULL, 0, "%s/%s", directory, name);
+    if (length >= (int)NAME_BYTES)
+        return -ENAMETOOLONG;
+    char path[NAME_BYTES];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    strcpy(file->name, path);
+    return 0;
+}
+
+/* What lies in a directory moves with it. */
+static int move(struct bench_device *device, struct file *file, const char *to)
+{
+    if (strlen(to) >= NAME_BYTES)
+        return -ENAMETOOLONG;
+    int error = 0;
+    for (int i = 0; i < device->file_count && error == 0; i++) {
+        const char *name = name_in(device->files[i], file->name);
+        if (name != NULL)
+            error = set_name(device->files[i], to, name);
+    }
+    if (error == 0)
+        strcpy(file->name, to);
+    return error;
+}
+
+static bool is_empty(const struct bench_device *device, const char *directory)
+{
+    for (int i = 0; i < device->file_count; i++)
+        if (name_in(device->files[i], directory) != NULL)
+            return false;
+    return true;
+}
+
+/* ---- The operations ---- */
+
 static int device_open(void *context, const char *path, unsigned flags, mode_t mode)
 {
     struct bench_device *device = context;
     (void)mode;
-    if (strlen(path) >= sizeof device->name)
-        return -ENAMETOOLONG;
     pthread_mutex_lock(&device->lock);
-    bool exists = strcmp(device->name, path) == 0;
-    bool creates = (flags & LOGFILE_IO_OPEN_CREATE) != 0;
-    int result = exists ? (creates ? -EEXIST : device->next_fd++) : -ENOENT;
-    if (!exists && creates) {
-        snprintf(device->name, sizeof device->name, "%s", path);
-        device->bytes = 0;
-        memset(device->kept, 0, sizeof device->kept);
-        result = device->next_fd++;
-    }
+    int result = (flags & LOGFILE_IO_OPEN_CREATE) != 0 ? create(device, path, false) : 0;
+    if (result == 0)
+        result = give_descriptor(device, path);
     pthread_mutex_unlock(&device->lock);
     return result;
 }
 
 static int device_close(void *context, int fd)
 {
-    (void)context, (void)fd;
+    struct bench_device *device = context;
+    pthread_mutex_lock(&device->lock);
+    device->files[fd]->open_count--;
+    pthread_mutex_unlock(&device->lock);
     return 0;
 }
 
 static int device_stat(void *context, int fd, struct logfile_io_stat *out)
 {
     struct bench_device *device = context;
-    (void)fd;
     pthread_mutex_lock(&device->lock);
-    *out = (struct logfile_io_stat){.bytes = device->bytes, .kind = LOGFILE_IO_REGULAR};
+    *out = (struct logfile_io_stat){.bytes = device->files[fd]->bytes, .kind = LOGFILE_IO_REGULAR};
     pthread_mutex_unlock(&device->lock);
     return 0;
 }
@@ -104,29 +215,34 @@ static size_t kept_part(uint64_t offset, size_t bytes)
 static ssize_t device_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
 {
     struct bench_device *device = context;
-    (void)fd;
     pthread_mutex_lock(&device->lock);
-    uint64_t left = offset < device->bytes ? device->bytes - offset : 0;
+    const struct file *file = device->files[fd];
+    uint64_t left = offset < file->bytes ? file->bytes - offset : 0;
     size_t count = bytes < left ? bytes : (size_t)left;
     size_t kept = kept_part(offset, count);
     if (kept > 0)
-        memcpy(buffer, device->kept + offset, kept);
+        memcpy(buffer, file->kept + offset, kept);
     pthread_mutex_unlock(&device->lock);
     memset((unsigned char *)buffer + kept, 0, count - kept);
     return (ssize_t)count;
+}
+
+static void grow(struct file *file, uint64_t bytes)
+{
+    if (bytes > file->bytes)
+        file->bytes = bytes;
 }
 
 static ssize_t device_write(void *context, int fd, const void *buffer, size_t bytes,
                             uint64_t offset, unsigned flags)
 {
     struct bench_device *device = context;
-    (void)fd;
     pthread_mutex_lock(&device->lock);
+    struct file *file = device->files[fd];
     size_t kept = kept_part(offset, bytes);
     if (kept > 0)
-        memcpy(device->kept + offset, buffer, kept);
-    if (offset + bytes > device->bytes)
-        device->bytes = offset + bytes;
+        memcpy(file->kept + offset, buffer, kept);
+    grow(file, offset + bytes);
     pthread_mutex_unlock(&device->lock);
     if ((flags & LOGFILE_IO_WRITE_DSYNC) != 0)
         wait_out(device);
@@ -143,10 +259,8 @@ static int device_sync(void *context, int fd)
 static int device_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
 {
     struct bench_device *device = context;
-    (void)fd;
     pthread_mutex_lock(&device->lock);
-    if (offset + bytes > device->bytes)
-        device->bytes = offset + bytes;
+    grow(device->files[fd], offset + bytes);
     pthread_mutex_unlock(&device->lock);
     return 0;
 }
@@ -154,11 +268,22 @@ static int device_allocate(void *context, int fd, uint64_t offset, uint64_t byte
 static int device_truncate(void *context, int fd, uint64_t bytes)
 {
     struct bench_device *device = context;
-    (void)fd;
     pthread_mutex_lock(&device->lock);
-    device->bytes = bytes;
+    struct file *file = device->files[fd];
+    file->bytes = bytes;
     if (bytes < KEPT_BYTES)
-        memset(device->kept + bytes, 0, KEPT_BYTES - bytes);
+        memset(file->kept + bytes, 0, KEPT_BYTES - bytes);
+    pthread_mutex_unlock(&device->lock);
+    return 0;
+}
+
+static int device_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
+{
+    struct bench_device *device = context;
+    pthread_mutex_lock(&device->lock);
+    size_t kept = kept_part(offset, bytes);
+    if (kept > 0)
+        memset(device->files[fd]->kept + offset, 0, kept);
     pthread_mutex_unlock(&device->lock);
     return 0;
 }
@@ -172,12 +297,11 @@ static int device_drop_cache(void *context, int fd)
 static int device_rename(void *context, const char *from, const char *to)
 {
     struct bench_device *device = context;
-    if (strlen(to) >= sizeof device->name)
-        return -ENAMETOOLONG;
     pthread_mutex_lock(&device->lock);
-    int error = strcmp(device->name, from) == 0 ? 0 : -ENOENT;
+    struct file *file = find(device, from);
+    int error = file == NULL ? -ENOENT : find(device, to) != NULL ? -EEXIST : 0;
     if (error == 0)
-        snprintf(device->name, sizeof device->name, "%s", to);
+        error = move(device, file, to);
     pthread_mutex_unlock(&device->lock);
     return error;
 }
@@ -186,9 +310,10 @@ static int device_unlink(void *context, const char *path)
 {
     struct bench_device *device = context;
     pthread_mutex_lock(&device->lock);
-    int error = strcmp(device->name, path) == 0 ? 0 : -ENOENT;
+    struct file *file = find(device, path);
+    int error = file == NULL ? -ENOENT : is_empty(device, path) ? 0 : -ENOTEMPTY;
     if (error == 0)
-        device->name[0] = '\0';
+        file->name[0] = '\0';
     pthread_mutex_unlock(&device->lock);
     return error;
 }
@@ -197,6 +322,45 @@ static int device_sync_directory(void *context, const char *path)
 {
     (void)context, (void)path;
     return 0;
+}
+
+static int device_make_directory(void *context, const char *path, mode_t mode)
+{
+    struct bench_device *device = context;
+    (void)mode;
+    pthread_mutex_lock(&device->lock);
+    int error = create(device, path, true);
+    pthread_mutex_unlock(&device->lock);
+    return error;
+}
+
+/* Copies the name of what is at a place of the table, if it lies in the directory. */
+static bool copy_name(struct bench_device *device, int place, const char *directory,
+                      char name[NAME_BYTES])
+{
+    pthread_mutex_lock(&device->lock);
+    const char *found = name_in(device->files[place], directory);
+    if (found != NULL)
+        snprintf(name, NAME_BYTES, "%s", found);
+    pthread_mutex_unlock(&device->lock);
+    return found != NULL;
+}
+
+static int device_list_directory(void *context, const char *path,
+                                 int (*visit)(void *visit_arg, const char *name), void *visit_arg)
+{
+    struct bench_device *device = context;
+    char name[NAME_BYTES];
+    pthread_mutex_lock(&device->lock);
+    const struct file *file = find(device, path);
+    int result = file == NULL ? -ENOENT : file->is_directory ? 0 : -ENOTDIR;
+    int count = device->file_count;
+    pthread_mutex_unlock(&device->lock);
+    /* The lock is not held over a visit, which may make calls of its own. */
+    for (int i = 0; i < count && result == 0; i++)
+        if (copy_name(device, i, path, name))
+            result = visit(visit_arg, name);
+    return result;
 }
 
 static const struct logfile_io operations = {
@@ -210,10 +374,13 @@ static const struct logfile_io operations = {
     .sync = device_sync,
     .allocate = device_allocate,
     .truncate = device_truncate,
+    .punch = device_punch,
     .drop_cache = device_drop_cache,
     .rename = device_rename,
     .unlink = device_unlink,
     .sync_directory = device_sync_directory,
+    .make_directory = device_make_directory,
+    .list_directory = device_list_directory,
 };
 
 struct bench_device *bench_device_create(uint64_t delay_ns)
@@ -232,6 +399,9 @@ void bench_device_destroy(struct bench_device *device)
 {
     if (device == NULL)
         return;
+    for (int i = 0; i < device->file_count; i++)
+        free(device->files[i]);
+    free(device->files);
     pthread_mutex_destroy(&device->lock);
     free(device);
 }

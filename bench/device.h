@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device in memory that holds one file and forgets what is written to it, but for the first
- * 64 KiB, which a log needs back when it opens.  With a delay, each sync (and each write that asks
- * to be durable on return) takes that long; several at once take it side by side.
+ * A device in memory that forgets what is written to it, but for the first 64 KiB of each file,
+ * which a log needs back when it opens.  With a delay, each sync (and each write that asks to be
+ * durable on return) takes that long; several at once take it side by side.
  */
 #ifndef BENCH_DEVICE_H
 #define BENCH_DEVICE_H

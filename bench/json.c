@@ -71,6 +71,10 @@ static void put_measures(FILE *out, const struct bench_run_id *id,
     put_measure(out, "device_bytes_per_payload_byte", result->device_bytes_per_payload_byte,
                 result->payload_bytes > 0);
     put_measure(out, "cpu_us_per_record", result->cpu_us_per_record, any);
+    if (result->rss_bytes > 0)
+        fprintf(out, ",\"rss_bytes\":%" PRIu64, result->rss_bytes);
+    else
+        fputs(",\"rss_bytes\":null", out);
 }
 
 static void put_machine(FILE *out, const struct bench_machine *machine)
@@ -143,6 +147,7 @@ static void put_log_options(FILE *out, const struct logfile_options *log,
         fprintf(out, ",\"slot_bytes\":%zu", log->slot_bytes);
     else
         fputs(",\"slot_bytes\":null", out);
+    fprintf(out, ",\"segment_bytes\":%" PRIu64, log->segment_bytes);
 }
 
 static void put_options(FILE *out, const struct bench_options *options,
@@ -166,6 +171,7 @@ static void put_options(FILE *out, const struct bench_options *options,
     if (options->pin == BENCH_PIN_NODE)
         fprintf(out, ",\"pin_node\":%u", options->pin_node);
     put_log_options(out, &options->log, result);
+    fprintf(out, ",\"trim_keep\":%" PRIu64, options->trim_keep_bytes);
     fprintf(out, ",\"seed\":%" PRIu64 ",\"round\":%u,\"rounds\":%" PRIu64 ",\"interrupted\":%s}",
             options->seed, id->round, options->repeat, truth(result->interrupted));
 }

@@ -11,8 +11,10 @@
 #include "device.h"
 #include "options.h"
 #include "payload.h"
+#include "probe.h"
 #include "progress.h"
 #include "readback.h"
+#include "remove.h"
 #include "report.h"
 #include "results.h"
 #include "signals.h"
@@ -58,7 +60,7 @@ static int refuse(const char *message)
 /* Ends all that the removed log still costs the file system, so that the next run does not pay. */
 static void remove_log(const struct bench *bench)
 {
-    unlink(bench->log_path);
+    bench_remove_log(bench->log_path);
     int fd = open(bench->options.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
         fsync(fd);
@@ -276,6 +278,20 @@ static int measure(struct bench *bench)
     return status;
 }
 
+static int probe(struct bench *bench)
+{
+    if (bench_preflight_probe(&bench->options, bench->message, sizeof bench->message) != 0)
+        return refuse(bench->message);
+    int error = bench_signals_init();
+    if (error == 0)
+        error = bench_probe(bench->options.dir, stdout);
+    if (error != 0)
+        fprintf(stderr, "logfile-bench: --probe: %s\n", strerror(-error));
+    if (bench_signals_caught() != 0)
+        return EXIT_SIGNAL + bench_signals_caught();
+    return error != 0 ? EXIT_MISMATCH_OR_ERROR : 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct bench bench;
@@ -285,6 +301,8 @@ int main(int argc, char **argv)
         return fputs(bench_usage, stdout) < 0;
     if (bench.options.action == BENCH_VERSION)
         return printf("logfile-bench %s\n", LOGFILE_VERSION_STRING) < 0;
+    if (bench.options.action == BENCH_PROBE)
+        return probe(&bench);
     int error = bench_pin_load(&bench.topology);
     if (error != 0) {
         fprintf(stderr, "logfile-bench: reading the machine's topology: %s\n", strerror(-error));

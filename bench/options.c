@@ -106,10 +106,14 @@ const char bench_usage[] =
     "  --prepare P        zero, allocate, none [zero]\n"
     "  --checksum C       full, header [full]\n"
     "  --slot-bytes N     size of one buffer [the library's default]\n"
+    "  --segment-bytes N  a directory of segments of that size, not one file\n"
+    "  --trim-keep BYTES  keep the last of the log and trim the rest, all the time\n"
     "results\n"
     "  --json FILE        one JSON object per run and line, as they come\n"
     "  --seed N           of payloads and sizes [1]\n"
     "  --help, --version\n"
+    "or\n"
+    "  --probe DIR        how long syncs take in DIR, by how they are made; appends nothing\n"
     "\n"
     "The table goes to standard output, progress to standard error.  logfile-bench(1) tells "
     "more.\n";
@@ -299,6 +303,16 @@ static int parse_slot_bytes(const struct argument *argument)
     return 0;
 }
 
+static int parse_segment_bytes(const struct argument *argument)
+{
+    return parse_number(argument, 1, UINT64_C(1) << 40, &argument->options->log.segment_bytes);
+}
+
+static int parse_trim_keep(const struct argument *argument)
+{
+    return parse_number(argument, 1, UINT64_C(1) << 50, &argument->options->trim_keep_bytes);
+}
+
 /* NAME, or NAME:NUMBER where the number belongs to the name. */
 static int parse_name_number(const struct argument *argument, const struct bench_name *names,
                              const char *numbered, int *value, uint64_t *number)
@@ -345,6 +359,12 @@ static int parse_dir(const struct argument *argument)
     return 0;
 }
 
+static int parse_probe(const struct argument *argument)
+{
+    argument->options->action = BENCH_PROBE;
+    return parse_dir(argument);
+}
+
 static int parse_json(const struct argument *argument)
 {
     if (argument->text[0] == '\0')
@@ -372,6 +392,7 @@ enum {
     SECONDS,
     RECORDS,
     PRESET,
+    PROBE,
     OTHERS /* that nothing else conflicts with */
 };
 
@@ -384,6 +405,7 @@ static const struct option_spec specs[] = {
     [SECONDS] = {"seconds", parse_seconds, NULL, 0},
     [RECORDS] = {"records", parse_records, NULL, 0},
     [PRESET] = {"preset", NULL, bench_preset_names, offsetof(struct bench_options, preset)},
+    [PROBE] = {"probe", parse_probe, NULL, 0},
     [OTHERS] = {"engine", parse_engines, NULL, 0},
     {"repeat", parse_repeat, NULL, 0},
     {"seed", parse_seed, NULL, 0},
@@ -392,6 +414,8 @@ static const struct option_spec specs[] = {
     {"pin", parse_pin, NULL, 0},
     {"json", parse_json, NULL, 0},
     {"slot-bytes", parse_slot_bytes, NULL, 0},
+    {"segment-bytes", parse_segment_bytes, NULL, 0},
+    {"trim-keep", parse_trim_keep, NULL, 0},
     {"reserve", NULL, bench_reserve_names, offsetof(struct bench_options, log.reserve)},
     {"flusher", NULL, bench_flusher_names, offsetof(struct bench_options, log.flusher)},
     {"wait", NULL, bench_wait_names, offsetof(struct bench_options, log.wait)},
@@ -434,6 +458,8 @@ static int refuse_pair(struct argument *argument, unsigned option, const char *w
 static int check_combination(struct argument *argument, unsigned given)
 {
     const struct bench_options *options = argument->options;
+    if (options->action == BENCH_PROBE && given != 1U << PROBE)
+        return refuse_pair(argument, PROBE, "not together with another option");
     if (options->preset == BENCH_PRESET_README) {
         for (unsigned i = 0; i < PRESET; i++)
             if ((given & 1U << i) != 0)

@@ -17,7 +17,8 @@
 enum bench_action {
     BENCH_RUN = 0,
     BENCH_HELP,
-    BENCH_VERSION
+    BENCH_VERSION,
+    BENCH_PROBE /* of `dir` */
 };
 
 enum bench_device_kind {
@@ -50,6 +51,7 @@ struct bench_options {
     uint64_t delay_ns;
     enum bench_pin_policy pin;
     unsigned pin_node;
+    uint64_t trim_keep_bytes; /* 0: nothing is trimmed */
     const char *dir;
     const char *json_path;      /* NULL: none */
     struct logfile_options log; /* what every log is opened with; the engine is set for each run */

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "device.h"
 #include "payload.h"
+#include "probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,22 +129,28 @@ static int check_pinning(const struct verdict *verdict, const struct bench_optio
 
 /* ---- Where the log goes ---------------------------------------------------------------------- */
 
+static const char *dir_option(const struct bench_options *options)
+{
+    return options->action == BENCH_PROBE ? "probe" : "dir";
+}
+
 static int check_writable(const struct verdict *verdict, const struct bench_options *options)
 {
     char path[PATH_MAX];
     struct stat status;
     if (stat(options->dir, &status) != 0)
-        return refuse(verdict, "--dir %s: %s", options->dir, strerror(errno));
+        return refuse(verdict, "--%s %s: %s", dir_option(options), options->dir, strerror(errno));
     if (!S_ISDIR(status.st_mode))
-        return refuse(verdict, "--dir %s: not a directory", options->dir);
+        return refuse(verdict, "--%s %s: not a directory", dir_option(options), options->dir);
     int length =
         snprintf(path, sizeof path, "%s/logfile-bench-%ld.probe", options->dir, (long)getpid());
     /* The log's own name is a little longer. */
     if (length < 0 || (size_t)length > sizeof path - 64)
-        return refuse(verdict, "--dir: the name is too long");
+        return refuse(verdict, "--%s: the name is too long", dir_option(options));
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return refuse(verdict, "--dir %s: not writable: %s", options->dir, strerror(errno));
+        return refuse(verdict, "--%s %s: not writable: %s", dir_option(options), options->dir,
+                      strerror(errno));
     int direct_fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
     unlink(path);
     close(fd);
@@ -175,19 +182,30 @@ static uint64_t run_bytes(const struct bench_options *options, unsigned writers)
     return (uint64_t)(seconds * (double)per_s);
 }
 
-static int check_space(const struct verdict *verdict, const struct bench_options *options)
+/* The most that one log holds at a time. */
+static uint64_t log_bytes(const struct bench_options *options)
 {
-    struct statvfs space;
     uint64_t slot_bytes =
         options->log.slot_bytes != 0 ? options->log.slot_bytes : DEFAULT_SLOT_BYTES;
-    uint64_t needed = run_bytes(options, most_writers(options)) + PREPARED_BYTES + 2 * slot_bytes;
+    uint64_t bytes = run_bytes(options, most_writers(options));
+    uint64_t kept = options->trim_keep_bytes + options->trim_keep_bytes / 2;
+    if (kept > 0 && kept < bytes)
+        bytes = kept;
+    return bytes + PREPARED_BYTES + 2 * slot_bytes + 4 * options->log.segment_bytes;
+}
+
+static int check_space(const struct verdict *verdict, const struct bench_options *options,
+                       uint64_t needed)
+{
+    struct statvfs space;
     if (statvfs(options->dir, &space) != 0)
-        return refuse(verdict, "--dir %s: %s", options->dir, strerror(errno));
+        return refuse(verdict, "--%s %s: %s", dir_option(options), options->dir, strerror(errno));
     uint64_t available = (uint64_t)space.f_bavail * space.f_frsize;
     if (available < needed)
-        return refuse(verdict, "--dir %s: one log may need %llu MiB, and %llu MiB are free",
-                      options->dir, (unsigned long long)(needed >> 20),
-                      (unsigned long long)(available >> 20));
+        return refuse(verdict, "--%s %s: %s may need %llu MiB, and %llu MiB are free",
+                      dir_option(options), options->dir,
+                      options->action == BENCH_PROBE ? "a file" : "one log",
+                      (unsigned long long)(needed >> 20), (unsigned long long)(available >> 20));
     return 0;
 }
 
@@ -200,5 +218,15 @@ int bench_preflight(const struct bench_options *options, hwloc_topology_t topolo
         return -1;
     if (options->device != BENCH_DEVICE_FILE)
         return 0;
-    return check_writable(&verdict, options) == 0 ? check_space(&verdict, options) : -1;
+    if (check_writable(&verdict, options) != 0)
+        return -1;
+    return check_space(&verdict, options, log_bytes(options));
+}
+
+int bench_preflight_probe(const struct bench_options *options, char *message, size_t message_bytes)
+{
+    struct verdict verdict = {message, message_bytes};
+    if (check_writable(&verdict, options) != 0)
+        return -1;
+    return check_space(&verdict, options, BENCH_PROBE_FILE_BYTES + PREPARED_BYTES);
 }

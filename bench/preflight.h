@@ -11,4 +11,7 @@
 int bench_preflight(const struct bench_options *options, hwloc_topology_t topology, char *message,
                     size_t message_bytes);
 
+/* The same for --probe. */
+int bench_preflight_probe(const struct bench_options *options, char *message, size_t message_bytes);
+
 #endif /* BENCH_PREFLIGHT_H */

@@ -9,12 +9,15 @@
 #include <stdlib.h>
 
 #define RECORDS_PER_SIGNAL_CHECK 256
+#define ANY UINT64_MAX /* nothing of this writer was found so far, and the start may be gone */
 
 struct readback {
     const struct bench_payload *payload;
     unsigned writers;
     uint64_t records;
-    uint64_t *next; /* for each writer, the number of the record that must come next */
+    uint64_t *next;      /* for each writer, the number of the record that must come next, or ANY */
+    uint64_t keep_bytes; /* 0: nothing was trimmed */
+    uint64_t first_lsn;  /* of the first record that was found */
     char *message;
     size_t message_bytes;
 };
@@ -35,19 +38,21 @@ static int check_record(struct readback *readback, const struct logfile_record *
 {
     unsigned writer;
     uint64_t number;
-    readback->records++;
+    if (readback->records++ == 0)
+        readback->first_lsn = record->lsn;
     if (!bench_payload_is_stamped(readback->payload) && record->size < BENCH_STAMP_BYTES)
         return 0;
     if (!bench_payload_recognise(readback->payload, record->data, record->size, &writer, &number) ||
         writer >= readback->writers)
         return mismatch(readback, "the record at LSN %" PRIu64 " was never appended", record->lsn);
     /* Records too small for a stamp may lie between two with one. */
-    bool is_due = bench_payload_is_stamped(readback->payload) ? number == readback->next[writer]
-                                                              : number >= readback->next[writer];
+    uint64_t due = readback->next[writer];
+    bool is_due =
+        due == ANY || (bench_payload_is_stamped(readback->payload) ? number == due : number >= due);
     if (!is_due)
         return mismatch(readback,
                         "writer %u: record %" PRIu64 " where %" PRIu64 " was due, at LSN %" PRIu64,
-                        writer, number, readback->next[writer], record->lsn);
+                        writer, number, due, record->lsn);
     readback->next[writer] = number + 1;
     return 0;
 }
@@ -77,19 +82,34 @@ static int check_counts(const struct readback *readback, const struct bench_writ
     for (unsigned i = 0; i < readback->writers; i++) {
         acked += written[i].acked;
         offered += written[i].offered;
-        if (bench_payload_is_stamped(readback->payload) &&
+        if (bench_payload_is_stamped(readback->payload) && readback->next[i] != ANY &&
             (readback->next[i] < written[i].acked || readback->next[i] > written[i].offered))
             return mismatch(readback,
                             "writer %u: %" PRIu64 " records found, %" PRIu64 " were acknowledged",
                             i, readback->next[i], written[i].acked);
     }
-    if (readback->records < acked || readback->records > offered)
+    bool trimmed = readback->keep_bytes > 0;
+    if ((readback->records < acked && !trimmed) || readback->records > offered)
         return mismatch(readback, "%" PRIu64 " records found, %" PRIu64 " were acknowledged",
                         readback->records, acked);
     return 0;
 }
 
-static int check_tail(const struct readback *readback, struct logfile_reader *reader)
+/* Trimming stops at the start of an epoch, so that rather more is kept than less. */
+static int check_kept(const struct readback *readback, const struct bench_written *written,
+                      uint64_t end_lsn)
+{
+    uint64_t acked = 0;
+    for (unsigned i = 0; i < readback->writers; i++)
+        acked += written[i].acked;
+    if (readback->records >= acked || end_lsn - readback->first_lsn >= readback->keep_bytes)
+        return 0;
+    return mismatch(readback, "only %" PRIu64 " bytes were left, from LSN %" PRIu64,
+                    end_lsn - readback->first_lsn, readback->first_lsn);
+}
+
+static int check_tail(const struct readback *readback, const struct bench_written *written,
+                      struct logfile_reader *reader)
 {
     struct logfile_tail tail;
     int error = logfile_reader_tail(reader, &tail);
@@ -98,7 +118,7 @@ static int check_tail(const struct readback *readback, struct logfile_reader *re
     if (tail.verdict != LOGFILE_CLEAN)
         return mismatch(readback, "the log was closed, but does not end cleanly, at LSN %" PRIu64,
                         tail.end_lsn);
-    return 0;
+    return readback->keep_bytes > 0 ? check_kept(readback, written, tail.end_lsn) : 0;
 }
 
 int bench_readback(const struct bench_run *run, const struct bench_written *written, char *message,
@@ -106,19 +126,22 @@ int bench_readback(const struct bench_run *run, const struct bench_written *writ
 {
     struct readback readback = {.payload = run->payload,
                                 .writers = run->writers,
+                                .keep_bytes = run->options->trim_keep_bytes,
                                 .message = message,
                                 .message_bytes = message_bytes};
     struct logfile_reader *reader = NULL;
     readback.next = calloc(run->writers, sizeof *readback.next);
     if (readback.next == NULL)
         return mismatch(&readback, "out of memory");
+    for (unsigned i = 0; readback.keep_bytes > 0 && i < run->writers; i++)
+        readback.next[i] = ANY;
     int error = logfile_reader_open(run->path, 0, &reader);
     int status = error == 0 ? check_all_records(&readback, reader)
                             : mismatch(&readback, "opening it: %s", logfile_strerror(error));
     if (status == 0)
         status = check_counts(&readback, written);
     if (status == 0)
-        status = check_tail(&readback, reader);
+        status = check_tail(&readback, written, reader);
     logfile_reader_close(reader);
     free(readback.next);
     return status;

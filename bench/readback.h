@@ -11,6 +11,8 @@
  * Every record of 8 bytes or more must be, byte for byte, the next one of its writer: so none is
  * missing, altered, twice or out of its writer's order.  Smaller ones are only counted.  All that
  * was acknowledged must be there, nothing that was never offered, and the log must end cleanly.
+ * Of a log that was trimmed, each writer's records must go on from the first one that is left, and
+ * what was to be kept must be there.
  *
  * Returns 0, 1 (a signal came first: not compared to the end), or -1 with one line in `message`.
  */

@@ -61,6 +61,12 @@ static void print_task(FILE *out, const struct bench_options *options)
     print_amount(out, options);
     if (options->preset == BENCH_PRESET_README)
         fputs(", opening an empty log included", out);
+    if (options->log.segment_bytes > 0)
+        fprintf(out, ", segments of %s B",
+                bench_format_count(small, (double)options->log.segment_bytes));
+    if (options->trim_keep_bytes > 0)
+        fprintf(out, ", trimmed to the last %s B",
+                bench_format_count(small, (double)options->trim_keep_bytes));
     fputc('\n', out);
 }
 

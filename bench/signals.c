@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "signals.h"
 
+#include "remove.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -21,7 +23,7 @@ static void take_signal(int signal_number)
     int saved_errno = errno;
     if (first_signal != 0) {
         if (guarded_path[0] != '\0')
-            unlink(guarded_path);
+            bench_remove_log(guarded_path);
         _exit(128 + signal_number);
     }
     first_signal = signal_number;

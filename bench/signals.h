@@ -19,7 +19,7 @@ int bench_signals_fd(void);
 /* The signal that came first, or 0. */
 int bench_signals_caught(void);
 
-/* The file to remove if a second signal comes; NULL: none. */
+/* The log or file to remove if a second signal comes; NULL: none. */
 void bench_signals_guard(const char *path);
 
 #endif /* BENCH_SIGNALS_H */

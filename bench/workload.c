@@ -6,7 +6,9 @@
 #include "workload.h"
 
 #include "clock.h"
+#include "process.h"
 #include "signals.h"
+#include "trimmer.h"
 #include "writer.h"
 
 #include <errno.h>
@@ -27,11 +29,13 @@
 /* What the log and the process have used up at one moment. */
 struct usage {
     uint64_t cpu_us;
+    uint64_t rss_bytes;
     struct logfile_stats stats;
 };
 
 struct session {
     struct bench_task task;
+    struct bench_trimmer trimmer;
     unsigned started; /* threads to be joined */
     struct bench_writer *writers;
     uint64_t open_ns; /* just before the log was opened */
@@ -134,6 +138,7 @@ static uint64_t cpu_us_so_far(void)
 static void note_usage(struct session *session, struct usage *usage, bool *has)
 {
     usage->cpu_us = cpu_us_so_far();
+    usage->rss_bytes = bench_rss_bytes();
     logfile_stats(session->task.log, &usage->stats);
     *has = true;
 }
@@ -155,6 +160,21 @@ static int open_log(struct session *session, char *message, size_t message_bytes
         snprintf(message, message_bytes, "opening the log: %s%s%s", logfile_strerror(error),
                  report.message[0] != '\0' ? ": " : "", report.message);
     return error;
+}
+
+/* 0, or -1 with one line in `message`. */
+static int start_trimming(struct session *session, char *message, size_t message_bytes)
+{
+    const struct bench_options *options = session->task.run->options;
+    if (options->trim_keep_bytes == 0)
+        return 0;
+    int error = bench_trimmer_start(&session->trimmer, session->task.log, options->trim_keep_bytes,
+                                    options->log.segment_bytes);
+    if (error == 0)
+        return 0;
+    snprintf(message, message_bytes, "starting the trimmer: %s", strerror(-error));
+    logfile_close(session->task.log);
+    return -1;
 }
 
 static uint64_t warm_up_ns(uint64_t duration_ns)
@@ -281,6 +301,7 @@ static void summarise_usage(const struct session *session, struct bench_result *
         ratio((double)(after->device_bytes - before->device_bytes), flushed * mean_bytes);
     result->cpu_us_per_record =
         ratio((double)(session->after.cpu_us - session->before.cpu_us), flushed);
+    result->rss_bytes = session->after.rss_bytes;
     result->io_mode = after->io_mode;
 }
 
@@ -308,25 +329,31 @@ static void summarise(const struct session *session, struct bench_histogram *lat
     summarise_usage(session, result);
 }
 
-/* The first writer that failed, unless that is how an interrupted run ends. */
+static int tell_failure(struct session *session, const char *call, int error, char *message,
+                        size_t message_bytes)
+{
+    struct logfile_failure failure = {.error = 0};
+    if (session->task.log != NULL)
+        logfile_failure(session->task.log, &failure);
+    if (failure.error != 0)
+        snprintf(message, message_bytes, "%s: %s (%.15s: %s)", call, logfile_strerror(error),
+                 failure.call, logfile_strerror(failure.error));
+    else
+        snprintf(message, message_bytes, "%s: %s", call, logfile_strerror(error));
+    return -1;
+}
+
+/* The first writer that failed, unless that is how an interrupted run ends, or the trimmer. */
 static int find_failure(struct session *session, char *message, size_t message_bytes)
 {
     for (unsigned i = 0; i < session->task.run->writers; i++) {
         const struct bench_writer *writer = &session->writers[i];
-        if (writer->error == 0 || (session->interrupted && writer->error == LOGFILE_ECLOSED))
-            continue;
-        struct logfile_failure failure = {.error = 0};
-        if (session->task.log != NULL)
-            logfile_failure(session->task.log, &failure);
-        if (failure.error != 0)
-            snprintf(message, message_bytes, "%s: %s (%.15s: %s)", writer->failed_call,
-                     logfile_strerror(writer->error), failure.call,
-                     logfile_strerror(failure.error));
-        else
-            snprintf(message, message_bytes, "%s: %s", writer->failed_call,
-                     logfile_strerror(writer->error));
-        return -1;
+        if (writer->error != 0 && !(session->interrupted && writer->error == LOGFILE_ECLOSED))
+            return tell_failure(session, writer->failed_call, writer->error, message,
+                                message_bytes);
     }
+    if (session->trimmer.error != 0)
+        return tell_failure(session, "trim", session->trimmer.error, message, message_bytes);
     return 0;
 }
 
@@ -342,6 +369,7 @@ static int run_writers(struct session *session, struct bench_result *result, cha
     start_clock(session);
     supervise(session);
     join_writers(session);
+    bench_trimmer_stop(&session->trimmer);
     summarise(session, latency_ns, result);
     free(latency_ns);
     int failed = find_failure(session, message, message_bytes);
@@ -363,7 +391,8 @@ int bench_run(const struct bench_run *run, struct bench_result *result,
     } else {
         bench_gate_await(&session.task.gate, run->writers);
         if (find_failure(&session, message, message_bytes) == 0 &&
-            open_log(&session, message, message_bytes) == 0)
+            open_log(&session, message, message_bytes) == 0 &&
+            start_trimming(&session, message, message_bytes) == 0)
             status = run_writers(&session, result, message, message_bytes);
     }
     for (unsigned i = 0; session.writers != NULL && i < run->writers; i++)

@@ -43,6 +43,7 @@ struct bench_result {
     double records_per_flush;
     double device_bytes_per_payload_byte;
     double cpu_us_per_record;
+    uint64_t rss_bytes; /* of the whole program, at the end of the timed part; 0: not known */
 };
 
 /*

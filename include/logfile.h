@@ -117,9 +117,10 @@ enum logfile_flusher {
 
 /* How ring writers wait. */
 enum logfile_wait_strategy {
-    LOGFILE_WAIT_ADAPTIVE = 0, /* spin where the device is fast enough for it to pay, then sleep */
+    LOGFILE_WAIT_ADAPTIVE = 0, /* where the device is fast and processors are free, look again and
+                                  again, yielding in between; else, and after that, sleep */
     LOGFILE_WAIT_BLOCK,        /* sleep at once */
-    LOGFILE_WAIT_SPIN /* for durability, never sleep: only where each has a core of its own */
+    LOGFILE_WAIT_SPIN          /* for durability, never sleep: yield until it is there */
 };
 
 enum logfile_io_mode {
@@ -201,8 +202,12 @@ struct logfile_options {
     unsigned slot_count;    /* buffers; power of two, 2 to 64; 0: 2 */
     uint64_t prepare_bytes; /* how far ahead blocks are prepared, 0: 64 MiB; at least two slots are
                                always allocated ahead */
-    uint64_t segment_bytes; /* a directory of segments; not in this version: 0, else -ENOSYS */
-    const struct logfile_io *io;        /* NULL: logfile_io_posix(); else valid until close */
+    uint64_t segment_bytes; /* 0: what the log is, or one file.  Else the log is a directory of
+                               segments of this size: a multiple of 4 KiB, at least slot_bytes +
+                               20 KiB, at most 1 TiB.  Another value than the log was made with is
+                               -EINVAL */
+    const struct logfile_io *io; /* NULL: logfile_io_posix(); else valid until close, and so is what
+                                    path means to it: segments are opened by name */
     struct logfile_open_report *report; /* NULL, or filled before logfile_open returns */
     void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
     void *thread_arg;
@@ -404,7 +409,21 @@ size_t logfile_record_max(struct logfile *log);
 int logfile_event_fd(struct logfile *log);
 
 /*
- * Tells that records below an LSN are no longer needed.  Not in this version: -ENOSYS.
+ * Tells that records below an LSN are no longer needed, and gives their space back: the blocks of a
+ * one-file log become a hole, whole segments are kept for recycling or removed.
+ *
+ * lsn:      an LSN at most the durable LSN.  Reading starts afterwards at logfile_oldest_lsn, the
+ *           start of a group at or below it: a little more than asked may be kept, never less.
+ * Returns:  0, also when there is nothing to give back.
+ * Errors:   -EINVAL (NULL log, or an LSN beyond the durable one: nothing is trimmed),
+ *           LOGFILE_EFAILED (the log had failed, or the trim mark could not be made durable, which
+ *           fails it; nothing is given back), LOGFILE_EFORKED, any -errno of giving the space back
+ *           (the records are trimmed all the same; a later trim tries again).
+ * Threads:  any; one trim at a time, others wait for it.
+ * Blocking: one write and one sync of the trim mark, then the calls that give the space back.
+ *           Appends go on meanwhile.
+ * Ordering: the mark is durable before the space is given back, so that a crash loses space, not
+ *           records.  Readers behind it get LOGFILE_ETRIMMED.
  */
 int logfile_trim(struct logfile *log, uint64_t lsn);
 
@@ -458,7 +477,7 @@ int logfile_stats(struct logfile *log, struct logfile_stats *out);
 struct logfile_failure {
     int error;       /* -errno of the failed call; 0: the log has not failed */
     char call[16];   /* "write", "sync", "zero-fill", "allocate" */
-    uint64_t offset; /* where in the file; for a sync, of the epoch that it was for */
+    uint64_t offset; /* LSN, in one file the offset; for a sync, of the epoch that it was for */
     uint64_t reserved[4];
 };
 

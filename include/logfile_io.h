@@ -39,7 +39,7 @@ extern "C" {
 
 enum logfile_io_kind {
     LOGFILE_IO_REGULAR = 0,
-    LOGFILE_IO_DIRECTORY,
+    LOGFILE_IO_DIRECTORY, /* what a read-only open of a directory may give; or open is -EISDIR */
     LOGFILE_IO_OTHER /* FIFO, socket, device */
 };
 
@@ -69,7 +69,10 @@ struct logfile_io {
     ssize_t (*write)(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
                      unsigned flags);
     /* What was written through this file before, and its size, are on stable storage on return
-     * (fdatasync).  A failure is reported once and is never retried by the library. */
+     * (fdatasync).  A failure is never retried by the library.  Two threads may sync at once.  A
+     * failed write-back from the page cache may be told to one of them alone: neither is believed
+     * before both are back.  With LOGFILE_IO_OPEN_DIRECT a write itself tells what became of its
+     * bytes, and each sync must tell of its own failure: nobody waits for another's. */
     int (*sync)(void *context, int fd);
     /* Make the range allocated and part of the file, reading as zeros where nothing was written
      * (fallocate).  -EOPNOTSUPP where the file system cannot. */
@@ -80,13 +83,25 @@ struct logfile_io {
      * the result is ignored. */
     int (*drop_cache)(void *context, int fd);
 
-    /* Give the file a new name that must not exist yet: -EEXIST, never a replacement. */
+    /* Give the blocks of the range back; it reads as zeros afterwards, and the size stays
+     * (fallocate).  -EOPNOTSUPP where the file system cannot. */
+    int (*punch)(void *context, int fd, uint64_t offset, uint64_t bytes);
+
+    /* Give the file or directory a new name that must not exist yet: -EEXIST, never a
+     * replacement. */
     int (*rename)(void *context, const char *from, const char *to);
+    /* Remove a file, or an empty directory (else -ENOTEMPTY). */
     int (*unlink)(void *context, const char *path);
     /* Make the directory entry of path durable: fsync of the directory that holds it. */
     int (*sync_directory)(void *context, const char *path);
+    /* Create a directory: -EEXIST when the name exists. */
+    int (*make_directory)(void *context, const char *path, mode_t mode);
+    /* Call visit once for each name in a directory but "." and "..", in any order.  A visit that
+     * does not return 0 ends the listing, and its value is returned.  -ENOTDIR, -ELOOP. */
+    int (*list_directory)(void *context, const char *path,
+                          int (*visit)(void *visit_arg, const char *name), void *visit_arg);
 
-    void *reserved[8]; /* must be zero */
+    void *reserved[5]; /* must be zero */
 };
 
 /*

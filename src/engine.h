@@ -22,6 +22,7 @@ struct logfile;
 struct lf_ring_engine {
     struct lf_ring ring;
     struct lf_flusher flusher;
+    uint64_t spin_again_ns; /* W, R: waiters.  Processors were busy: until then nobody spins. */
 };
 
 /* One of the two buffers of the mutex engine: an epoch in the making. */

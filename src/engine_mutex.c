@@ -50,7 +50,8 @@ static void flush_active(struct logfile *log)
 
     engine->flushing = true;
     engine->active ^= 1;
-    engine->base_lsn += lf_round_up(full->end, LF_BLOCK_BYTES);
+    engine->base_lsn =
+        lf_layout_place(&log->layout, engine->base_lsn + lf_round_up(full->end, LF_BLOCK_BYTES));
     engine->epoch++;
     active_of(engine)->end = LF_EPOCH_HEADER_BYTES;
     active_of(engine)->records = 0;
@@ -97,7 +98,7 @@ static int make_space(struct logfile *log, uint64_t need, const struct timespec 
     int error;
 
     while ((error = refusal_of(log)) == 0) {
-        if (active_of(engine)->end + need > log->slot_bytes) {
+        if (active_of(engine)->end + need > log->layout.slot_bytes) {
             lf_count(&log->stats.overshoots, 1);
             if (!engine->flushing)
                 flush_active(log);
@@ -221,7 +222,7 @@ int lf_mutex_engine_start(struct logfile *log)
     int error;
 
     for (int i = 0; i < 2; i++) {
-        engine->buffers[i].data = log->buffers + (size_t)i * log->slot_bytes;
+        engine->buffers[i].data = log->buffers + (size_t)i * log->layout.slot_bytes;
         engine->buffers[i].end = LF_EPOCH_HEADER_BYTES;
     }
     engine->base_lsn = log->chain.lsn;

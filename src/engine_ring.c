@@ -16,9 +16,12 @@
 #include <string.h>
 
 enum {
-    HUNGRY_FRACTION = 8,      /* records above this part of a slot may go first */
-    HUNGRY_FLIPS_MAX = 8,     /* flips that a small record gives way for at most */
-    SPIN_FLUSH_NS = 25 * 1000 /* adaptive waiters spin for devices that are faster than this */
+    HUNGRY_FRACTION = 8, /* records above this part of a slot may go first */
+    /* Adaptive waiters spin for flushes that are shorter than this, */
+    SPIN_FLUSH_NS = 100 * 1000,
+    /* unless giving the processor away took as long as this: somebody else has work for it; */
+    SPIN_YIELD_NS_MAX = 300 * 1000,
+    SPIN_PAUSE_NS = 1000 * 1000 * 1000 /* then for so long every wait sleeps at once */
 };
 
 static struct lf_ring *ring_of(struct logfile *log)
@@ -58,12 +61,19 @@ static int refusal_of(struct logfile *log, uint64_t gate)
  * it has its place, small ones give way. */
 static bool is_large(const struct logfile *log, uint64_t need)
 {
-    return need > log->slot_bytes / HUNGRY_FRACTION;
+    return need > log->layout.slot_bytes / HUNGRY_FRACTION;
+}
+
+static void become_hungry(struct lf_ring *ring)
+{
+    /* Relaxed, here and below: counts that only delay others; the wake orders what they look at. */
+    lf_fetch_add_relaxed_64(&ring->hungry_arrived, 1);
+    lf_fetch_add_relaxed_64(&ring->gate, LF_GATE_HUNGRY_ONE);
 }
 
 static void leave_hungry(struct lf_ring *ring)
 {
-    /* Relaxed: a count that only delays others; the wake below orders what they look at. */
+    lf_fetch_add_relaxed_64(&ring->hungry_left, 1);
     lf_fetch_add_relaxed_64(&ring->gate, -LF_GATE_HUNGRY_ONE);
     lf_waiter_wake(&ring->flipped);
 }
@@ -73,21 +83,26 @@ struct queueing {
     uint64_t need;
     const struct timespec *deadline;
     bool hungry;
-    unsigned flips;      /* that it has seen while it gave way */
-    uint64_t generation; /* of the head when it looked last */
+    bool has_turn; /* `turn` is set */
+    uint64_t turn; /* hungry_left when it need give way no longer */
 };
 
-/* Whether a small record lets the hungry go first: for a few flips, so that it starves neither. */
-static bool gives_way(const struct logfile *log, struct queueing *queueing, uint64_t gate,
-                      uint64_t head)
+/*
+ * Whether a small record lets the hungry go first: until as many of them have left as were there
+ * when it looked first.  So a large record waits for the small ones that came before it, once each,
+ * and a small one for the large ones that came before it.
+ */
+static bool gives_way(struct logfile *log, struct queueing *queueing, uint64_t gate)
 {
+    const struct lf_ring *ring = ring_of(log);
+
     if (lf_gate_hungry(gate) == 0 || is_large(log, queueing->need))
         return false;
-    if (lf_head_generation(head) != queueing->generation) {
-        queueing->generation = lf_head_generation(head);
-        queueing->flips++;
+    if (!queueing->has_turn) {
+        queueing->turn = lf_load_relaxed_64(&ring->hungry_arrived);
+        queueing->has_turn = true;
     }
-    return queueing->flips <= HUNGRY_FLIPS_MAX;
+    return lf_load_relaxed_64(&ring->hungry_left) < queueing->turn;
 }
 
 /* One try.  It looks at the head first: nothing is added to a head that has been overshot. */
@@ -97,7 +112,7 @@ static bool try_reserve(struct logfile *log, struct queueing *queueing, uint64_t
     struct lf_ring *ring = ring_of(log);
     uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
 
-    if (gives_way(log, queueing, gate, head))
+    if (gives_way(log, queueing, gate))
         return false;
     if (!lf_ring_overshot(ring, head)) {
         if (lf_ring_reserve(ring, queueing->need, reservation))
@@ -105,7 +120,7 @@ static bool try_reserve(struct logfile *log, struct queueing *queueing, uint64_t
         lf_count(&log->stats.overshoots, 1);
     }
     if (!queueing->hungry && is_large(log, queueing->need)) {
-        lf_fetch_add_relaxed_64(&ring->gate, LF_GATE_HUNGRY_ONE); /* Relaxed: see leave_hungry. */
+        become_hungry(ring);
         queueing->hungry = true;
     }
     return false;
@@ -128,7 +143,7 @@ static int reserve_slowly(struct logfile *log, uint64_t need, const struct times
                           struct lf_reservation *reservation)
 {
     struct lf_ring *ring = ring_of(log);
-    struct queueing queueing = {.need = need, .deadline = deadline, .generation = UINT64_MAX};
+    struct queueing queueing = {.need = need, .deadline = deadline};
     int error;
 
     for (;;) {
@@ -211,30 +226,44 @@ static void drop_guard(struct durable_wait *wait)
 }
 
 /* How long to spin before sleeping. */
-static uint64_t spin_ns(const struct logfile *log)
+static uint64_t spin_ns(struct logfile *log)
 {
     uint64_t flush_ns = lf_load_relaxed_64(&log->flush_ns); /* Relaxed: an estimate. */
 
     if (log->options.wait == LOGFILE_WAIT_SPIN)
         return UINT64_MAX / 2;
-    if (log->options.wait == LOGFILE_WAIT_ADAPTIVE && flush_ns < SPIN_FLUSH_NS)
-        return flush_ns;
-    return 0;
+    if (log->options.wait == LOGFILE_WAIT_BLOCK || flush_ns > SPIN_FLUSH_NS)
+        return 0;
+    /* Relaxed, here and below: a heuristic. */
+    if (lf_now_ns() < lf_load_relaxed_64(&log->engine.ring.spin_again_ns))
+        return 0;
+    return 2 * flush_ns;
+}
+
+/* Whether the event count moved while this thread looked at it. */
+static bool spin(struct logfile *log, const struct lf_slot *slot, uint32_t key,
+                 const struct timespec *until)
+{
+    uint64_t limit_ns = spin_ns(log);
+    uint64_t left_ns = until != NULL ? lf_ns_until(until) : UINT64_MAX;
+    uint64_t slowest_ns;
+    bool moved;
+
+    if (limit_ns == 0)
+        return false;
+    moved =
+        lf_waiter_spin(&slot->durable, key, limit_ns < left_ns ? limit_ns : left_ns, &slowest_ns);
+    if (slowest_ns > SPIN_YIELD_NS_MAX)
+        lf_store_relaxed_64(&log->engine.ring.spin_again_ns, lf_now_ns() + SPIN_PAUSE_NS);
+    return moved;
 }
 
 /* Waits until the slot's event count moves, or a time; -ETIMEDOUT. */
 static int wait_until(struct logfile *log, struct lf_slot *slot, uint32_t key,
                       const struct timespec *until)
 {
-    uint64_t limit_ns = spin_ns(log);
-    uint64_t left_ns = UINT64_MAX;
-
-    if (limit_ns > 0) {
-        if (until != NULL)
-            left_ns = lf_ns_until(until);
-        if (lf_waiter_spin(&slot->durable, key, limit_ns < left_ns ? limit_ns : left_ns))
-            return 0;
-    }
+    if (spin(log, slot, key, until))
+        return 0;
     lf_count(&log->stats.waits_durable, 1);
     return lf_waiter_sleep(&slot->durable, key, until);
 }
@@ -267,7 +296,8 @@ static int wait_durable(struct logfile *log, struct durable_wait *wait)
 
         if (error != -EAGAIN)
             return error;
-        if (wait->demands && lf_flusher_demand(log, wait->lsn, may_lead(log, wait->deadline)))
+        if ((lf_flusher_is_pacing(log) || wait->demands) &&
+            lf_flusher_demand(log, wait->lsn, may_lead(log, wait->deadline)))
             continue;
         /* What was taken is looked at again when it is given back; only leaders must try again. */
         wait->demands = log->options.flusher == LOGFILE_FLUSHER_LEADER;
@@ -344,7 +374,7 @@ int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
 
     if (!wait) {
         if (lf_reservation_is_first(&reservation))
-            lf_flusher_demand(log, durable.lsn, false);
+            lf_flusher_announce(log);
         return 0;
     }
     durable.demands = must_demand(log, &reservation);
@@ -364,6 +394,7 @@ int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec
     wait.demands = log->options.flusher == LOGFILE_FLUSHER_LEADER;
     if (wait.slot == NULL) /* Every epoch in the ring is above: it became durable meanwhile. */
         return durability(log, lsn);
+    lf_flusher_want(log, lsn);
     return wait_durable(log, &wait);
 }
 
@@ -381,6 +412,7 @@ int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline)
     if (wait.slot == NULL)
         return durability(log, wait.lsn);
     drop_guard(&wait);
+    lf_flusher_want(log, wait.lsn);
     return wait_durable(log, &wait);
 }
 
@@ -416,9 +448,10 @@ int lf_ring_engine_start(struct logfile *log)
         return -ENOMEM;
     memset(ring->slots, 0, bytes);
     ring->slot_mask = log->options.slot_count - 1;
-    ring->slot_bytes = log->slot_bytes;
+    ring->slot_bytes = log->layout.slot_bytes;
+    ring->layout = log->chain.layout;
     for (unsigned i = 0; i < log->options.slot_count; i++)
-        ring->slots[i].data = log->buffers + i * log->slot_bytes;
+        ring->slots[i].data = log->buffers + i * log->layout.slot_bytes;
     lf_ring_open_epoch(ring, log->chain.epoch, log->chain.lsn);
     error = lf_flusher_start(log);
     if (error != 0)

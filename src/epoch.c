@@ -40,9 +40,10 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     begin_ns = lf_now_ns();
     if (lf_store_commit(&log->store, buffer, bytes, lsn) != 0)
         return LOGFILE_EFAILED;
+    lf_trim_note(&log->trim, &log->chain);
 
-    /* L1: the write and the sync, before. */
-    lf_store_release_64(&log->durable_lsn, lsn + bytes);
+    /* L1: the write and the sync, before.  No record starts between this epoch and the next. */
+    lf_store_release_64(&log->durable_lsn, log->chain.lsn);
     if (records > 0) {
         note_flush_time(log, lf_now_ns() - begin_ns);
         note_epoch(log, end, records);

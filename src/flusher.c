@@ -9,10 +9,11 @@
 
 enum {
     GATHER_BYTES_MAX = 256 << 10, /* beyond, bandwidth is the limit: fill while the device writes */
-    GATHER_FLUSH_NS_MIN = 40 * 1000, /* below, a flush is over before a sleeper is back */
+    GATHER_FLUSH_NS_MIN = 10 * 1000, /* below, a flush is over before a waiter is back */
     GATHER_PENALTY_MAX = 64,         /* flushes without a gather after one in vain */
     PATIENCE_NS_MIN = 20 * 1000,     /* about what a thread needs to wake */
-    PATIENCE_NS_MAX = 2 * 1000 * 1000
+    PATIENCE_NS_MAX = 2 * 1000 * 1000,
+    PACE_NS = 100 * 1000 /* between two flushes that nobody waits for */
 };
 
 static struct lf_flusher *flusher_of(struct logfile *log)
@@ -131,6 +132,7 @@ static void note_role(struct logfile *log)
  * whose waiters are to be woken, or NULL. */
 static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
 {
+    struct lf_flusher *flusher = flusher_of(log);
     struct lf_ring *ring = ring_of(log);
     uint64_t epoch = log->chain.epoch;
     uint64_t base_lsn = log->chain.lsn;
@@ -138,11 +140,12 @@ static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
     uint32_t target = lf_load_relaxed_32(&ring->gather_target);
     struct lf_sealed sealed;
 
+    flusher->flushed_ns = lf_now_ns();
     /* Wherever the sealed epoch ends, the next one fits. */
-    bool has_room = open_next && lf_has_room(log, base_lsn + log->slot_bytes);
+    bool has_room = open_next && lf_has_room(log, base_lsn + log->layout.slot_bytes);
     lf_ring_flip(ring, epoch, base_lsn, has_room, &sealed);
     if (open_next && !has_room)
-        open_pending(log, epoch + 1, lf_sealed_next_lsn(&sealed, base_lsn));
+        open_pending(log, epoch + 1, lf_sealed_next_lsn(ring, &sealed, base_lsn));
     if (lf_sealed_is_empty(&sealed))
         return NULL;
 
@@ -213,6 +216,20 @@ static bool needs_service(struct logfile *log)
     return lf_head_offset_bytes(head) > LF_EPOCH_HEADER_BYTES && !is_gathering(ring, head);
 }
 
+/* Whether somebody waits for the flush that is due. */
+static bool is_urgent(struct logfile *log)
+{
+    const struct lf_ring *ring = ring_of(log);
+    const struct lf_flusher *flusher = flusher_of(log);
+    uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+
+    return lf_ring_overshot(ring, head) ||
+           lf_ring_waiters(lf_ring_slot(ring, lf_head_generation(head))) > 0 ||
+           /* Relaxed: F6's fence orders it. */
+           lf_load_relaxed_64(&flusher->wanted_lsn) >= lf_durable_lsn(log) ||
+           lf_load_acquire_32(&flusher->shutdown_asked); /* F2 */
+}
+
 /* One round of work: needs_service says that there is some.  Returns the slot whose waiters are to
  * be woken, or NULL. */
 static struct lf_slot *serve(struct logfile *log)
@@ -277,6 +294,9 @@ static void hand_over(struct logfile *log)
     set_idle(flusher);
     if (!needs_service(log))
         return;
+    /* Relaxed: F5's fence orders it; a pacing sequencer looks by itself. */
+    if (lf_load_relaxed_32(&flusher->pacing) && !is_urgent(log))
+        return;
     if (flusher->has_sequencer)
         ring_bell(flusher);
     else
@@ -314,6 +334,31 @@ bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
     return false;
 }
 
+void lf_flusher_announce(struct logfile *log)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+
+    lf_fence(); /* F5 and F6: head fetch-add before token and pacing. */
+    if (flusher->has_sequencer && !lf_load_relaxed_32(&flusher->pacing)) /* Relaxed: the fence. */
+        ring_bell(flusher);
+}
+
+void lf_flusher_want(struct logfile *log, uint64_t lsn)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+    uint64_t wanted_lsn;
+
+    do {
+        wanted_lsn = lf_load_relaxed_64(&flusher->wanted_lsn); /* The swap decides. */
+    } while (wanted_lsn < lsn && !lf_cas_acq_rel_64(&flusher->wanted_lsn, wanted_lsn, lsn));
+}
+
+bool lf_flusher_is_pacing(const struct logfile *log)
+{
+    lf_fence(); /* F6: wanted before pacing; pairs with may_pace. */
+    return lf_load_relaxed_32(&log->engine.ring.flusher.pacing); /* Relaxed: the fence. */
+}
+
 uint64_t lf_flusher_patience_ns(const struct logfile *log)
 {
     /* Relaxed, both: estimates. */
@@ -332,18 +377,57 @@ uint64_t lf_flusher_patience_ns(const struct logfile *log)
  * The sequencer thread.
  */
 
-/* The thread holds the token as SEQUENCER and keeps it while there is work. */
-static void sequence(struct logfile *log)
+/* Whether the flush that is due can wait a little for more to be submitted. */
+static bool may_pace(struct logfile *log)
 {
     struct lf_flusher *flusher = flusher_of(log);
 
+    if (lf_now_ns() >= flusher->flushed_ns + PACE_NS)
+        return false;
+    lf_store_relaxed_32(&flusher->pacing, 1);
+    lf_fence(); /* F6: pacing before what is wanted; pairs with lf_flusher_is_pacing. */
+    return !is_urgent(log);
+}
+
+/* No longer: from here on the first submit of an epoch rings.  Whether one came just before. */
+static bool end_pace(struct logfile *log)
+{
+    lf_store_relaxed_32(&flusher_of(log)->pacing, 0);
+    lf_fence(); /* F6: pacing before head; pairs with lf_flusher_announce. */
+    return needs_service(log);
+}
+
+/* The thread holds the token as SEQUENCER and keeps it while there is work that cannot wait. */
+static void sequence(struct logfile *log)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+    bool paced;
+
     do {
-        while (!is_dead(flusher) && needs_service(log))
+        paced = false;
+        while (!is_dead(flusher) && needs_service(log) && !(paced = may_pace(log)))
             wake_waiters(log, serve(log));
         if (is_dead(flusher))
             return;
         set_idle(flusher);
-    } while (needs_service(log) && try_token(flusher, LF_TOKEN_SEQUENCER));
+        if (paced && !is_urgent(log))
+            return;
+    } while (end_pace(log) && try_token(flusher, LF_TOKEN_SEQUENCER));
+}
+
+/* Until the bell rings, or the time of the flush that was put off has come. */
+static void await_bell(struct logfile *log, uint32_t key)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+    struct timespec until;
+
+    if (!lf_load_relaxed_32(&flusher->pacing)) { /* Relaxed: it is our own. */
+        lf_waiter_sleep(&flusher->bell, key, NULL);
+        return;
+    }
+    until = lf_timespec(lf_now_ns() + PACE_NS);
+    if (lf_waiter_sleep(&flusher->bell, key, &until) == -ETIMEDOUT && end_pace(log))
+        try_token(flusher, LF_TOKEN_SEQUENCER);
 }
 
 static void *sequencer_main(void *arg)
@@ -361,7 +445,7 @@ static void *sequencer_main(void *arg)
         if (token == LF_TOKEN_SEQUENCER)
             sequence(log);
         else if (token != LF_TOKEN_DEAD)
-            lf_waiter_sleep(&flusher->bell, key, NULL);
+            await_bell(log, key);
     }
     return NULL;
 }

@@ -15,6 +15,11 @@
  * for as many waiters in the next epoch: the one who completes them flushes, without a hop to
  * another thread.  The epoch's first writer guards it meanwhile: it sleeps no longer than a
  * fraction of a flush before it has the epoch flushed as it is.  A lone writer never waits.
+ *
+ * Pacing.  What is only submitted is flushed by the sequencer, and on a fast device it would flush
+ * every few records by themselves and take the head's cache line from the writers each time.  So
+ * while nobody waits it leaves PACE_NS between two flushes.  It gives the token back meanwhile and
+ * sleeps with a timer: whoever is about to wait sees `pacing` and takes the token, or rings.
  */
 #ifndef LF_FLUSHER_H
 #define LF_FLUSHER_H
@@ -37,9 +42,13 @@ struct lf_flusher {
     _Alignas(128) uint32_t token;
     uint32_t shutdown_asked; /* W: logfile_shutdown.  R: token holders. */
     struct lf_waiter bell;   /* the sequencer sleeps here */
+    uint32_t pacing;         /* W: sequencer.  R: whoever submits or is about to wait. */
+    uint64_t wanted_lsn;     /* W: logfile_wait and its like (compare-and-swap; grows).  R:
+                                flushers.  The greatest LSN that was waited for. */
     struct lf_waiter closed; /* logfile_shutdown sleeps here */
 
     /* W, R: the token's holder. */
+    uint64_t flushed_ns;     /* when the last flush began */
     uint32_t gather_pause;   /* flushes left without a gather */
     uint32_t gather_penalty; /* how many the next vain gather costs */
 
@@ -58,6 +67,13 @@ void lf_flusher_stop(struct logfile *log);
  * look again; if not, somebody else will, or the epoch is gathering and its guard will.
  */
 bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead);
+/* The open epoch has its first record, which was only submitted. */
+void lf_flusher_announce(struct logfile *log);
+/* The calling thread is going to wait for a record that was submitted. */
+void lf_flusher_want(struct logfile *log, uint64_t lsn);
+/* Whether the sequencer puts off a flush.  Who is about to wait, and is counted by its epoch or has
+ * said what it wants, must demand it then. */
+bool lf_flusher_is_pacing(const struct logfile *log);
 /* Asks for shutdown and waits until it is done.  As logfile_shutdown. */
 int lf_flusher_shutdown(struct logfile *log, const struct timespec *deadline);
 

@@ -41,14 +41,25 @@ void lf_file_header_seal(void *block)
     header->checksum = file_header_checksum(block);
 }
 
+bool lf_layout_is_valid(const struct lf_layout *layout)
+{
+    return layout->segment_bytes == 0 ||
+           (layout->segment_bytes % LF_BLOCK_BYTES == 0 &&
+            layout->segment_bytes >= LF_FIRST_LSN + layout->slot_bytes + LF_BLOCK_BYTES &&
+            layout->segment_bytes <= LF_SEGMENT_BYTES_MAX);
+}
+
 /* Whether this version of the library can read a log that says this of itself. */
 static bool file_header_is_known(const struct lf_file_header *header)
 {
+    const struct lf_layout layout = lf_header_layout(header);
+
     return header->version == LF_FORMAT_VERSION && header->byte_order == LF_BYTE_ORDER_MARK &&
            header->block_bytes == LF_BLOCK_BYTES && header->features == 0 &&
            lf_is_power_of_two(header->slot_bytes) && header->slot_bytes >= LF_SLOT_BYTES_MIN &&
-           header->slot_bytes <= LF_SLOT_BYTES_MAX && header->segment_bytes == 0 &&
-           header->first_lsn == LF_FIRST_LSN;
+           header->slot_bytes <= LF_SLOT_BYTES_MAX && lf_layout_is_valid(&layout) &&
+           header->first_lsn % (layout.segment_bytes == 0 ? UINT64_MAX : layout.segment_bytes) ==
+               LF_FIRST_LSN;
 }
 
 int lf_file_header_check(const void *block)
@@ -96,14 +107,35 @@ uint32_t lf_epoch_header_checksum(const struct lf_epoch_header *header, uint32_t
                          sizeof(*header));
 }
 
+uint64_t lf_layout_place(const struct lf_layout *layout, uint64_t lsn)
+{
+    if (layout->segment_bytes == 0)
+        return lsn;
+    /* An epoch may end where its segment does: the byte before says which one that is. */
+    const uint64_t index = lf_segment_index(layout, lsn - 1);
+    const uint64_t end_lsn = (index + 1) * layout->segment_bytes;
+
+    return lsn + layout->slot_bytes + LF_BLOCK_BYTES <= end_lsn
+               ? lsn
+               : lf_segment_first_lsn(layout, index + 1);
+}
+
+/* END marks the last epoch that its segment has room for, and no other. */
+static bool end_flag_is_right(const struct lf_epoch_header *header, const struct lf_layout *layout)
+{
+    const uint64_t end_lsn = header->lsn + lf_epoch_extent(header);
+
+    return end_lsn <= lf_segment_end_lsn(layout, header->lsn) &&
+           ((header->flags & LF_EPOCH_END) != 0) == (lf_layout_place(layout, end_lsn) != end_lsn);
+}
+
 /* Length, count and flags agree with each other. */
 static bool epoch_shape_is_valid(const struct lf_epoch_header *header, uint64_t slot_bytes)
 {
     const uint32_t marks = header->flags & (LF_EPOCH_OPEN | LF_EPOCH_CLOSE);
 
-    /* END belongs to logs of several segments, which this version does not read. */
     if ((header->flags & ~(uint32_t)LF_EPOCH_FLAGS_KNOWN) != 0 ||
-        (header->flags & LF_EPOCH_END) != 0 || marks == (LF_EPOCH_OPEN | LF_EPOCH_CLOSE))
+        marks == (LF_EPOCH_OPEN | LF_EPOCH_CLOSE))
         return false;
     if (marks != 0)
         return header->record_count == 0 && header->length == LF_EPOCH_HEADER_BYTES;
@@ -112,12 +144,13 @@ static bool epoch_shape_is_valid(const struct lf_epoch_header *header, uint64_t 
 }
 
 bool lf_epoch_header_check(const struct lf_epoch_header *header, uint32_t log_seed,
-                           uint64_t slot_bytes, uint64_t lsn)
+                           const struct lf_layout *layout, uint64_t lsn)
 {
     return header->magic == LF_EPOCH_MAGIC &&
            header->checksum == lf_epoch_header_checksum(header, log_seed) && header->lsn == lsn &&
            header->promise <= lsn && header->epoch >= LF_FIRST_EPOCH && header->incarnation > 0 &&
-           header->zero == 0 && epoch_shape_is_valid(header, slot_bytes);
+           header->zero == 0 && epoch_shape_is_valid(header, layout->slot_bytes) &&
+           end_flag_is_right(header, layout);
 }
 
 uint64_t lf_epoch_extent(const struct lf_epoch_header *header)
@@ -145,7 +178,7 @@ bool lf_chain_accepts(const struct lf_chain *chain, const struct lf_epoch_header
 
 void lf_chain_advance(struct lf_chain *chain, const struct lf_epoch_header *header)
 {
-    chain->lsn += lf_epoch_extent(header);
+    chain->lsn = lf_layout_place(&chain->layout, header->lsn + lf_epoch_extent(header));
     chain->epoch++;
     chain->chain = header->checksum;
 }
@@ -157,6 +190,9 @@ size_t lf_chain_seal(struct lf_chain *chain, void *buffer, size_t length, uint32
     uint8_t *end = (uint8_t *)buffer + length;
 
     LF_ASSERT(promise <= chain->lsn && length <= LF_SLOT_BYTES_MAX);
+    const uint64_t end_lsn = chain->lsn + lf_round_up(length, LF_BLOCK_BYTES);
+    if (lf_layout_place(&chain->layout, end_lsn) != end_lsn)
+        flags |= LF_EPOCH_END;
     *header = (struct lf_epoch_header){
         .magic = LF_EPOCH_MAGIC,
         .epoch = chain->epoch,

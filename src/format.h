@@ -10,7 +10,9 @@
  *   epoch        epoch header (64 bytes), records, zeros to the end of the block
  *   record       record header (8 bytes), payload, zeros to a multiple of 8
  *
- * In a one-file log the LSN of a byte is its offset in the file.
+ * In a one-file log the LSN of a byte is its offset in the file.  A log of segments is a directory:
+ * a control file of blocks 0 to 3, and segment files of segment_bytes each, whose blocks 0 and 1 are
+ * a file header too.  Byte `offset` of segment `index` has LSN index * segment_bytes + offset.
  */
 #ifndef LF_FORMAT_H
 #define LF_FORMAT_H
@@ -25,6 +27,7 @@
 #define LF_FIRST_EPOCH 1u
 #define LF_SLOT_BYTES_MIN ((uint64_t)8 << 10)
 #define LF_SLOT_BYTES_MAX ((uint64_t)64 << 20)
+#define LF_SEGMENT_BYTES_MAX ((uint64_t)1 << 40)
 
 #define LF_FILE_MAGIC "logfile\n"      /* 8 bytes, no terminator */
 #define LF_BYTE_ORDER_MARK 0x01020304u /* reads otherwise on a big-endian machine */
@@ -60,7 +63,7 @@ struct lf_trim_mark {
 enum lf_epoch_flags {
     LF_EPOCH_OPEN = 1u << 0,           /* first of an incarnation; no records */
     LF_EPOCH_CLOSE = 1u << 1,          /* closed cleanly here; no records */
-    LF_EPOCH_END = 1u << 2,            /* last of its segment */
+    LF_EPOCH_END = 1u << 2,            /* last of its segment: the next one is in the next */
     LF_EPOCH_HEADER_CHECKSUM = 1u << 3 /* record checksums do not cover payloads */
 };
 #define LF_EPOCH_FLAGS_KNOWN 0xfu
@@ -115,6 +118,40 @@ static inline uint64_t lf_record_bytes(uint64_t size)
     return lf_round_up(LF_RECORD_HEADER_BYTES + size, LF_RECORD_ALIGN);
 }
 
+/* What decides where epochs may lie. */
+struct lf_layout {
+    uint64_t slot_bytes;    /* no epoch is longer */
+    uint64_t segment_bytes; /* 0: one file */
+};
+
+static inline struct lf_layout lf_header_layout(const struct lf_file_header *header)
+{
+    return (struct lf_layout){header->slot_bytes, header->segment_bytes};
+}
+/* The segment that holds an LSN; 0 in a one-file log. */
+static inline uint64_t lf_segment_index(const struct lf_layout *layout, uint64_t lsn)
+{
+    return layout->segment_bytes == 0 ? 0 : lsn / layout->segment_bytes;
+}
+/* Where the first epoch of a segment goes. */
+static inline uint64_t lf_segment_first_lsn(const struct lf_layout *layout, uint64_t index)
+{
+    return index * layout->segment_bytes + LF_FIRST_LSN;
+}
+/* Behind the last byte of the segment that holds an LSN; UINT64_MAX in a one-file log. */
+static inline uint64_t lf_segment_end_lsn(const struct lf_layout *layout, uint64_t lsn)
+{
+    return layout->segment_bytes == 0 ? UINT64_MAX
+                                      : (lf_segment_index(layout, lsn) + 1) * layout->segment_bytes;
+}
+/*
+ * Where an epoch goes when the one before ends at `lsn`: there, or, where a full epoch and the block
+ * of a CLOSE epoch no longer fit the segment, at the start of the next one.  Grows with lsn.
+ */
+uint64_t lf_layout_place(const struct lf_layout *layout, uint64_t lsn);
+/* Whether segments of this size can hold epochs of this size. */
+bool lf_layout_is_valid(const struct lf_layout *layout);
+
 /* Whether every byte from `from` up to, not including, `to` is zero. */
 bool lf_is_zero(const void *from, const void *to);
 
@@ -139,7 +176,7 @@ uint32_t lf_epoch_header_checksum(const struct lf_epoch_header *header, uint32_t
  * without the epoch before it and without its records.
  */
 bool lf_epoch_header_check(const struct lf_epoch_header *header, uint32_t log_seed,
-                           uint64_t slot_bytes, uint64_t lsn);
+                           const struct lf_layout *layout, uint64_t lsn);
 /* Bytes that the epoch takes on disk. */
 uint64_t lf_epoch_extent(const struct lf_epoch_header *header);
 
@@ -148,6 +185,7 @@ uint64_t lf_epoch_extent(const struct lf_epoch_header *header);
  * owns it.
  */
 struct lf_chain {
+    struct lf_layout layout;
     uint32_t log_seed;
     uint32_t record_seed; /* CRC32C of the nonce, seeded with the log's seed */
     uint64_t lsn;         /* of the next epoch */

@@ -13,16 +13,16 @@
 #include "ring.h"
 #include "stats.h"
 #include "store.h"
+#include "trim.h"
 #include "waiter.h"
 
 struct logfile {
     /* Never change after open. */
     const uint32_t *alive;          /* 1; on a page that a fork wipes in the child */
     struct logfile_options options; /* with every default filled in */
-    uint64_t slot_bytes;
+    struct lf_layout layout;
     uint32_t record_seed;
     uint32_t incarnation;
-    uint64_t oldest_lsn;
     uint64_t recovered_lsn; /* all below was durable when this incarnation began */
     uint32_t running; /* 1 when open is done: until then, callbacks of its threads wait for it */
     uint8_t *buffers; /* slot_count buffers of slot_bytes (ring), or two (mutex), or one (serial) */
@@ -30,6 +30,8 @@ struct logfile {
 
     struct lf_store store;
     struct lf_preparer preparer;
+    struct lf_trim trim;
+    uint64_t oldest_lsn; /* W: whoever trims.  R: any. */
 
     /* W, R: whoever may commit (holds the flush token, or the engine's mutex). */
     _Alignas(LF_CACHE_PAIR) struct lf_chain chain;
@@ -57,15 +59,25 @@ static inline uint64_t lf_durable_lsn(const struct logfile *log)
     return lf_load_acquire_64(&log->durable_lsn);
 }
 
-/* Whether an epoch that starts at `lsn`, and the CLOSE epoch behind it, fit below the allocated
- * frontier wherever it ends. */
+/* L4: pairs with the release in trim_to: the mark that says so is durable. */
+static inline uint64_t lf_oldest_lsn(const struct logfile *log)
+{
+    return lf_load_acquire_64(&log->oldest_lsn);
+}
+
+/* Up to where an epoch that goes behind `lsn`, and the CLOSE epoch behind it, reach at most. */
+static inline uint64_t lf_room_end(const struct logfile *log, uint64_t lsn)
+{
+    return lf_layout_place(&log->layout, lsn) + log->layout.slot_bytes + LF_BLOCK_BYTES;
+}
+/* Whether they fit below the allocated frontier. */
 static inline bool lf_has_room(const struct logfile *log, uint64_t lsn)
 {
-    return lf_preparer_has_room(&log->preparer, lsn + log->slot_bytes + LF_BLOCK_BYTES);
+    return lf_preparer_has_room(&log->preparer, lf_room_end(log, lsn));
 }
 static inline void lf_request_room(struct logfile *log, uint64_t lsn)
 {
-    lf_preparer_request(&log->preparer, lsn + log->slot_bytes + LF_BLOCK_BYTES);
+    lf_preparer_request(&log->preparer, lf_room_end(log, lsn));
 }
 
 /*

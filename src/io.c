@@ -7,6 +7,7 @@
  */
 #include "io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -39,6 +40,12 @@ static int move_above_stdio(int fd)
     return result;
 }
 
+static bool is_directory(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 /*
  * O_DIRECT is asked for here and not by open: an open that creates a file and then finds that
  * O_DIRECT cannot be had fails, and leaves the file behind.  O_NONBLOCK goes: it was there so that
@@ -48,7 +55,7 @@ static int set_status_flags(int fd, bool direct)
 {
     if (fcntl(fd, F_SETFL, direct ? O_DIRECT : 0) == 0)
         return fd;
-    int error = -errno;
+    int error = errno == EINVAL && is_directory(fd) ? -EISDIR : -errno;
     close(fd);
     return error;
 }
@@ -157,6 +164,15 @@ static int posix_allocate(void *context, int fd, uint64_t offset, uint64_t bytes
     return errno == ENOSYS ? -EOPNOTSUPP : -errno;
 }
 
+static int posix_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
+{
+    (void)context;
+    const int how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    if (TEMP_FAILURE_RETRY(fallocate(fd, how, (off_t)offset, (off_t)bytes)) == 0)
+        return 0;
+    return errno == ENOSYS ? -EOPNOTSUPP : -errno;
+}
+
 static int posix_truncate(void *context, int fd, uint64_t bytes)
 {
     (void)context;
@@ -171,7 +187,7 @@ static int posix_drop_cache(void *context, int fd)
 
 /* ---- Names ------------------------------------------------------------------------------------*/
 
-/* For file systems that cannot rename without replacing: link refuses an existing name too. */
+/* link refuses an existing name too. */
 static int link_and_unlink(const char *from, const char *to)
 {
     if (link(from, to) != 0)
@@ -183,20 +199,43 @@ static int link_and_unlink(const char *from, const char *to)
     return error;
 }
 
+/* A directory cannot be linked, but renaming it replaces nothing but an empty directory, which
+ * holds nobody's data; one that is seen is left alone all the same. */
+static int rename_directory(const char *from, const char *to)
+{
+    struct stat status;
+    if (lstat(to, &status) == 0)
+        return -EEXIST;
+    if (rename(from, to) == 0)
+        return 0;
+    return errno == ENOTEMPTY || errno == ENOTDIR ? -EEXIST : -errno;
+}
+
+/* For file systems that cannot rename without replacing. */
+static int rename_by_other_means(const char *from, const char *to)
+{
+    struct stat status;
+    if (lstat(from, &status) != 0)
+        return -errno;
+    return S_ISDIR(status.st_mode) ? rename_directory(from, to) : link_and_unlink(from, to);
+}
+
 static int posix_rename(void *context, const char *from, const char *to)
 {
     (void)context;
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
         return 0;
     if (errno == EINVAL || errno == ENOSYS)
-        return link_and_unlink(from, to);
+        return rename_by_other_means(from, to);
     return -errno;
 }
 
 static int posix_unlink(void *context, const char *path)
 {
     (void)context;
-    return unlink(path) == 0 ? 0 : -errno;
+    if (unlink(path) == 0 || (errno == EISDIR && rmdir(path) == 0))
+        return 0;
+    return errno == EEXIST ? -ENOTEMPTY : -errno; /* rmdir may say either */
 }
 
 static int open_parent(const char *path)
@@ -226,6 +265,57 @@ static int posix_sync_directory(void *context, const char *path)
     return error == -EINVAL ? 0 : error;
 }
 
+static int posix_make_directory(void *context, const char *path, mode_t mode)
+{
+    (void)context;
+    return mkdir(path, mode) == 0 ? 0 : -errno;
+}
+
+/* With O_DIRECTORY the kernel calls a symbolic link no directory; the caller is told which. */
+static int open_directory(const char *path)
+{
+    const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    struct stat status;
+    int fd = (int)TEMP_FAILURE_RETRY(open(path, how));
+    if (fd >= 0)
+        return fd;
+    int error = -errno;
+    return error == -ENOTDIR && lstat(path, &status) == 0 && S_ISLNK(status.st_mode) ? -ELOOP
+                                                                                     : error;
+}
+
+static int visit_entries(DIR *directory, int (*visit)(void *visit_arg, const char *name),
+                         void *visit_arg)
+{
+    const struct dirent *entry;
+    int result = 0;
+    errno = 0;
+    while (result == 0 && (entry = readdir(directory)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            result = visit(visit_arg, entry->d_name);
+        errno = 0;
+    }
+    return result != 0 ? result : -errno;
+}
+
+static int posix_list_directory(void *context, const char *path,
+                                int (*visit)(void *visit_arg, const char *name), void *visit_arg)
+{
+    (void)context;
+    int fd = open_directory(path);
+    if (fd < 0)
+        return fd;
+    DIR *directory = fdopendir(fd);
+    if (directory == NULL) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    int result = visit_entries(directory, visit, visit_arg);
+    closedir(directory);
+    return result;
+}
+
 static const struct logfile_io posix_io = {
     .open = posix_open,
     .close = posix_close,
@@ -238,9 +328,12 @@ static const struct logfile_io posix_io = {
     .allocate = posix_allocate,
     .truncate = posix_truncate,
     .drop_cache = posix_drop_cache,
+    .punch = posix_punch,
     .rename = posix_rename,
     .unlink = posix_unlink,
     .sync_directory = posix_sync_directory,
+    .make_directory = posix_make_directory,
+    .list_directory = posix_list_directory,
 };
 
 const struct logfile_io *logfile_io_posix(void)
@@ -305,7 +398,8 @@ static bool operations_are_set(const struct logfile_io *io)
     return io->open != NULL && io->close != NULL && io->stat != NULL && io->lock != NULL &&
            io->locked != NULL && io->read != NULL && io->write != NULL && io->sync != NULL &&
            io->allocate != NULL && io->truncate != NULL && io->drop_cache != NULL &&
-           io->rename != NULL && io->unlink != NULL && io->sync_directory != NULL;
+           io->punch != NULL && io->rename != NULL && io->unlink != NULL &&
+           io->sync_directory != NULL && io->make_directory != NULL && io->list_directory != NULL;
 }
 
 bool lf_io_is_complete(const struct logfile_io *io)

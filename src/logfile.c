@@ -49,7 +49,7 @@ static bool is_valid_deadline(const struct timespec *deadline)
 /* A record must fit an empty slot. */
 static size_t record_max(const struct logfile *log)
 {
-    return log->slot_bytes - LF_EPOCH_HEADER_BYTES - LF_RECORD_HEADER_BYTES;
+    return log->layout.slot_bytes - LF_EPOCH_HEADER_BYTES - LF_RECORD_HEADER_BYTES;
 }
 
 static int check_payload(const struct logfile *log, size_t size, const struct timespec *deadline)
@@ -240,7 +240,13 @@ uint64_t logfile_next_lsn(struct logfile *log)
 
 uint64_t logfile_oldest_lsn(struct logfile *log)
 {
-    return check_handle(log) == 0 ? log->oldest_lsn : 0;
+    return check_handle(log) == 0 ? lf_oldest_lsn(log) : 0;
+}
+
+int logfile_trim(struct logfile *log, uint64_t lsn)
+{
+    int error = check_handle(log);
+    return error != 0 ? error : lf_trim_below(log, lsn);
 }
 
 size_t logfile_record_max(struct logfile *log)
@@ -258,12 +264,13 @@ int logfile_stats(struct logfile *log, struct logfile_stats *out)
     lf_stats_copy(&log->stats, out);
     out->engine = log->options.engine;
     out->io_mode = log->store.direct ? LOGFILE_IO_DIRECT : LOGFILE_IO_BUFFERED;
-    out->slot_bytes = log->slot_bytes;
+    out->slot_bytes = log->layout.slot_bytes;
     out->slot_count = log->options.slot_count;
     out->incarnation = log->incarnation;
     out->durable_lsn = lf_durable_lsn(log);
     out->syncs = lf_counted(&log->store.sync_count);
-    out->device_bytes = lf_counted(&log->store.device_bytes);
+    out->device_bytes =
+        lf_counted(&log->store.device_bytes) + lf_counted(&log->store.file.header_bytes);
     out->zero_fill_bytes = lf_counted(&log->preparer.zero_fill_bytes);
     out->waits_zero_fill = lf_counted(&log->preparer.zero_fill_waits);
     return 0;
@@ -305,11 +312,5 @@ void logfile_abandon(struct logfile *log, struct logfile_reservation *reservatio
 
 int logfile_event_fd(struct logfile *log)
 {
-    return not_in_this_version(log);
-}
-
-int logfile_trim(struct logfile *log, uint64_t lsn)
-{
-    (void)lsn;
     return not_in_this_version(log);
 }

@@ -25,6 +25,7 @@
 #define SLOT_COUNT_MAX 64
 #define PREPARE_BYTES_DEFAULT ((uint64_t)64 << 20)
 #define PREPARE_BYTES_MAX ((uint64_t)1 << 40)
+#define PREPARE_SEGMENTS_MAX 4
 #define PAGE_BYTES 4096
 
 /* What an open in progress has, for its way back. */
@@ -32,6 +33,7 @@ struct opening {
     const char *path;
     struct logfile *log;
     struct logfile_open_report report;
+    struct lf_layout asked; /* sizes that the caller named; 0: whatever the log has */
     bool created;
 };
 
@@ -85,13 +87,17 @@ static const char *find_unknown_value(const struct logfile_options *options)
 /* Names the size that is out of range; NULL: none.  Defaults have been filled in. */
 static const char *find_bad_size(const struct logfile_options *options)
 {
+    const struct lf_layout layout = {options->slot_bytes, options->segment_bytes};
+
     if (!lf_is_power_of_two(options->slot_bytes) || options->slot_bytes < LF_SLOT_BYTES_MIN ||
         options->slot_bytes > LF_SLOT_BYTES_MAX)
         return "slot_bytes";
     if (!lf_is_power_of_two(options->slot_count) || options->slot_count < 2 ||
         options->slot_count > SLOT_COUNT_MAX)
         return "slot_count";
-    return options->prepare_bytes > PREPARE_BYTES_MAX ? "prepare_bytes" : NULL;
+    if (options->prepare_bytes > PREPARE_BYTES_MAX)
+        return "prepare_bytes";
+    return lf_layout_is_valid(&layout) ? NULL : "segment_bytes";
 }
 
 static void fill_defaults(struct logfile_options *options)
@@ -118,9 +124,8 @@ static int check_options(struct opening *opening, struct logfile_options *option
         SAY(opening, "option %s: value out of range", bad);
         return -EINVAL;
     }
-    if (options->reserve != LOGFILE_RESERVE_FAA || options->segment_bytes != 0) {
-        SAY(opening, "option %s: not in this version",
-            options->segment_bytes != 0 ? "segment_bytes" : "reserve");
+    if (options->reserve != LOGFILE_RESERVE_FAA) {
+        SAY(opening, "option reserve: not in this version");
         return -ENOSYS;
     }
     return 0;
@@ -160,7 +165,7 @@ static int allocate_buffers(struct logfile *log)
                    : options->engine == LOGFILE_ENGINE_MUTEX ? 2
                                                              : 1;
 
-    log->buffers_bytes = count * log->slot_bytes;
+    log->buffers_bytes = count * log->layout.slot_bytes;
     log->buffers = options->ring_alloc ? options->ring_alloc(options->ring_arg, log->buffers_bytes)
                                        : map_pages(log->buffers_bytes);
     if (log->buffers == NULL)
@@ -178,6 +183,8 @@ static void free_memory(struct logfile *log)
         munmap(log->buffers, log->buffers_bytes);
     if (log->alive != NULL)
         munmap((void *)log->alive, PAGE_BYTES);
+    if (log->trim.landmarks != NULL)
+        lf_trim_free(&log->trim);
     free(log);
 }
 
@@ -191,7 +198,7 @@ static struct logfile *allocate_log(const struct logfile_options *options)
         return NULL;
     memset(log, 0, bytes);
     log->options = *options;
-    log->slot_bytes = options->slot_bytes;
+    log->layout.slot_bytes = options->slot_bytes;
     return log;
 }
 
@@ -230,7 +237,9 @@ static void on_room(void *arg)
 static int open_store(struct opening *opening, const struct logfile_options *options)
 {
     struct logfile *log = opening->log;
-    struct lf_store_create create = {.slot_bytes = options->slot_bytes, .mode = options->mode};
+    struct lf_store_create create = {.slot_bytes = options->slot_bytes,
+                                     .segment_bytes = options->segment_bytes,
+                                     .mode = options->mode};
     int error = lf_store_open(&log->store, opening->path, options, &create, &opening->created,
                               opening->report.message);
 
@@ -241,67 +250,135 @@ static int open_store(struct opening *opening, const struct logfile_options *opt
     return 0;
 }
 
-static int explain_verdict(struct opening *opening)
+static int explain_verdict(struct opening *opening, const struct lf_scan *scan)
 {
     const struct logfile_tail *tail = &opening->report.tail;
+    char name[LF_SEGMENT_NAME_BYTES];
+    uint64_t index;
 
     if (tail->verdict != LOGFILE_CORRUPT)
         return 0;
-    SAY(opening,
-        "%.100s: corrupt from LSN %" PRIu64 ": records up to LSN %" PRIu64
-        " were durable and cannot be read",
-        opening->path, tail->end_lsn, tail->promised_lsn);
+    if (lf_scan_missing_segment(scan, &index)) {
+        lf_file_segment_name(index, name);
+        SAY(opening, "%.100s: corrupt from LSN %" PRIu64 ": segment %s is missing", opening->path,
+            tail->end_lsn, name);
+    } else {
+        SAY(opening,
+            "%.100s: corrupt from LSN %" PRIu64 ": records up to LSN %" PRIu64
+            " were durable and cannot be read",
+            opening->path, tail->end_lsn, tail->promised_lsn);
+    }
     return LOGFILE_ECORRUPT;
 }
 
-/* A log keeps the slot size that it was made with. */
-static int adopt_slot_bytes(struct opening *opening, const struct lf_prologue *prologue,
-                            bool was_asked)
+/* A log keeps the sizes that it was made with. */
+static int check_size(struct opening *opening, const char *name, uint64_t asked, uint64_t made_with)
+{
+    if (asked == 0 || asked == made_with)
+        return 0;
+    SAY(opening, "%.100s: option %s: the log was made with %" PRIu64, opening->path, name,
+        made_with);
+    return -EINVAL;
+}
+
+static int adopt_prologue(struct opening *opening, const struct lf_prologue *prologue)
 {
     struct logfile *log = opening->log;
+    int error =
+        check_size(opening, "slot_bytes", opening->asked.slot_bytes, prologue->header.slot_bytes);
 
-    if (was_asked && prologue->header.slot_bytes != log->slot_bytes) {
-        SAY(opening, "%.100s: option slot_bytes: the log was made with %" PRIu64, opening->path,
-            prologue->header.slot_bytes);
-        return -EINVAL;
-    }
-    log->slot_bytes = prologue->header.slot_bytes;
-    log->options.slot_bytes = log->slot_bytes;
+    if (error == 0)
+        error = check_size(opening, "segment_bytes", opening->asked.segment_bytes,
+                           prologue->header.segment_bytes);
+    if (error != 0)
+        return error;
+    log->layout = lf_header_layout(&prologue->header);
+    log->options.slot_bytes = log->layout.slot_bytes;
+    log->options.segment_bytes = log->layout.segment_bytes;
+    log->trim.last = prologue->trim;
     log->oldest_lsn = prologue->trim.oldest_lsn;
     return 0;
 }
 
-/* Scans the log and takes over where its chain ends. */
-static int recover(struct opening *opening, bool slot_bytes_asked)
+/* What a page cache shows need not be on stable storage, or never get there. */
+static int sync_and_drop_cache(struct opening *opening)
 {
     struct logfile *log = opening->log;
-    const struct logfile_io *io = log->options.io;
-    struct lf_scan scan;
-    int error = lf_store_sync(&log->store, 0);
+    int error = lf_store_sync_background(&log->store, 0, UINT64_MAX);
 
-    if (error != 0) {
+    if (error != 0)
         SAY(opening, "%.100s: sync before recovery: %s", opening->path, logfile_strerror(error));
+    else
+        lf_file_drop_cache(&log->store.file, 0);
+    return error;
+}
+
+static void note_landmark(void *arg, const struct lf_chain *before)
+{
+    struct logfile *log = arg;
+    lf_trim_note(&log->trim, before);
+}
+
+/* Reads the log to its end; on success nothing follows it. */
+static int scan_log(struct opening *opening, struct lf_scan *scan)
+{
+    struct logfile *log = opening->log;
+    struct lf_file *file = &log->store.file;
+    uint64_t end_lsn;
+    int error = adopt_prologue(opening, &scan->prologue);
+
+    if (error == 0 && lf_file_is_directory(file)) /* Now it is known which segments there are. */
+        error = sync_and_drop_cache(opening);
+    if (error == 0)
+        error = lf_recover(scan, note_landmark, log, &opening->report.tail);
+    log->chain = scan->chain;
+    if (error == 0)
+        error = explain_verdict(opening, scan);
+    if (error == 0)
+        error = lf_file_end_lsn(file, &end_lsn);
+    if (error == 0 && end_lsn > scan->chain.lsn)
+        error = lf_file_cut(file, scan->chain.lsn);
+    return error;
+}
+
+/* Takes over where the log's chain ends. */
+static int recover(struct opening *opening)
+{
+    struct logfile *log = opening->log;
+    struct lf_scan scan;
+    int error = sync_and_drop_cache(opening);
+
+    if (error != 0)
         return error;
-    }
-    io->drop_cache(io->context, log->store.fd);
-    error = lf_scan_open(&scan, io, log->store.fd);
+    error = lf_scan_open(&scan, &log->store.file);
     if (error != 0) {
         SAY(opening, "%.100s: file header: %s", opening->path, logfile_strerror(error));
         return error;
     }
-    error = adopt_slot_bytes(opening, &scan.prologue, slot_bytes_asked);
-    if (error == 0)
-        error = lf_recover(&scan, &opening->report.tail);
-    if (error == 0)
-        error = explain_verdict(opening);
-    else if (opening->report.message[0] == '\0')
+    error = scan_log(opening, &scan);
+    if (error != 0 && opening->report.message[0] == '\0')
         SAY(opening, "%.100s: reading at LSN %" PRIu64 ": %s", opening->path, scan.chain.lsn,
             logfile_strerror(error));
-    log->chain = scan.chain;
-    if (error == 0 && scan.file_bytes > scan.chain.lsn)
-        error = lf_store_cut(&log->store, scan.chain.lsn);
     lf_scan_close(&scan);
     return error;
+}
+
+/* How far ahead blocks are prepared.  Half of it is the low mark; the epoch after a full one opens
+ * at once only where two fit, each of which may leave as much of its segment unused.  More than a
+ * few segments ahead would only lie idle. */
+static uint64_t prepare_bytes_of(const struct logfile *log)
+{
+    uint64_t asked = lf_round_up(log->options.prepare_bytes, LF_BLOCK_BYTES);
+    uint64_t step = log->layout.slot_bytes;
+    uint64_t least;
+
+    if (log->layout.segment_bytes != 0) {
+        step += log->layout.slot_bytes + LF_FIRST_LSN + LF_BLOCK_BYTES;
+        if (asked > PREPARE_SEGMENTS_MAX * log->layout.segment_bytes)
+            asked = PREPARE_SEGMENTS_MAX * log->layout.segment_bytes;
+    }
+    least = 4 * step + 2 * LF_BLOCK_BYTES;
+    return asked > least ? asked : least;
 }
 
 /* Allocates room for the OPEN epoch, a whole epoch and a CLOSE one, and starts the preparer. */
@@ -309,14 +386,11 @@ static int start_preparer(struct opening *opening)
 {
     struct logfile *log = opening->log;
     const struct logfile_options *options = &log->options;
-    uint64_t prepare_bytes = lf_round_up(options->prepare_bytes, LF_BLOCK_BYTES);
-    /* Half of it is the low mark; the epoch after a full one opens at once only where two fit. */
-    uint64_t least_bytes = 4 * log->slot_bytes + 2 * LF_BLOCK_BYTES;
     struct lf_preparer_config config = {
         .mode = options->prepare,
-        .prepare_bytes = prepare_bytes > least_bytes ? prepare_bytes : least_bytes,
+        .prepare_bytes = prepare_bytes_of(log),
         .head = log->chain.lsn,
-        .room = log->slot_bytes + 2 * LF_BLOCK_BYTES,
+        .room = lf_room_end(log, log->chain.lsn + LF_BLOCK_BYTES) - log->chain.lsn,
         .on_room = on_room,
         .on_room_arg = log,
         .thread_start = options->thread_start,
@@ -367,13 +441,15 @@ static int start_engine(struct logfile *log)
     return 0;
 }
 
-static int open_steps(struct opening *opening, bool slot_bytes_asked)
+static int open_steps(struct opening *opening)
 {
     struct logfile *log = opening->log;
     int error = allocate_fork_guard(log);
 
     if (error == 0)
-        error = recover(opening, slot_bytes_asked);
+        error = lf_trim_init(&log->trim);
+    if (error == 0)
+        error = recover(opening);
     if (error == 0)
         error = allocate_buffers(log);
     if (error == 0)
@@ -389,8 +465,7 @@ static int open_steps(struct opening *opening, bool slot_bytes_asked)
 }
 
 /* Opens with a log in hand; on an error nothing of it is left, neither in memory nor on disk. */
-static int open_log(struct opening *opening, const struct logfile_options *options,
-                    bool slot_bytes_asked)
+static int open_log(struct opening *opening, const struct logfile_options *options)
 {
     int error;
 
@@ -399,9 +474,9 @@ static int open_log(struct opening *opening, const struct logfile_options *optio
         return -ENOMEM;
     error = open_store(opening, options);
     if (error == 0) {
-        error = open_steps(opening, slot_bytes_asked);
+        error = open_steps(opening);
         if (error != 0 && opening->created)
-            lf_store_discard(&opening->log->store, opening->path);
+            lf_file_discard(&opening->log->store.file);
         if (error != 0)
             lf_store_close(&opening->log->store);
     }
@@ -418,11 +493,12 @@ int logfile_open(const char *path, const struct logfile_options *options, struct
 
     if (options != NULL)
         filled = *options;
+    opening.asked = (struct lf_layout){filled.slot_bytes, filled.segment_bytes};
     /* A thread that is cancelled half-way would take file and lock along. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     error = path == NULL || logp == NULL ? -EINVAL : check_options(&opening, &filled);
     if (error == 0)
-        error = open_log(&opening, &filled, options != NULL && options->slot_bytes != 0);
+        error = open_log(&opening, &filled);
     if (error != 0 && opening.report.message[0] == '\0')
         SAY(&opening, "%.100s: %s", opening.path, logfile_strerror(error));
     if (filled.report != NULL)
@@ -461,7 +537,7 @@ int logfile_close(struct logfile *log)
     lf_preparer_stop(&log->preparer); /* First: it may still tell the engine of a failure. */
     stop_engine(log);
     if (log->closed_cleanly)
-        lf_store_shrink(&log->store, log->chain.lsn);
+        lf_file_shrink(&log->store.file, log->chain.lsn);
     lf_store_close(&log->store);
     free_memory(log);
     pthread_setcancelstate(cancel_state, NULL);

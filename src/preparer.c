@@ -64,7 +64,7 @@ static int write_zeros(struct lf_preparer *preparer, uint64_t from, uint64_t to)
 {
     struct lf_store *store = preparer->store;
     LF_ASSERT(to - from <= CHUNK_BYTES);
-    int error = lf_io_write_full(store->io, store->fd, preparer->zeros, to - from, from, 0);
+    int error = lf_file_write(&store->file, from, preparer->zeros, to - from, 0);
     if (error != 0)
         return error;
     /* Relaxed: statistics, ordered with nothing. */
@@ -74,10 +74,10 @@ static int write_zeros(struct lf_preparer *preparer, uint64_t from, uint64_t to)
 }
 
 /* A log that never syncs does not do so here either.  A failure fails the store. */
-static void sync_prepared(struct lf_preparer *preparer, uint64_t offset)
+static void sync_prepared(struct lf_preparer *preparer, uint64_t from, uint64_t to)
 {
     if (preparer->store->sync != LOGFILE_SYNC_NONE)
-        (void)lf_store_sync(preparer->store, offset);
+        (void)lf_store_sync_background(preparer->store, from, to);
 }
 
 static void publish_allocated(struct lf_preparer *preparer, uint64_t end)
@@ -94,11 +94,25 @@ static bool is_stopping(struct lf_preparer *preparer)
     return stop;
 }
 
+/* The first byte at or behind `lsn` that may be filled: a segment's own header is not. */
+static uint64_t past_header(const struct lf_preparer *preparer, uint64_t lsn)
+{
+    const struct lf_layout *layout = &preparer->store->file.layout;
+    return max_u64(lsn, lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)));
+}
+
+static uint64_t chunk_end(const struct lf_preparer *preparer, uint64_t from)
+{
+    const struct lf_layout *layout = &preparer->store->file.layout;
+    return min_u64(from + CHUNK_BYTES, lf_segment_end_lsn(layout, from));
+}
+
 static int extend_by_writing(struct lf_preparer *preparer, uint64_t end)
 {
     while (preparer->allocated < end && !is_stopping(preparer)) {
-        uint64_t to = min_u64(preparer->allocated + CHUNK_BYTES, end);
-        int error = write_zeros(preparer, preparer->allocated, to);
+        uint64_t from = past_header(preparer, preparer->allocated);
+        uint64_t to = min_u64(chunk_end(preparer, from), end);
+        int error = from < to ? write_zeros(preparer, from, to) : 0;
         if (error != 0)
             return error;
         publish_allocated(preparer, to);
@@ -106,22 +120,38 @@ static int extend_by_writing(struct lf_preparer *preparer, uint64_t end)
     return 0;
 }
 
+/* Blocks that a recycled segment brings along.  Only the last run of them is remembered: what is
+ * forgotten is filled with zeros once more. */
+static void note_recycled(struct lf_preparer *preparer, uint64_t from, uint64_t to)
+{
+    if (from >= to)
+        return;
+    pthread_mutex_lock(&preparer->lock);
+    if (preparer->recycled_to != from)
+        preparer->recycled_from = from;
+    preparer->recycled_to = to;
+    pthread_mutex_unlock(&preparer->lock);
+}
+
 /* Moves `allocated` to `end`; on an error perhaps part of the way. */
 static int extend(struct lf_preparer *preparer, uint64_t end)
 {
-    const struct logfile_io *io = preparer->store->io;
-    if (end <= preparer->allocated)
-        return 0;
-    if (!preparer->can_allocate)
-        return extend_by_writing(preparer, end);
     uint64_t from = preparer->allocated;
-    int error = io->allocate(io->context, preparer->store->fd, from, end - from);
-    if (error == -EOPNOTSUPP) {
+    uint64_t reached = from;
+    uint64_t written = from;
+    if (end <= from)
+        return 0;
+    int error = lf_file_extend(&preparer->store->file, from, end, preparer->can_allocate, &reached,
+                               &written);
+    note_recycled(preparer, from, written);
+    if (error == -EOPNOTSUPP && preparer->can_allocate) {
         preparer->can_allocate = false;
-        return extend_by_writing(preparer, end);
+        error = lf_file_extend(&preparer->store->file, from, end, false, &reached, &written);
     }
-    if (error == 0)
-        publish_allocated(preparer, end);
+    if (error == 0 && !preparer->can_allocate && preparer->mode != LOGFILE_PREPARE_NONE)
+        return extend_by_writing(preparer, end);
+    if (reached > from)
+        publish_allocated(preparer, reached);
     return error;
 }
 
@@ -150,7 +180,10 @@ static uint64_t room_goal(const struct lf_preparer *preparer)
 {
     uint64_t low = room_low_mark(preparer);
     uint64_t ahead = preparer->can_allocate ? 2 * low : low + WRITTEN_GROWTH_BYTES;
-    return max_u64(preparer->claimed + ahead, preparer->wanted);
+    uint64_t goal = max_u64(preparer->claimed + ahead, preparer->wanted);
+    /* The rest of the last segment comes along: one call, and one file of one piece. */
+    const struct lf_layout *layout = &preparer->store->file.layout;
+    return layout->segment_bytes == 0 ? goal : lf_segment_end_lsn(layout, goal - 1);
 }
 
 static bool room_is_low(const struct lf_preparer *preparer)
@@ -178,6 +211,7 @@ static void grow(struct lf_preparer *preparer)
     uint64_t claimed = preparer->claimed;
     uint64_t wanted = preparer->wanted;
     uint64_t before = preparer->allocated;
+    uint64_t unsynced_from = preparer->unsynced_count > 0 ? preparer->batch_from : before;
     preparer->retry = false;
     preparer->grow_again_at = 0;
     bool needed = room_is_low(preparer) || before < wanted;
@@ -185,8 +219,8 @@ static void grow(struct lf_preparer *preparer)
     pthread_mutex_unlock(&preparer->lock);
     int error = grow_to(preparer, goal, wanted);
     preparer->on_room(preparer->on_room_arg);
-    if (preparer->allocated != before)
-        sync_prepared(preparer, before);
+    if (preparer->allocated != unsynced_from)
+        sync_prepared(preparer, unsynced_from, preparer->allocated);
     pthread_mutex_lock(&preparer->lock);
     if (!preparer->can_allocate && preparer->written_to == before)
         preparer->written_to = preparer->allocated;
@@ -216,20 +250,32 @@ static bool was_overtaken(const struct lf_preparer *preparer)
 
 static uint64_t next_chunk_from(const struct lf_preparer *preparer)
 {
-    return max_u64(preparer->claimed, preparer->written_to);
+    return past_header(preparer, max_u64(preparer->claimed, preparer->written_to));
 }
 
 static uint64_t next_chunk_to(const struct lf_preparer *preparer)
 {
     uint64_t target_end = zeros_from(preparer) + target_bytes(preparer);
     uint64_t end = min_u64(target_end, preparer->allocated);
-    return min_u64(next_chunk_from(preparer) + CHUNK_BYTES, end);
+    return min_u64(chunk_end(preparer, next_chunk_from(preparer)), end);
+}
+
+/* Where the next chunk would go is a recycled segment: nothing is to be done up to its end. */
+static void skip_recycled(struct lf_preparer *preparer)
+{
+    uint64_t from = next_chunk_from(preparer);
+    if (from < preparer->recycled_from || from >= preparer->recycled_to)
+        return;
+    if (preparer->claimed > preparer->written_to)
+        preparer->written_from = preparer->claimed;
+    preparer->written_to = preparer->recycled_to;
 }
 
 static bool wants_zeros(struct lf_preparer *preparer)
 {
     if (preparer->mode != LOGFILE_PREPARE_ZERO)
         return false;
+    skip_recycled(preparer);
     uint64_t from = zeros_from(preparer);
     uint64_t ahead = preparer->written_to > from ? preparer->written_to - from : 0;
     uint64_t target = target_bytes(preparer);
@@ -263,6 +309,7 @@ static void fill(struct lf_preparer *preparer)
     if (error == 0) {
         preparer->written_from = max_u64(preparer->written_from, min_u64(preparer->claimed, to));
         preparer->written_to = to;
+        preparer->batch_to = to;
         preparer->unsynced_count++;
         return;
     }
@@ -289,8 +336,9 @@ static void note_zero_speed(struct lf_preparer *preparer, uint64_t bytes, uint64
 static void sync_batch(struct lf_preparer *preparer)
 {
     uint64_t bytes = preparer->unsynced_count * CHUNK_BYTES;
+    uint64_t to = preparer->batch_to;
     pthread_mutex_unlock(&preparer->lock);
-    sync_prepared(preparer, preparer->batch_from);
+    sync_prepared(preparer, preparer->batch_from, to);
     note_zero_speed(preparer, bytes, lf_now_ns() - preparer->batch_begin_ns);
     pthread_mutex_lock(&preparer->lock);
     preparer->unsynced_count = 0;
@@ -581,10 +629,12 @@ int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
 {
     LF_ASSERT(config->head % LF_BLOCK_BYTES == 0 && config->room % LF_BLOCK_BYTES == 0);
     init_preparer(preparer, store, config);
-    if (preparer->mode == LOGFILE_PREPARE_NONE) {
+    if (preparer->mode == LOGFILE_PREPARE_NONE && !lf_file_is_directory(&store->file)) {
         preparer->allocated = UINT64_MAX;
         return 0;
     }
+    if (preparer->mode == LOGFILE_PREPARE_NONE)
+        preparer->can_allocate = false; /* Segments are made; what is in them grows by writing. */
     int error = map_zeros(preparer);
     if (error != 0)
         return error;

@@ -9,6 +9,9 @@
  * No epoch is written into a range with a zero-fill in flight: the flusher claims a range before it
  * writes and waits for the one chunk (256 KiB at most) that overlaps; the preparer never starts a
  * chunk below what is claimed, and when it is overtaken it starts again well ahead.
+ *
+ * In a log of segments it creates them, or recycles released ones, whose blocks are written already;
+ * there it runs with prepare = none too.
  */
 #ifndef LF_PREPARER_H
 #define LF_PREPARER_H
@@ -30,7 +33,7 @@ struct lf_preparer {
     void *thread_arg;
 
     /* W: preparer.  R: any (acquire). */
-    uint64_t allocated;  /* end of what is allocated; UINT64_MAX with prepare = none */
+    uint64_t allocated;  /* end of what is allocated; UINT64_MAX: one file, prepare = none */
     uint32_t room_error; /* 0, or the errno (ENOSPC, EDQUOT, EFBIG) that stopped it */
 
     /* Under lock. */
@@ -43,6 +46,8 @@ struct lf_preparer {
     uint64_t written_to;
     uint64_t chunk_from; /* [chunk_from, chunk_to): a write in flight; empty: none */
     uint64_t chunk_to;
+    uint64_t recycled_from; /* [recycled_from, recycled_to): written before, with stale epochs */
+    uint64_t recycled_to;
     bool retry; /* somebody needs room although room_error is set */
     bool stop;
     uint64_t wake_at; /* the preparer sleeps, but not past this value of claimed */
@@ -52,7 +57,8 @@ struct lf_preparer {
     bool filling;              /* on the way to the target, not waiting to fall below its half */
     bool stream_is_fast;       /* the rate, when last measured, leaves no time for zeros */
     unsigned unsynced_count;   /* chunks since the last sync, the first of which */
-    uint64_t batch_from;       /* began here, */
+    uint64_t batch_from;       /* began here, and they end */
+    uint64_t batch_to;         /* here; it began */
     uint64_t batch_begin_ns;   /* at this time */
     uint64_t zero_bytes_per_s; /* what writing and syncing zeros has got lately; 0: not known */
     uint64_t grow_again_at;    /* after a full disk: the value of claimed to try again at */
@@ -76,8 +82,8 @@ struct lf_preparer_config {
     void *thread_arg;
 };
 
-/* Allocates the first bytes in the calling thread, then starts the thread (none with prepare =
- * none).  0, -ENOSPC, -ENOMEM, or -errno. */
+/* Allocates the first bytes in the calling thread, then starts the thread (none for one file with
+ * prepare = none).  0, -ENOSPC, -ENOMEM, or -errno. */
 int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
                       const struct lf_preparer_config *config);
 /* Whether everything below `end` is allocated.  Any thread, never blocks. */

@@ -5,13 +5,20 @@
  * Nothing is returned that is not durable.  The page cache shows what a writer has written and not
  * synced, and what a failed sync never wrote.  So an epoch is returned only when
  *   - the header behind it promises it, or
- *   - this reader synced the file, dropped the cached pages and read the very same epoch again.
- * One such sync settles a whole incarnation once its writer is gone: nobody adds to it any more.
+ *   - this reader synced its segment, dropped the cached pages and read the very same epoch again.
+ * One such sync settles a segment for a whole incarnation once its writer is gone: nobody adds to
+ * it any more.
  *
- * A chain that breaks is the end of the log, for now.  While a writer holds the lock nothing more
- * is said.  Otherwise the break is read again from the device and judged by the rule of
+ * A chain that breaks is the end of the log, for now; or what was there has been trimmed away, and
+ * its space is a hole, or gone, or holds later epochs.  The trim mark is durable before space is
+ * given back, so a look at it after the break tells.  While a writer holds the lock nothing more is
+ * said.  Otherwise the break is read again from the device and judged by the rule of
  * docs/FORMAT.md; and as a writer may have come and gone meanwhile, damage is believed only when
  * the break is still there after the promise beyond it was seen.
+ *
+ * A segment that a writer prepared and never used is removed by the next one, which may make another
+ * file of that name.  A reader that has it open sees a break where its first epoch should be, and
+ * opens it again.
  */
 #include "reader.h"
 
@@ -22,27 +29,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What look_for_trim says when reading starts afresh at a later place. */
+#define STARTED_AFRESH 2
+
 /* ---- Opening and closing ------------------------------------------------------------------- */
 
-static int check_kind(const struct logfile_io *io, int fd)
-{
-    struct logfile_io_stat stat;
-    const int error = io->stat(io->context, fd, &stat);
-
-    if (error < 0)
-        return error;
-    if (stat.kind == LOGFILE_IO_DIRECTORY)
-        return -EISDIR;
-    return stat.kind == LOGFILE_IO_REGULAR ? 0 : -ESPIPE;
-}
-
-/* The descriptor is open; on an error the caller closes it. */
+/* The file is open; on an error the caller closes it. */
 static int reader_start(struct logfile_reader *reader)
 {
-    int error = check_kind(reader->io, reader->fd);
+    const int error = lf_scan_open(&reader->scan, &reader->file);
 
-    if (error == 0)
-        error = lf_scan_open(&reader->scan, reader->io, reader->fd);
     if (error != 0)
         return error;
     if (reader->start_lsn != 0 && reader->start_lsn < reader->scan.prologue.trim.oldest_lsn) {
@@ -65,14 +61,12 @@ int logfile_reader_open_io(const char *path, uint64_t lsn, const struct logfile_
     struct logfile_reader *reader = calloc(1, sizeof(*reader));
     if (reader == NULL)
         return -ENOMEM;
-    reader->io = io != NULL ? io : logfile_io_posix();
     reader->start_lsn = lsn;
-    reader->fd = reader->io->open(reader->io->context, path, 0, 0);
-    int error = reader->fd < 0 ? reader->fd : 0;
+    int error = lf_file_open(&reader->file, io != NULL ? io : logfile_io_posix(), path);
     if (error == 0) {
         error = reader_start(reader);
         if (error != 0)
-            reader->io->close(reader->io->context, reader->fd);
+            lf_file_close(&reader->file);
     }
     if (error != 0) {
         free(reader);
@@ -99,7 +93,7 @@ void logfile_reader_close(struct logfile_reader *reader)
     if (reader == NULL)
         return;
     lf_scan_close(&reader->scan);
-    reader->io->close(reader->io->context, reader->fd);
+    lf_file_close(&reader->file);
     free(reader);
 }
 
@@ -116,7 +110,8 @@ static bool is_known_durable(struct logfile_reader *reader)
 {
     const struct lf_epoch_header *header = reader->scan.epoch;
 
-    if (header->incarnation <= reader->settled_incarnation)
+    if (header->incarnation <= reader->settled_incarnation &&
+        header->lsn < reader->settled_end_lsn)
         return true;
     note_durable(reader, reader->scan.promised_lsn);
     note_durable(reader, lf_scan_next_promise(&reader->scan));
@@ -130,26 +125,29 @@ static bool is_known_durable(struct logfile_reader *reader)
  */
 static int settle_epoch(struct logfile_reader *reader)
 {
-    const struct logfile_io *io = reader->io;
+    struct lf_file *file = &reader->file;
+    const uint64_t lsn = reader->scan.epoch->lsn;
     const uint32_t incarnation = reader->scan.epoch->incarnation;
     const uint32_t checksum = reader->scan.epoch->checksum;
 
     lf_scan_step_back(&reader->scan);
     /* Asked before the sync: a writer that is gone by now wrote all that it ever will. */
-    const int locked = io->locked(io->context, reader->fd);
+    const int locked = lf_file_locked(file);
     if (locked < 0)
         return locked;
-    const int error = io->sync(io->context, reader->fd);
+    const int error = lf_file_sync(file, lsn, lsn + LF_BLOCK_BYTES);
     if (error < 0)
         return error;
-    (void)io->drop_cache(io->context, reader->fd);
+    lf_file_drop_cache(file, lsn);
 
     const int found = lf_scan_next(&reader->scan);
     if (found != 1 || reader->scan.epoch->checksum != checksum)
         return found;
     note_durable(reader, reader->scan.chain.lsn);
-    if (locked == 0)
+    if (locked == 0) {
         reader->settled_incarnation = incarnation;
+        reader->settled_end_lsn = lf_segment_end_lsn(&file->layout, lsn);
+    }
     return 1;
 }
 
@@ -166,12 +164,49 @@ static int durable_epoch(struct logfile_reader *reader)
 
 /* ---- The end ------------------------------------------------------------------------------- */
 
-/* Reads what is behind the last epoch again, from the device: as durable_epoch. */
+/* Looks again what is behind the last epoch: as durable_epoch. */
+static int look_again(struct logfile_reader *reader)
+{
+    const struct lf_layout *layout = &reader->file.layout;
+    const uint64_t lsn = reader->scan.chain.lsn;
+    int error = 0;
+
+    /* A segment without its first epoch may be one that is there no more. */
+    if (lsn == lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)))
+        error = lf_file_refresh(&reader->file, reader->scan.prologue.trim.oldest_lsn);
+    lf_scan_invalidate(&reader->scan);
+    return error != 0 ? error : durable_epoch(reader);
+}
+
+/* The same from the device. */
 static int reread_break(struct logfile_reader *reader)
 {
-    (void)reader->io->drop_cache(reader->io->context, reader->fd);
-    lf_scan_invalidate(&reader->scan);
-    return durable_epoch(reader);
+    const int error = lf_file_refresh(&reader->file, reader->scan.prologue.trim.oldest_lsn);
+
+    if (error != 0)
+        return error;
+    lf_file_drop_cache(&reader->file, reader->scan.chain.lsn);
+    return look_again(reader);
+}
+
+/*
+ * Whether what is at the break has been trimmed away: 0: no; LOGFILE_ETRIMMED; STARTED_AFRESH: it
+ * has been, but all of it is below where the reader was to start; another error.
+ */
+static int look_for_trim(struct logfile_reader *reader)
+{
+    struct lf_scan *scan = &reader->scan;
+    const int error = lf_trim_mark_read(&reader->file, &scan->prologue);
+
+    if (error != 0)
+        return error;
+    if (scan->prologue.trim.oldest_lsn <= scan->chain.lsn)
+        return 0;
+    reader->judged = false;
+    if (reader->start_lsn < scan->prologue.trim.oldest_lsn)
+        return LOGFILE_ETRIMMED;
+    lf_scan_restart(scan);
+    return STARTED_AFRESH;
 }
 
 /* The end of the log while a writer holds the lock, or before anything is said about it. */
@@ -190,70 +225,95 @@ static int end_judged(const struct logfile_reader *reader)
 /* A later epoch promises more than can be read: whether that is still so, as judge_break. */
 static int confirm_corrupt(struct logfile_reader *reader)
 {
-    struct lf_prologue prologue;
-    const int error = lf_prologue_read(reader->io, reader->fd, &prologue);
+    const int trimmed = look_for_trim(reader);
 
-    if (error != 0)
-        return error;
-    if (prologue.trim.oldest_lsn > reader->tail.end_lsn)
-        return LOGFILE_ETRIMMED;
-    return reread_break(reader);
+    return trimmed != 0 ? trimmed : reread_break(reader);
 }
 
 /* Gives the verdict on the break: 0: the end; LOGFILE_ECORRUPT; 1: there is an epoch after all;
- * another error. */
+ * STARTED_AFRESH; another error. */
 static int judge_break(struct logfile_reader *reader)
 {
-    const struct logfile_io *io = reader->io;
     int found = reread_break(reader);
 
     if (found != 0)
         return found;
-    const int error = lf_scan_verdict(&reader->scan, &reader->tail);
+    int error = lf_scan_verdict(&reader->scan, &reader->tail);
+    if (error == 0)
+        error = lf_file_end_lsn(&reader->file, &reader->judged_end_lsn);
     if (error != 0)
         return error;
-    reader->judged_bytes = reader->scan.file_bytes;
     found = reader->tail.verdict == LOGFILE_CORRUPT ? confirm_corrupt(reader) : 0;
     if (found != 0)
         return found;
-    const int locked = io->locked(io->context, reader->fd);
+    const int locked = lf_file_locked(&reader->file);
     if (locked != 0)
         return locked < 0 ? locked : end_live(reader);
     reader->judged = true;
     return end_judged(reader);
 }
 
-/* As judge_break, where a verdict that has been given stands until the file changes. */
+/* Whether the verdict that was given still stands: 1, 0 or -errno.  It does until the log changes. */
+static int verdict_stands(struct logfile_reader *reader)
+{
+    uint64_t end_lsn;
+
+    if (!reader->judged)
+        return 0;
+    int error = lf_file_refresh(&reader->file, reader->scan.prologue.trim.oldest_lsn);
+    if (error == 0)
+        error = lf_file_end_lsn(&reader->file, &end_lsn);
+    return error != 0 ? error : end_lsn == reader->judged_end_lsn;
+}
+
+/* As judge_break, where there is a writer or has been a verdict. */
 static int at_break(struct logfile_reader *reader)
 {
-    const int locked = reader->io->locked(reader->io->context, reader->fd);
+    const int trimmed = look_for_trim(reader);
+    const int locked = lf_file_locked(&reader->file);
 
-    if (locked != 0)
-        return locked < 0 ? locked : end_live(reader);
-    if (reader->judged && reader->judged_bytes == reader->scan.file_bytes)
-        return end_judged(reader);
+    if (locked < 0)
+        return locked;
+    /* No whole mark: a writer is at one, and has been at the other a moment ago. */
+    if (trimmed != 0 && !(trimmed == LOGFILE_ECORRUPT && locked == 1))
+        return trimmed;
+    if (locked == 1)
+        return end_live(reader);
+    const int stands = verdict_stands(reader);
+    if (stands != 0)
+        return stands < 0 ? stands : end_judged(reader);
     reader->judged = false;
     return judge_break(reader);
 }
 
 /* ---- Records ------------------------------------------------------------------------------- */
 
-/* 1: the next epoch is at scan.epoch; 0: the end; an error. */
-static int next_epoch(struct logfile_reader *reader)
+/* 1: the next epoch is at scan.epoch; 0: the end; STARTED_AFRESH; an error. */
+static int try_next_epoch(struct logfile_reader *reader)
 {
     int found = reader->at_break ? 0 : durable_epoch(reader);
 
     if (found == 0) { /* as far as is in memory: the file may have grown */
-        lf_scan_invalidate(&reader->scan);
-        found = durable_epoch(reader);
+        found = look_again(reader);
         reader->at_break = found == 0;
     }
     if (found == 0)
         found = at_break(reader);
-    if (found == 1) {
+    if (found > 0) {
         reader->at_break = false;
         reader->judged = false;
     }
+    return found;
+}
+
+/* 1: the next epoch is at scan.epoch; 0: the end; an error. */
+static int next_epoch(struct logfile_reader *reader)
+{
+    int found;
+
+    do {
+        found = try_next_epoch(reader);
+    } while (found == STARTED_AFRESH); /* each time further on */
     return found;
 }
 

@@ -6,20 +6,20 @@
 #include "recover.h"
 
 struct logfile_reader {
-    const struct logfile_io *io;
-    int fd;
+    struct lf_file file;
     struct lf_scan scan; /* scan.epoch is the epoch being read, durable; NULL: none */
     uint32_t offset;     /* of the next record in it */
     uint64_t start_lsn;  /* records below are passed over */
     /* What is known to be durable: epochs that start below an LSN, because a later one promises it
-     * or because this reader synced them; and epochs of incarnations that had ended before this
-     * reader synced. */
+     * or because this reader synced them; and, up to the end of the segment that this reader synced,
+     * epochs of incarnations that had ended before. */
     uint64_t durable_lsn;
     uint32_t settled_incarnation;
+    uint64_t settled_end_lsn;
     /* How the log ends, for as long as the chain breaks at tail.end_lsn. */
     bool at_break;
-    bool judged;           /* tail holds a verdict, not only LIVE */
-    uint64_t judged_bytes; /* size of the file that it was given on */
+    bool judged;             /* tail holds a verdict, not only LIVE */
+    uint64_t judged_end_lsn; /* where the log's bytes ended when it was given */
     struct logfile_tail tail;
 };
 

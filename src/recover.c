@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "recover.h"
 
-#include "io.h"
+#include "checksum.h"
 #include "record.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* Reading ahead starts at one block, so that looking for news at the end of a log is cheap, and
- * grows to this while reading goes on. */
-#define WINDOW_BYTES ((size_t)1 << 20)
+/* From so many valid bytes on a second thread pays. */
+#define READ_AHEAD_FROM_BYTES ((uint64_t)16 << 20)
+/* How much of what was found valid the window may take. */
+#define VALID_BYTES_PER_WINDOW_BYTE 8
 
 /* ---- Blocks 0 to 3 ------------------------------------------------------------------------- */
 
@@ -36,7 +36,7 @@ static int trim_mark_choose(const uint8_t *blocks, struct lf_prologue *prologue)
     bool *valid = prologue->trim_valid;
 
     for (int i = 0; i < 2; i++) {
-        const uint8_t *block = blocks + (size_t)(2 + i) * LF_BLOCK_BYTES;
+        const uint8_t *block = blocks + (size_t)i * LF_BLOCK_BYTES;
         valid[i] = lf_trim_mark_check(block, prologue->log_seed);
         memcpy(&mark[i], block, sizeof(mark[i]));
     }
@@ -50,88 +50,35 @@ static int trim_mark_choose(const uint8_t *blocks, struct lf_prologue *prologue)
     return 0;
 }
 
-int lf_prologue_read(const struct logfile_io *io, int fd, struct lf_prologue *prologue)
+int lf_prologue_read(struct lf_file *file, struct lf_prologue *prologue)
 {
     _Alignas(LF_BLOCK_BYTES) uint8_t blocks[LF_FIRST_LSN];
 
     memset(prologue, 0, sizeof(*prologue));
     memset(blocks, 0, sizeof(blocks)); /* what the file lacks reads as zeros */
-    const ssize_t got = lf_io_read_full(io, fd, blocks, sizeof(blocks), 0);
+    const ssize_t got = lf_file_read_prologue(file, blocks, sizeof(blocks), 0);
     if (got < 0)
         return (int)got;
     const int error = file_header_choose(blocks, prologue);
-    return error != 0 ? error : trim_mark_choose(blocks, prologue);
+    return error != 0 ? error : trim_mark_choose(blocks + 2 * LF_BLOCK_BYTES, prologue);
 }
 
-/* ---- The window ---------------------------------------------------------------------------- */
-
-/* How many bytes from `offset` on are in memory. */
-static size_t window_available(const struct lf_scan *scan, uint64_t offset)
+int lf_trim_mark_read(struct lf_file *file, struct lf_prologue *prologue)
 {
-    if (offset < scan->window_offset || offset - scan->window_offset >= scan->window_bytes)
-        return 0;
-    return scan->window_bytes - (size_t)(offset - scan->window_offset);
-}
+    _Alignas(LF_BLOCK_BYTES) uint8_t blocks[2 * LF_BLOCK_BYTES];
+    struct lf_prologue again = *prologue;
 
-static const void *window_at(const struct lf_scan *scan, uint64_t offset)
-{
-    return scan->window + (offset - scan->window_offset);
-}
-
-/* Makes the window start at `offset` and keeps what it has from there on: whole blocks, so that
- * reading goes on at an aligned address. */
-static void window_slide(struct lf_scan *scan, uint64_t offset)
-{
-    const size_t kept = window_available(scan, offset) & ~((size_t)LF_BLOCK_BYTES - 1);
-
-    if (kept > 0)
-        memmove(scan->window, window_at(scan, offset), kept);
-    scan->window_offset = offset;
-    scan->window_bytes = kept;
-}
-
-static int window_reserve(struct lf_scan *scan, size_t bytes)
-{
-    if (bytes <= scan->window_capacity)
-        return 0;
-    uint8_t *window = aligned_alloc(LF_BLOCK_BYTES, bytes);
-    if (window == NULL)
-        return -ENOMEM;
-    if (scan->window_bytes > 0)
-        memcpy(window, scan->window, scan->window_bytes);
-    free(scan->window);
-    scan->window = window;
-    scan->window_capacity = bytes;
-    return 0;
-}
-
-static int file_bytes_refresh(struct lf_scan *scan)
-{
-    struct logfile_io_stat stat;
-    const int error = scan->io->stat(scan->io->context, scan->fd, &stat);
-
-    if (error < 0)
-        return error;
-    scan->file_bytes = stat.bytes;
-    scan->file_bytes_known = true;
-    return 0;
-}
-
-/* Reads from the end of the window on until it holds `bytes`, a multiple of the block size. */
-static int window_fill(struct lf_scan *scan, size_t bytes)
-{
-    const int error = window_reserve(scan, bytes);
-
-    if (error != 0)
-        return error;
-    const ssize_t got =
-        lf_io_read_full(scan->io, scan->fd, scan->window + scan->window_bytes,
-                        bytes - scan->window_bytes, scan->window_offset + scan->window_bytes);
+    memset(blocks, 0, sizeof(blocks));
+    const ssize_t got = lf_file_read_prologue(file, blocks, sizeof(blocks), 2 * LF_BLOCK_BYTES);
     if (got < 0)
         return (int)got;
-    scan->window_bytes += (size_t)got;
-    return 0;
+    const int error = trim_mark_choose(blocks, &again);
+    if (error == 0)
+        *prologue = again;
+    return error;
 }
+
+/* ---- What is in memory ----------------------------------------------------------------------- */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -143,37 +90,11 @@ static uint64_t greatest(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/*
- * Brings `bytes` from the block-aligned `offset` into memory, or as many as the file has; more may
- * come along.  Returns how many bytes from there on are in memory, or -errno.  Whole blocks that
- * are in memory already are not read again.
- */
-static ssize_t window_load(struct lf_scan *scan, uint64_t offset, uint64_t bytes)
-{
-    int error = scan->file_bytes_known ? 0 : file_bytes_refresh(scan);
-
-    if (error != 0)
-        return error;
-    if (offset >= scan->file_bytes)
-        return 0;
-    const uint64_t rest = lf_round_up(scan->file_bytes - offset, LF_BLOCK_BYTES);
-    if (window_available(scan, offset) < least(bytes, scan->file_bytes - offset)) {
-        window_slide(scan, offset);
-        error = window_fill(scan, (size_t)least(greatest(bytes, scan->read_ahead), rest));
-        if (error != 0)
-            return error;
-        scan->read_ahead = least(4 * scan->read_ahead, WINDOW_BYTES);
-    }
-    return (ssize_t)window_available(scan, offset);
-}
-
 void lf_scan_invalidate(struct lf_scan *scan)
 {
     scan->epoch = NULL;
-    scan->window_bytes = 0;
-    scan->file_bytes_known = false;
     scan->rest_known = false;
-    scan->read_ahead = LF_BLOCK_BYTES;
+    lf_window_forget(&scan->window);
 }
 
 /* ---- One epoch ----------------------------------------------------------------------------- */
@@ -181,21 +102,23 @@ void lf_scan_invalidate(struct lf_scan *scan)
 /* The epoch header of this log that is in memory at `lsn`; NULL: there is none. */
 static const struct lf_epoch_header *header_find(const struct lf_scan *scan, uint64_t lsn)
 {
-    if (window_available(scan, lsn) < LF_BLOCK_BYTES)
+    if (lf_window_available(&scan->window, lsn) < LF_BLOCK_BYTES)
         return NULL;
-    const struct lf_epoch_header *header = window_at(scan, lsn);
-    const bool valid = lf_epoch_header_check(header, scan->prologue.log_seed,
-                                             scan->prologue.header.slot_bytes, lsn);
+    const struct lf_epoch_header *header = lf_window_at(&scan->window, lsn);
+    const bool valid =
+        lf_epoch_header_check(header, scan->prologue.log_seed, &scan->chain.layout, lsn);
     return valid ? header : NULL;
 }
 
-/* Reads the block at `lsn`; *headerp is the epoch header in it, or NULL.  0 or -errno. */
-static int header_load(struct lf_scan *scan, uint64_t lsn, const struct lf_epoch_header **headerp)
+/* Reads the block at `lsn`; *headerp is the epoch header in it, or NULL.  How many bytes there are
+ * from there on, or -errno. */
+static ssize_t header_load(struct lf_scan *scan, uint64_t lsn,
+                           const struct lf_epoch_header **headerp)
 {
-    const ssize_t available = window_load(scan, lsn, LF_BLOCK_BYTES);
+    const ssize_t available = lf_window_load(&scan->window, lsn, LF_BLOCK_BYTES);
 
     *headerp = header_find(scan, lsn);
-    return available < 0 ? (int)available : 0;
+    return available;
 }
 
 /* Every record, the count and the zeros behind the last record hold. */
@@ -217,6 +140,110 @@ static bool records_are_whole(const struct lf_epoch_header *header, uint32_t rec
            lf_is_zero(bytes + header->length, bytes + lf_epoch_extent(header));
 }
 
+/* ---- An epoch that may not be worth its memory ---------------------------------------------- */
+
+/* What is to be known of a range of bytes that went by. */
+struct passage {
+    uint32_t crc;
+    bool is_zero;
+};
+
+/* Goes through [from, to), piece by piece.  1; 0: the file does not have all of it; -errno. */
+static int range_pass(struct lf_scan *scan, uint64_t from, uint64_t to, struct passage *passage)
+{
+    *passage = (struct passage){.is_zero = true};
+    while (from < to) {
+        const uint64_t block_lsn = from - from % LF_BLOCK_BYTES;
+        const ssize_t available = lf_window_load(&scan->window, block_lsn, LF_BLOCK_BYTES);
+        if (available <= (ssize_t)(from - block_lsn))
+            return available < 0 ? (int)available : 0;
+        const uint64_t count = least((uint64_t)available - (from - block_lsn), to - from);
+        const uint8_t *piece = lf_window_at(&scan->window, from);
+        passage->crc = lf_crc32c(passage->crc, piece, count);
+        passage->is_zero = passage->is_zero && lf_is_zero(piece, piece + count);
+        from += count;
+    }
+    return 1;
+}
+
+static int record_header_load(struct lf_scan *scan, uint64_t lsn, struct lf_record_header *record)
+{
+    const uint64_t block_lsn = lsn - lsn % LF_BLOCK_BYTES;
+    const ssize_t available = lf_window_load(&scan->window, block_lsn, LF_BLOCK_BYTES);
+
+    if (available < (ssize_t)LF_BLOCK_BYTES)
+        return available < 0 ? (int)available : 0;
+    memcpy(record, lf_window_at(&scan->window, lsn), sizeof(*record));
+    return 1;
+}
+
+/* As lf_record_decode: 1, 0 or -errno. */
+static int record_try(struct lf_scan *scan, const struct lf_epoch_header *epoch,
+                      const struct lf_record_place *place, uint32_t *bytes)
+{
+    const bool header_only = (epoch->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
+    const uint64_t lsn = epoch->lsn + place->offset;
+    struct lf_record_header record = {0};
+    struct passage payload = {0}, padding = {0};
+
+    int found = record_header_load(scan, lsn, &record);
+    const unsigned type = lf_record_word_type(record.word);
+    const uint64_t data_lsn = lsn + LF_RECORD_HEADER_BYTES;
+    const uint64_t data_end = data_lsn + lf_record_word_size(record.word);
+    *bytes = (uint32_t)lf_record_bytes(lf_record_word_size(record.word));
+    if (found == 1)
+        found = (type == LF_RECORD_DATA || type == LF_RECORD_PAD) &&
+                *bytes <= epoch->length - place->offset;
+    if (found == 1)
+        found = range_pass(scan, data_lsn, data_end, &payload);
+    if (found == 1)
+        found = range_pass(scan, data_end, lsn + *bytes, &padding);
+    if (found != 1)
+        return found;
+    return padding.is_zero && (type == LF_RECORD_DATA || payload.is_zero) &&
+           record.checksum ==
+               lf_record_checksum(place, record.word, header_only ? 0 : payload.crc);
+}
+
+/* As records_are_whole, for an epoch that the window is too small for: 1, 0 or -errno.  A header
+ * may claim what it likes, so no memory is spent before the rest of the epoch bears it out. */
+static int records_try(struct lf_scan *scan, const struct lf_epoch_header *epoch,
+                       uint32_t record_seed)
+{
+    struct lf_record_place place = {epoch->epoch, LF_EPOCH_HEADER_BYTES, record_seed};
+    struct passage padding;
+    uint32_t count = 0;
+
+    while (place.offset < epoch->length) {
+        uint32_t bytes;
+        const int whole = record_try(scan, epoch, &place, &bytes);
+        if (whole != 1)
+            return whole;
+        place.offset += bytes;
+        count++;
+    }
+    const int found = range_pass(scan, epoch->lsn + epoch->length,
+                                 epoch->lsn + lf_epoch_extent(epoch), &padding);
+    return found == 1 ? count == epoch->record_count && padding.is_zero : found;
+}
+
+/* ---- The walk ------------------------------------------------------------------------------ */
+
+/* Makes the window large enough for an epoch that is whole: 1; 0: it is not; -errno. */
+static int window_prepare(struct lf_scan *scan, const struct lf_epoch_header *epoch,
+                          uint32_t record_seed)
+{
+    const uint64_t extent = lf_epoch_extent(epoch);
+
+    if (extent + LF_BLOCK_BYTES <= scan->window.capacity)
+        return 1;
+    const int whole = records_try(scan, epoch, record_seed);
+    if (whole != 1)
+        return whole;
+    const int error = lf_window_grow(&scan->window, (size_t)extent + LF_WINDOW_BYTES_MIN);
+    return error != 0 ? error : 1;
+}
+
 /*
  * Loads the rest of the epoch whose header was found: 1: it is whole, at *headerp; 0: it is not;
  * -errno.  The block behind it comes along, for lf_scan_next_promise.
@@ -224,45 +251,59 @@ static bool records_are_whole(const struct lf_epoch_header *header, uint32_t rec
 static int records_load(struct lf_scan *scan, uint32_t record_seed,
                         const struct lf_epoch_header **headerp)
 {
-    const uint64_t lsn = (*headerp)->lsn;
-    const uint64_t extent = lf_epoch_extent(*headerp);
+    const struct lf_epoch_header header = **headerp; /* the window moves */
+    const uint64_t extent = lf_epoch_extent(&header);
+    const int prepared = window_prepare(scan, &header, record_seed);
 
-    if (extent > scan->file_bytes - lsn)
-        return 0; /* and no memory is spent on it */
-    const ssize_t available = window_load(scan, lsn, extent + LF_BLOCK_BYTES);
+    if (prepared != 1)
+        return prepared;
+    const ssize_t available = lf_window_load(&scan->window, header.lsn, extent + LF_BLOCK_BYTES);
     if (available < (ssize_t)extent)
         return available < 0 ? (int)available : 0;
-    *headerp = window_at(scan, lsn);
-    return records_are_whole(*headerp, record_seed);
+    *headerp = lf_window_at(&scan->window, header.lsn);
+    /* Its block may have been read again. */
+    return memcmp(*headerp, &header, sizeof(header)) == 0 &&
+           records_are_whole(*headerp, record_seed);
 }
 
-/* ---- The walk ------------------------------------------------------------------------------ */
-
-int lf_scan_open(struct lf_scan *scan, const struct logfile_io *io, int fd)
+void lf_scan_restart(struct lf_scan *scan)
 {
-    memset(scan, 0, sizeof(*scan));
-    scan->io = io;
-    scan->fd = fd;
-    int error = lf_prologue_read(io, fd, &scan->prologue);
-    if (error == 0)
-        error = window_reserve(scan, WINDOW_BYTES);
-    if (error != 0)
-        return error;
     lf_scan_invalidate(scan);
+    scan->last_flags = 0;
     scan->chain = (struct lf_chain){
+        .layout = lf_header_layout(&scan->prologue.header),
         .log_seed = scan->prologue.log_seed,
         .lsn = scan->prologue.trim.oldest_lsn,
         .epoch = scan->prologue.trim.epoch,
         .chain = scan->prologue.trim.chain,
     };
+}
+
+int lf_scan_open(struct lf_scan *scan, struct lf_file *file)
+{
+    memset(scan, 0, sizeof(*scan));
+    scan->file = file;
+    int error = lf_prologue_read(file, &scan->prologue);
+    if (error == 0)
+        error = lf_file_adopt(file, &scan->prologue.header, scan->prologue.trim.oldest_lsn);
+    if (error != 0)
+        return error;
+    lf_window_init(&scan->window, file);
+    lf_scan_restart(scan);
     return 0;
 }
 
 void lf_scan_close(struct lf_scan *scan)
 {
-    free(scan->window);
-    scan->window = NULL;
+    lf_window_free(&scan->window);
     scan->epoch = NULL;
+}
+
+/* What was found valid pays for a larger window. */
+static void note_valid(struct lf_scan *scan, const struct lf_epoch_header *header)
+{
+    scan->valid_bytes += lf_epoch_extent(header);
+    lf_window_allow(&scan->window, scan->valid_bytes / VALID_BYTES_PER_WINDOW_BYTE);
 }
 
 int lf_scan_next(struct lf_scan *scan)
@@ -271,9 +312,9 @@ int lf_scan_next(struct lf_scan *scan)
     struct lf_chain chain = scan->chain;
 
     scan->epoch = NULL;
-    const int error = header_load(scan, chain.lsn, &header);
-    if (error != 0)
-        return error;
+    const ssize_t available = header_load(scan, chain.lsn, &header);
+    if (available < 0)
+        return (int)available;
     if (header == NULL || !lf_chain_accepts(&chain, header))
         return 0;
     if (header->incarnation != chain.incarnation)
@@ -283,6 +324,7 @@ int lf_scan_next(struct lf_scan *scan)
         return whole;
 
     lf_chain_advance(&chain, header);
+    note_valid(scan, header);
     scan->before = scan->chain;
     scan->flags_before = scan->last_flags;
     scan->chain = chain;
@@ -308,32 +350,100 @@ uint64_t lf_scan_next_promise(const struct lf_scan *scan)
 
 /* ---- The verdict --------------------------------------------------------------------------- */
 
+/* Where a search goes on that has come to `lsn`: past the blocks before a segment's first epoch. */
+static uint64_t search_lsn(const struct lf_scan *scan, uint64_t lsn)
+{
+    const struct lf_layout *layout = &scan->chain.layout;
+    const uint64_t first_lsn = lf_segment_first_lsn(layout, lf_segment_index(layout, lsn));
+
+    return greatest(lsn, first_lsn);
+}
+
+/* The next segment that there is behind the one of `lsn`: 1: *next_lsn is where its first epoch
+ * goes; 0: none; -errno. */
+static int next_segment(struct lf_scan *scan, uint64_t lsn, uint64_t *next_lsn)
+{
+    const struct lf_layout *layout = &scan->chain.layout;
+    uint64_t index = lf_segment_index(layout, lsn) + 1;
+    int found = 1;
+
+    if (layout->segment_bytes == 0)
+        return 0;
+    if (!lf_file_has_segment(scan->file, lf_segment_first_lsn(layout, index)))
+        found = lf_file_next_segment(scan->file, index, &index);
+    *next_lsn = lf_segment_first_lsn(layout, index);
+    return found;
+}
+
+static void survey_block(struct lf_scan *scan, uint64_t lsn, uint64_t bytes)
+{
+    const uint8_t *block = lf_window_at(&scan->window, lsn);
+    const struct lf_epoch_header *header = header_find(scan, lsn);
+
+    if (!lf_is_zero(block, block + bytes))
+        scan->rest_end = lsn + bytes;
+    if (header != NULL)
+        scan->rest_promise = greatest(scan->rest_promise, header->promise);
+}
+
 /*
- * Reads from the break to the end of the file.  What it finds holds for every later break too, so
- * that a file with many of them is read through only once.
+ * Reads from the break to the end of the last segment, over segments that are short or missing.
+ * What it finds holds for every later break too, so that a log with many of them is read through
+ * only once.
  */
 static int rest_survey(struct lf_scan *scan)
 {
+    uint64_t lsn = scan->chain.lsn;
+    int found = 1;
+
     if (scan->rest_known)
         return 0;
     scan->rest_promise = 0;
     scan->rest_end = 0;
-    for (uint64_t lsn = scan->chain.lsn;; lsn += LF_BLOCK_BYTES) {
-        const ssize_t available = window_load(scan, lsn, LF_BLOCK_BYTES);
+    while (found == 1) {
+        lsn = search_lsn(scan, lsn);
+        const ssize_t available = lf_window_load(&scan->window, lsn, LF_BLOCK_BYTES);
         if (available < 0)
             return (int)available;
-        if (available == 0)
-            break;
-        const uint8_t *block = window_at(scan, lsn);
-        const uint64_t bytes = least((uint64_t)available, LF_BLOCK_BYTES);
-        if (!lf_is_zero(block, block + bytes))
-            scan->rest_end = lsn + bytes;
-        const struct lf_epoch_header *header = header_find(scan, lsn);
-        if (header != NULL)
-            scan->rest_promise = greatest(scan->rest_promise, header->promise);
+        if (available > 0) {
+            survey_block(scan, lsn, least((uint64_t)available, LF_BLOCK_BYTES));
+            lsn += LF_BLOCK_BYTES;
+        } else {
+            found = next_segment(scan, lsn, &lsn);
+        }
     }
-    scan->rest_known = true;
-    return 0;
+    scan->rest_known = found == 0;
+    return found;
+}
+
+/* Whether the segment is missing that the next epoch would be in: 1, 0 or -errno.  It is there from
+ * the moment on that an epoch says that it comes next; only what created the log may have died
+ * before it made the first one. */
+static int segment_is_missing(struct lf_scan *scan)
+{
+    const struct lf_trim_mark *trim = &scan->prologue.trim;
+    uint64_t index;
+
+    if (lf_file_has_segment(scan->file, scan->chain.lsn))
+        return 0;
+    if (scan->chain.lsn != LF_FIRST_LSN || trim->oldest_lsn != LF_FIRST_LSN ||
+        trim->epoch != LF_FIRST_EPOCH)
+        return 1;
+    return lf_file_next_segment(scan->file, 0, &index);
+}
+
+/* Whether the file, or the segment of `lsn`, is long enough to have an epoch there: 1, 0, -errno. */
+static int file_reaches(struct lf_scan *scan, uint64_t lsn)
+{
+    const struct lf_layout *layout = &scan->chain.layout;
+
+    /* A segment is as long as it needs to be. */
+    if (layout->segment_bytes != 0 &&
+        lsn <= lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)))
+        return 1;
+    const ssize_t available =
+        lf_window_load(&scan->window, lsn - LF_BLOCK_BYTES, LF_BLOCK_BYTES);
+    return available < 0 ? (int)available : available >= (ssize_t)LF_BLOCK_BYTES;
 }
 
 /* Whether the file holds something else than the trim mark says: 1, 0 or -errno. */
@@ -344,26 +454,38 @@ static int trim_mark_contradicts(struct lf_scan *scan)
 
     if (scan->chain.lsn != oldest_lsn)
         return 0;
-    if (oldest_lsn > scan->file_bytes)
-        return 1;
-    const int error = header_load(scan, oldest_lsn, &header);
-    return error != 0 ? error : header != NULL && !lf_chain_accepts(&scan->chain, header);
+    const int reaches = file_reaches(scan, oldest_lsn);
+    if (reaches != 1)
+        return reaches < 0 ? reaches : 1;
+    const ssize_t available = header_load(scan, oldest_lsn, &header);
+    if (available < 0)
+        return (int)available;
+    return header != NULL && !lf_chain_accepts(&scan->chain, header);
+}
+
+/* Whether what must be at the break is not: 1, 0 or -errno. */
+static int break_contradicts(struct lf_scan *scan)
+{
+    const int missing = segment_is_missing(scan);
+
+    scan->segment_missing = missing == 1;
+    return missing != 0 ? missing : trim_mark_contradicts(scan);
 }
 
 /*
  * Looks for a whole epoch at `lsn` that can come later in this log: 1, 0 or -errno.  *next_lsn is
- * where to look after it: the blocks of an epoch that has its header but is not whole are payload,
- * so that no byte is checked twice.
+ * where to look after it, or `lsn` where the segment, or the file, ends: the blocks of an epoch that
+ * has its header but is not whole are payload, so that no byte is checked twice.
  */
 static int resume_try(struct lf_scan *scan, uint64_t lsn, uint64_t *next_lsn)
 {
     const struct lf_epoch_header *header;
     struct lf_chain chain = scan->chain;
+    const ssize_t available = header_load(scan, lsn, &header);
 
-    *next_lsn = lsn + LF_BLOCK_BYTES;
-    const int error = header_load(scan, lsn, &header);
-    if (error != 0)
-        return error;
+    *next_lsn = available > 0 ? lsn + LF_BLOCK_BYTES : lsn;
+    if (available < 0)
+        return (int)available;
     if (header == NULL || header->epoch < chain.epoch || header->incarnation < chain.incarnation)
         return 0;
     *next_lsn = lsn + lf_epoch_extent(header);
@@ -374,20 +496,22 @@ static int resume_try(struct lf_scan *scan, uint64_t lsn, uint64_t *next_lsn)
 static int resume_search(struct lf_scan *scan, uint64_t *resume_lsn)
 {
     uint64_t lsn = scan->chain.lsn;
+    int found = 1;
 
     *resume_lsn = 0;
-    while (lsn < scan->file_bytes) {
+    while (found == 1) {
         uint64_t next_lsn;
+        lsn = search_lsn(scan, lsn);
         const int whole = resume_try(scan, lsn, &next_lsn);
-        if (whole < 0)
-            return whole;
-        if (whole == 1) {
+        if (whole == 1)
             *resume_lsn = lsn;
-            break;
-        }
+        if (whole != 0)
+            return whole == 1 ? 0 : whole;
+        if (next_lsn == lsn)
+            found = next_segment(scan, lsn, &next_lsn);
         lsn = next_lsn;
     }
-    return 0;
+    return found;
 }
 
 void lf_scan_describe(const struct lf_scan *scan, enum logfile_verdict verdict,
@@ -411,7 +535,7 @@ int lf_scan_verdict(struct lf_scan *scan, struct logfile_tail *tail)
     int error = rest_survey(scan);
     if (error != 0)
         return error;
-    const int contradicted = trim_mark_contradicts(scan);
+    const int contradicted = break_contradicts(scan);
     if (contradicted < 0)
         return contradicted;
     lf_scan_describe(scan, closed ? LOGFILE_CLEAN : LOGFILE_TORN, tail);
@@ -425,17 +549,26 @@ int lf_scan_verdict(struct lf_scan *scan, struct logfile_tail *tail)
     return error;
 }
 
+bool lf_scan_missing_segment(const struct lf_scan *scan, uint64_t *index)
+{
+    if (scan->segment_missing)
+        *index = lf_segment_index(&scan->chain.layout, scan->chain.lsn);
+    return scan->segment_missing;
+}
+
 int lf_scan_resume(struct lf_scan *scan, const struct logfile_tail *tail)
 {
     const struct lf_epoch_header *header = NULL;
-    const int error = tail->resume_lsn == 0 ? 0 : header_load(scan, tail->resume_lsn, &header);
+    const ssize_t available =
+        tail->resume_lsn == 0 ? 0 : header_load(scan, tail->resume_lsn, &header);
 
-    if (error != 0)
-        return error;
+    if (available < 0)
+        return (int)available;
     if (header == NULL)
         return -ENOENT;
     scan->epoch = NULL;
     scan->last_flags = 0;
+    scan->segment_missing = false;
     scan->chain.lsn = header->lsn;
     scan->chain.epoch = header->epoch;
     scan->chain.chain = header->chain;
@@ -443,12 +576,20 @@ int lf_scan_resume(struct lf_scan *scan, const struct logfile_tail *tail)
     return 0;
 }
 
-int lf_recover(struct lf_scan *scan, struct logfile_tail *tail)
+/* ---- All of it ----------------------------------------------------------------------------- */
+
+int lf_recover(struct lf_scan *scan, lf_scan_visit *visit, void *arg, struct logfile_tail *tail)
 {
     int found;
 
     do {
+        if (visit != NULL)
+            visit(arg, &scan->chain);
+        if (scan->valid_bytes >= READ_AHEAD_FROM_BYTES)
+            lf_window_read_ahead(&scan->window);
         found = lf_scan_next(scan);
     } while (found == 1);
-    return found < 0 ? found : lf_scan_verdict(scan, tail);
+    const int error = found < 0 ? found : lf_scan_verdict(scan, tail);
+    lf_window_read_alone(&scan->window);
+    return error;
 }

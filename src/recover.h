@@ -12,9 +12,10 @@
 #ifndef LF_RECOVER_H
 #define LF_RECOVER_H
 
+#include "file.h"
 #include "format.h"
 #include "logfile.h"
-#include "logfile_io.h"
+#include "window.h"
 
 /* What the blocks before the first epoch say. */
 struct lf_prologue {
@@ -29,12 +30,14 @@ struct lf_prologue {
  * Reads and checks blocks 0 to 3.
  * 0; LOGFILE_EFORMAT; LOGFILE_ECORRUPT: both copies of header or trim mark are damaged; -errno.
  */
-int lf_prologue_read(const struct logfile_io *io, int fd, struct lf_prologue *prologue);
+int lf_prologue_read(struct lf_file *file, struct lf_prologue *prologue);
+/* Reads the trim marks again.  0; LOGFILE_ECORRUPT; -errno: prologue is as it was. */
+int lf_trim_mark_read(struct lf_file *file, struct lf_prologue *prologue);
 
-/* Walks the epochs of a log.  Memory: the largest epoch read, and one read window. */
+/* Walks the epochs of a log.  Memory: the largest epoch that was found valid and 64 KiB; and, where
+ * that is more, an eighth of what was found valid so far, up to LF_WINDOW_BYTES_MAX. */
 struct lf_scan {
-    const struct logfile_io *io;
-    int fd;
+    struct lf_file *file;
     struct lf_prologue prologue;
     struct lf_chain chain; /* what the next epoch must be */
     uint64_t promised_lsn; /* greatest promise among valid epochs so far */
@@ -43,25 +46,23 @@ struct lf_scan {
     const struct lf_epoch_header *epoch;
     struct lf_chain before; /* chain and last_flags before that epoch */
     uint32_t flags_before;
-    uint64_t file_bytes; /* size when last looked at */
-    bool file_bytes_known;
-    /* What is between some break passed before and the end of the file. */
+    uint64_t valid_bytes; /* of all epochs found valid */
+    /* What is between some break passed before and the end of the log. */
     bool rest_known;
     uint64_t rest_promise; /* greatest promise of an epoch header */
     uint64_t rest_end;     /* end of the last block that is not zero; 0: none */
-    /* Window of the file in memory, block-aligned. */
-    uint8_t *window;
-    size_t window_capacity;
-    size_t window_bytes;
-    uint64_t window_offset;
-    uint64_t read_ahead; /* bytes that the next read asks for at least */
+    bool segment_missing;  /* at the last verdict: the segment that the next epoch would be in */
+    struct lf_window window;
 };
 
-/* Starts at the oldest epoch that is kept.  Allocates the window; on an error there is nothing to
- * close.  Errors as lf_prologue_read, and -ENOMEM. */
-int lf_scan_open(struct lf_scan *scan, const struct logfile_io *io, int fd);
+/* Starts at the oldest epoch that is kept: reads blocks 0 to 3, and has the file adopt the header.
+ * The file stays the caller's.  On an error there is nothing to close.  Errors as lf_prologue_read
+ * and lf_file_adopt. */
+int lf_scan_open(struct lf_scan *scan, struct lf_file *file);
+/* Starts again at the trim mark, which the caller has read again. */
+void lf_scan_restart(struct lf_scan *scan);
 /* 1: scan->epoch is the next valid epoch, whole in memory until the next call; 0: the chain breaks
- * at scan->chain.lsn (file end, zeros, damage); -errno: a read failed, -ENOMEM. */
+ * at scan->chain.lsn (end of the log, zeros, damage); -errno: a read failed, -ENOMEM. */
 int lf_scan_next(struct lf_scan *scan);
 /* Forget what is cached of the file: the next call reads again. */
 void lf_scan_invalidate(struct lf_scan *scan);
@@ -74,17 +75,25 @@ void lf_scan_describe(const struct lf_scan *scan, enum logfile_verdict verdict,
                       struct logfile_tail *tail);
 /*
  * At a break: look for a later valid epoch header of this log that promises durability beyond the
- * break.  Fills verdict, end, promise, resume (CORRUPT: 0 when no whole epoch follows; it can be
- * the break itself, where a whole epoch does not fit what is before it) and cut_bytes.  0, or
- * -errno of a read.
+ * break, and for the segment that the break is in.  Fills verdict, end, promise, resume (CORRUPT: 0
+ * when no whole epoch follows; it can be the break itself, where a whole epoch does not fit what is
+ * before it) and cut_bytes.  0, or -errno of a read.
  */
 int lf_scan_verdict(struct lf_scan *scan, struct logfile_tail *tail);
+/* Whether the last verdict was CORRUPT at a segment that is missing; *index names it. */
+bool lf_scan_missing_segment(const struct lf_scan *scan, uint64_t *index);
 /* Go on at tail->resume_lsn, behind the damage: the chain is taken from the header found there.
  * 0; -ENOENT: there is no epoch; -errno of a read. */
 int lf_scan_resume(struct lf_scan *scan, const struct logfile_tail *tail);
 void lf_scan_close(struct lf_scan *scan);
 
-/* Scans to the end and gives the verdict; on return scan->chain is where the next epoch goes. */
-int lf_recover(struct lf_scan *scan, struct logfile_tail *tail);
+/* Told where each epoch starts, and at last where the next one goes. */
+typedef void lf_scan_visit(void *arg, const struct lf_chain *before);
+
+/*
+ * Scans to the end and gives the verdict; on return scan->chain is where the next epoch goes.  In a
+ * large log a second thread reads ahead meanwhile.  visit: NULL for none.
+ */
+int lf_recover(struct lf_scan *scan, lf_scan_visit *visit, void *arg, struct logfile_tail *tail);
 
 #endif /* LF_RECOVER_H */

@@ -177,7 +177,7 @@ void lf_ring_flip(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn, bool 
     LF_ASSERT(lf_head_generation(old) == (epoch & LF_GENERATION_MASK));
 
     sealed->end = find_end(ring, sealed->slot, lf_head_offset_bytes(old));
-    store_base(next, epoch + 1, lf_sealed_next_lsn(sealed, base_lsn));
+    store_base(next, epoch + 1, lf_sealed_next_lsn(ring, sealed, base_lsn));
     lf_waiter_wake(&ring->flipped);
 }
 

@@ -119,6 +119,7 @@ struct lf_ring {
     struct lf_slot *slots;
     unsigned slot_mask;
     uint64_t slot_bytes;
+    struct lf_layout layout;
 
     /* W: writers (fetch-add), flusher (swap).  R: both. */
     _Alignas(LF_CACHE_PAIR) uint64_t head;
@@ -126,6 +127,10 @@ struct lf_ring {
     /* Read by every writer, written rarely.
      * gate: W: flusher and failing threads (refusals), hungry writers (count in the high half). */
     _Alignas(LF_CACHE_PAIR) uint64_t gate;
+    /* W: large records that did not get their place at once (fetch-add).  R: small ones.  How many
+     * have ever become hungry, and how many of them no longer are. */
+    uint64_t hungry_arrived;
+    uint64_t hungry_left;
     /* W: flusher.  R: writers.  How many waiters the open epoch gathers before it is flushed, 0:
      * none are waited for. */
     uint32_t gather_target;
@@ -216,10 +221,12 @@ static inline bool lf_sealed_is_empty(const struct lf_sealed *sealed)
     return sealed->end == LF_EPOCH_HEADER_BYTES;
 }
 /* Where the epoch after one that starts at base_lsn starts.  An empty one is never written. */
-static inline uint64_t lf_sealed_next_lsn(const struct lf_sealed *sealed, uint64_t base_lsn)
+static inline uint64_t lf_sealed_next_lsn(const struct lf_ring *ring,
+                                          const struct lf_sealed *sealed, uint64_t base_lsn)
 {
-    return lf_sealed_is_empty(sealed) ? base_lsn
-                                      : base_lsn + lf_round_up(sealed->end, LF_BLOCK_BYTES);
+    if (lf_sealed_is_empty(sealed))
+        return base_lsn;
+    return lf_layout_place(&ring->layout, base_lsn + lf_round_up(sealed->end, LF_BLOCK_BYTES));
 }
 
 /* Whether the head (a value of ring->head) is full from birth. */

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One log file: creating, opening and locking it, and writing extents to it.  Knows blocks, not
- * records.  The first failed write or sync, by whichever thread, fails the store for good.
+ * A log on disk: creating, opening and locking it (store_open.c), and making extents of it durable
+ * (store.c).  Knows blocks, not records.  The first failed write or sync, by whichever thread,
+ * fails the store for good.
  */
 #ifndef LF_STORE_H
 #define LF_STORE_H
 
-#include "format.h"
+#include "file.h"
 #include "logfile.h"
-#include "logfile_io.h"
 
 #include <pthread.h>
 
 struct lf_store {
-    const struct logfile_io *io;
-    int fd;
+    struct lf_file file;
     bool direct; /* what io_mode auto chose */
     enum logfile_sync sync;
     /* W: any thread that does I/O (fetch-add).  R: stats. */
@@ -24,27 +23,31 @@ struct lf_store {
     pthread_mutex_t failure_lock;
     struct logfile_failure failure;
     uint32_t failed; /* S1: release after `failure` is filled */
-    /* Under failure_lock: syncs, of the flusher and of the preparer, begun and ended. */
+    /* Under failure_lock: syncs, of the flusher and in the background, begun and ended; not counted
+     * with direct I/O. */
     pthread_cond_t sync_ended;
     uint64_t syncs_begun_count;
     uint64_t syncs_ended_count;
-    void (*on_failure)(void *arg); /* called once, by the thread that failed, after `failed` */
+    pthread_mutex_t background_lock; /* held over a sync in the background: one at a time */
+    void (*on_failure)(void *arg);   /* called once, by the thread that failed, after `failed` */
     void *on_failure_arg;
 };
 
 /* What a new log is made with. */
 struct lf_store_create {
     uint64_t slot_bytes;
-    mode_t mode;
+    uint64_t segment_bytes; /* 0: one file; else a directory, of which the control file is made */
+    mode_t mode;            /* 0: the default */
 };
 
 /*
- * Clears the store (so set on_failure afterwards, before other threads use it), opens the file for
- * appending and locks it; creates it first where that is asked for and needed
- * (under a temporary name with its file header and trim marks written and synced, then renamed,
- * then the directory synced).  Retries when another opener creates or renames in between.
- * *created tells whether this call made it.  message: one line on an error: what and where.
- * Errors as logfile_open, but for what recovery finds.  On an error nothing is left behind.
+ * Clears the store (so set on_failure afterwards, before other threads use it), opens the file, or
+ * the control file of a directory, for appending and locks it; creates it first where that is asked
+ * for and needed (under a temporary name with its file header and trim marks written and synced,
+ * then renamed, then the directory synced).  Retries when another opener creates or renames in
+ * between.  *created tells whether this call made it.  message: one line on an error: what and
+ * where.  Errors as logfile_open, but for what recovery finds; -EINVAL: options->segment_bytes asks
+ * for segments, and the log is one file.  On an error nothing is left behind.
  */
 int lf_store_open(struct lf_store *store, const char *path, const struct logfile_options *options,
                   const struct lf_store_create *create, bool *created, char message[256]);
@@ -52,31 +55,26 @@ int lf_store_open(struct lf_store *store, const char *path, const struct logfile
 /*
  * Each returns 0, the -errno of the call that failed, or LOGFILE_EFAILED: the store had failed
  * before, or another thread's sync failed during this one.  Nothing is done on a failed store.
- * At most two threads at a time make things durable: a flusher and the preparer.
+ * One thread at a time commits.
  */
 
-/* Writes a whole number of blocks at a block-aligned offset, going on after short counts. */
-int lf_store_write(struct lf_store *store, const void *buffer, size_t bytes, uint64_t offset);
+/* Writes a whole number of blocks at a block-aligned LSN, going on after short counts. */
+int lf_store_write(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn);
 /* Write, then make durable by the store's sync method.  What a commit does. */
-int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, uint64_t offset);
-/* fdatasync; `offset` names the extent that it is for in a failure. */
-int lf_store_sync(struct lf_store *store, uint64_t offset);
-/* Cut everything from `end` on and sync, so that it never comes back (recovery). */
-int lf_store_cut(struct lf_store *store, uint64_t end);
-/* Give back what was prepared behind `end` (clean close).  Failure does not matter. */
-void lf_store_shrink(struct lf_store *store, uint64_t end);
-
-/* Removes a log that this opener created and still has locked.  It is emptied first: another opener
- * may have the file in hand already, and must not append to what has no name. */
-void lf_store_discard(struct lf_store *store, const char *path);
+int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn);
+/* fdatasync of the files that [from, to) is in, as lf_file_sync; `from` is named in a failure.  For
+ * the preparer, and whoever trims: any thread that does not commit.  Waits for another such
+ * call. */
+int lf_store_sync_background(struct lf_store *store, uint64_t from, uint64_t to);
 
 /* Records the first failure and calls on_failure; later ones change nothing.  Returns error. */
-int lf_store_fail(struct lf_store *store, int error, const char *call, uint64_t offset);
+int lf_store_fail(struct lf_store *store, int error, const char *call, uint64_t lsn);
 bool lf_store_has_failed(const struct lf_store *store);
 /* Copies the first failure; error is 0 when there is none. */
 void lf_store_failure(struct lf_store *store, struct logfile_failure *out);
 
-/* Unlocks and closes.  Writes nothing. */
+/* Unlocks and closes.  Writes nothing.  To remove a log that this opener created, lf_file_discard
+ * comes first, while it is locked: another opener may have the file in hand already. */
 void lf_store_close(struct lf_store *store);
 
 #endif /* LF_STORE_H */

@@ -50,17 +50,22 @@ int lf_waiter_sleep(struct lf_waiter *waiter, uint32_t key, const struct timespe
     return 0;
 }
 
-bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns)
+bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns, uint64_t *slowest_ns)
 {
     uint64_t begin_ns = lf_now_ns();
-    do {
-        for (int i = 0; i < 32; i++) {
-            if (lf_waiter_key(waiter) != key)
-                return true;
-            lf_pause();
-        }
-    } while (lf_now_ns() - begin_ns < ns);
-    return false;
+    uint64_t before_ns = begin_ns;
+
+    *slowest_ns = 0;
+    while (lf_waiter_key(waiter) == key) {
+        sched_yield();
+        uint64_t now_ns = lf_now_ns();
+        if (now_ns - before_ns > *slowest_ns)
+            *slowest_ns = now_ns - before_ns;
+        if (now_ns - begin_ns >= ns)
+            return lf_waiter_key(waiter) != key;
+        before_ns = now_ns;
+    }
+    return true;
 }
 
 bool lf_waiter_wake(struct lf_waiter *waiter)

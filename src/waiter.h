@@ -35,8 +35,15 @@ static inline uint32_t lf_waiter_key(const struct lf_waiter *waiter)
  */
 int lf_waiter_sleep(struct lf_waiter *waiter, uint32_t key, const struct timespec *deadline);
 
-/* Spins until a wake after `key` was taken, for at most `ns`.  Whether there was one. */
-bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns);
+/*
+ * Looks again and again until a wake after `key` was taken, for at most `ns`, and yields the
+ * processor in between: a loop of pause instructions would keep it from the very thread that is
+ * waited for, and a virtual machine's host takes such loops for idling.  Whether there was a wake.
+ * *slowest_ns: the longest that a yield took; more than a moment means that others want the
+ * processor.
+ */
+bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns,
+                    uint64_t *slowest_ns);
 
 /* Wakes every sleeper.  Whether the kernel was asked to. */
 bool lf_waiter_wake(struct lf_waiter *waiter);

@@ -27,7 +27,7 @@ static int report_damage(const char *path, struct logfile_reader *reader)
 
     if (error != 0)
         return lf_tool_error(path, error);
-    lf_tool_report_damage(path, &tail);
+    lf_tool_report_damage(path, reader, &tail);
     return LF_TOOL_CORRUPT;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile dump: every structure of a log, one a line. */
 #include "tool.h"
-#include "io.h"
 #include "walk.h"
 
 #include <inttypes.h>
@@ -74,11 +73,11 @@ static void print_records(const struct lf_walk *walk)
 }
 
 /* Blocks 0 to 3, with what reading them made of each. */
-static int dump_prologue(const struct lf_walk *walk)
+static int dump_prologue(struct lf_walk *walk)
 {
     const struct lf_prologue *prologue = &walk->scan.prologue;
     _Alignas(LF_BLOCK_BYTES) uint8_t blocks[LF_FIRST_LSN] = {0};
-    ssize_t got = lf_io_read_full(walk->io, walk->fd, blocks, sizeof(blocks), 0);
+    ssize_t got = lf_file_read_prologue(&walk->file, blocks, sizeof(blocks), 0);
 
     if (got < 0)
         return (int)got;
@@ -90,11 +89,11 @@ static int dump_prologue(const struct lf_walk *walk)
 }
 
 /* The epoch header at which the chain breaks, where there is something like one. */
-static int dump_break(const struct lf_walk *walk)
+static int dump_break(struct lf_walk *walk)
 {
     _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES] = {0};
     const struct lf_epoch_header *header = (const void *)block;
-    ssize_t got = lf_io_read_full(walk->io, walk->fd, block, sizeof(block), walk->tail.end_lsn);
+    ssize_t got = lf_file_read(&walk->file, walk->tail.end_lsn, block, sizeof(block));
 
     if (got < 0)
         return (int)got;
@@ -105,7 +104,7 @@ static int dump_break(const struct lf_walk *walk)
     return 0;
 }
 
-static int dump_damage(const struct lf_walk *walk)
+static int dump_damage(struct lf_walk *walk)
 {
     int error = dump_break(walk);
 
@@ -114,7 +113,7 @@ static int dump_damage(const struct lf_walk *walk)
     return error;
 }
 
-static int dump_end(const struct lf_walk *walk)
+static int dump_end(struct lf_walk *walk)
 {
     int error = dump_break(walk);
 
@@ -123,7 +122,7 @@ static int dump_end(const struct lf_walk *walk)
     return error;
 }
 
-static int dump_step(const struct lf_walk *walk, enum lf_walk_step step, bool records)
+static int dump_step(struct lf_walk *walk, enum lf_walk_step step, bool records)
 {
     if (step == LF_WALK_DAMAGE)
         return dump_damage(walk);

@@ -43,7 +43,7 @@ static int skip_damage(struct salvage *s)
     if (error != 0)
         return error;
     s->damage_count++;
-    lf_tool_report_damage(s->path, &tail);
+    lf_tool_report_damage(s->path, s->reader, &tail);
     return logfile_reader_skip(s->reader);
 }
 

@@ -10,19 +10,33 @@ static void print_number(const char *key, uint64_t value)
     printf("%s: %" PRIu64 "\n", key, value);
 }
 
-static int print_stat(const struct lf_walk *walk)
+/* Of a directory: the size of its segments, and how many there are. */
+static void print_segments(struct lf_file *file)
+{
+    if (!lf_file_is_directory(file))
+        return;
+    const struct lf_segment_range range = lf_segments_range(&file->segments);
+    print_number("segment_bytes", file->layout.segment_bytes);
+    print_number("first_segment", range.first);
+    print_number("segments", range.end - range.first);
+}
+
+static int print_stat(struct lf_walk *walk, uint64_t end_lsn)
 {
     const struct lf_file_header *header = &walk->scan.prologue.header;
+    const struct lf_layout *layout = &walk->file.layout;
     enum logfile_verdict verdict = lf_walk_verdict(walk);
+    const uint64_t oldest_lsn = walk->scan.prologue.trim.oldest_lsn;
 
-    print_number("size", walk->file_bytes);
+    print_number("size", end_lsn - lf_segment_index(layout, oldest_lsn) * layout->segment_bytes);
     fputs("id: ", stdout);
     lf_tool_print_hex(header->id, sizeof(header->id));
     putchar('\n');
     print_number("version", header->version);
     print_number("slot_bytes", header->slot_bytes);
+    print_segments(&walk->file);
     print_number("first_lsn", header->first_lsn);
-    print_number("oldest_lsn", walk->scan.prologue.trim.oldest_lsn);
+    print_number("oldest_lsn", oldest_lsn);
     print_number("end_lsn", walk->tail.end_lsn);
     print_number("epochs", walk->epoch_count);
     print_number("records", walk->record_count);
@@ -48,12 +62,15 @@ static int walk_to_end(struct lf_walk *walk)
 int lf_tool_stat(const struct lf_tool_args *args)
 {
     struct lf_walk walk;
+    uint64_t end_lsn = 0;
     int error = lf_walk_open(&walk, logfile_io_posix(), args->path);
 
     if (error != 0)
         return lf_tool_error(args->path, error);
     error = walk_to_end(&walk);
-    int status = error == 0 ? print_stat(&walk) : lf_tool_error(args->path, error);
+    if (error == 0)
+        error = lf_file_end_lsn(&walk.file, &end_lsn);
+    int status = error == 0 ? print_stat(&walk, end_lsn) : lf_tool_error(args->path, error);
     lf_walk_close(&walk);
     return status;
 }

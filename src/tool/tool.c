@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tool.h"
 
+#include "reader.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -77,10 +79,18 @@ uint64_t lf_tool_damage_end(const struct logfile_tail *tail)
     return tail->promised_lsn > tail->end_lsn ? tail->promised_lsn : tail->end_lsn;
 }
 
-void lf_tool_report_damage(const char *path, const struct logfile_tail *tail)
+void lf_tool_report_damage(const char *path, const struct logfile_reader *reader,
+                           const struct logfile_tail *tail)
 {
-    lf_tool_message("%s: corrupt: LSN %" PRIu64 " to %" PRIu64 " cannot be read", path,
-                    tail->end_lsn, lf_tool_damage_end(tail));
+    char name[LF_SEGMENT_NAME_BYTES];
+    uint64_t index;
+    const bool missing = lf_scan_missing_segment(&reader->scan, &index);
+
+    if (missing)
+        lf_file_segment_name(index, name);
+    lf_tool_message("%s: corrupt: LSN %" PRIu64 " to %" PRIu64 " cannot be read%s%s%s", path,
+                    tail->end_lsn, lf_tool_damage_end(tail), missing ? ": " : "",
+                    missing ? name : "", missing ? " is missing" : "");
 }
 
 void lf_tool_print_hex(const uint8_t *bytes, size_t count)

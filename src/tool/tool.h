@@ -54,8 +54,9 @@ int lf_tool_output_error(void);
  * status. */
 int lf_tool_close(const char *path, struct logfile *log);
 
-/* Names a corrupt range, which is end_lsn to lf_tool_damage_end. */
-void lf_tool_report_damage(const char *path, const struct logfile_tail *tail);
+/* Names the corrupt range that a reader has met, which is end_lsn to lf_tool_damage_end. */
+void lf_tool_report_damage(const char *path, const struct logfile_reader *reader,
+                           const struct logfile_tail *tail);
 uint64_t lf_tool_damage_end(const struct logfile_tail *tail);
 
 /* Bytes on standard output, as two digits each. */

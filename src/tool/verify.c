@@ -3,8 +3,10 @@
  * logfile verify: checks every byte of a log and says whether it is clean, torn or corrupt.
  *
  * Epochs are checked by the scanner, padding included.  What recovery forgives because there is a
- * second copy, verify does not: one damaged copy of the file header or of the trim mark is damage.
+ * second copy, or because it does not look at it, verify does not: one damaged copy of the file
+ * header, of a segment's header or of the trim mark is damage.
  */
+#include "segments.h"
 #include "tool.h"
 #include "walk.h"
 
@@ -51,9 +53,15 @@ static void check_trim_marks(const struct verification *v, int error)
         report_damage(v, 2 * LF_BLOCK_BYTES, LF_FIRST_LSN, "trim marks that contradict each other");
 }
 
-/* Between the last epoch before the damage and what the scanner goes on with. */
-static void report_lost_epochs(const struct verification *v)
+static struct lf_tool_segments segments_of(struct verification *v)
 {
+    return (struct lf_tool_segments){.walk = &v->walk, .path = v->path, .out = v->out};
+}
+
+/* Between the last epoch before the damage and what the scanner goes on with.  0 or -errno. */
+static int report_lost_epochs(struct verification *v)
+{
+    const struct lf_tool_segments segments = segments_of(v);
     const struct logfile_tail *tail = &v->walk.tail;
     char what[64] = "no whole epoch follows";
 
@@ -61,15 +69,18 @@ static void report_lost_epochs(const struct verification *v)
         snprintf(what, sizeof(what), "%" PRIu64 " epochs are not whole or missing",
                  v->walk.scan.chain.epoch - tail->last_epoch - 1);
     report_damage(v, tail->end_lsn, lf_tool_damage_end(tail), what);
+    return lf_tool_name_missing_segments(&segments);
 }
 
 static int check_epochs(struct verification *v)
 {
     int step;
 
-    while ((step = lf_walk_next(&v->walk)) > LF_WALK_END)
-        if (step == LF_WALK_DAMAGE)
-            report_lost_epochs(v);
+    while ((step = lf_walk_next(&v->walk)) > LF_WALK_END) {
+        int error = step == LF_WALK_DAMAGE ? report_lost_epochs(v) : 0;
+        if (error != 0)
+            return error;
+    }
     return step;
 }
 
@@ -107,6 +118,16 @@ static int conclude(const struct verification *v)
     return statuses[verdict];
 }
 
+/* All behind blocks 0 to 3. */
+static int check_segments_and_epochs(struct verification *v)
+{
+    const struct lf_tool_segments segments = segments_of(v);
+
+    lf_file_drop_cache(&v->walk.file, LF_FIRST_LSN);
+    int error = lf_tool_check_segments(&segments);
+    return error != 0 ? error : check_epochs(v);
+}
+
 static int verify_open_log(struct verification *v)
 {
     int error = lf_walk_start(&v->walk);
@@ -117,7 +138,7 @@ static int verify_open_log(struct verification *v)
     if (lf_walk_has_header(&v->walk))
         check_trim_marks(v, error);
     if (error == 0)
-        error = check_epochs(v);
+        error = check_segments_and_epochs(v);
     if (error == 0 || error == LOGFILE_ECORRUPT)
         return conclude(v);
     lf_tool_message("%s: at LSN %" PRIu64 ": %s", v->path, v->walk.scan.chain.lsn,
@@ -133,7 +154,7 @@ int lf_tool_verify_log(const struct logfile_io *io, const char *path, FILE *out)
     if (error != 0)
         return lf_tool_error(path, error);
     /* What counts is what the device holds. */
-    (void)io->drop_cache(io->context, v.walk.fd);
+    lf_file_drop_cache(&v.walk.file, 0);
     int status = verify_open_log(&v);
     lf_walk_close(&v.walk);
     return status;

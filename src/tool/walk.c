@@ -3,22 +3,12 @@
 
 #include <errno.h>
 
-static int check_kind(struct lf_walk *walk)
-{
-    struct logfile_io_stat stat;
-    int error = walk->io->stat(walk->io->context, walk->fd, &stat);
-
-    if (error != 0)
-        return error;
-    walk->file_bytes = stat.bytes;
-    if (stat.kind == LOGFILE_IO_DIRECTORY)
-        return -EISDIR;
-    return stat.kind == LOGFILE_IO_REGULAR ? 0 : -ESPIPE;
-}
+/* A step behind those of lf_walk_next: none of them yet. */
+#define LF_WALK_AGAIN (LF_WALK_DAMAGE + 1)
 
 static int look_for_writer(struct lf_walk *walk)
 {
-    int locked = walk->io->locked(walk->io->context, walk->fd);
+    int locked = lf_file_locked(&walk->file);
 
     walk->live = locked == 1;
     return locked < 0 ? locked : 0;
@@ -26,16 +16,13 @@ static int look_for_writer(struct lf_walk *walk)
 
 int lf_walk_open(struct lf_walk *walk, const struct logfile_io *io, const char *path)
 {
-    int fd = io->open(io->context, path, 0, 0);
-
-    if (fd < 0)
-        return fd;
-    *walk = (struct lf_walk){.io = io, .fd = fd};
-    int error = check_kind(walk);
-    if (error == 0)
-        error = look_for_writer(walk);
+    *walk = (struct lf_walk){0};
+    int error = lf_file_open(&walk->file, io, path);
     if (error != 0)
-        io->close(io->context, fd);
+        return error;
+    error = look_for_writer(walk);
+    if (error != 0)
+        lf_file_close(&walk->file);
     return error;
 }
 
@@ -56,7 +43,7 @@ static unsigned count_bad_copies(const struct lf_walk *walk)
 
 int lf_walk_start(struct lf_walk *walk)
 {
-    int error = lf_scan_open(&walk->scan, walk->io, walk->fd);
+    int error = lf_scan_open(&walk->scan, &walk->file);
 
     if (error == 0 || error == LOGFILE_ECORRUPT)
         walk->damage_count = count_bad_copies(walk);
@@ -97,10 +84,33 @@ static int step_over_damage(struct lf_walk *walk)
     return error == 0 || walk->at_end ? LF_WALK_DAMAGE : error;
 }
 
+/* What is at the break may have been trimmed away: LF_WALK_AGAIN: the walk goes on at the oldest
+ * epoch that is kept; 0: no; -errno. */
+static int follow_trim(struct lf_walk *walk)
+{
+    struct lf_scan *scan = &walk->scan;
+    int error = lf_trim_mark_read(&walk->file, &scan->prologue);
+
+    if (error == LOGFILE_ECORRUPT) /* the writer is at it */
+        return 0;
+    if (error != 0 || scan->prologue.trim.oldest_lsn <= scan->chain.lsn)
+        return error;
+    lf_scan_restart(scan);
+    return LF_WALK_AGAIN;
+}
+
+/* The break may also be what a writer has written since the scanner looked there. */
+static int look_again(struct lf_walk *walk)
+{
+    int error = lf_file_refresh(&walk->file, walk->scan.prologue.trim.oldest_lsn);
+
+    lf_scan_invalidate(&walk->scan);
+    return error != 0 ? error : find_epoch(walk);
+}
+
 /*
- * The chain breaks: at the log's end, or at damage.  While a writer is, or was, at work the break
- * may also be what it has written since the scanner looked there: then a verdict that rests on the
- * break needs a second look at it, taken after the verdict.
+ * The chain breaks: at the log's end, or at damage.  While a writer is, or was, at work a verdict
+ * that rests on the break needs a second look at it, taken after the verdict.
  */
 static int step_at_break(struct lf_walk *walk)
 {
@@ -108,13 +118,14 @@ static int step_at_break(struct lf_walk *walk)
     int error = look_for_writer(walk);
     if (error == 0)
         error = lf_scan_verdict(&walk->scan, &walk->tail);
+    if (error == 0 && (was_live || walk->live))
+        error = follow_trim(walk);
     if (error != 0)
         return error;
 
     bool at_live_end = walk->live && walk->tail.verdict != LOGFILE_CORRUPT;
     if ((was_live || walk->live) && !at_live_end) {
-        lf_scan_invalidate(&walk->scan);
-        int found = find_epoch(walk);
+        int found = look_again(walk);
         if (found != 0)
             return found;
     }
@@ -128,10 +139,16 @@ static int step_at_break(struct lf_walk *walk)
 
 int lf_walk_next(struct lf_walk *walk)
 {
+    int step = LF_WALK_AGAIN;
+
     if (walk->at_end)
         return LF_WALK_END;
-    int found = find_epoch(walk);
-    return found == 0 ? step_at_break(walk) : found;
+    while (step == LF_WALK_AGAIN) {
+        step = find_epoch(walk);
+        if (step == 0)
+            step = step_at_break(walk);
+    }
+    return step;
 }
 
 bool lf_walk_record(const struct lf_walk *walk, uint32_t *offset, struct lf_record_view *view)
@@ -148,7 +165,7 @@ bool lf_walk_record(const struct lf_walk *walk, uint32_t *offset, struct lf_reco
 void lf_walk_close(struct lf_walk *walk)
 {
     lf_scan_close(&walk->scan);
-    walk->io->close(walk->io->context, walk->fd);
+    lf_file_close(&walk->file);
 }
 
 enum logfile_verdict lf_walk_verdict(const struct lf_walk *walk)

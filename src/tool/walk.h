@@ -12,9 +12,7 @@
 #include "recover.h"
 
 struct lf_walk {
-    const struct logfile_io *io;
-    int fd;
-    uint64_t file_bytes;      /* when it was opened */
+    struct lf_file file;
     bool live;                /* a writer had the log open when last looked at */
     bool at_end;              /* nothing that is whole follows */
     struct lf_scan scan;      /* scan.epoch is the epoch that lf_walk_next stopped at */
@@ -32,7 +30,7 @@ enum lf_walk_step {
     LF_WALK_DAMAGE
 };
 
-/* Opens the file for reading.  0, -EISDIR, -ESPIPE, or any -errno of open. */
+/* Opens a file, or a directory with a log, for reading.  Errors as lf_file_open. */
 int lf_walk_open(struct lf_walk *walk, const struct logfile_io *io, const char *path);
 /* Reads the blocks before the first epoch.  Errors as lf_scan_open. */
 int lf_walk_start(struct lf_walk *walk);

@@ -438,12 +438,14 @@ START_TEST(test_large_records_do_not_starve)
     join_workers(0, SMALL_WRITERS);
     journal_take(&journal, &large->journal);
     qsort(epochs, LARGE_RECORDS, sizeof epochs[0], compare_counts);
-    /* The median, and loosely where a sanitizer slows everything down: a thread that is not
+    /* At most one record of each small writer goes before a large one: half a dozen epochs.  Nine
+     * of ten are judged, and loosely where a sanitizer slows everything down: a thread that is not
      * scheduled is no starved writer. */
     uint64_t limit = scaled(100, 24, 24);
-    ck_assert_msg(epochs[LARGE_RECORDS / 2] <= limit,
-                  "%s: half of the large records waited for %" PRIu64 " epochs or more",
-                  variant.name, epochs[LARGE_RECORDS / 2]);
+    uint64_t waited = epochs[LARGE_RECORDS * 9 / 10];
+    ck_assert_msg(waited <= limit,
+                  "%s: a tenth of the large records waited for %" PRIu64 " epochs or more",
+                  variant.name, waited);
     end_sim();
 }
 END_TEST

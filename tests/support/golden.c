@@ -118,6 +118,31 @@ static void build_trimmed(struct log_image *image)
     image->bytes[3 * LF_BLOCK_BYTES + 20] ^= 0x40;
 }
 
+/* A directory whose first segment has been released: borders that epochs of one and of two blocks
+ * end at, a CLOSE epoch that ends its segment, and a last segment that is short. */
+static void build_segments(struct log_image *image)
+{
+    const uint64_t segment_bytes = LF_FIRST_LSN + 3 * SLOT_BYTES + LF_BLOCK_BYTES;
+
+    log_image_new_segments(image, SLOT_BYTES, segment_bytes, 7);
+    log_image_open(image);
+    log_image_fill_segment(image, 100);
+    log_image_fill_segment(image, 6000);
+    for (unsigned i = 0; i < 4; i++) {
+        add_record(image, 100 * i, i);
+        log_image_seal(image);
+    }
+    log_image_close(image);
+    log_image_open(image);
+    add_record(image, 5000, 1);
+    log_image_seal(image);
+    log_image_fill_segment(image, 10);
+    add_record(image, 20, 2);
+    log_image_seal(image);
+    log_image_close(image);
+    log_image_trim(image, segment_bytes + LF_FIRST_LSN + SLOT_BYTES);
+}
+
 const struct golden golden_files[] = {
     {"created.log", build_created, LOGFILE_TORN, 0},
     {"tiny.log", build_tiny, LOGFILE_CLEAN, 2},
@@ -126,6 +151,7 @@ const struct golden golden_files[] = {
     {"torn.log", build_torn, LOGFILE_TORN, 1},
     {"corrupt.log", build_corrupt, LOGFILE_CORRUPT, 2},
     {"trimmed.log", build_trimmed, LOGFILE_CLEAN, 2},
+    {"segments", build_segments, LOGFILE_CLEAN, 10},
 };
 const unsigned golden_count = sizeof(golden_files) / sizeof(golden_files[0]);
 

@@ -51,6 +51,8 @@ static void append_entries(struct journal *journal, const struct journal *from)
 void journal_copy(struct journal *to, const struct journal *from)
 {
     to->count = 0;
+    to->oldest_min = from->oldest_min;
+    to->oldest_max = from->oldest_max;
     append_entries(to, from);
 }
 
@@ -68,9 +70,25 @@ void journal_ack_below(struct journal *journal, uint64_t durable_lsn)
             journal->entries[i].acked = true;
 }
 
+void journal_ask_trim(struct journal *journal, uint64_t lsn)
+{
+    if (journal->oldest_max < lsn)
+        journal->oldest_max = lsn;
+    journal_ack_below(journal, lsn);
+}
+
+void journal_trimmed(struct journal *journal, uint64_t oldest_lsn)
+{
+    if (journal->oldest_min < oldest_lsn)
+        journal->oldest_min = oldest_lsn;
+}
+
 void journal_take(struct journal *journal, struct journal *from)
 {
     append_entries(journal, from);
+    journal_trimmed(journal, from->oldest_min);
+    if (journal->oldest_max < from->oldest_max)
+        journal->oldest_max = from->oldest_max;
     journal_free(from);
 }
 
@@ -126,27 +144,54 @@ static bool compare_record(const struct journal *journal, size_t index,
     return true;
 }
 
+/* Forgets what the log has said to be gone. */
+static void drop_trimmed(struct journal *journal)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < journal->count; i++)
+        if (journal->entries[i].lsn >= journal->oldest_min)
+            journal->entries[kept++] = journal->entries[i];
+    journal->count = kept;
+}
+
+/* The first entry that a log must have whose first record is at `lsn`. */
+static size_t first_kept(const struct journal *journal, uint64_t lsn)
+{
+    size_t i = 0;
+
+    while (i < journal->count && journal->entries[i].lsn < lsn &&
+           journal->entries[i].lsn < journal->oldest_max)
+        i++;
+    return i;
+}
+
 bool journal_compare(struct journal *journal, struct logfile_reader *reader,
                      char why[JOURNAL_WHY_BYTES])
 {
     struct logfile_record record;
-    size_t count = 0;
+    size_t end = SIZE_MAX; /* of the entries that were read */
     int result;
 
+    drop_trimmed(journal);
     while ((result = logfile_reader_next(reader, &record)) == 1) {
-        if (!compare_record(journal, count, &record, why))
+        if (end == SIZE_MAX)
+            end = first_kept(journal, record.lsn);
+        if (!compare_record(journal, end, &record, why))
             return false;
-        count++;
+        end++;
     }
+    if (end == SIZE_MAX)
+        end = first_kept(journal, UINT64_MAX);
     if (result < 0)
-        return broken(why, "reading record %zu: %s", count, logfile_strerror(result));
-    for (size_t i = count; i < journal->count; i++)
+        return broken(why, "reading record %zu: %s", end, logfile_strerror(result));
+    for (size_t i = end; i < journal->count; i++)
         if (journal->entries[i].acked)
             return broken(why,
                           "lost an acknowledged record: LSN %" PRIu64
                           " (%u bytes), the log ends after %zu of %zu",
-                          journal->entries[i].lsn, journal->entries[i].size, count, journal->count);
-    journal->count = count;
+                          journal->entries[i].lsn, journal->entries[i].size, end, journal->count);
+    journal->count = end;
     journal_ack_below(journal, UINT64_MAX);
     return true;
 }

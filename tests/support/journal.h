@@ -4,7 +4,8 @@
  * the log gives back.
  *
  * The promises: every acknowledged record is read back; what is read is a beginning of what was
- * appended, in order of LSN, byte for byte, nothing twice and nothing that never was appended.
+ * appended, in order of LSN, byte for byte, nothing twice and nothing that never was appended.  What
+ * lies below the oldest LSN is gone, and stays gone.
  */
 #ifndef JOURNAL_H
 #define JOURNAL_H
@@ -23,6 +24,9 @@ struct journal {
     struct journal_entry *entries;
     size_t count;
     size_t capacity;
+    /* Where the log starts: a trim that ends in a crash may have moved it, or not. */
+    uint64_t oldest_min; /* the log said that it had got so far */
+    uint64_t oldest_max; /* nobody asked for more */
 };
 
 #define JOURNAL_WHY_BYTES 256
@@ -32,6 +36,10 @@ void journal_copy(struct journal *to, const struct journal *from);
 void journal_add(struct journal *journal, uint64_t lsn, uint64_t seed, size_t size, bool acked);
 /* Everything below `durable_lsn` is acknowledged. */
 void journal_ack_below(struct journal *journal, uint64_t durable_lsn);
+/* A trim up to `lsn` was asked for, whatever came of it; what is trimmed was durable. */
+void journal_ask_trim(struct journal *journal, uint64_t lsn);
+/* The log said that it starts there. */
+void journal_trimmed(struct journal *journal, uint64_t oldest_lsn);
 /* Moves what `from` has to the end of `journal`. */
 void journal_take(struct journal *journal, struct journal *from);
 /* Orders entries by LSN.  False, with the reason, when one LSN was given twice. */
@@ -39,8 +47,9 @@ bool journal_sort(struct journal *journal, char why[JOURNAL_WHY_BYTES]);
 size_t journal_acked_count(const struct journal *journal);
 
 /*
- * Reads all that the reader gives and compares.  On success the journal is cut to what was read,
- * and all of it counts as acknowledged: what a log has recovered, it owes.  The journal must be
+ * Reads all that the reader gives and compares.  On success the journal is cut behind what was read
+ * and all of it counts as acknowledged: what a log has recovered, it owes.  What may have been
+ * trimmed stays in it, for a log that starts earlier after the next crash.  The journal must be
  * sorted.  False: a promise is broken, `why` says which.
  */
 bool journal_compare(struct journal *journal, struct logfile_reader *reader,

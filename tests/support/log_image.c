@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "log_image.h"
 
+#include "file.h"
 #include "io.h"
 #include "record.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,24 +33,26 @@ static void reserve(struct log_image *image, size_t bytes)
     image->capacity = capacity;
 }
 
-static void fill_file_header(struct log_image *image, unsigned number)
+/* Blocks 0 and 1, `first_lsn` apart from the same in all of the log's files. */
+static void fill_file_header(const struct log_image *image, uint8_t *blocks, uint64_t first_lsn)
 {
-    struct lf_file_header *header = (struct lf_file_header *)image->bytes;
+    struct lf_file_header *header = (struct lf_file_header *)blocks;
 
     *header = (struct lf_file_header){
         .version = LF_FORMAT_VERSION,
         .byte_order = LF_BYTE_ORDER_MARK,
         .block_bytes = LF_BLOCK_BYTES,
         .slot_bytes = image->slot_bytes,
-        .first_lsn = LF_FIRST_LSN,
+        .segment_bytes = image->segment_bytes,
+        .first_lsn = first_lsn,
     };
     memcpy(header->magic, LF_FILE_MAGIC, sizeof(header->magic));
     for (unsigned i = 0; i < 16; i++) {
-        header->id[i] = (uint8_t)(32 * number + i);
-        header->salt[i] = (uint8_t)(32 * number + 16 + i);
+        header->id[i] = (uint8_t)(32 * image->number + i);
+        header->salt[i] = (uint8_t)(32 * image->number + 16 + i);
     }
-    lf_file_header_seal(image->bytes);
-    memcpy(image->bytes + LF_BLOCK_BYTES, image->bytes, LF_BLOCK_BYTES);
+    lf_file_header_seal(blocks);
+    memcpy(blocks + LF_BLOCK_BYTES, blocks, LF_BLOCK_BYTES);
 }
 
 static void fill_trim_mark(struct log_image *image, uint64_t sequence, uint64_t lsn, uint64_t epoch,
@@ -66,15 +71,27 @@ static void fill_trim_mark(struct log_image *image, uint64_t sequence, uint64_t 
 
 void log_image_new(struct log_image *image, uint64_t slot_bytes, unsigned number)
 {
-    *image = (struct log_image){.slot_bytes = slot_bytes, .length = LF_EPOCH_HEADER_BYTES};
+    log_image_new_segments(image, slot_bytes, 0, number);
+}
+
+void log_image_new_segments(struct log_image *image, uint64_t slot_bytes, uint64_t segment_bytes,
+                            unsigned number)
+{
+    *image = (struct log_image){.slot_bytes = slot_bytes,
+                                .segment_bytes = segment_bytes,
+                                .number = number,
+                                .length = LF_EPOCH_HEADER_BYTES};
     reserve(image, LF_FIRST_LSN);
     image->size = LF_FIRST_LSN;
-    fill_file_header(image, number);
+    fill_file_header(image, image->bytes, LF_FIRST_LSN);
 
     const uint32_t seed = lf_log_seed((const struct lf_file_header *)image->bytes);
-    image->chain = (struct lf_chain){
-        .log_seed = seed, .lsn = LF_FIRST_LSN, .epoch = LF_FIRST_EPOCH, .chain = seed};
-    image->promise = LF_FIRST_LSN;
+    image->chain = (struct lf_chain){.layout = {slot_bytes, segment_bytes},
+                                     .log_seed = seed,
+                                     .lsn = LF_FIRST_LSN,
+                                     .epoch = LF_FIRST_EPOCH,
+                                     .chain = seed};
+    image->promise = image->oldest_lsn = LF_FIRST_LSN;
     for (uint64_t sequence = 0; sequence < 2; sequence++)
         fill_trim_mark(image, sequence, LF_FIRST_LSN, LF_FIRST_EPOCH, seed);
 }
@@ -92,6 +109,15 @@ void log_image_free(struct log_image *image)
     image->bytes = NULL;
 }
 
+/* Writes the header of the segment whose first epoch goes to `lsn`. */
+static void begin_segment(struct log_image *image, uint64_t lsn)
+{
+    reserve(image, (size_t)(lsn - image->chain.lsn));
+    fill_file_header(image, image->bytes + lsn - LF_FIRST_LSN, lsn);
+    if (image->size < lsn)
+        image->size = (size_t)lsn;
+}
+
 /* Everything below an epoch is durable when it is sealed, unless hold_promise says otherwise. */
 static uint64_t seal(struct log_image *image, uint32_t flags)
 {
@@ -102,6 +128,9 @@ static uint64_t seal(struct log_image *image, uint32_t flags)
         image->promise = lsn;
     lf_chain_seal(&image->chain, image->bytes + lsn, image->length, image->record_count, flags,
                   image->promise);
+    if (lf_segment_index(&image->chain.layout, lsn) !=
+        lf_segment_index(&image->chain.layout, image->chain.lsn))
+        begin_segment(image, image->chain.lsn);
     if (image->size < image->chain.lsn)
         image->size = (size_t)image->chain.lsn;
     image->length = LF_EPOCH_HEADER_BYTES;
@@ -177,25 +206,124 @@ void log_image_trim(struct log_image *image, uint64_t lsn)
         marks[0]->sequence > marks[1]->sequence ? marks[0]->sequence : marks[1]->sequence;
 
     fill_trim_mark(image, sequence + 1, lsn, oldest->epoch, oldest->chain);
-    memset(image->bytes + LF_FIRST_LSN, 0, (size_t)(lsn - LF_FIRST_LSN));
+    image->oldest_lsn = lsn;
+    if (image->segment_bytes == 0)
+        memset(image->bytes + LF_FIRST_LSN, 0, (size_t)(lsn - LF_FIRST_LSN));
 }
 
-void log_image_store(const struct log_image *image, const struct logfile_io *io, const char *path)
+uint64_t log_image_fill_segment(struct log_image *image, size_t size)
 {
-    const int fd =
-        io->open(io->context, path, LOGFILE_IO_OPEN_WRITE | LOGFILE_IO_OPEN_CREATE, 0644);
-    int error = fd < 0 ? fd : lf_io_write_full(io, fd, image->bytes, image->size, 0, 0);
+    const struct lf_layout *layout = &image->chain.layout;
+    const uint64_t index = lf_segment_index(layout, image->chain.lsn);
+    uint8_t *payload = must(calloc(1, size + 1));
+    uint64_t lsn;
 
+    do {
+        payload[0]++;
+        log_image_record(image, payload, size);
+        lsn = log_image_seal(image);
+    } while (lf_segment_index(layout, image->chain.lsn) == index);
+    free(payload);
+    return lsn;
+}
+
+void log_image_prepare_segment(struct log_image *image)
+{
+    const uint64_t index = lf_segment_index(&image->chain.layout, image->size - 1) + 1;
+
+    begin_segment(image, lf_segment_first_lsn(&image->chain.layout, index));
+}
+
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+static void check(int error, const char *path)
+{
+    if (error == 0)
+        return;
+    fprintf(stderr, "log_image: %s: %s\n", path, strerror(-error));
+    exit(1);
+}
+
+/* Makes the file if there is none; nothing of what was in it is left. */
+static void store_file(const struct logfile_io *io, const char *path, const uint8_t *bytes,
+                       size_t size)
+{
+    int fd = io->open(io->context, path, LOGFILE_IO_OPEN_WRITE | LOGFILE_IO_OPEN_CREATE, 0644);
+    if (fd == -EEXIST)
+        fd = io->open(io->context, path, LOGFILE_IO_OPEN_WRITE, 0);
+    int error = fd < 0 ? fd : io->truncate(io->context, fd, size);
+
+    if (error == 0)
+        error = lf_io_write_full(io, fd, bytes, size, 0, 0);
     if (error == 0)
         error = io->sync(io->context, fd);
     if (fd >= 0)
         io->close(io->context, fd);
     if (error == 0)
         error = io->sync_directory(io->context, path);
-    if (error != 0) {
-        fprintf(stderr, "log_image: %s: %s\n", path, strerror(-error));
-        exit(1);
+    check(error, path);
+}
+
+const char *log_image_segment_path(const char *path, uint64_t index)
+{
+    static char paths[4][PATH_MAX];
+    static unsigned next;
+    char name[LF_SEGMENT_NAME_BYTES];
+    char *segment = paths[next++ % 4];
+
+    lf_file_segment_name(index, name);
+    snprintf(segment, sizeof(paths[0]), "%s/%s", path, name);
+    return segment;
+}
+
+uint8_t *log_image_segment(const struct log_image *image, uint64_t index, size_t *size)
+{
+    const uint64_t from = index * image->segment_bytes;
+    const uint64_t rest = image->size - from;
+
+    *size = (size_t)(rest < image->segment_bytes ? rest : image->segment_bytes);
+    uint8_t *bytes = must(malloc(*size + LF_FIRST_LSN));
+    memcpy(bytes, image->bytes + from, *size);
+    if (index == 0) {
+        memset(bytes, 0, LF_FIRST_LSN);
+        fill_file_header(image, bytes, LF_FIRST_LSN);
     }
+    return bytes;
+}
+
+void log_image_store_segment(const struct log_image *image, const struct logfile_io *io,
+                             const char *path, uint64_t index)
+{
+    size_t size;
+    uint8_t *bytes = log_image_segment(image, index, &size);
+
+    store_file(io, log_image_segment_path(path, index), bytes, size);
+    free(bytes);
+}
+
+static void store_directory(const struct log_image *image, const struct logfile_io *io,
+                            const char *path)
+{
+    const uint64_t first = lf_segment_index(&image->chain.layout, image->oldest_lsn);
+    const uint64_t last = lf_segment_index(&image->chain.layout, image->size - 1);
+    char control[PATH_MAX];
+    int error = io->make_directory(io->context, path, 0755);
+
+    if (error == -EEXIST)
+        error = 0;
+    check(error != 0 ? error : io->sync_directory(io->context, path), path);
+    snprintf(control, sizeof(control), "%s/" LF_CONTROL_NAME, path);
+    store_file(io, control, image->bytes, LF_FIRST_LSN);
+    for (uint64_t index = first; index <= last; index++)
+        log_image_store_segment(image, io, path, index);
+}
+
+void log_image_store(const struct log_image *image, const struct logfile_io *io, const char *path)
+{
+    if (image->segment_bytes != 0)
+        store_directory(image, io, path);
+    else
+        store_file(io, path, image->bytes, image->size);
 }
 
 struct lf_epoch_header *log_image_epoch(struct log_image *image, uint64_t lsn)

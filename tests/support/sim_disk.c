@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim_disk.h"
 
+#include "sim_file.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -10,32 +12,7 @@
 enum {
     FD_BASE = 1000,
     FD_COUNT = 64,
-    FILE_COUNT = 16,
-    NAME_COUNT = 4,
-    NAME_BYTES = 128,
     WRITE_COUNT = 128
-};
-
-/* What the cache knows of a sector. */
-enum sector_state {
-    SECTOR_CLEAN,   /* cache and disk agree */
-    SECTOR_DIRTY,   /* the next sync writes it */
-    SECTOR_SYNCING, /* the sync that is under way writes it, unless a crash comes first */
-    SECTOR_LOST     /* a sync that failed should have written it; no later one will */
-};
-
-struct sim_file {
-    /* Names since the directory was last synced: the first is on disk, the last is the current
-     * one; "" is no name. */
-    char names[NAME_COUNT][NAME_BYTES];
-    unsigned name_count;
-    uint64_t disk_bytes; /* size on disk */
-    uint64_t bytes;      /* size in the cache */
-    uint8_t *disk;
-    uint8_t *cache;
-    uint8_t *state;              /* enum sector_state, one a sector */
-    size_t capacity;             /* bytes that the arrays have room for */
-    size_t dirty_from, dirty_to; /* sectors outside are clean */
 };
 
 struct sim_fd {
@@ -55,12 +32,13 @@ struct sim_disk {
     struct sim_options options;
     pthread_mutex_t lock;
     pthread_cond_t changed; /* the gate opened, or somebody reached it */
-    struct sim_file *files[FILE_COUNT];
-    unsigned file_count;
+    struct sim_tree tree;
     struct sim_fd fds[FD_COUNT];
     struct sim_write writes[WRITE_COUNT];
 
-    uint64_t crash_in; /* changes until the crash, 0: none planned */
+    uint64_t crash_in;          /* changes until the crash, 0: none planned */
+    enum sim_call crash_within; /* the kind that counts; SIM_CALL_COUNT: any */
+    enum sim_call crash_call;
     bool down;
     bool fault_set;
     struct sim_fault fault;
@@ -79,14 +57,12 @@ struct sim_disk {
 const char *sim_call_name(enum sim_call call)
 {
     static const char *const names[SIM_CALL_COUNT] = {
-        "open",     "close",      "stat",      "lock",   "locked",
-        "read",     "write",      "zero-fill", "sync",   "allocate",
-        "truncate", "drop-cache", "rename",    "unlink", "sync-directory"};
+        "open",       "close",     "stat",   "lock",           "locked",         "read",
+        "write",      "zero-fill", "sync",   "allocate",       "truncate",       "punch",
+        "drop-cache", "rename",    "unlink", "sync-directory", "make-directory", "list-directory"};
 
     return names[call];
 }
-
-/* ---- Files ---- */
 
 static void *must(void *memory)
 {
@@ -97,153 +73,17 @@ static void *must(void *memory)
     return memory;
 }
 
-static const char *current_name(const struct sim_file *file)
-{
-    return file->names[file->name_count - 1];
-}
-
-static struct sim_file *find_file(const struct sim_disk *disk, const char *path)
-{
-    for (unsigned i = 0; i < disk->file_count; i++)
-        if (strcmp(current_name(disk->files[i]), path) == 0)
-            return disk->files[i];
-    return NULL;
-}
-
-static void set_name(struct sim_file *file, const char *name)
-{
-    /* The name on disk and the last ones are what a crash can choose from. */
-    if (file->name_count == NAME_COUNT) {
-        memmove(file->names[1], file->names[2], sizeof file->names[0] * (NAME_COUNT - 2));
-        file->name_count--;
-    }
-    if (strlen(name) >= NAME_BYTES)
-        abort();
-    strcpy(file->names[file->name_count++], name);
-}
-
-static void only_name(struct sim_file *file, unsigned index)
-{
-    memmove(file->names[0], file->names[index], sizeof file->names[0]);
-    file->name_count = 1;
-}
-
-static struct sim_file *add_file(struct sim_disk *disk, const char *path)
-{
-    if (disk->file_count == FILE_COUNT)
-        return NULL;
-    struct sim_file *file = must(calloc(1, sizeof *file));
-    file->name_count = 1;
-    set_name(file, path);
-    file->dirty_from = SIZE_MAX;
-    disk->files[disk->file_count++] = file;
-    return file;
-}
-
-static void free_file(struct sim_file *file)
-{
-    free(file->disk);
-    free(file->cache);
-    free(file->state);
-    free(file);
-}
-
-static uint8_t *grow(uint8_t *array, size_t old_bytes, size_t new_bytes)
-{
-    array = must(realloc(array, new_bytes));
-    memset(array + old_bytes, 0, new_bytes - old_bytes);
-    return array;
-}
-
-static void ensure_capacity(struct sim_file *file, uint64_t bytes)
-{
-    if (bytes <= file->capacity)
-        return;
-    size_t capacity = file->capacity == 0 ? 32 << 10 : file->capacity;
-    while (capacity < bytes)
-        capacity *= 2;
-    file->disk = grow(file->disk, file->capacity, capacity);
-    file->cache = grow(file->cache, file->capacity, capacity);
-    file->state = grow(file->state, file->capacity / SIM_SECTOR_BYTES, capacity / SIM_SECTOR_BYTES);
-    file->capacity = capacity;
-}
-
-static uint8_t *sector(uint8_t *image, size_t index)
-{
-    return image + index * SIM_SECTOR_BYTES;
-}
-
-/* Writes the sectors of a range that are in `state` to the disk. */
-static void commit(struct sim_file *file, size_t from, size_t to, enum sector_state state)
-{
-    for (size_t i = from; i < to; i++) {
-        if (file->state[i] != state)
-            continue;
-        memcpy(sector(file->disk, i), sector(file->cache, i), SIM_SECTOR_BYTES);
-        file->state[i] = SECTOR_CLEAN;
-    }
-}
-
-/* Before a range changes in the cache: what a sync under way has of it goes to the disk as it is,
- * and the rest is the next sync's. */
-static void mark_dirty(struct sim_file *file, uint64_t from, uint64_t to)
-{
-    size_t first = from / SIM_SECTOR_BYTES;
-    size_t end = (to + SIM_SECTOR_BYTES - 1) / SIM_SECTOR_BYTES;
-
-    commit(file, first, end, SECTOR_SYNCING);
-    memset(file->state + first, SECTOR_DIRTY, end - first);
-    if (first < file->dirty_from)
-        file->dirty_from = first;
-    if (end > file->dirty_to)
-        file->dirty_to = end;
-}
-
-static void change_state(struct sim_file *file, enum sector_state from, enum sector_state to)
-{
-    for (size_t i = file->dirty_from; i < file->dirty_to; i++)
-        if (file->state[i] == from)
-            file->state[i] = to;
-}
-
-static void tighten_dirty(struct sim_file *file)
-{
-    while (file->dirty_from < file->dirty_to && file->state[file->dirty_from] == SECTOR_CLEAN)
-        file->dirty_from++;
-    if (file->dirty_from < file->dirty_to)
-        return;
-    file->dirty_from = SIZE_MAX;
-    file->dirty_to = 0;
-}
-
-static void set_bytes(struct sim_file *file, uint64_t bytes)
-{
-    uint64_t end = file->bytes < file->capacity ? file->bytes : file->capacity;
-
-    if (bytes < end) {
-        mark_dirty(file, bytes, end);
-        memset(file->cache + bytes, 0, end - bytes);
-    }
-    file->bytes = bytes;
-}
-
-static uint64_t used_bytes(const struct sim_disk *disk)
-{
-    uint64_t used = 0;
-
-    for (unsigned i = 0; i < disk->file_count; i++)
-        if (current_name(disk->files[i])[0] != '\0')
-            used += disk->files[i]->bytes;
-    return used;
-}
-
-/* How far the file may grow at most. */
+/* How far the file may grow at most, in whole blocks. */
 static uint64_t growth_limit(const struct sim_disk *disk, const struct sim_file *file)
 {
+    uint64_t limit = disk->options.capacity_bytes + sim_file_hole_bytes(file);
+    uint64_t others = sim_tree_used_bytes(&disk->tree);
+
     if (disk->options.capacity_bytes == 0)
         return UINT64_MAX;
-    uint64_t others = used_bytes(disk) - file->bytes;
-    return others < disk->options.capacity_bytes ? disk->options.capacity_bytes - others : 0;
+    if (*sim_file_name(file) != '\0')
+        others -= sim_file_used_bytes(file);
+    return others < limit ? (limit - others) / LOGFILE_IO_BLOCK * LOGFILE_IO_BLOCK : 0;
 }
 
 /* ---- The beginning and end of each call ---- */
@@ -256,9 +96,11 @@ static bool changes_something(enum sim_call call)
     case SIM_SYNC:
     case SIM_ALLOCATE:
     case SIM_TRUNCATE:
+    case SIM_PUNCH:
     case SIM_RENAME:
     case SIM_UNLINK:
     case SIM_SYNC_DIRECTORY:
+    case SIM_MAKE_DIRECTORY:
         return true;
     default:
         return false;
@@ -307,6 +149,16 @@ static void plan_fault(struct sim_disk *disk, enum sim_call call, struct verdict
         verdict->most_bytes = disk->fault.short_bytes;
 }
 
+static bool is_time_to_crash(struct sim_disk *disk, enum sim_call call)
+{
+    if (disk->crash_in == 0 || (disk->crash_within != SIM_CALL_COUNT && disk->crash_within != call))
+        return false;
+    if (--disk->crash_in > 0)
+        return false;
+    disk->crash_call = call;
+    return true;
+}
+
 /* Takes the lock; sim_leave gives it back. */
 static struct verdict sim_enter(struct sim_disk *disk, enum sim_call call)
 {
@@ -322,7 +174,7 @@ static struct verdict sim_enter(struct sim_disk *disk, enum sim_call call)
     }
     if (changes_something(call)) {
         disk->changes++;
-        verdict.crash = disk->crash_in > 0 && --disk->crash_in == 0;
+        verdict.crash = is_time_to_crash(disk, call);
     }
     if (!verdict.crash)
         plan_fault(disk, call, &verdict);
@@ -363,6 +215,7 @@ static int give_fd(struct sim_disk *disk, struct sim_file *file, unsigned flags)
         if (disk->fds[i].file != NULL)
             continue;
         disk->fds[i] = (struct sim_fd){.file = file, .flags = flags};
+        file->opens++;
         return FD_BASE + i;
     }
     return -EMFILE;
@@ -370,16 +223,26 @@ static int give_fd(struct sim_disk *disk, struct sim_file *file, unsigned flags)
 
 static int do_open(struct sim_disk *disk, const char *path, unsigned flags)
 {
-    struct sim_file *file = find_file(disk, path);
+    struct sim_name place;
+    struct sim_file *file = sim_tree_find(&disk->tree, path);
+    int error = sim_tree_place(&disk->tree, path, &place);
 
+    if (error != 0)
+        return error;
+    if ((flags & LOGFILE_IO_OPEN_CREATE) != 0) {
+        if (file != NULL)
+            return -EEXIST;
+        if ((flags & LOGFILE_IO_OPEN_DIRECT) != 0 && disk->options.no_direct)
+            return -EINVAL;
+        return give_fd(disk, sim_tree_add(&disk->tree, &place, false), flags);
+    }
+    if (file == NULL)
+        return -ENOENT;
+    if (file->is_directory)
+        return -EISDIR;
     if ((flags & LOGFILE_IO_OPEN_DIRECT) != 0 && disk->options.no_direct)
         return -EINVAL;
-    if ((flags & LOGFILE_IO_OPEN_CREATE) == 0)
-        return file == NULL ? -ENOENT : give_fd(disk, file, flags);
-    if (file != NULL)
-        return -EEXIST;
-    file = add_file(disk, path);
-    return file == NULL ? -ENFILE : give_fd(disk, file, flags);
+    return give_fd(disk, file, flags);
 }
 
 static int sim_open(void *context, const char *path, unsigned flags, mode_t mode)
@@ -399,8 +262,11 @@ static int sim_close(void *context, int fd)
     struct sim_fd *open = get_fd(disk, fd);
 
     /* As close does, it lets go of the descriptor whatever it returns. */
-    if (open != NULL)
+    if (open != NULL) {
+        open->file->opens--;
         *open = (struct sim_fd){0};
+        sim_tree_reap(&disk->tree);
+    }
     return sim_leave(disk, &verdict, open == NULL ? -EBADF : verdict.error);
 }
 
@@ -458,24 +324,6 @@ static bool is_aligned(const struct sim_fd *open, const void *buffer, size_t byt
     return ((uintptr_t)buffer | bytes | offset) % LOGFILE_IO_BLOCK == 0;
 }
 
-/* What a read sees: with DIRECT, the disk where the cache has only what was lost. */
-static void read_bytes(const struct sim_fd *open, uint8_t *to, size_t bytes, uint64_t offset)
-{
-    const struct sim_file *file = open->file;
-    size_t stored = offset >= file->capacity ? 0 : file->capacity - offset;
-
-    if (stored > bytes)
-        stored = bytes;
-    if (stored > 0)
-        memcpy(to, file->cache + offset, stored);
-    memset(to + stored, 0, bytes - stored);
-    if ((open->flags & LOGFILE_IO_OPEN_DIRECT) == 0)
-        return;
-    for (size_t i = 0; i + SIM_SECTOR_BYTES <= stored; i += SIM_SECTOR_BYTES)
-        if (file->state[(offset + i) / SIM_SECTOR_BYTES] == SECTOR_LOST)
-            memcpy(to + i, file->disk + offset + i, SIM_SECTOR_BYTES);
-}
-
 static ssize_t do_read(const struct sim_fd *open, void *buffer, size_t bytes, uint64_t offset)
 {
     /* Not counted as misuse: behind a short count a reader may try this to tell the end of a file
@@ -486,7 +334,7 @@ static ssize_t do_read(const struct sim_fd *open, void *buffer, size_t bytes, ui
         return 0;
     if (bytes > open->file->bytes - offset)
         bytes = open->file->bytes - offset;
-    read_bytes(open, buffer, bytes, offset);
+    sim_file_read(open->file, (open->flags & LOGFILE_IO_OPEN_DIRECT) != 0, buffer, bytes, offset);
     return (ssize_t)bytes;
 }
 
@@ -530,24 +378,8 @@ static void store_bytes(struct sim_disk *disk, struct sim_file *file, const void
 
     if (limit > 0 && end > limit)
         end = offset < limit ? limit : offset;
-    if (end > offset) {
-        ensure_capacity(file, end);
-        mark_dirty(file, offset, end);
-        memcpy(file->cache + offset, buffer, end - offset);
-    }
-    if (file->bytes < offset + bytes)
-        file->bytes = offset + bytes;
-}
-
-static void commit_write(struct sim_file *file, size_t bytes, uint64_t offset)
-{
-    uint64_t end = offset + bytes < file->capacity ? offset + bytes : file->capacity;
-
-    if (end > offset)
-        commit(file, offset / SIM_SECTOR_BYTES, (end + SIM_SECTOR_BYTES - 1) / SIM_SECTOR_BYTES,
-               SECTOR_DIRTY);
-    if (file->disk_bytes < offset + bytes)
-        file->disk_bytes = offset + bytes;
+    sim_file_write(file, buffer, end - offset, offset);
+    sim_file_extend(file, offset + bytes);
 }
 
 /* What the caller asks of a write, in one piece. */
@@ -583,7 +415,7 @@ static ssize_t do_write(struct sim_disk *disk, const struct sim_fd *open,
         return verdict->error;
     if ((request->flags & LOGFILE_IO_WRITE_DSYNC) != 0 && !verdict->crash &&
         !disk->options.sync_lies)
-        commit_write(file, bytes, request->offset);
+        sim_file_commit_write(file, bytes, request->offset);
     return (ssize_t)bytes;
 }
 
@@ -630,43 +462,29 @@ static ssize_t sim_write(void *context, int fd, const void *buffer, size_t bytes
     return result;
 }
 
-/* A sync owes what was written before it began, and nothing that comes while it waits. */
-static uint64_t begin_sync(struct sim_disk *disk, int fd)
+/* Before the gate and the delays. */
+static struct sim_sync begin_sync(struct sim_disk *disk, int fd)
 {
-    uint64_t bytes = 0;
+    struct sim_sync sync = {0};
 
     pthread_mutex_lock(&disk->lock);
     struct sim_fd *open = get_fd(disk, fd);
-    if (open != NULL && !disk->down) {
-        change_state(open->file, SECTOR_DIRTY, SECTOR_SYNCING);
-        bytes = open->file->bytes;
-    }
+    if (open != NULL && !disk->down)
+        sync = sim_file_begin_sync(open->file);
     pthread_mutex_unlock(&disk->lock);
-    return bytes;
-}
-
-static void end_sync(struct sim_file *file, uint64_t bytes, int error)
-{
-    if (error != 0) {
-        change_state(file, SECTOR_SYNCING, SECTOR_LOST);
-        return;
-    }
-    if (file->dirty_from < file->dirty_to)
-        commit(file, file->dirty_from, file->dirty_to, SECTOR_SYNCING);
-    tighten_dirty(file);
-    file->disk_bytes = bytes;
+    return sync;
 }
 
 static int sim_sync(void *context, int fd)
 {
     struct sim_disk *disk = context;
-    uint64_t bytes = begin_sync(disk, fd);
+    struct sim_sync sync = begin_sync(disk, fd);
     struct verdict verdict = sim_enter(disk, SIM_SYNC);
     struct sim_fd *open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
     if (open != NULL && !disk->down && !verdict.crash && !disk->options.sync_lies)
-        end_sync(open->file, bytes, result);
+        sim_file_end_sync(open->file, &sync, result);
     return sim_leave(disk, &verdict, result);
 }
 
@@ -683,7 +501,7 @@ static int sim_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
         if (offset + bytes > growth_limit(disk, open->file))
             result = -ENOSPC;
         else
-            open->file->bytes = offset + bytes;
+            sim_file_extend(open->file, offset + bytes);
     }
     return sim_leave(disk, &verdict, result);
 }
@@ -696,7 +514,23 @@ static int sim_truncate(void *context, int fd, uint64_t bytes)
     int result = open == NULL ? -EBADF : verdict.error;
 
     if (result == 0)
-        set_bytes(open->file, bytes);
+        sim_file_set_bytes(open->file, bytes);
+    return sim_leave(disk, &verdict, result);
+}
+
+static int sim_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
+{
+    struct sim_disk *disk = context;
+    struct verdict verdict = sim_enter(disk, SIM_PUNCH);
+    struct sim_fd *open = get_fd(disk, fd);
+    int result = open == NULL ? -EBADF : verdict.error;
+
+    if (result == 0 && disk->options.no_punch)
+        result = -EOPNOTSUPP;
+    if (result == 0 && (open->flags & LOGFILE_IO_OPEN_WRITE) == 0)
+        result = misuse(disk);
+    if (result == 0)
+        sim_file_punch(open->file, offset, bytes);
     return sim_leave(disk, &verdict, result);
 }
 
@@ -707,59 +541,134 @@ static int sim_drop_cache(void *context, int fd)
     struct sim_fd *open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
-    for (size_t i = 0; result == 0 && i < open->file->dirty_to; i++) {
-        if (open->file->state[i] != SECTOR_LOST)
-            continue;
-        memcpy(sector(open->file->cache, i), sector(open->file->disk, i), SIM_SECTOR_BYTES);
-        open->file->state[i] = SECTOR_CLEAN;
-    }
+    if (result == 0)
+        sim_file_drop_cache(open->file);
     return sim_leave(disk, &verdict, result);
+}
+
+static int do_rename(struct sim_disk *disk, const char *from, const char *to)
+{
+    struct sim_file *file = sim_tree_find(&disk->tree, from);
+    struct sim_name place;
+    int error = sim_tree_place(&disk->tree, to, &place);
+
+    if (error != 0 || file == NULL)
+        return file == NULL ? -ENOENT : error;
+    if (sim_tree_find(&disk->tree, to) != NULL)
+        return -EEXIST;
+    sim_tree_move(&disk->tree, file, &place);
+    return 0;
 }
 
 static int sim_rename(void *context, const char *from, const char *to)
 {
     struct sim_disk *disk = context;
     struct verdict verdict = sim_enter(disk, SIM_RENAME);
-    int result = verdict.error;
 
-    if (result == 0) {
-        struct sim_file *file = find_file(disk, from);
-        if (file == NULL)
-            result = -ENOENT;
-        else if (find_file(disk, to) != NULL)
-            result = -EEXIST;
-        else
-            set_name(file, to);
-    }
-    return sim_leave(disk, &verdict, result);
+    return sim_leave(disk, &verdict,
+                     verdict.error != 0 ? verdict.error : do_rename(disk, from, to));
+}
+
+static int do_unlink(struct sim_disk *disk, const char *path)
+{
+    struct sim_file *file = sim_tree_find(&disk->tree, path);
+
+    if (file == NULL || file == &disk->tree.root)
+        return file == NULL ? -ENOENT : -EBUSY;
+    if (file->is_directory && sim_tree_entry_count(&disk->tree, file) > 0)
+        return -ENOTEMPTY;
+    sim_tree_move(&disk->tree, file, &(struct sim_name){.parent = sim_file_parent(file)});
+    return 0;
 }
 
 static int sim_unlink(void *context, const char *path)
 {
     struct sim_disk *disk = context;
     struct verdict verdict = sim_enter(disk, SIM_UNLINK);
-    int result = verdict.error;
 
-    if (result == 0) {
-        struct sim_file *file = find_file(disk, path);
-        if (file == NULL)
-            result = -ENOENT;
-        else
-            set_name(file, "");
-    }
-    return sim_leave(disk, &verdict, result);
+    return sim_leave(disk, &verdict, verdict.error != 0 ? verdict.error : do_unlink(disk, path));
 }
 
 static int sim_sync_directory(void *context, const char *path)
 {
     struct sim_disk *disk = context;
     struct verdict verdict = sim_enter(disk, SIM_SYNC_DIRECTORY);
+    struct sim_name place;
+    int result = verdict.error;
 
-    (void)path;
-    if (verdict.error == 0 && !verdict.crash && !disk->options.sync_lies)
-        for (unsigned i = 0; i < disk->file_count; i++)
-            only_name(disk->files[i], disk->files[i]->name_count - 1);
-    return sim_leave(disk, &verdict, verdict.error);
+    if (result == 0)
+        result = sim_tree_place(&disk->tree, path, &place);
+    if (result == 0 && !verdict.crash && !disk->options.sync_lies) {
+        sim_tree_sync(&disk->tree, place.parent);
+        sim_tree_reap(&disk->tree);
+    }
+    return sim_leave(disk, &verdict, result);
+}
+
+static int do_make_directory(struct sim_disk *disk, const char *path)
+{
+    struct sim_name place;
+    int error = sim_tree_place(&disk->tree, path, &place);
+
+    if (error != 0)
+        return error;
+    if (sim_tree_find(&disk->tree, path) != NULL)
+        return -EEXIST;
+    sim_tree_add(&disk->tree, &place, true);
+    return 0;
+}
+
+static int sim_make_directory(void *context, const char *path, mode_t mode)
+{
+    struct sim_disk *disk = context;
+    struct verdict verdict = sim_enter(disk, SIM_MAKE_DIRECTORY);
+
+    (void)mode;
+    return sim_leave(disk, &verdict,
+                     verdict.error != 0 ? verdict.error : do_make_directory(disk, path));
+}
+
+/* Names in a directory, copied, so that whoever looks at them can make calls. */
+struct listing {
+    unsigned count;
+    char (*names)[SIM_NAME_BYTES];
+};
+
+static int take_listing(struct sim_disk *disk, const char *path, struct listing *listing)
+{
+    struct sim_file *directory = sim_tree_find(&disk->tree, path);
+
+    *listing = (struct listing){0};
+    if (directory == NULL)
+        return -ENOENT;
+    if (!directory->is_directory)
+        return -ENOTDIR;
+    listing->names = must(calloc(disk->tree.count + 1, SIM_NAME_BYTES));
+    for (unsigned i = 0; i < disk->tree.count; i++) {
+        struct sim_file *file = disk->tree.files[i];
+        if (sim_file_parent(file) == directory && *sim_file_name(file) != '\0')
+            strcpy(listing->names[listing->count++], sim_file_name(file));
+    }
+    return 0;
+}
+
+/* Each listing starts with another name: a directory promises no order. */
+static int sim_list_directory(void *context, const char *path,
+                              int (*visit)(void *visit_arg, const char *name), void *visit_arg)
+{
+    struct sim_disk *disk = context;
+    struct verdict verdict = sim_enter(disk, SIM_LIST_DIRECTORY);
+    uint64_t turn = disk->calls[SIM_LIST_DIRECTORY];
+    struct listing listing = {0};
+    int result = verdict.error;
+
+    if (result == 0)
+        result = take_listing(disk, path, &listing);
+    sim_leave(disk, &verdict, 0);
+    for (unsigned i = 0; result == 0 && i < listing.count; i++)
+        result = visit(visit_arg, listing.names[(i + turn) % listing.count]);
+    free(listing.names);
+    return result;
 }
 
 /* ---- Making one ---- */
@@ -775,10 +684,13 @@ static const struct logfile_io operations = {
     .sync = sim_sync,
     .allocate = sim_allocate,
     .truncate = sim_truncate,
+    .punch = sim_punch,
     .drop_cache = sim_drop_cache,
     .rename = sim_rename,
     .unlink = sim_unlink,
     .sync_directory = sim_sync_directory,
+    .make_directory = sim_make_directory,
+    .list_directory = sim_list_directory,
 };
 
 struct sim_disk *sim_disk_new(const struct sim_options *options)
@@ -787,6 +699,8 @@ struct sim_disk *sim_disk_new(const struct sim_options *options)
 
     if (options != NULL)
         disk->options = *options;
+    sim_tree_init(&disk->tree);
+    disk->crash_call = SIM_CALL_COUNT;
     disk->io = operations;
     disk->io.context = disk;
     pthread_mutex_init(&disk->lock, NULL);
@@ -798,36 +712,17 @@ struct sim_disk *sim_disk_new(const struct sim_options *options)
     return disk;
 }
 
-static uint8_t *copy_of(const uint8_t *array, size_t bytes)
-{
-    return bytes == 0 ? NULL : memcpy(must(malloc(bytes)), array, bytes);
-}
-
-static struct sim_file *clone_file(const struct sim_file *file)
-{
-    struct sim_file *clone = must(malloc(sizeof *clone));
-
-    *clone = *file;
-    clone->disk = copy_of(file->disk, file->capacity);
-    clone->cache = copy_of(file->cache, file->capacity);
-    clone->state = copy_of(file->state, file->capacity / SIM_SECTOR_BYTES);
-    return clone;
-}
-
 struct sim_disk *sim_disk_clone(const struct sim_disk *disk)
 {
     struct sim_disk *clone = sim_disk_new(&disk->options);
 
-    for (unsigned i = 0; i < disk->file_count; i++)
-        clone->files[i] = clone_file(disk->files[i]);
-    clone->file_count = disk->file_count;
+    sim_tree_clone(&clone->tree, &disk->tree);
     return clone;
 }
 
 void sim_disk_free(struct sim_disk *disk)
 {
-    for (unsigned i = 0; i < disk->file_count; i++)
-        free_file(disk->files[i]);
+    sim_tree_free(&disk->tree);
     pthread_cond_destroy(&disk->changed);
     pthread_mutex_destroy(&disk->lock);
     free(disk);
@@ -849,8 +744,14 @@ void sim_set_capacity(struct sim_disk *disk, uint64_t capacity_bytes)
 
 void sim_crash_at(struct sim_disk *disk, uint64_t nth)
 {
+    sim_crash_at_call(disk, SIM_CALL_COUNT, nth);
+}
+
+void sim_crash_at_call(struct sim_disk *disk, enum sim_call call, uint64_t nth)
+{
     pthread_mutex_lock(&disk->lock);
     disk->crash_in = nth;
+    disk->crash_within = call;
     pthread_mutex_unlock(&disk->lock);
 }
 
@@ -862,160 +763,46 @@ bool sim_is_down(struct sim_disk *disk)
     return down;
 }
 
-/* How a crash treats unsynced sectors: weights of the fates. */
-struct fates {
-    struct rng rng;
-    unsigned keep, drop, trash, stray;
-};
-
-static struct fates choose_fates(uint64_t seed)
+enum sim_call sim_crash_call(struct sim_disk *disk)
 {
-    static const unsigned mixes[][4] = {
-        {1, 0, 0, 0}, {0, 1, 0, 0}, {1, 1, 0, 0}, {8, 1, 0, 0},
-        {1, 8, 0, 0}, {6, 6, 2, 1}, {8, 0, 1, 0}, {8, 0, 0, 1},
-    };
-    struct fates fates = {.rng = {.state = seed}};
-    const unsigned *mix = mixes[rng_below(&fates.rng, sizeof mixes / sizeof mixes[0])];
-
-    fates.keep = mix[0];
-    fates.drop = mix[1];
-    fates.trash = mix[2];
-    fates.stray = mix[3];
-    return fates;
-}
-
-static void trash_sector(struct rng *rng, uint8_t *disk, const uint8_t *cache)
-{
-    size_t half = SIM_SECTOR_BYTES / 2;
-
-    switch (rng_below(rng, 4)) {
-    case 0:
-        payload_fill(disk, SIM_SECTOR_BYTES, rng_next(rng));
-        break;
-    case 1:
-        memcpy(disk, cache, SIM_SECTOR_BYTES);
-        disk[rng_below(rng, SIM_SECTOR_BYTES)] ^= (uint8_t)(1u << rng_below(rng, 8));
-        break;
-    case 2:
-        memcpy(disk, cache, half);
-        break;
-    default:
-        memcpy(disk + half, cache + half, half);
-        break;
-    }
-}
-
-static bool is_unsynced(const struct sim_file *file, size_t index)
-{
-    return file->state[index] == SECTOR_DIRTY || file->state[index] == SECTOR_SYNCING;
-}
-
-/* Another unsynced sector of the file, or this one. */
-static size_t stray_sector(struct rng *rng, const struct sim_file *file, size_t index)
-{
-    size_t other = file->dirty_from + rng_below(rng, file->dirty_to - file->dirty_from);
-
-    return is_unsynced(file, other) ? other : index;
-}
-
-static void settle_sector(struct fates *fates, struct sim_file *file, size_t i)
-{
-    unsigned sum = fates->keep + fates->drop + fates->trash + fates->stray;
-    uint64_t choice = rng_below(&fates->rng, sum);
-
-    if (choice < fates->keep) {
-        memcpy(sector(file->disk, i), sector(file->cache, i), SIM_SECTOR_BYTES);
-    } else if (choice < fates->keep + fates->trash) {
-        trash_sector(&fates->rng, sector(file->disk, i), sector(file->cache, i));
-    } else if (choice < fates->keep + fates->trash + fates->stray) {
-        size_t other = stray_sector(&fates->rng, file, i);
-        memcpy(sector(file->disk, other), sector(file->cache, i), SIM_SECTOR_BYTES);
-    }
-}
-
-static uint64_t settle_size(struct fates *fates, const struct sim_file *file)
-{
-    if (fates->keep == 0 || rng_one_in(&fates->rng, 4))
-        return file->disk_bytes;
-    /* A file that grew in several steps may have made some of them. */
-    if (file->disk_bytes < file->bytes && rng_one_in(&fates->rng, 4)) {
-        uint64_t sectors = (file->bytes - file->disk_bytes) / SIM_SECTOR_BYTES;
-        return file->disk_bytes + rng_below(&fates->rng, sectors + 1) * SIM_SECTOR_BYTES;
-    }
-    return file->bytes;
-}
-
-/* The cache is what the disk has. */
-static void start_afresh(struct sim_file *file, uint64_t bytes)
-{
-    if (bytes < file->capacity)
-        memset(file->disk + bytes, 0, file->capacity - bytes);
-    file->disk_bytes = bytes;
-    file->bytes = bytes;
-    if (file->capacity > 0) {
-        memcpy(file->cache, file->disk, file->capacity);
-        memset(file->state, SECTOR_CLEAN, file->capacity / SIM_SECTOR_BYTES);
-    }
-    file->dirty_from = SIZE_MAX;
-    file->dirty_to = 0;
-}
-
-static void settle_file(struct fates *fates, struct sim_file *file)
-{
-    for (size_t i = file->dirty_from; i < file->dirty_to; i++)
-        if (is_unsynced(file, i))
-            settle_sector(fates, file, i);
-    start_afresh(file, settle_size(fates, file));
-    only_name(file, (unsigned)(fates->keep == 0 ? 0 : rng_below(&fates->rng, file->name_count)));
-}
-
-/* Removes files without a name, and the loser where two have the same one. */
-static void drop_nameless(struct sim_disk *disk)
-{
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < disk->file_count; i++) {
-        struct sim_file *file = disk->files[i];
-        bool twice = false;
-        for (unsigned k = 0; k < kept; k++)
-            twice |= strcmp(disk->files[k]->names[0], file->names[0]) == 0;
-        if (file->names[0][0] == '\0' || twice)
-            free_file(file);
-        else
-            disk->files[kept++] = file;
-    }
-    disk->file_count = kept;
+    pthread_mutex_lock(&disk->lock);
+    enum sim_call call = disk->crash_call;
+    pthread_mutex_unlock(&disk->lock);
+    return call;
 }
 
 void sim_restart(struct sim_disk *disk)
 {
     pthread_mutex_lock(&disk->lock);
+    for (int i = 0; i < FD_COUNT; i++)
+        if (disk->fds[i].file != NULL)
+            disk->fds[i].file->opens--;
     memset(disk->fds, 0, sizeof disk->fds);
+    sim_tree_reap(&disk->tree);
     memset(disk->writes, 0, sizeof disk->writes);
     disk->down = false;
     disk->crash_in = 0;
+    disk->crash_call = SIM_CALL_COUNT;
     disk->fault_set = false;
     pthread_mutex_unlock(&disk->lock);
 }
 
-static void reboot(struct sim_disk *disk, struct fates *fates)
+static void reboot(struct sim_disk *disk, struct sim_fates *fates)
 {
-    for (unsigned i = 0; i < disk->file_count; i++)
-        settle_file(fates, disk->files[i]);
-    drop_nameless(disk);
     sim_restart(disk);
+    sim_tree_crash(&disk->tree, fates);
 }
 
 void sim_reboot(struct sim_disk *disk, uint64_t seed)
 {
-    struct fates fates = choose_fates(seed);
+    struct sim_fates fates = sim_choose_fates(seed);
 
     reboot(disk, &fates);
 }
 
 void sim_reboot_losing_all(struct sim_disk *disk)
 {
-    struct fates fates = {.drop = 1};
+    struct sim_fates fates = {.drop = 1};
 
     reboot(disk, &fates);
 }
@@ -1126,16 +913,59 @@ unsigned sim_file_count(struct sim_disk *disk)
     unsigned count = 0;
 
     pthread_mutex_lock(&disk->lock);
-    for (unsigned i = 0; i < disk->file_count; i++)
-        count += current_name(disk->files[i])[0] != '\0';
+    for (unsigned i = 0; i < disk->tree.count; i++)
+        count += *sim_file_name(disk->tree.files[i]) != '\0';
     pthread_mutex_unlock(&disk->lock);
     return count;
+}
+
+bool sim_exists(struct sim_disk *disk, const char *path)
+{
+    pthread_mutex_lock(&disk->lock);
+    bool exists = sim_tree_find(&disk->tree, path) != NULL;
+    pthread_mutex_unlock(&disk->lock);
+    return exists;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+unsigned sim_list(struct sim_disk *disk, const char *path, void (*visit)(void *arg, const char *),
+                  void *arg)
+{
+    struct listing listing;
+
+    pthread_mutex_lock(&disk->lock);
+    take_listing(disk, path, &listing);
+    pthread_mutex_unlock(&disk->lock);
+    if (listing.count > 0)
+        qsort(listing.names, listing.count, SIM_NAME_BYTES, compare_names);
+    for (unsigned i = 0; visit != NULL && i < listing.count; i++)
+        visit(arg, listing.names[i]);
+    free(listing.names);
+    return listing.count;
+}
+
+uint64_t sim_used_bytes(struct sim_disk *disk, const char *path)
+{
+    uint64_t used = 0;
+
+    pthread_mutex_lock(&disk->lock);
+    struct sim_file *file = path == NULL ? NULL : sim_tree_find(&disk->tree, path);
+    if (path == NULL)
+        used = sim_tree_used_bytes(&disk->tree);
+    else if (file != NULL)
+        used = sim_file_used_bytes(file);
+    pthread_mutex_unlock(&disk->lock);
+    return used;
 }
 
 uint64_t sim_file_bytes(struct sim_disk *disk, const char *path)
 {
     pthread_mutex_lock(&disk->lock);
-    struct sim_file *file = find_file(disk, path);
+    struct sim_file *file = sim_tree_find(&disk->tree, path);
     uint64_t bytes = file == NULL ? 0 : file->bytes;
     pthread_mutex_unlock(&disk->lock);
     return bytes;
@@ -1144,7 +974,7 @@ uint64_t sim_file_bytes(struct sim_disk *disk, const char *path)
 void sim_peek(struct sim_disk *disk, const char *path, uint64_t offset, void *to, size_t bytes)
 {
     pthread_mutex_lock(&disk->lock);
-    struct sim_file *file = find_file(disk, path);
+    struct sim_file *file = sim_tree_find(&disk->tree, path);
     memset(to, 0, bytes);
     if (file != NULL && offset + bytes <= file->capacity)
         memcpy(to, file->cache + offset, bytes);
@@ -1155,7 +985,7 @@ void sim_poke(struct sim_disk *disk, const char *path, uint64_t offset, const vo
               size_t bytes)
 {
     pthread_mutex_lock(&disk->lock);
-    struct sim_file *file = find_file(disk, path);
+    struct sim_file *file = sim_tree_find(&disk->tree, path);
     if (file != NULL && offset + bytes <= file->capacity) {
         memcpy(file->cache + offset, from, bytes);
         memcpy(file->disk + offset, from, bytes);

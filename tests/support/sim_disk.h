@@ -4,10 +4,13 @@
  * the power goes.
  *
  * What is written is volatile until it is synced, in sectors of 512 bytes; so are the sizes of
- * files and the names of files, each on its own.  When the machine crashes, every unsynced sector
- * is kept, dropped, trashed or written to the place of another unsynced sector, every unsynced size
- * and name is kept or not, and a seed decides which.  What was synced is never touched: a log that
- * loses it has a bug.
+ * files, and the names of files and directories until the directory that holds them is synced, each
+ * on its own.  When the machine crashes, every unsynced sector is kept, dropped, trashed or written
+ * to the place of another unsynced sector; every block that was punched or cut off is kept or zero;
+ * every unsynced size and name is kept or not; and a seed decides which.  A name that is lost takes
+ * along what is below it.  What was synced is never touched: a log that loses it has a bug.
+ *
+ * Paths without a leading slash start where those with one do.  There are no links, and no "..".
  *
  * A crash can strike at any call that changes something.  That call takes effect only as far as the
  * cache, and it and all later calls return -EIO, so the code under test runs out by itself; then
@@ -26,8 +29,6 @@
 #include "logfile_io.h"
 #include "support.h"
 
-#define SIM_SECTOR_BYTES 512u
-
 enum sim_call {
     SIM_OPEN,
     SIM_CLOSE,
@@ -40,20 +41,24 @@ enum sim_call {
     SIM_SYNC,
     SIM_ALLOCATE,
     SIM_TRUNCATE,
+    SIM_PUNCH,
     SIM_DROP_CACHE,
     SIM_RENAME,
     SIM_UNLINK,
     SIM_SYNC_DIRECTORY,
+    SIM_MAKE_DIRECTORY,
+    SIM_LIST_DIRECTORY,
     SIM_CALL_COUNT
 };
 
 const char *sim_call_name(enum sim_call call);
 
 struct sim_options {
-    uint64_t capacity_bytes; /* all files together; 0: no limit */
+    uint64_t capacity_bytes; /* all files together, holes not counted; 0: no limit */
     uint64_t discard_from;   /* writes from here on are counted and forgotten; 0: none */
     bool no_direct;          /* open with DIRECT is -EINVAL, as on tmpfs */
     bool no_allocate;        /* allocate is -EOPNOTSUPP */
+    bool no_punch;           /* punch is -EOPNOTSUPP */
     bool sync_lies;          /* sync returns 0 and does nothing: a test must notice */
 };
 
@@ -78,9 +83,13 @@ void sim_set_capacity(struct sim_disk *disk, uint64_t capacity_bytes);
 
 /* Crash at the nth call from now, 1 being the next, that changes something. */
 void sim_crash_at(struct sim_disk *disk, uint64_t nth);
+/* The same of one kind of call, which must be one that changes something. */
+void sim_crash_at_call(struct sim_disk *disk, enum sim_call call, uint64_t nth);
 bool sim_is_down(struct sim_disk *disk);
-/* Comes back with what survived; closes all files.  Also without a crash before: a power cut between
- * two calls. */
+/* The call that it struck; SIM_CALL_COUNT: it has not. */
+enum sim_call sim_crash_call(struct sim_disk *disk);
+/* Comes back with what survived; closes all files.  Also without a crash before: a power cut
+ * between two calls. */
 void sim_reboot(struct sim_disk *disk, uint64_t seed);
 /* The worst honest disk: nothing that was not synced survives. */
 void sim_reboot_losing_all(struct sim_disk *disk);
@@ -111,7 +120,15 @@ uint64_t sim_overlap_count(struct sim_disk *disk);
 /* Calls that broke a rule of logfile_io.h, such as alignment with DIRECT or an unknown fd. */
 uint64_t sim_misuse_count(struct sim_disk *disk);
 unsigned sim_open_count(struct sim_disk *disk);
+/* Files and directories. */
 unsigned sim_file_count(struct sim_disk *disk);
+bool sim_exists(struct sim_disk *disk, const char *path);
+/* Visits, where visit is not NULL, the names in a directory in alphabetical order.  Their number; 0
+ * where there is no directory. */
+unsigned sim_list(struct sim_disk *disk, const char *path,
+                  void (*visit)(void *arg, const char *name), void *arg);
+/* What counts against the capacity: blocks that are no holes, of a file, or with NULL of all. */
+uint64_t sim_used_bytes(struct sim_disk *disk, const char *path);
 /* Size of a file; 0 where there is none. */
 uint64_t sim_file_bytes(struct sim_disk *disk, const char *path);
 /* Copies bytes of a file out of, or into, cache and disk alike. */

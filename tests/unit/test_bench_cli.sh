@@ -129,6 +129,14 @@ refuses "not one of full, header" --checksum none
 refuses "not one of faa, cas, ticket, mcs, mutex" --reserve spin
 refuses "not in this version" --reserve cas
 refuses "the library refuses" --slot-bytes 12345
+refuses "the library refuses" --segment-bytes 12345
+refuses "'0' is not a whole number" --segment-bytes 0
+refuses "'0' is not a whole number" --trim-keep 0
+refuses "not together with another option" --probe . --size 9
+refuses "No such file" --probe "$here/missing"
+refuses "not a directory" --probe "$here/out/stdout"
+refuses "not writable" --probe /proc
+refuses "a value is missing after '--probe'" --probe
 refuses "not one of readme" --preset other
 refuses "not together with --preset readme" --preset readme --writers 3
 refuses "'0' is not a whole number" --repeat 0
@@ -169,8 +177,8 @@ $described"
 # ---- What it writes ----
 
 keys="engine writers size_bytes records seconds records_per_s bytes_per_s p50_us p99_us p999_us \
-max_us flushes records_per_flush device_bytes_per_payload_byte cpu_us_per_record machine \
-filesystem device options"
+max_us flushes records_per_flush device_bytes_per_payload_byte cpu_us_per_record rss_bytes \
+machine filesystem device options"
 
 for device in file null; do
     runs --device $device --engine ring,mutex,serial --writers 1,3 --records 40 --size 600
@@ -189,6 +197,7 @@ for device in file null; do
                 $(value p99_us $line) <= $(value p999_us $line) &&
                 $(value p999_us $line) <= $(value max_us $line)" "percentiles"
             holds "$(value device_bytes_per_payload_byte $line) > 1" "device bytes"
+            holds "$(value rss_bytes $line) > 1000000" "resident set"
             [ $engine != serial ] || is flushes $line $((writers * 40))
             line=$((line + 1))
         done
@@ -242,6 +251,31 @@ done
 sizes=$(sed 's/.*"size_bytes":\([0-9]*\).*/\1/' "$here/out/json" | sort -u | wc -l)
 [ "$sizes" -eq 1 ] || fail "the preset's sizes differ between engines"
 
+# Segments, with and without trimming; what is trimmed away is not missed.
+for how in "--device file" "--device null" "--device file --trim-keep 600000"; do
+    # shellcheck disable=SC2086 # options and their values
+    runs $how --engine ring,mutex,serial --writers 3 --records 500 --size 3000 \
+        --slot-bytes 65536 --segment-bytes 1048576
+    for line in 1 2 3; do
+        is records $line 1500
+    done
+    grep -q 'segments of 1,048,576 B' "$here/out/stdout" || fail "$how: the table does not tell"
+done
+grep -q '"segment_bytes":1048576,"trim_keep":600000' "$here/out/json" || fail "options of segments"
+
+# A sync of each kind, or why there is none; the verdict at the end.
+bench --probe "$here/logs"
+[ $status -eq 0 ] || fail "--probe: exit $status: $(cat "$here/out/stderr")"
+[ "$(grep -cE '^(buffered|direct) ' "$here/out/stdout")" -eq 24 ] ||
+    fail "--probe: not 24 rows: $(cat "$here/out/stdout")"
+for blocks in growing allocated written recycled; do
+    grep -qE "^buffered +$blocks +fdatasync +4 +([0-9]|not supported)" "$here/out/stdout" ||
+        fail "--probe: $blocks: $(cat "$here/out/stdout")"
+done
+grep -qE '^the defaults: io auto is (direct|buffered)' "$here/out/stdout" || fail "--probe: defaults"
+grep -q '^recommended here: ' "$here/out/stdout" || fail "--probe: no recommendation"
+assert_nothing_left "--probe"
+
 # ---- How it ends ----
 
 # interrupted SIGNAL STATUS: what was measured until then is kept and marked.
@@ -262,6 +296,16 @@ interrupted() {
 }
 interrupted INT 130
 interrupted TERM 143
+
+"$LOGFILE_BENCH" --probe "$here/logs" >"$here/out/stdout" 2>"$here/out/stderr" &
+running=$!
+sleep 2
+kill -s INT $running
+wait $running
+status=$?
+[ $status -eq 130 ] || fail "--probe, interrupted: exit $status: $(cat "$here/out/stderr")"
+grep -q '^recommended here' "$here/out/stdout" && fail "--probe was not interrupted"
+assert_nothing_left "--probe, interrupted"
 
 if [ -w /dev/full ]; then
     bench --device null --records 5 --json /dev/full

@@ -9,6 +9,7 @@
 #define WRITERS 3
 #define RECORDS 4 /* of each writer */
 
+static struct bench_options options;
 static struct bench_payload payload;
 static struct bench_written written[WRITERS];
 static char message[512];
@@ -48,7 +49,8 @@ static void put_all(void)
 
 static int read_file(const char *file)
 {
-    struct bench_run run = {.payload = &payload, .writers = WRITERS, .path = file};
+    struct bench_run run = {
+        .options = &options, .payload = &payload, .writers = WRITERS, .path = file};
     return bench_readback(&run, written, message, sizeof(message));
 }
 
@@ -167,6 +169,55 @@ START_TEST(an_altered_record_is_noticed)
 }
 END_TEST
 
+/* As if five records of each writer had been trimmed away. */
+static void start_trimmed(uint64_t keep_bytes)
+{
+    options.trim_keep_bytes = keep_bytes;
+    start(512, 512);
+    for (unsigned i = 0; i < WRITERS; i++)
+        written[i] = (struct bench_written){.acked = 5, .offered = 5};
+}
+
+START_TEST(a_trimmed_log_is_compared_from_what_is_left)
+{
+    start_trimmed(1);
+    put_next(0); /* nothing is left of the others */
+    put_next(0);
+    ck_assert_msg(read_back() == 0, "%s", message);
+}
+END_TEST
+
+START_TEST(a_gap_behind_what_was_trimmed_is_noticed)
+{
+    start_trimmed(1);
+    put_next(0);
+    put(0, 7);
+    written[0].offered = written[0].acked = 8;
+    ck_assert_int_eq(read_back(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "writer 0: record 7 where 6 was due"));
+}
+END_TEST
+
+START_TEST(a_missing_end_of_a_trimmed_log_is_noticed)
+{
+    start_trimmed(1);
+    put_all();
+    written[2].offered++;
+    written[2].acked++;
+    ck_assert_int_eq(read_back(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "acknowledged"));
+}
+END_TEST
+
+START_TEST(a_log_that_was_trimmed_too_far_is_noticed)
+{
+    start_trimmed(1 << 20);
+    put_all();
+    ck_assert_int_eq(read_back(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "bytes were left"));
+}
+END_TEST
+
 START_TEST(a_log_that_cannot_be_opened_is_noticed)
 {
     start(512, 512);
@@ -207,6 +258,10 @@ int main(void)
     tcase_add_test(tests, a_wrong_order_is_noticed);
     tcase_add_loop_test(tests, a_record_that_was_never_offered_is_noticed, 0, 2);
     tcase_add_test(tests, an_altered_record_is_noticed);
+    tcase_add_test(tests, a_trimmed_log_is_compared_from_what_is_left);
+    tcase_add_test(tests, a_gap_behind_what_was_trimmed_is_noticed);
+    tcase_add_test(tests, a_missing_end_of_a_trimmed_log_is_noticed);
+    tcase_add_test(tests, a_log_that_was_trimmed_too_far_is_noticed);
     tcase_add_test(tests, a_log_that_cannot_be_opened_is_noticed);
     tcase_add_test(tests, taken_pieces_leave_no_trace);
     suite_add_tcase(suite, tests);

@@ -490,7 +490,6 @@ START_TEST(test_not_in_this_version)
     ck_assert_int_eq(logfile_publish(contract_log, &reservation, &lsn), -ENOSYS);
     logfile_abandon(contract_log, &reservation);
     ck_assert_int_eq(logfile_event_fd(contract_log), -ENOSYS);
-    ck_assert_int_eq(logfile_trim(contract_log, lsn), -ENOSYS);
     ck_assert_int_eq(logfile_reader_open_log(contract_log, 0, &reader), -ENOSYS);
     ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
     ck_assert_int_eq(logfile_reader_wait(reader, NULL), -ENOSYS);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Headers, trim marks and the chain, field by field; the golden files stay what they are. */
+/* Headers, trim marks and the chain, field by field; the golden logs stay what they are. */
 #include "checksum.h"
 #include "format.h"
 #include "golden.h"
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define SLOT_BYTES 8192u
+#define SEGMENT_BYTES_MIN (LF_FIRST_LSN + SLOT_BYTES + LF_BLOCK_BYTES)
 
 /* ---- Small things ---- */
 
@@ -108,8 +109,22 @@ START_TEST(file_header_of_another_kind)
     REFUSED(block.header.slot_bytes = 4096);
     REFUSED(block.header.slot_bytes = 12288);
     REFUSED(block.header.slot_bytes = (uint64_t)128 << 20);
-    REFUSED(block.header.segment_bytes = (uint64_t)1 << 30);
+    /* Sizes of segments: hostile ones, and by a block too small or too large. */
+    REFUSED(block.header.segment_bytes = 1);
+    REFUSED(block.header.segment_bytes = LF_BLOCK_BYTES);
+    REFUSED(block.header.segment_bytes = LF_FIRST_LSN);
+    REFUSED(block.header.segment_bytes = LF_FIRST_LSN + SLOT_BYTES);
+    REFUSED(block.header.segment_bytes = SEGMENT_BYTES_MIN + 8);
+    REFUSED(block.header.segment_bytes = LF_SEGMENT_BYTES_MAX + LF_BLOCK_BYTES);
+    REFUSED(block.header.segment_bytes = (uint64_t)1 << 63);
+    REFUSED(block.header.segment_bytes = UINT64_MAX - LF_BLOCK_BYTES + 1);
+    REFUSED((block.header.segment_bytes = SEGMENT_BYTES_MIN, block.header.first_lsn = 0));
+    REFUSED((block.header.segment_bytes = SEGMENT_BYTES_MIN,
+             block.header.first_lsn = SEGMENT_BYTES_MIN));
+    REFUSED((block.header.segment_bytes = SEGMENT_BYTES_MIN,
+             block.header.first_lsn = LF_FIRST_LSN + LF_BLOCK_BYTES));
     REFUSED(block.header.first_lsn = 0);
+    REFUSED(block.header.first_lsn = LF_FIRST_LSN + SEGMENT_BYTES_MIN);
     REFUSED(block.header.first_lsn = (uint64_t)1 << 40);
     REFUSED(block.bytes[88] = 1);
     REFUSED(block.bytes[LF_BLOCK_BYTES - 1] = 1);
@@ -117,6 +132,22 @@ START_TEST(file_header_of_another_kind)
     header_block_fill(&block);
     block.header.slot_bytes = LF_SLOT_BYTES_MAX;
     ck_assert_int_eq(header_block_reseal(&block), 0);
+}
+END_TEST
+
+START_TEST(file_header_of_a_segment)
+{
+    static const uint64_t sizes[] = {SEGMENT_BYTES_MIN, SEGMENT_BYTES_MIN + LF_BLOCK_BYTES,
+                                     (uint64_t)64 << 20, LF_SEGMENT_BYTES_MAX};
+    union header_block block;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        for (uint64_t index = 0; index < 1000; index = 3 * index + 1) {
+            header_block_fill(&block);
+            block.header.segment_bytes = sizes[i];
+            block.header.first_lsn = index * sizes[i] + LF_FIRST_LSN;
+            ck_assert_int_eq(header_block_reseal(&block), 0);
+        }
 }
 END_TEST
 
@@ -203,10 +234,19 @@ static const struct lf_epoch_header sample_header = {
     .record_count = 2,
 };
 
+/* Of a one-file log. */
+static const struct lf_layout sample_layout = {.slot_bytes = SLOT_BYTES};
+
+static bool header_holds_in(struct lf_epoch_header *header, const struct lf_layout *layout)
+{
+    header->checksum = lf_epoch_header_checksum(header, 11);
+    return lf_epoch_header_check(header, 11, layout, header->lsn);
+}
+
 static bool header_holds(struct lf_epoch_header *header)
 {
     header->checksum = lf_epoch_header_checksum(header, 11);
-    return lf_epoch_header_check(header, 11, SLOT_BYTES, 24576);
+    return lf_epoch_header_check(header, 11, &sample_layout, 24576);
 }
 
 START_TEST(epoch_header)
@@ -214,11 +254,11 @@ START_TEST(epoch_header)
     struct lf_epoch_header header = sample_header;
 
     ck_assert(header_holds(&header));
-    ck_assert(!lf_epoch_header_check(&header, 12, SLOT_BYTES, 24576));
-    ck_assert(!lf_epoch_header_check(&header, 11, SLOT_BYTES, 28672));
+    ck_assert(!lf_epoch_header_check(&header, 12, &sample_layout, 24576));
+    ck_assert(!lf_epoch_header_check(&header, 11, &sample_layout, 28672));
     for (unsigned i = 0; i < sizeof(header); i++) {
         ((uint8_t *)&header)[i] ^= 4;
-        ck_assert(!lf_epoch_header_check(&header, 11, SLOT_BYTES, 24576));
+        ck_assert(!lf_epoch_header_check(&header, 11, &sample_layout, 24576));
         ((uint8_t *)&header)[i] ^= 4;
     }
 }
@@ -268,12 +308,97 @@ START_TEST(epoch_header_fields)
 }
 END_TEST
 
+/* ---- Layout ---- */
+
+/* Room for three epochs of two blocks, and the block that must stay behind each of them. */
+#define SEGMENT_BYTES (LF_FIRST_LSN + 3 * SLOT_BYTES + LF_BLOCK_BYTES)
+
+static const struct lf_layout segments_layout = {SLOT_BYTES, SEGMENT_BYTES};
+
+/* Every block of two segments: the next epoch goes there, or a full one and a CLOSE epoch would not
+ * fit behind it. */
+START_TEST(where_epochs_go)
+{
+    const struct lf_layout *layout = &segments_layout;
+
+    for (uint64_t index = 0; index < 3; index++) {
+        const uint64_t first_lsn = lf_segment_first_lsn(layout, index);
+        const uint64_t end_lsn = (index + 1) * SEGMENT_BYTES;
+        for (uint64_t lsn = first_lsn; lsn <= end_lsn; lsn += LF_BLOCK_BYTES) {
+            const bool fits = lsn + SLOT_BYTES + LF_BLOCK_BYTES <= end_lsn;
+            ck_assert_uint_eq(lf_layout_place(layout, lsn),
+                              fits ? lsn : lf_segment_first_lsn(layout, index + 1));
+        }
+        ck_assert_uint_eq(lf_segment_index(layout, first_lsn), index);
+        ck_assert_uint_eq(lf_segment_index(layout, end_lsn - 1), index);
+        ck_assert_uint_eq(lf_segment_end_lsn(layout, first_lsn), end_lsn);
+    }
+    ck_assert_uint_eq(lf_layout_place(&sample_layout, 123456 * LF_BLOCK_BYTES),
+                      123456 * LF_BLOCK_BYTES);
+    ck_assert_uint_eq(lf_segment_end_lsn(&sample_layout, 16384), UINT64_MAX);
+}
+END_TEST
+
+/* An epoch of one or two blocks at every place of a segment: END where the next one does not fit,
+ * else not; and none that reaches beyond its segment. */
+START_TEST(end_flag)
+{
+    const uint64_t first_lsn = lf_segment_first_lsn(&segments_layout, 5);
+    const uint64_t end_lsn = lf_segment_end_lsn(&segments_layout, first_lsn);
+
+    for (uint32_t length = 80; length <= SLOT_BYTES; length += SLOT_BYTES - 80)
+        for (uint64_t lsn = first_lsn; lsn < end_lsn; lsn += LF_BLOCK_BYTES) {
+            struct lf_epoch_header header = sample_header;
+            header.lsn = lsn;
+            header.length = length;
+            const uint64_t behind = lsn + lf_epoch_extent(&header);
+            const bool is_last = behind + SLOT_BYTES + LF_BLOCK_BYTES > end_lsn;
+            ck_assert(header_holds_in(&header, &segments_layout) == !is_last);
+            header.flags = LF_EPOCH_END;
+            ck_assert(header_holds_in(&header, &segments_layout) ==
+                      (is_last && behind <= end_lsn));
+        }
+}
+END_TEST
+
+/* What a chain seals, another one follows, segment after segment. */
+START_TEST(chain_goes_from_segment_to_segment)
+{
+    _Alignas(8) uint8_t buffer[SLOT_BYTES] = {0};
+    const struct lf_epoch_header *header = (const struct lf_epoch_header *)buffer;
+    struct lf_chain writer = {
+        .layout = segments_layout, .log_seed = 11, .lsn = LF_FIRST_LSN, .epoch = 1, .chain = 11};
+    struct lf_chain reader = writer;
+    struct rng rng = {.state = 1};
+    unsigned ends = 0;
+
+    lf_chain_begin(&writer, 1, 5);
+    lf_chain_begin(&reader, 1, 5);
+    for (unsigned i = 0; i < 1000; i++) {
+        const size_t length = 72 + 8 * (size_t)rng_below(&rng, (SLOT_BYTES - 64) / 8);
+        const uint64_t lsn = writer.lsn;
+        lf_chain_seal(&writer, buffer, length, 1, 0, lsn);
+        ck_assert(lf_epoch_header_check(header, 11, &segments_layout, lsn));
+        ck_assert(lf_chain_accepts(&reader, header));
+        lf_chain_advance(&reader, header);
+        ck_assert_uint_eq(reader.lsn, writer.lsn);
+        const bool moved = lf_segment_index(&segments_layout, lsn) !=
+                           lf_segment_index(&segments_layout, writer.lsn);
+        ck_assert(((header->flags & LF_EPOCH_END) != 0) == moved);
+        ck_assert_uint_ge(writer.lsn % SEGMENT_BYTES, LF_FIRST_LSN);
+        ends += moved;
+    }
+    ck_assert_uint_gt(ends, 200);
+}
+END_TEST
+
 /* ---- Chain ---- */
 
 START_TEST(chain_seals_what_it_accepts)
 {
     _Alignas(8) uint8_t buffer[2 * LF_BLOCK_BYTES];
-    struct lf_chain writer = {.log_seed = 11, .lsn = 20480, .epoch = 5, .chain = 1};
+    struct lf_chain writer = {
+        .layout = sample_layout, .log_seed = 11, .lsn = 20480, .epoch = 5, .chain = 1};
     struct lf_chain reader = writer;
     const struct lf_epoch_header *header = (const struct lf_epoch_header *)buffer;
 
@@ -284,7 +409,7 @@ START_TEST(chain_seals_what_it_accepts)
     memset(buffer, 0xee, sizeof(buffer));
     ck_assert_uint_eq(lf_chain_seal(&writer, buffer, LF_BLOCK_BYTES + 8, 3, 0, 20480),
                       2 * LF_BLOCK_BYTES);
-    ck_assert(lf_epoch_header_check(header, 11, 2 * LF_BLOCK_BYTES, 20480));
+    ck_assert(lf_epoch_header_check(header, 11, &reader.layout, 20480));
     ck_assert(lf_chain_accepts(&reader, header));
     ck_assert_uint_eq(header->epoch, 5);
     ck_assert_uint_eq(header->chain, 1);
@@ -307,7 +432,7 @@ END_TEST
 START_TEST(chain_seals_full_blocks)
 {
     _Alignas(8) uint8_t buffer[LF_BLOCK_BYTES + 1];
-    struct lf_chain chain = {.log_seed = 11, .lsn = 20480, .epoch = 5};
+    struct lf_chain chain = {.layout = sample_layout, .log_seed = 11, .lsn = 20480, .epoch = 5};
 
     memset(buffer, 0xee, sizeof(buffer));
     ck_assert_uint_eq(lf_chain_seal(&chain, buffer, LF_BLOCK_BYTES, 1, 0, 0), LF_BLOCK_BYTES);
@@ -344,23 +469,46 @@ START_TEST(chain_accepts_only_the_next)
 }
 END_TEST
 
-/* ---- Golden files ---- */
+/* ---- Golden logs ---- */
 
-START_TEST(golden_file_is_unchanged)
+static void expect_file(const char *path, const uint8_t *expected, size_t size)
+{
+    FILE *file = fopen(path, "rb");
+    ck_assert_msg(file != NULL, "%s is missing", path);
+    uint8_t *bytes = malloc(size + 1);
+    ck_assert_ptr_nonnull(bytes);
+    ck_assert_uint_eq(fread(bytes, 1, size + 1, file), size);
+    for (size_t i = 0; i < size; i++)
+        ck_assert_msg(bytes[i] == expected[i], "%s differs at byte %zu", path, i);
+    free(bytes);
+    fclose(file);
+}
+
+static void expect_directory(const char *path, const struct log_image *image)
+{
+    char control[5000];
+
+    snprintf(control, sizeof(control), "%s/control", path);
+    expect_file(control, image->bytes, LF_FIRST_LSN);
+    for (uint64_t index = image->oldest_lsn / image->segment_bytes;
+         index * image->segment_bytes < image->size; index++) {
+        size_t size;
+        uint8_t *expected = log_image_segment(image, index, &size);
+        expect_file(log_image_segment_path(path, index), expected, size);
+        free(expected);
+    }
+}
+
+START_TEST(golden_log_is_unchanged)
 {
     const struct golden *golden = &golden_files[_i];
     struct log_image image;
 
     golden->build(&image);
-    FILE *file = fopen(golden_path(golden->name), "rb");
-    ck_assert_msg(file != NULL, "%s is missing", golden_path(golden->name));
-    uint8_t *bytes = malloc(image.size + 1);
-    ck_assert_ptr_nonnull(bytes);
-    ck_assert_uint_eq(fread(bytes, 1, image.size + 1, file), image.size);
-    for (size_t i = 0; i < image.size; i++)
-        ck_assert_msg(bytes[i] == image.bytes[i], "%s differs at byte %zu", golden->name, i);
-    free(bytes);
-    fclose(file);
+    if (image.segment_bytes != 0)
+        expect_directory(golden_path(golden->name), &image);
+    else
+        expect_file(golden_path(golden->name), image.bytes, image.size);
     log_image_free(&image);
 }
 END_TEST
@@ -376,15 +524,19 @@ int main(void)
     tcase_add_test(tcase, file_header_is_valid);
     tcase_add_test(tcase, file_header_damage);
     tcase_add_test(tcase, file_header_of_another_kind);
+    tcase_add_test(tcase, file_header_of_a_segment);
     tcase_add_test(tcase, file_header_of_the_other_byte_order);
     tcase_add_test(tcase, no_file_header);
     tcase_add_test(tcase, trim_mark);
     tcase_add_test(tcase, epoch_header);
     tcase_add_test(tcase, epoch_header_fields);
+    tcase_add_test(tcase, where_epochs_go);
+    tcase_add_test(tcase, end_flag);
+    tcase_add_test(tcase, chain_goes_from_segment_to_segment);
     tcase_add_test(tcase, chain_seals_what_it_accepts);
     tcase_add_test(tcase, chain_seals_full_blocks);
     tcase_add_test(tcase, chain_accepts_only_the_next);
-    tcase_add_loop_test(tcase, golden_file_is_unchanged, 0, (int)golden_count);
+    tcase_add_loop_test(tcase, golden_log_is_unchanged, 0, (int)golden_count);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);

@@ -177,6 +177,7 @@ START_TEST(open_tells_a_directory)
     ck_assert_int_eq(io->stat(io->context, fd, &status), 0);
     ck_assert_int_eq(status.kind, LOGFILE_IO_DIRECTORY);
     close_file(fd);
+    ck_assert_int_eq(try_open(folder_path(""), DIRECT), -EISDIR);
 }
 END_TEST
 
@@ -359,6 +360,27 @@ START_TEST(allocate_makes_zeros_that_are_part_of_the_file)
 }
 END_TEST
 
+START_TEST(punch_leaves_zeros_and_the_size)
+{
+    static uint8_t bytes[4 * LOGFILE_IO_BLOCK], back[4 * LOGFILE_IO_BLOCK];
+    struct logfile_io_stat status;
+    int fd = open_file(CREATE);
+    memset(bytes, 'x', sizeof bytes);
+    ck_assert_int_eq(io->write(io->context, fd, bytes, sizeof bytes, 0, 0), sizeof bytes);
+    int error = io->punch(io->context, fd, BLOCK, 2 * BLOCK);
+    if (error != -EOPNOTSUPP) {
+        ck_assert_int_eq(error, 0);
+        memset(bytes + BLOCK, 0, 2 * BLOCK);
+        ck_assert_int_eq(io->read(io->context, fd, back, sizeof back, 0), sizeof back);
+        ck_assert_mem_eq(back, bytes, sizeof bytes);
+        ck_assert_int_eq(io->punch(io->context, fd, 3 * BLOCK, 9 * BLOCK), 0);
+        ck_assert_int_eq(io->stat(io->context, fd, &status), 0);
+        ck_assert_uint_eq(status.bytes, sizeof bytes);
+    }
+    close_file(fd);
+}
+END_TEST
+
 START_TEST(errors_are_returned_and_not_left_in_errno)
 {
     char byte;
@@ -370,6 +392,7 @@ START_TEST(errors_are_returned_and_not_left_in_errno)
     ck_assert_int_eq(io->sync(io->context, bad), -EBADF);
     ck_assert_int_eq(io->allocate(io->context, bad, 0, 4096), -EBADF);
     ck_assert_int_eq(io->truncate(io->context, bad, 0), -EBADF);
+    ck_assert_int_eq(io->punch(io->context, bad, 0, 4096), -EBADF);
     ck_assert_int_eq(io->drop_cache(io->context, bad), -EBADF);
     ck_assert_int_eq(io->stat(io->context, bad, &status), -EBADF);
     ck_assert_int_eq(io->lock(io->context, bad), -EBADF);
@@ -418,6 +441,117 @@ START_TEST(rename_never_replaces_without_the_kernels_help)
     }
     renameat2_errno = EXDEV;
     ck_assert_int_eq(io->rename(io->context, path, other), -EXDEV);
+}
+END_TEST
+
+static void make_directory(const char *name)
+{
+    ck_assert_int_eq(io->make_directory(io->context, name, 0755), 0);
+}
+
+START_TEST(make_directory_makes_what_is_not_there)
+{
+    struct stat status;
+    umask(027);
+    make_directory(path);
+    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert(S_ISDIR(status.st_mode));
+    ck_assert_uint_eq(status.st_mode & 0777, 0750);
+    ck_assert_int_eq(io->make_directory(io->context, path, 0755), -EEXIST);
+    ck_assert_int_eq(io->make_directory(io->context, folder_path("none/new"), 0755), -ENOENT);
+    make_directory(folder_path("file/inner"));
+    ck_assert_int_eq(io->unlink(io->context, path), -ENOTEMPTY);
+    ck_assert_int_eq(io->unlink(io->context, folder_path("file/inner")), 0);
+    ck_assert_int_eq(io->unlink(io->context, path), 0);
+    ck_assert_int_eq(folder_entry_count(), 0);
+}
+END_TEST
+
+/* With the kernel's help and without it. */
+START_TEST(rename_of_a_directory_never_replaces)
+{
+    static const int errors[] = {0, EINVAL, ENOSYS};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        const char *other = folder_path("other");
+        renameat2_errno = errors[i];
+        path = folder_path("file");
+        make_directory(path);
+        make_directory(folder_path("file/inner"));
+        ck_assert_int_eq(io->rename(io->context, path, other), 0);
+        ck_assert_int_eq(access(folder_path("other/inner"), F_OK), 0);
+        make_directory(path);
+        ck_assert_int_eq(io->rename(io->context, other, path), -EEXIST); /* not even an empty one */
+        ck_assert_int_eq(io->rename(io->context, path, other), -EEXIST);
+        ck_assert_int_eq(io->unlink(io->context, path), 0);
+        make_file();
+        ck_assert_int_eq(io->rename(io->context, other, path), -EEXIST);
+        ck_assert_int_eq(io->rename(io->context, path, other), -EEXIST);
+        ck_assert_int_eq(io->unlink(io->context, path), 0);
+        ck_assert_int_eq(io->rename(io->context, path, folder_path("new")), -ENOENT);
+        ck_assert_int_eq(io->unlink(io->context, folder_path("other/inner")), 0);
+        ck_assert_int_eq(io->unlink(io->context, other), 0);
+    }
+}
+END_TEST
+
+static char listed[8][NAME_MAX + 1];
+static unsigned listed_count;
+
+static int list_name(void *arg, const char *name)
+{
+    ck_assert_ptr_eq(arg, listed);
+    ck_assert_uint_lt(listed_count, 8);
+    strcpy(listed[listed_count++], name);
+    return strcmp(name, "stop") == 0 ? -EINTR : 0;
+}
+
+static int list(const char *name)
+{
+    listed_count = 0;
+    return io->list_directory(io->context, name, list_name, listed);
+}
+
+START_TEST(list_directory_tells_each_name_once)
+{
+    unsigned seen = 0;
+    make_directory(folder_path("directory"));
+    ck_assert_int_eq(list(folder_path("directory")), 0);
+    ck_assert_uint_eq(listed_count, 0);
+    make_directory(folder_path("directory/b"));
+    path = folder_path("directory/a");
+    make_file();
+    ck_assert_int_eq(symlink("none", folder_path("directory/...")), 0);
+    ck_assert_int_eq(list(folder_path("directory")), 0);
+    ck_assert_uint_eq(listed_count, 3);
+    for (unsigned i = 0; i < 3; i++)
+        seen |= strcmp(listed[i], "a") == 0     ? 1u
+                : strcmp(listed[i], "b") == 0   ? 2u
+                : strcmp(listed[i], "...") == 0 ? 4u
+                                                : 8u;
+    ck_assert_uint_eq(seen, 7);
+}
+END_TEST
+
+START_TEST(list_directory_ends_when_it_is_told_to)
+{
+    make_directory(folder_path("directory"));
+    path = folder_path("directory/stop");
+    make_file();
+    ck_assert_int_eq(list(folder_path("directory")), -EINTR);
+    ck_assert_uint_eq(listed_count, 1);
+}
+END_TEST
+
+START_TEST(list_directory_follows_no_symbolic_link)
+{
+    make_file();
+    ck_assert_int_eq(list(path), -ENOTDIR);
+    ck_assert_int_eq(list(folder_path("none")), -ENOENT);
+    make_directory(folder_path("directory"));
+    ck_assert_int_eq(symlink(folder_path("directory"), folder_path("link")), 0);
+    ck_assert_int_eq(list(folder_path("link")), -ELOOP);
+    ck_assert_int_eq(mkfifo(folder_path("fifo"), 0600), 0);
+    ck_assert_int_eq(list(folder_path("fifo")), -ENOTDIR);
 }
 END_TEST
 
@@ -646,9 +780,15 @@ static TCase *system_calls(void)
     tcase_add_test(tcase, close_unlocks_although_a_child_holds_the_file);
     tcase_add_test(tcase, bytes_come_back_from_where_they_went);
     tcase_add_test(tcase, allocate_makes_zeros_that_are_part_of_the_file);
+    tcase_add_test(tcase, punch_leaves_zeros_and_the_size);
     tcase_add_test(tcase, errors_are_returned_and_not_left_in_errno);
     tcase_add_test(tcase, rename_never_replaces);
     tcase_add_test(tcase, rename_never_replaces_without_the_kernels_help);
+    tcase_add_test(tcase, make_directory_makes_what_is_not_there);
+    tcase_add_test(tcase, rename_of_a_directory_never_replaces);
+    tcase_add_test(tcase, list_directory_tells_each_name_once);
+    tcase_add_test(tcase, list_directory_ends_when_it_is_told_to);
+    tcase_add_test(tcase, list_directory_follows_no_symbolic_link);
     tcase_add_test(tcase, sync_directory_finds_the_directory);
     return tcase;
 }
@@ -675,9 +815,5 @@ int main(void)
     Suite *suite = suite_create("io");
     suite_add_tcase(suite, system_calls());
     suite_add_tcase(suite, helpers());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

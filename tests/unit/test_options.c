@@ -117,7 +117,10 @@ static const struct bad_option bad_options[] = {
     BAD(prepare_bytes, UINT64_MAX, -EINVAL),
     BAD(reserved[0], 1, -EINVAL),
     BAD(reserved[15], 1, -EINVAL),
-    BAD(segment_bytes, 1 << 20, -ENOSYS),
+    BAD(segment_bytes, 1, -EINVAL),
+    BAD(segment_bytes, (8 << 10) + (16 << 10), -EINVAL), /* no room for a CLOSE epoch */
+    BAD(segment_bytes, (1 << 20) + 512, -EINVAL),
+    BAD(segment_bytes, (UINT64_C(1) << 40) + 4096, -EINVAL),
     BAD(reserve, LOGFILE_RESERVE_CAS, -ENOSYS),
     BAD(reserve, LOGFILE_RESERVE_TICKET, -ENOSYS),
     BAD(reserve, LOGFILE_RESERVE_MCS, -ENOSYS),
@@ -154,7 +157,7 @@ START_TEST(test_bad_io_table)
     io.sync_directory = NULL;
     check_refused(log_path(), &options, -EINVAL);
     io = *logfile_io_posix();
-    io.reserved[7] = &io;
+    io.reserved[4] = &io;
     check_refused(log_path(), &options, -EINVAL);
     ck_assert_int_eq(folder_entry_count(), 0);
     end();

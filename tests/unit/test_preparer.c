@@ -1063,7 +1063,7 @@ static void commit_blocks(uint8_t *buffer, uint64_t blocks)
 static void assert_blocks_are_as_committed(uint8_t *buffer)
 {
     for (uint64_t at = HEAD; at < claimed; at += BLOCK) {
-        ck_assert_int_eq(store.io->read(store.io->context, store.fd, buffer, BLOCK, at), BLOCK);
+        ck_assert_int_eq(lf_file_read(&store.file, at, buffer, BLOCK), BLOCK);
         ck_assert_msg(payload_matches(buffer, BLOCK, at), "block at %llu", (unsigned long long)at);
     }
 }
@@ -1087,7 +1087,7 @@ START_TEST(zeros_and_commits_do_not_meet_on_disk)
     wait_until_asleep();
     assert_blocks_are_as_committed(buffer);
     lf_preparer_stop(&preparer);
-    lf_store_shrink(&store, claimed);
+    lf_file_shrink(&store.file, claimed);
     assert_blocks_are_as_committed(buffer);
     ck_assert_uint_gt(preparer.zero_fill_bytes, 0);
     lf_store_close(&store);

@@ -42,35 +42,62 @@ struct found {
     uint32_t epochs;
     uint32_t records;
     size_t window_capacity;
+    bool segment_missing;
+    uint64_t missing_index;
 };
 
-static struct found scan_to_end(const struct logfile_io *io, unsigned flags, const char *path)
+static struct lf_file file_at(const struct logfile_io *io, const char *path)
+{
+    struct lf_file file;
+
+    ck_assert_int_eq(lf_file_open(&file, io, path), 0);
+    return file;
+}
+
+/* A file that is opened otherwise than for reading. */
+static struct lf_file file_with(const struct logfile_io *io, unsigned flags, const char *path)
+{
+    struct lf_file file;
+    const int fd = io->open(io->context, path, flags, 0);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(lf_file_init(&file, io, path, fd, flags, false), 0);
+    return file;
+}
+
+static struct found scan_file(struct lf_file *file)
 {
     struct found found = {0};
     struct lf_scan scan;
-    const int fd = io->open(io->context, path, flags, 0);
     int next;
 
-    ck_assert_int_ge(fd, 0);
-    found.error = lf_scan_open(&scan, io, fd);
+    found.error = lf_scan_open(&scan, file);
     found.prologue = scan.prologue;
     if (found.error == 0) {
         while ((next = lf_scan_next(&scan)) == 1) {
             found.epochs++;
             found.records += scan.epoch->record_count;
         }
-        found.error = next < 0 ? next : lf_recover(&scan, &found.tail);
-        found.window_capacity = scan.window_capacity;
+        found.error = next < 0 ? next : lf_recover(&scan, NULL, NULL, &found.tail);
+        found.segment_missing = lf_scan_missing_segment(&scan, &found.missing_index);
+        found.window_capacity = scan.window.capacity;
         lf_scan_close(&scan);
     }
-    io->close(io->context, fd);
+    lf_file_close(file);
     return found;
+}
+
+static struct found scan_to_end(const struct logfile_io *io, const char *path)
+{
+    struct lf_file file = file_at(io, path);
+
+    return scan_file(&file);
 }
 
 static struct found recover_image(const struct log_image *image)
 {
     struct sim_disk *disk = disk_with(image);
-    const struct found found = scan_to_end(sim_disk_io(disk), 0, NAME);
+    const struct found found = scan_to_end(sim_disk_io(disk), NAME);
 
     ck_assert_uint_eq(sim_misuse_count(disk), 0);
     sim_disk_free(disk);
@@ -132,7 +159,7 @@ static void expect_verdict(const struct found *found, enum logfile_verdict verdi
 START_TEST(golden_verdicts)
 {
     const struct golden *golden = &golden_files[_i];
-    const struct found found = scan_to_end(logfile_io_posix(), 0, golden_path(golden->name));
+    const struct found found = scan_to_end(logfile_io_posix(), golden_path(golden->name));
 
     ck_assert_int_eq(found.error, 0);
     ck_assert_int_eq(found.tail.verdict, golden->verdict);
@@ -167,9 +194,9 @@ START_TEST(chain_continues_the_log)
     build_open_sample(&image);
     struct sim_disk *disk = disk_with(&image);
     const struct logfile_io *io = sim_disk_io(disk);
-    const int fd = io->open(io->context, NAME, 0, 0);
-    ck_assert_int_eq(lf_scan_open(&scan, io, fd), 0);
-    ck_assert_int_eq(lf_recover(&scan, &tail), 0);
+    struct lf_file file = file_at(io, NAME);
+    ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
+    ck_assert_int_eq(lf_recover(&scan, NULL, NULL, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_TORN);
     ck_assert_uint_eq(tail.cut_bytes, 0);
     ck_assert_uint_eq(scan.chain.lsn, image.chain.lsn);
@@ -179,6 +206,7 @@ START_TEST(chain_continues_the_log)
     ck_assert_uint_eq(scan.chain.incarnation, image.chain.incarnation);
     ck_assert_uint_eq(scan.chain.record_seed, image.chain.record_seed);
     lf_scan_close(&scan);
+    lf_file_close(&file);
     sim_disk_free(disk);
     log_image_free(&image);
 }
@@ -224,7 +252,7 @@ START_TEST(large_epochs)
     const struct found found = recover_image(&image);
     expect_verdict(&found, LOGFILE_CLEAN, image.chain.lsn);
     ck_assert_uint_eq(found.records, 601);
-    ck_assert_uint_eq(found.window_capacity, slot_bytes + LF_BLOCK_BYTES);
+    ck_assert_uint_eq(found.window_capacity, slot_bytes + LF_WINDOW_BYTES_MIN);
     log_image_free(&image);
     free(payload);
 }
@@ -267,11 +295,11 @@ START_TEST(every_flipped_byte_is_noticed)
             const uint8_t change = values == 1 ? (uint8_t)(1u << (at % 8)) : (uint8_t)(i + 1);
             uint8_t byte = image.bytes[at] ^ change;
             sim_poke(disk, NAME, at, &byte, 1);
-            const struct found found = scan_to_end(sim_disk_io(disk), 0, NAME);
+            const struct found found = scan_to_end(sim_disk_io(disk), NAME);
             expect_flip_noticed(&found, at);
             sim_poke(disk, NAME, at, &image.bytes[at], 1);
         }
-    const struct found found = scan_to_end(sim_disk_io(disk), 0, NAME);
+    const struct found found = scan_to_end(sim_disk_io(disk), NAME);
     expect_verdict(&found, LOGFILE_CLEAN, SAMPLE_END);
     sim_disk_free(disk);
     log_image_free(&image);
@@ -422,13 +450,15 @@ START_TEST(nothing_whole_behind_the_damage)
     image.bytes[SAMPLE_THIRD + 70] ^= 1;
     struct sim_disk *disk = disk_with(&image);
     const struct logfile_io *io = sim_disk_io(disk);
-    ck_assert_int_eq(lf_scan_open(&scan, io, io->open(io->context, NAME, 0, 0)), 0);
-    ck_assert_int_eq(lf_recover(&scan, &tail), 0);
+    struct lf_file file = file_at(io, NAME);
+    ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
+    ck_assert_int_eq(lf_recover(&scan, NULL, NULL, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CORRUPT);
     ck_assert_uint_eq(tail.promised_lsn, SAMPLE_THIRD);
     ck_assert_uint_eq(tail.resume_lsn, 0);
     ck_assert_int_eq(lf_scan_resume(&scan, &tail), -ENOENT);
     lf_scan_close(&scan);
+    lf_file_close(&file);
     sim_disk_free(disk);
     log_image_free(&image);
 }
@@ -459,7 +489,8 @@ START_TEST(resume_after_each_damage)
     log_image_close(&image);
     struct sim_disk *disk = disk_with(&image);
     const struct logfile_io *io = sim_disk_io(disk);
-    ck_assert_int_eq(lf_scan_open(&scan, io, io->open(io->context, NAME, 0, 0)), 0);
+    struct lf_file file = file_at(io, NAME);
+    ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     for (;;) {
         while (lf_scan_next(&scan) == 1)
             epochs++;
@@ -474,6 +505,7 @@ START_TEST(resume_after_each_damage)
     ck_assert_uint_eq(epochs, 1 + 40 - 8 + 1 + 2);
     ck_assert_uint_eq(tail.incarnation, 2);
     lf_scan_close(&scan);
+    lf_file_close(&file);
     sim_disk_free(disk);
     log_image_free(&image);
 }
@@ -873,7 +905,7 @@ START_TEST(far_positions)
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(pwrite(fd, image.bytes, image.size, 0), (ssize_t)image.size);
     struct lf_chain chain = {
-        .log_seed = image.chain.log_seed, .lsn = start, .epoch = mark->epoch, .chain = 5};
+        .layout = image.chain.layout, .log_seed = image.chain.log_seed, .lsn = start, .epoch = mark->epoch, .chain = 5};
     lf_chain_begin(&chain, UINT32_MAX - 1, 1);
     uint8_t *block = part.bytes;
     for (int i = 0; i < 6; i++) {
@@ -886,7 +918,7 @@ START_TEST(far_positions)
         ck_assert_int_eq(pwrite(fd, block, LF_BLOCK_BYTES, (off_t)lsn), LF_BLOCK_BYTES);
     }
     close(fd);
-    const struct found found = scan_to_end(logfile_io_posix(), 0, path);
+    const struct found found = scan_to_end(logfile_io_posix(), path);
     expect_verdict(&found, LOGFILE_TORN, start + 6 * LF_BLOCK_BYTES);
     ck_assert_uint_eq(found.epochs, 6);
     ck_assert_uint_eq(found.tail.last_epoch, ((uint64_t)1 << 32) + 3);
@@ -909,17 +941,15 @@ START_TEST(read_errors)
         add_epoch(&image, 5000);
     log_image_epoch(&image, SAMPLE_THIRD)->lsn++;
     struct sim_disk *disk = disk_with(&image);
-    const struct found whole = scan_to_end(sim_disk_io(disk), 0, NAME);
+    const struct found whole = scan_to_end(sim_disk_io(disk), NAME);
     expect_verdict(&whole, LOGFILE_CORRUPT, SAMPLE_THIRD);
     reads = (unsigned)sim_call_count(disk, SIM_READ);
     ck_assert_uint_gt(reads, 8);
     for (unsigned i = 0; i < reads; i++) {
         sim_fault(disk, &(struct sim_fault){.call = SIM_READ, .after = i, .error = -EIO});
-        ck_assert_int_eq(scan_to_end(sim_disk_io(disk), 0, NAME).error, -EIO);
+        ck_assert_int_eq(scan_to_end(sim_disk_io(disk), NAME).error, -EIO);
         sim_fault_clear(disk);
     }
-    sim_fault(disk, &(struct sim_fault){.call = SIM_STAT, .error = -EIO});
-    ck_assert_int_eq(scan_to_end(sim_disk_io(disk), 0, NAME).error, -EIO);
     sim_disk_free(disk);
     log_image_free(&image);
 }
@@ -939,7 +969,7 @@ START_TEST(short_reads)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         sim_fault(disk,
                   &(struct sim_fault){.call = SIM_READ, .for_ever = true, .short_bytes = sizes[i]});
-        const struct found found = scan_to_end(sim_disk_io(disk), 0, NAME);
+        const struct found found = scan_to_end(sim_disk_io(disk), NAME);
         ck_assert_int_eq(found.error, 0);
         ck_assert_mem_eq(&found.tail, &whole.tail, sizeof(found.tail));
     }
@@ -964,7 +994,8 @@ START_TEST(direct_descriptor)
     } else {
         ck_assert_int_ge(fd, 0);
         io->close(io->context, fd);
-        const struct found found = scan_to_end(io, LOGFILE_IO_OPEN_DIRECT, path);
+        struct lf_file file = file_with(io, LOGFILE_IO_OPEN_DIRECT, path);
+        const struct found found = scan_file(&file);
         expect_verdict(&found, LOGFILE_TORN, SAMPLE_CLOSE);
         ck_assert_uint_eq(found.tail.cut_bytes, LF_BLOCK_BYTES - 1000);
     }
@@ -984,7 +1015,8 @@ START_TEST(direct_reads_are_aligned)
         add_epoch(&image, (size_t)(13331 * i));
     image.size -= 3000;
     struct sim_disk *disk = disk_with(&image);
-    const struct found found = scan_to_end(sim_disk_io(disk), LOGFILE_IO_OPEN_DIRECT, NAME);
+    struct lf_file file = file_with(sim_disk_io(disk), LOGFILE_IO_OPEN_DIRECT, NAME);
+    const struct found found = scan_file(&file);
     ck_assert_int_eq(found.error, 0);
     ck_assert_int_eq(found.tail.verdict, LOGFILE_TORN);
     ck_assert_uint_eq(found.epochs, 60);
@@ -1006,15 +1038,16 @@ START_TEST(truncated_underneath)
     add_epoch(&image, 900000);
     struct sim_disk *disk = disk_with(&image);
     const struct logfile_io *io = sim_disk_io(disk);
-    const int fd = io->open(io->context, NAME, LOGFILE_IO_OPEN_DIRECT, 0);
+    struct lf_file file = file_with(io, LOGFILE_IO_OPEN_DIRECT, NAME);
     const int writer = io->open(io->context, NAME, LOGFILE_IO_OPEN_WRITE, 0);
-    ck_assert_int_eq(lf_scan_open(&scan, io, fd), 0);
+    ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     ck_assert_int_eq(lf_scan_next(&scan), 1);
     ck_assert_int_eq(lf_scan_next(&scan), 1);
     ck_assert_int_eq(io->truncate(io->context, writer, image.size - 1000), 0);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(lf_scan_next(&scan), 0);
     lf_scan_close(&scan);
+    lf_file_close(&file);
     sim_disk_free(disk);
     log_image_free(&image);
 }
@@ -1047,15 +1080,17 @@ static unsigned salvage(const struct log_image *image, size_t *window_capacity)
     real_read = io.read;
     io.read = counting_read;
     read_bytes = read_calls = 0;
-    ck_assert_int_eq(lf_scan_open(&scan, &io, io.open(io.context, NAME, 0, 0)), 0);
+    struct lf_file file = file_at(&io, NAME);
+    ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     for (;;) {
-        ck_assert_int_eq(lf_recover(&scan, &tail), 0);
+        ck_assert_int_eq(lf_recover(&scan, NULL, NULL, &tail), 0);
         if (tail.verdict != LOGFILE_CORRUPT || lf_scan_resume(&scan, &tail) != 0)
             break;
         resumed++;
     }
-    *window_capacity = scan.window_capacity;
+    *window_capacity = scan.window.capacity;
     lf_scan_close(&scan);
+    lf_file_close(&file);
     sim_disk_free(disk);
     return resumed;
 }
@@ -1116,12 +1151,70 @@ START_TEST(claim_beyond_the_file)
     log_image_reseal(&image, header);
     log_image_extend(&image, (size_t)4 << 20);
     salvage(&image, &window_capacity);
-    ck_assert_uint_le(window_capacity, (size_t)1 << 20);
+    ck_assert_uint_le(window_capacity, LF_WINDOW_BYTES_MIN);
     log_image_free(&image);
 }
 END_TEST
 
-/* Whatever the sizes of its epochs, a log is read once, and in large pieces. */
+/* Claims that the file is large enough for: one record, or many that are right and then one that is
+ * not.  Memory is the largest valid epoch and 64 KiB all the same. */
+START_TEST(claims_take_no_memory)
+{
+    const size_t slot_bytes = (size_t)8 << 20;
+    const size_t valid_bytes = 200000;
+    struct log_image image;
+    size_t window_capacity;
+
+    for (unsigned variant = 0; variant < 4; variant++) {
+        log_image_new(&image, slot_bytes, 1);
+        log_image_open(&image);
+        if (variant >= 2)
+            add_epoch(&image, valid_bytes);
+        uint64_t lsn = image.chain.lsn;
+        for (unsigned i = 0; i < 10; i++)
+            add_record(&image, variant % 2 == 0 ? slot_bytes / 10 - 100 : 700000);
+        ck_assert_uint_eq(log_image_seal(&image), lsn);
+        if (variant % 2 == 0) /* in the first record, or in the last one */
+            image.bytes[lsn + 5000] ^= 1;
+        else
+            image.bytes[image.chain.lsn - 5000] ^= 1;
+        log_image_extend(&image, slot_bytes);
+        salvage(&image, &window_capacity);
+        ck_assert_uint_le(window_capacity,
+                          LF_WINDOW_BYTES_MIN +
+                              (variant >= 2 ? lf_round_up(valid_bytes + 72, LF_BLOCK_BYTES) : 0));
+        ck_assert_uint_le(read_bytes, 4 * image.size);
+        log_image_free(&image);
+    }
+}
+END_TEST
+
+/* What was found valid pays for a larger window: an eighth of it, up to 1 MiB. */
+START_TEST(memory_grows_with_what_is_valid)
+{
+    static const size_t sizes[] = {0, 1 << 18, 1 << 19, 1 << 20, 1 << 22, 1 << 23, 1 << 24};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct log_image image;
+        size_t window_capacity;
+        log_image_new(&image, SLOT_BYTES, 1);
+        log_image_open(&image);
+        while (image.chain.lsn < sizes[i])
+            add_epoch(&image, 4000);
+        log_image_extend(&image, (size_t)2 << 20);
+        salvage(&image, &window_capacity);
+        const size_t paid_for = sizes[i] / 8 < LF_WINDOW_BYTES_MAX ? sizes[i] / 8
+                                                                   : LF_WINDOW_BYTES_MAX;
+        ck_assert_uint_le(window_capacity,
+                          paid_for < LF_WINDOW_BYTES_MIN ? LF_WINDOW_BYTES_MIN : paid_for);
+        ck_assert_uint_ge(window_capacity, paid_for / 2);
+        log_image_free(&image);
+    }
+}
+END_TEST
+
+/* Whatever the sizes of its epochs, a log is read once, but for what it takes to believe that an
+ * epoch is larger than any before; and in large pieces. */
 START_TEST(whole_log_is_read_once)
 {
     struct log_image image;
@@ -1135,8 +1228,8 @@ START_TEST(whole_log_is_read_once)
         add_epoch(&image, i);
     log_image_close(&image);
     ck_assert_uint_eq(salvage(&image, &window_capacity), 0);
-    ck_assert_uint_le(read_bytes, image.size + LF_FIRST_LSN);
-    ck_assert_uint_le(read_calls, image.size / (1 << 19) + 10);
+    ck_assert_uint_le(read_bytes, image.size + image.size / 8);
+    ck_assert_uint_le(read_calls, image.size / (1 << 18));
     log_image_free(&image);
 }
 END_TEST
@@ -1172,7 +1265,8 @@ START_TEST(promises_and_stepping_back)
     build_sample(&image);
     struct sim_disk *disk = disk_with(&image);
     const struct logfile_io *io = sim_disk_io(disk);
-    ck_assert_int_eq(lf_scan_open(&scan, io, io->open(io->context, NAME, 0, 0)), 0);
+    struct lf_file file = file_at(io, NAME);
+    ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(lf_scan_next(&scan), 1);
     ck_assert_uint_eq(scan.epoch->lsn, SAMPLE_SECOND);
@@ -1200,6 +1294,7 @@ START_TEST(promises_and_stepping_back)
     ck_assert_int_eq(lf_scan_verdict(&scan, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_TORN);
     lf_scan_close(&scan);
+    lf_file_close(&file);
     sim_disk_free(disk);
     log_image_free(&image);
 }
@@ -1216,8 +1311,9 @@ START_TEST(verdict_is_not_kept_too_long)
     log_image_extend(&image, 2 * LF_BLOCK_BYTES);
     struct sim_disk *disk = disk_with(&image);
     const struct logfile_io *io = sim_disk_io(disk);
-    ck_assert_int_eq(lf_scan_open(&scan, io, io->open(io->context, NAME, 0, 0)), 0);
-    ck_assert_int_eq(lf_recover(&scan, &tail), 0);
+    struct lf_file file = file_at(io, NAME);
+    ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
+    ck_assert_int_eq(lf_recover(&scan, NULL, NULL, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CLEAN);
 
     /* The next incarnation's OPEN epoch is lost at once, what follows it is not. */
@@ -1239,6 +1335,7 @@ START_TEST(verdict_is_not_kept_too_long)
     ck_assert_int_eq(lf_scan_verdict(&scan, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_TORN);
     lf_scan_close(&scan);
+    lf_file_close(&file);
     sim_disk_free(disk);
     log_image_free(&image);
 }
@@ -1293,6 +1390,8 @@ static void add_other_tests(Suite *suite)
     tcase_add_test(tcase, truncated_underneath);
     tcase_add_test(tcase, claims_are_not_paid_for_twice);
     tcase_add_test(tcase, claim_beyond_the_file);
+    tcase_add_test(tcase, claims_take_no_memory);
+    tcase_add_test(tcase, memory_grows_with_what_is_valid);
     tcase_add_test(tcase, many_breaks);
     tcase_add_test(tcase, whole_log_is_read_once);
     tcase_add_test(tcase, promises_and_stepping_back);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Creating, opening, locking and committing, on real files with faults put in between. */
+/* Creating, opening, locking and committing, on real files with faults put in between; most of it
+ * for a log in one file and for one in a directory. */
 #include "store.h"
 #include "support.h"
 
@@ -16,6 +17,7 @@
 
 #define BLOCK ((size_t)LF_BLOCK_BYTES)
 #define SLOT_BYTES ((uint64_t)1 << 20)
+#define SEGMENT_BYTES ((uint64_t)4 << 20)
 
 /* ---- The table under test: system calls, with one fault ---------------------------------------*/
 
@@ -32,6 +34,7 @@ enum call {
     CALL_RENAME,
     CALL_UNLINK,
     CALL_SYNC_DIRECTORY,
+    CALL_MAKE_DIRECTORY,
     CALL_COUNT
 };
 
@@ -156,6 +159,12 @@ static int fake_sync_directory(void *context, const char *path)
     return error != 0 ? error : posix->sync_directory(context, path);
 }
 
+static int fake_make_directory(void *context, const char *path, mode_t mode)
+{
+    int error = enter(CALL_MAKE_DIRECTORY);
+    return error != 0 ? error : posix->make_directory(context, path, mode);
+}
+
 static struct logfile_io table;
 
 static void reset_fake(void)
@@ -195,11 +204,44 @@ static void setup(void)
     table.rename = fake_rename;
     table.unlink = fake_unlink;
     table.sync_directory = fake_sync_directory;
+    table.make_directory = fake_make_directory;
     memset(&options, 0, sizeof options);
     options.io = &table;
     create = (struct lf_store_create){.slot_bytes = SLOT_BYTES};
     enter_folder();
     path = folder_path("log");
+}
+
+/* What a log is made as: for loop tests. */
+enum kind {
+    KIND_FILE,
+    KIND_DIRECTORY,
+    KIND_COUNT
+};
+
+static void use_kind(int kind)
+{
+    create.segment_bytes = kind == KIND_DIRECTORY ? SEGMENT_BYTES : 0;
+    options.segment_bytes = create.segment_bytes;
+}
+
+/* A file of the log: the one, or in a directory the one that is named. */
+static const char *log_file(const char *name)
+{
+    static char file[1000];
+    if (create.segment_bytes == 0)
+        return path;
+    snprintf(file, sizeof file, "%s/%s", path, name);
+    return file;
+}
+
+static void remove_log(void)
+{
+    if (create.segment_bytes != 0) {
+        unlink(log_file(LF_CONTROL_NAME));
+        unlink(log_file("0000000000000000.segment"));
+    }
+    remove(path);
 }
 
 static int open_store(void)
@@ -230,7 +272,7 @@ static void assert_message_says(const char *what)
 static uint64_t size_of_log(void)
 {
     struct stat status;
-    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_int_eq(stat(log_file(LF_CONTROL_NAME), &status), 0);
     return (uint64_t)status.st_size;
 }
 
@@ -241,11 +283,12 @@ static uint8_t *aligned_bytes(size_t bytes, int value)
     return memset(memory, value, bytes);
 }
 
-static void read_log(void *to, size_t bytes, uint64_t offset)
+static void read_log(void *to, size_t bytes, uint64_t lsn)
 {
-    FILE *file = fopen(path, "rb");
+    FILE *file =
+        fopen(log_file(lsn < LF_FIRST_LSN ? LF_CONTROL_NAME : "0000000000000000.segment"), "rb");
     ck_assert_ptr_nonnull(file);
-    ck_assert_int_eq(fseek(file, (long)offset, SEEK_SET), 0);
+    ck_assert_int_eq(fseek(file, (long)lsn, SEEK_SET), 0);
     ck_assert_uint_eq(fread(to, 1, bytes, file), bytes);
     fclose(file);
 }
@@ -260,7 +303,7 @@ static void assert_is_new_log(void)
     ck_assert_int_eq(lf_file_header_check(blocks), 0);
     ck_assert_mem_eq(blocks, blocks + BLOCK, BLOCK);
     ck_assert_uint_eq(header->slot_bytes, SLOT_BYTES);
-    ck_assert_uint_eq(header->segment_bytes, 0);
+    ck_assert_uint_eq(header->segment_bytes, create.segment_bytes);
     uint32_t seed = lf_log_seed(header);
     for (unsigned i = 0; i < 2; i++) {
         const struct lf_trim_mark *mark = (void *)(blocks + (2 + i) * BLOCK);
@@ -276,6 +319,7 @@ static void assert_is_new_log(void)
 
 START_TEST(new_log_has_headers_and_trim_marks)
 {
+    use_kind(_i);
     must_open();
     ck_assert(created);
     ck_assert_uint_eq(store.device_bytes, 4 * BLOCK);
@@ -294,10 +338,11 @@ END_TEST
 START_TEST(new_logs_differ)
 {
     struct lf_file_header headers[2];
+    use_kind(_i);
     for (int i = 0; i < 2; i++) {
         make_log();
         read_log(&headers[i], sizeof headers[i], 0);
-        unlink(path);
+        remove_log();
     }
     ck_assert_mem_ne(headers[0].id, headers[1].id, sizeof headers[0].id);
     ck_assert_mem_ne(headers[0].salt, headers[1].salt, sizeof headers[0].salt);
@@ -318,23 +363,110 @@ START_TEST(new_log_is_synced_before_it_has_its_name)
 }
 END_TEST
 
+/* The names in a directory become durable with it, before it has its own. */
+START_TEST(new_directory_is_synced_before_it_has_its_name)
+{
+    use_kind(KIND_DIRECTORY);
+    set_fault(CALL_RENAME, 1, -EIO);
+    ck_assert_int_eq(open_store(), -EIO);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC], 1);
+    ck_assert_uint_eq(fake.counts[CALL_LOCK], 1);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC_DIRECTORY], 1);
+    reset_fake();
+    make_log();
+    ck_assert_uint_eq(fake.counts[CALL_SYNC_DIRECTORY], 2);
+    reset_fake();
+    make_log();
+    ck_assert_uint_eq(fake.counts[CALL_SYNC_DIRECTORY], 2);
+}
+END_TEST
+
 START_TEST(mode_is_as_asked_less_the_umask)
 {
     struct stat status;
+    use_kind(_i);
     umask(027);
     make_log();
-    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_int_eq(stat(log_file(LF_CONTROL_NAME), &status), 0);
     ck_assert_uint_eq(status.st_mode & 0777, 0640);
-    unlink(path);
+    remove_log();
     create.mode = 0600;
     make_log();
-    ck_assert_int_eq(stat(path, &status), 0);
+    ck_assert_int_eq(stat(log_file(LF_CONTROL_NAME), &status), 0);
     ck_assert_uint_eq(status.st_mode & 0777, 0600);
+}
+END_TEST
+
+/* Who may read the files can get at them, and the owner can add to them. */
+START_TEST(mode_of_a_directory_goes_with_that_of_its_files)
+{
+    static const struct {
+        mode_t file, directory;
+    } cases[] = {{0, 0755}, {0640, 0750}, {0600, 0700}, {0444, 0755}, {0660, 0770}};
+    struct stat status;
+    use_kind(KIND_DIRECTORY);
+    umask(0);
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        create.mode = cases[i].file;
+        make_log();
+        ck_assert_int_eq(stat(path, &status), 0);
+        ck_assert_uint_eq(status.st_mode & 0777, cases[i].directory);
+        ck_assert_uint_eq(store.file.segments.mode, cases[i].file != 0 ? cases[i].file : 0644);
+        remove_log();
+    }
+}
+END_TEST
+
+/* A directory is often named with a slash at its end. */
+START_TEST(slashes_at_the_end_are_ignored)
+{
+    static char name[1000];
+    use_kind(KIND_DIRECTORY);
+    snprintf(name, sizeof name, "%s//", path);
+    path = name;
+    for (int i = 0; i < 2; i++) {
+        must_open();
+        ck_assert_int_eq(created, i == 0);
+        ck_assert_str_eq(store.file.path, folder_path("log"));
+        lf_store_close(&store);
+        ck_assert_int_eq(folder_entry_count(), 1);
+        assert_is_new_log();
+    }
+}
+END_TEST
+
+START_TEST(one_file_is_not_opened_as_segments)
+{
+    make_log();
+    options.segment_bytes = SEGMENT_BYTES;
+    for (unsigned mode = LOGFILE_IO_AUTO; mode <= LOGFILE_IO_BUFFERED; mode++) {
+        options.io_mode = (enum logfile_io_mode)mode;
+        ck_assert_int_eq(open_store(), -EINVAL);
+        assert_message_says("option segment_bytes: the log is one file");
+    }
+    ck_assert_int_eq(fake.open_files, 0);
+    ck_assert_int_eq(folder_entry_count(), 1);
+}
+END_TEST
+
+/* Which size it was made with is in the header, and so not looked at here. */
+START_TEST(segments_are_opened_whatever_was_asked_for)
+{
+    use_kind(KIND_DIRECTORY);
+    make_log();
+    for (unsigned i = 0; i < 2; i++) {
+        options.segment_bytes = i * SEGMENT_BYTES;
+        must_open();
+        ck_assert(!created);
+        ck_assert(lf_file_is_directory(&store.file));
+        lf_store_close(&store);
+    }
 }
 END_TEST
 
 START_TEST(open_flags_say_what_may_be_there)
 {
+    use_kind(_i);
     options.open_flags = LOGFILE_OPEN_EXISTING;
     created = true;
     ck_assert_int_eq(open_store(), -ENOENT);
@@ -353,6 +485,7 @@ END_TEST
 
 START_TEST(names_without_a_place_are_refused)
 {
+    use_kind(_i);
     path = "";
     ck_assert_int_eq(open_store(), -ENOENT);
     options.open_flags = LOGFILE_OPEN_EXCLUSIVE;
@@ -383,6 +516,7 @@ END_TEST
 START_TEST(creator_that_dies_leaves_a_log_or_none)
 {
     bool finished = false;
+    use_kind(_i);
     for (unsigned at = 1; !finished; at++) {
         int status;
         pid_t child = fork();
@@ -400,7 +534,7 @@ START_TEST(creator_that_dies_leaves_a_log_or_none)
             assert_is_new_log();
         make_log();
         assert_is_new_log();
-        unlink(path);
+        remove_log();
     }
 }
 END_TEST
@@ -428,12 +562,15 @@ START_TEST(only_regular_files_are_opened)
     ck_assert_int_eq(symlink(folder_path("none"), folder_path("dangling")), 0);
     ck_assert_int_eq(mkfifo(folder_path("fifo"), 0600), 0);
     ck_assert_int_eq(mkdir(folder_path("directory"), 0700), 0);
+    ck_assert_int_eq(mkdir(folder_path("other"), 0700), 0);
+    ck_assert_int_eq(symlink(path, folder_path("other/control")), 0);
     assert_refused(folder_path("link"), -ELOOP, "symbolic link");
     assert_refused(folder_path("dangling"), -ELOOP, "symbolic link");
     assert_refused(folder_path("directory"), -EISDIR, "directory");
+    assert_refused(folder_path("other"), -ELOOP, "symbolic link");
     assert_refused(folder_path("fifo"), -ESPIPE, "not a regular file");
     assert_refused("/dev/null", -ESPIPE, "not a regular file");
-    ck_assert_int_eq(folder_entry_count(), 5);
+    ck_assert_int_eq(folder_entry_count(), 6);
 }
 END_TEST
 
@@ -483,6 +620,7 @@ END_TEST
 START_TEST(second_opener_is_refused)
 {
     struct lf_store first;
+    use_kind(_i);
     must_open();
     first = store;
     ck_assert_int_eq(open_store(), LOGFILE_ELOCKED);
@@ -510,6 +648,7 @@ static int open_in_child(void)
 
 START_TEST(second_process_is_refused)
 {
+    use_kind(_i);
     must_open();
     ck_assert_int_eq(open_in_child(), 1);
     lf_store_close(&store);
@@ -521,6 +660,7 @@ START_TEST(child_that_lives_on_does_not_keep_the_lock)
 {
     int gate[2];
     char byte;
+    use_kind(_i);
     must_open();
     ck_assert_int_eq(pipe(gate), 0);
     pid_t child = fork();
@@ -545,7 +685,7 @@ static struct lf_file_header rival_header;
 
 static void rival_opens(void)
 {
-    struct logfile_options plain = {0};
+    struct logfile_options plain = {.segment_bytes = options.segment_bytes};
     char why[256];
     bool made;
     fake.before_rename = NULL;
@@ -563,6 +703,7 @@ static void rival_comes_and_goes(void)
 START_TEST(loser_of_a_race_opens_the_winners_log)
 {
     struct lf_file_header header;
+    use_kind(_i);
     fake.before_rename = rival_comes_and_goes;
     must_open();
     ck_assert(!created);
@@ -576,6 +717,7 @@ END_TEST
 
 START_TEST(loser_of_a_race_meets_the_winners_lock)
 {
+    use_kind(_i);
     fake.before_rename = rival_opens;
     ck_assert_int_eq(open_store(), LOGFILE_ELOCKED);
     ck_assert_int_eq(folder_entry_count(), 1);
@@ -586,6 +728,7 @@ END_TEST
 
 START_TEST(loser_of_a_race_to_create_is_told)
 {
+    use_kind(_i);
     options.open_flags = LOGFILE_OPEN_EXCLUSIVE;
     fake.before_rename = rival_comes_and_goes;
     ck_assert_int_eq(open_store(), -EEXIST);
@@ -598,6 +741,7 @@ END_TEST
 /* A name that exists when renaming and does not when opening, again and again. */
 START_TEST(endless_race_ends)
 {
+    use_kind(_i);
     set_fault(CALL_RENAME, 1, -EEXIST);
     fake.for_ever = true;
     ck_assert_int_eq(open_store(), -EEXIST);
@@ -636,7 +780,7 @@ static void open_with_faults(bool exists)
 {
     for (int call = CALL_OPEN; call < CALL_COUNT; call++) {
         for (size_t i = 0; i < 3 * 2 * sizeof errnos / sizeof errnos[0]; i++) {
-            unlink(path);
+            remove_log();
             reset_fake();
             if (exists)
                 make_log();
@@ -647,18 +791,21 @@ static void open_with_faults(bool exists)
 
 START_TEST(fault_while_creating_leaves_nothing)
 {
+    use_kind(_i);
     open_with_faults(false);
 }
 END_TEST
 
 START_TEST(fault_while_opening_leaves_the_log_alone)
 {
+    use_kind(_i);
     open_with_faults(true);
 }
 END_TEST
 
 START_TEST(fault_is_named)
 {
+    use_kind(_i);
     set_fault(CALL_WRITE, 1, -ENOSPC);
     ck_assert_int_eq(open_store(), -ENOSPC);
     assert_message_says("write: No space left");
@@ -687,6 +834,7 @@ static void assert_mode(bool direct)
 
 START_TEST(auto_falls_back_where_open_refuses)
 {
+    use_kind(_i);
     fake.no_direct = true;
     assert_mode(false); /* creating */
     assert_mode(false); /* opening */
@@ -696,6 +844,7 @@ END_TEST
 
 START_TEST(auto_falls_back_where_the_first_transfer_refuses)
 {
+    use_kind(_i);
     fake.no_direct_transfer = true;
     assert_mode(false);
     assert_mode(false);
@@ -705,6 +854,7 @@ END_TEST
 
 START_TEST(direct_does_not_fall_back)
 {
+    use_kind(_i);
     for (int exists = 0; exists < 2; exists++) {
         options.io_mode = LOGFILE_IO_DIRECT;
         for (int transfer = 0; transfer < 2; transfer++) {
@@ -724,6 +874,7 @@ END_TEST
 
 START_TEST(buffered_never_asks_for_direct)
 {
+    use_kind(_i);
     options.io_mode = LOGFILE_IO_BUFFERED;
     assert_mode(false);
     assert_mode(false);
@@ -742,20 +893,35 @@ static void count_failure(void *arg)
     failure_calls += failure.error != 0 && lf_store_has_failed(arg);
 }
 
+/* In a directory, nothing can be committed before there are segments. */
+static void make_segments(unsigned count)
+{
+    struct lf_file_header header;
+    uint64_t reached, written;
+    if (create.segment_bytes == 0)
+        return;
+    read_log(&header, sizeof header, 0);
+    ck_assert_int_eq(lf_file_adopt(&store.file, &header, LF_FIRST_LSN), 0);
+    ck_assert_int_eq(
+        lf_file_extend(&store.file, LF_FIRST_LSN, count * SEGMENT_BYTES, false, &reached, &written),
+        0);
+}
+
 static void open_for_commits(enum logfile_sync sync)
 {
     options.sync = sync;
     must_open();
+    make_segments(1);
     store.on_failure = count_failure;
     store.on_failure_arg = &store;
     failure_calls = 0;
     memset(fake.counts, 0, sizeof fake.counts);
 }
 
-static int commit(int value, unsigned blocks, uint64_t offset)
+static int commit(int value, unsigned blocks, uint64_t lsn)
 {
     uint8_t *bytes = aligned_bytes(blocks * BLOCK, value);
-    int error = lf_store_commit(&store, bytes, blocks * BLOCK, offset);
+    int error = lf_store_commit(&store, bytes, blocks * BLOCK, lsn);
     free(bytes);
     return error;
 }
@@ -772,6 +938,7 @@ static void assert_on_disk(int value, unsigned blocks, uint64_t offset)
 
 START_TEST(commit_writes_then_syncs)
 {
+    use_kind(_i);
     open_for_commits(LOGFILE_SYNC_FDATASYNC);
     ck_assert_int_eq(commit('a', 2, LF_FIRST_LSN), 0);
     ck_assert_int_eq(commit('b', 1, LF_FIRST_LSN + 2 * BLOCK), 0);
@@ -788,6 +955,7 @@ END_TEST
 
 START_TEST(commit_by_dsync_is_one_call)
 {
+    use_kind(_i);
     open_for_commits(LOGFILE_SYNC_DSYNC);
     ck_assert_int_eq(commit('a', 2, LF_FIRST_LSN), 0);
     ck_assert_uint_eq(fake.counts[CALL_WRITE], 1);
@@ -801,6 +969,7 @@ END_TEST
 
 START_TEST(commit_without_sync_does_not_sync)
 {
+    use_kind(_i);
     open_for_commits(LOGFILE_SYNC_NONE);
     ck_assert_int_eq(commit('a', 2, LF_FIRST_LSN), 0);
     ck_assert_uint_eq(fake.counts[CALL_WRITE], 1);
@@ -815,6 +984,7 @@ END_TEST
 START_TEST(short_writes_are_completed)
 {
     static const size_t counts[] = {1000, 4096, 5000, 4095};
+    use_kind(_i);
     options.io_mode = LOGFILE_IO_BUFFERED;
     for (unsigned i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         fake.short_bytes = counts[i];
@@ -824,7 +994,7 @@ START_TEST(short_writes_are_completed)
         ck_assert_uint_ge(fake.counts[CALL_WRITE], 3);
         lf_store_close(&store);
         assert_on_disk('a', 3, LF_FIRST_LSN);
-        unlink(path);
+        remove_log();
     }
 }
 END_TEST
@@ -847,7 +1017,7 @@ static void assert_store_is_dead(void)
     ck_assert(lf_store_has_failed(&store));
     ck_assert_int_eq(lf_store_write(&store, bytes, BLOCK, LF_FIRST_LSN), LOGFILE_EFAILED);
     ck_assert_int_eq(lf_store_commit(&store, bytes, BLOCK, LF_FIRST_LSN), LOGFILE_EFAILED);
-    ck_assert_int_eq(lf_store_sync(&store, LF_FIRST_LSN), LOGFILE_EFAILED);
+    ck_assert_int_eq(lf_store_sync_background(&store, 0, UINT64_MAX), LOGFILE_EFAILED);
     ck_assert_uint_eq(fake.call_count, call_count);
     ck_assert_uint_eq(failure_calls, 1);
     free(bytes);
@@ -855,6 +1025,7 @@ static void assert_store_is_dead(void)
 
 START_TEST(failed_write_fails_the_store)
 {
+    use_kind(_i);
     open_for_commits(LOGFILE_SYNC_FDATASYNC);
     struct logfile_failure failure;
     lf_store_failure(&store, &failure);
@@ -870,6 +1041,7 @@ END_TEST
 
 START_TEST(failed_sync_fails_the_store)
 {
+    use_kind(_i);
     open_for_commits(LOGFILE_SYNC_FDATASYNC);
     ck_assert_int_eq(commit('a', 1, LF_FIRST_LSN), 0);
     set_fault(CALL_SYNC, 1, -EIO);
@@ -883,6 +1055,7 @@ END_TEST
 /* No other way to sync is taken silently. */
 START_TEST(dsync_that_is_not_supported_fails_the_store)
 {
+    use_kind(_i);
     open_for_commits(LOGFILE_SYNC_DSYNC);
     set_fault(CALL_WRITE, 1, -EOPNOTSUPP);
     ck_assert_int_eq(commit('a', 1, LF_FIRST_LSN), -EOPNOTSUPP);
@@ -934,6 +1107,7 @@ static sem_t at_gate;
 static sem_t gate;
 static sem_t other_done;
 static int gated_result;
+static unsigned gated_count;
 static __thread bool is_gated;
 
 static int gated_sync(void *context, int fd)
@@ -943,6 +1117,7 @@ static int gated_sync(void *context, int fd)
         sem_post(&other_done);
         return result;
     }
+    __atomic_add_fetch(&gated_count, 1, __ATOMIC_SEQ_CST);
     sem_post(&at_gate);
     sem_wait(&gate);
     return gated_result;
@@ -951,7 +1126,7 @@ static int gated_sync(void *context, int fd)
 static void *sync_at_gate(void *arg)
 {
     is_gated = true;
-    *(int *)arg = lf_store_sync(&store, 0);
+    *(int *)arg = lf_store_sync_background(&store, 0, LF_FIRST_LSN);
     return NULL;
 }
 
@@ -964,16 +1139,24 @@ static void *commit_beside(void *arg)
     return NULL;
 }
 
+static void open_for_two(bool direct)
+{
+    options.io_mode = LOGFILE_IO_BUFFERED;
+    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    store.direct = direct; /* it is the rule that counts here */
+    table.sync = gated_sync;
+    sem_init(&at_gate, 0, 0);
+    sem_init(&gate, 0, 0);
+    sem_init(&other_done, 0, 0);
+}
+
 /* The commit's own sync succeeds while the other, which began before, has not come back. */
 static int commit_beside_sync(int other_result)
 {
     pthread_t threads[2];
     int results[2];
-    table.sync = gated_sync;
+    open_for_two(false);
     gated_result = other_result;
-    sem_init(&at_gate, 0, 0);
-    sem_init(&gate, 0, 0);
-    sem_init(&other_done, 0, 0);
     ck_assert_int_eq(pthread_create(&threads[0], NULL, sync_at_gate, &results[0]), 0);
     sem_wait(&at_gate);
     ck_assert_int_eq(pthread_create(&threads[1], NULL, commit_beside, &results[1]), 0);
@@ -990,7 +1173,7 @@ static int commit_beside_sync(int other_result)
 
 START_TEST(commit_waits_for_a_sync_that_may_have_its_failure)
 {
-    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    use_kind(_i);
     ck_assert_int_eq(commit_beside_sync(-EIO), LOGFILE_EFAILED);
     assert_failure(-EIO, "sync", 0);
     lf_store_close(&store);
@@ -999,43 +1182,94 @@ END_TEST
 
 START_TEST(two_syncs_at_once_succeed)
 {
-    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    use_kind(_i);
     ck_assert_int_eq(commit_beside_sync(0), 0);
     ck_assert(!lf_store_has_failed(&store));
     lf_store_close(&store);
 }
 END_TEST
 
-/* ---- Cutting ----------------------------------------------------------------------------------*/
-
-START_TEST(cut_is_synced)
+/* The write has told all that there is to tell of the epoch; so nobody waits for the preparer. */
+START_TEST(direct_commit_waits_for_no_other_sync)
 {
-    open_for_commits(LOGFILE_SYNC_NONE);
-    ck_assert_int_eq(commit('a', 4, LF_FIRST_LSN), 0);
-    ck_assert_int_eq(lf_store_cut(&store, LF_FIRST_LSN + BLOCK), 0);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC], 1);
-    ck_assert_uint_eq(size_of_log(), LF_FIRST_LSN + BLOCK);
-    set_fault(CALL_TRUNCATE, 1, -EIO);
-    ck_assert_int_eq(lf_store_cut(&store, LF_FIRST_LSN), -EIO);
-    set_fault(CALL_SYNC, 1, -EIO);
-    ck_assert_int_eq(lf_store_cut(&store, LF_FIRST_LSN), -EIO);
-    ck_assert(lf_store_has_failed(&store));
+    pthread_t thread;
+    int result;
+    use_kind(_i);
+    open_for_two(true);
+    gated_result = -EIO;
+    ck_assert_int_eq(pthread_create(&thread, NULL, sync_at_gate, &result), 0);
+    sem_wait(&at_gate);
+    ck_assert_int_eq(commit('a', 1, LF_FIRST_LSN), 0);
+    sem_post(&gate);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(result, -EIO);
+    ck_assert_int_eq(commit('b', 1, LF_FIRST_LSN + BLOCK), LOGFILE_EFAILED);
     lf_store_close(&store);
 }
 END_TEST
 
-START_TEST(shrink_may_fail)
+/* The rule above counts on two syncs at most. */
+START_TEST(syncs_in_the_background_take_turns)
 {
-    open_for_commits(LOGFILE_SYNC_FDATASYNC);
-    ck_assert_int_eq(commit('a', 4, LF_FIRST_LSN), 0);
-    set_fault(CALL_TRUNCATE, 1, -EIO);
-    lf_store_shrink(&store, LF_FIRST_LSN + BLOCK);
-    ck_assert(!lf_store_has_failed(&store));
-    ck_assert_uint_eq(size_of_log(), LF_FIRST_LSN + 4 * BLOCK);
-    lf_store_shrink(&store, LF_FIRST_LSN + BLOCK);
-    ck_assert_uint_eq(size_of_log(), LF_FIRST_LSN + BLOCK);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC], 1);
+    pthread_t threads[2];
+    int results[2] = {1, 1};
+    open_for_two(_i);
+    gated_result = 0;
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, sync_at_gate, &results[i]), 0);
+    sem_wait(&at_gate);
+    sleep_us(2000);
+    unsigned count = __atomic_load_n(&gated_count, __ATOMIC_SEQ_CST);
+    sem_post(&gate);
+    sem_post(&gate);
+    for (unsigned i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert_int_eq(results[i], 0);
+    }
+    ck_assert_uint_eq(count, 1);
+    ck_assert_uint_eq(gated_count, 2);
     lf_store_close(&store);
+}
+END_TEST
+
+START_TEST(sync_in_the_background_reaches_what_it_is_for)
+{
+    use_kind(_i);
+    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    ck_assert_int_eq(lf_store_sync_background(&store, 2 * BLOCK, 3 * BLOCK), 0);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC], 1);
+    ck_assert_int_eq(lf_store_sync_background(&store, LF_FIRST_LSN, LF_FIRST_LSN + BLOCK), 0);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC], 2);
+    ck_assert_uint_eq(store.sync_count, 0);
+    make_segments(3);
+    memset(fake.counts, 0, sizeof fake.counts);
+    ck_assert_int_eq(lf_store_sync_background(&store, LF_FIRST_LSN, 3 * SEGMENT_BYTES), 0);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC], _i == KIND_DIRECTORY ? 3 : 1);
+    set_fault(CALL_SYNC, 1, -EIO);
+    ck_assert_int_eq(lf_store_sync_background(&store, LF_FIRST_LSN, SEGMENT_BYTES), -EIO);
+    assert_failure(-EIO, "sync", LF_FIRST_LSN);
+    assert_store_is_dead();
+    lf_store_close(&store);
+}
+END_TEST
+
+/* ---- Removing ---------------------------------------------------------------------------------*/
+
+/* Another opener may have the file in hand already: he must find no log in it. */
+START_TEST(discarded_log_is_empty_and_gone)
+{
+    struct stat status;
+    use_kind(_i);
+    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    int fd = posix->open(NULL, log_file(LF_CONTROL_NAME), 0, 0);
+    ck_assert_int_ge(fd, 0);
+    lf_file_discard(&store.file);
+    ck_assert_int_eq(folder_entry_count(), 0);
+    ck_assert_int_eq(fstat(fd, &status), 0);
+    ck_assert_int_eq(status.st_size, 0);
+    posix->close(NULL, fd);
+    lf_store_close(&store);
+    ck_assert_int_eq(fake.open_files, 0);
 }
 END_TEST
 
@@ -1045,24 +1279,29 @@ static TCase *opening(void)
 {
     TCase *tcase = tcase_create("opening");
     tcase_add_checked_fixture(tcase, setup, leave_folder);
-    tcase_add_test(tcase, new_log_has_headers_and_trim_marks);
-    tcase_add_test(tcase, new_logs_differ);
+    tcase_add_loop_test(tcase, new_log_has_headers_and_trim_marks, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, new_logs_differ, 0, KIND_COUNT);
     tcase_add_test(tcase, new_log_is_synced_before_it_has_its_name);
-    tcase_add_test(tcase, mode_is_as_asked_less_the_umask);
-    tcase_add_test(tcase, open_flags_say_what_may_be_there);
-    tcase_add_test(tcase, names_without_a_place_are_refused);
+    tcase_add_test(tcase, new_directory_is_synced_before_it_has_its_name);
+    tcase_add_loop_test(tcase, mode_is_as_asked_less_the_umask, 0, KIND_COUNT);
+    tcase_add_test(tcase, mode_of_a_directory_goes_with_that_of_its_files);
+    tcase_add_test(tcase, slashes_at_the_end_are_ignored);
+    tcase_add_test(tcase, one_file_is_not_opened_as_segments);
+    tcase_add_test(tcase, segments_are_opened_whatever_was_asked_for);
+    tcase_add_loop_test(tcase, open_flags_say_what_may_be_there, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, names_without_a_place_are_refused, 0, KIND_COUNT);
     tcase_add_test(tcase, long_path_ends_a_message_that_still_says_why);
-    tcase_add_test(tcase, creator_that_dies_leaves_a_log_or_none);
+    tcase_add_loop_test(tcase, creator_that_dies_leaves_a_log_or_none, 0, KIND_COUNT);
     tcase_add_test(tcase, only_regular_files_are_opened);
     tcase_add_test(tcase, the_open_file_is_looked_at);
     tcase_add_test(tcase, empty_file_is_left_to_recovery);
-    tcase_add_test(tcase, second_opener_is_refused);
-    tcase_add_test(tcase, second_process_is_refused);
-    tcase_add_test(tcase, child_that_lives_on_does_not_keep_the_lock);
-    tcase_add_test(tcase, loser_of_a_race_opens_the_winners_log);
-    tcase_add_test(tcase, loser_of_a_race_meets_the_winners_lock);
-    tcase_add_test(tcase, loser_of_a_race_to_create_is_told);
-    tcase_add_test(tcase, endless_race_ends);
+    tcase_add_loop_test(tcase, second_opener_is_refused, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, second_process_is_refused, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, child_that_lives_on_does_not_keep_the_lock, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, loser_of_a_race_opens_the_winners_log, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, loser_of_a_race_meets_the_winners_lock, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, loser_of_a_race_to_create_is_told, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, endless_race_ends, 0, KIND_COUNT);
     return tcase;
 }
 
@@ -1070,13 +1309,13 @@ static TCase *faults_and_modes(void)
 {
     TCase *tcase = tcase_create("faults and modes");
     tcase_add_checked_fixture(tcase, setup, leave_folder);
-    tcase_add_test(tcase, fault_while_creating_leaves_nothing);
-    tcase_add_test(tcase, fault_while_opening_leaves_the_log_alone);
-    tcase_add_test(tcase, fault_is_named);
-    tcase_add_test(tcase, auto_falls_back_where_open_refuses);
-    tcase_add_test(tcase, auto_falls_back_where_the_first_transfer_refuses);
-    tcase_add_test(tcase, direct_does_not_fall_back);
-    tcase_add_test(tcase, buffered_never_asks_for_direct);
+    tcase_add_loop_test(tcase, fault_while_creating_leaves_nothing, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, fault_while_opening_leaves_the_log_alone, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, fault_is_named, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, auto_falls_back_where_open_refuses, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, auto_falls_back_where_the_first_transfer_refuses, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, direct_does_not_fall_back, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, buffered_never_asks_for_direct, 0, KIND_COUNT);
     return tcase;
 }
 
@@ -1084,19 +1323,21 @@ static TCase *committing(void)
 {
     TCase *tcase = tcase_create("committing");
     tcase_add_checked_fixture(tcase, setup, leave_folder);
-    tcase_add_test(tcase, commit_writes_then_syncs);
-    tcase_add_test(tcase, commit_by_dsync_is_one_call);
-    tcase_add_test(tcase, commit_without_sync_does_not_sync);
-    tcase_add_test(tcase, short_writes_are_completed);
-    tcase_add_test(tcase, failed_write_fails_the_store);
-    tcase_add_test(tcase, failed_sync_fails_the_store);
-    tcase_add_test(tcase, dsync_that_is_not_supported_fails_the_store);
+    tcase_add_loop_test(tcase, commit_writes_then_syncs, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, commit_by_dsync_is_one_call, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, commit_without_sync_does_not_sync, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, short_writes_are_completed, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, failed_write_fails_the_store, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, failed_sync_fails_the_store, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, dsync_that_is_not_supported_fails_the_store, 0, KIND_COUNT);
     tcase_add_test(tcase, first_failure_wins);
     tcase_add_test(tcase, one_of_many_failures_wins);
-    tcase_add_test(tcase, commit_waits_for_a_sync_that_may_have_its_failure);
-    tcase_add_test(tcase, two_syncs_at_once_succeed);
-    tcase_add_test(tcase, cut_is_synced);
-    tcase_add_test(tcase, shrink_may_fail);
+    tcase_add_loop_test(tcase, commit_waits_for_a_sync_that_may_have_its_failure, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, two_syncs_at_once_succeed, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, direct_commit_waits_for_no_other_sync, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, syncs_in_the_background_take_turns, 0, 2);
+    tcase_add_loop_test(tcase, sync_in_the_background_reaches_what_it_is_for, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, discarded_log_is_empty_and_gone, 0, KIND_COUNT);
     return tcase;
 }
 
@@ -1106,9 +1347,5 @@ int main(void)
     suite_add_tcase(suite, opening());
     suite_add_tcase(suite, faults_and_modes());
     suite_add_tcase(suite, committing());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `logfile verify` says of damaged logs.  The function behind the command reads from memory
- * here, so that every byte of a log can be damaged in turn.
+ * What `logfile verify` says of damaged logs.  The function behind the command reads one-file logs
+ * from memory here, so that every byte of a log can be damaged in turn; directories from the disk.
  */
 #include "log_image.h"
 #include "support.h"
@@ -476,6 +476,233 @@ START_TEST(what_is_no_log_is_unreadable)
 }
 END_TEST
 
+/* ---- Directories ------------------------------------------------------------------------------*/
+
+#define SLOT_BYTES ((uint64_t)8192)
+#define SEGMENT_BYTES ((uint64_t)(4 * BLOCK + 3 * SLOT_BYTES + BLOCK)) /* 5 epochs of one block */
+
+static struct log_image image;
+
+static const char *directory(void)
+{
+    return folder_path("directory");
+}
+
+static const char *segment(uint64_t index)
+{
+    return log_image_segment_path(directory(), index);
+}
+
+/* Segments 0 to 3, closed in the last one. */
+static void store_directory(void)
+{
+    log_image_new_segments(&image, SLOT_BYTES, SEGMENT_BYTES, 1);
+    log_image_open(&image);
+    for (unsigned i = 0; i < 3; i++)
+        log_image_fill_segment(&image, 50);
+    log_image_close(&image);
+    log_image_store(&image, logfile_io_posix(), directory());
+}
+
+static int verify_directory(void)
+{
+    free(report);
+    FILE *out = open_memstream(&report, &report_bytes);
+    ck_assert_ptr_nonnull(out);
+    int status = lf_tool_verify_log(logfile_io_posix(), directory(), out);
+    fclose(out);
+    return status;
+}
+
+static void flip_byte(const char *path, long at)
+{
+    FILE *file = fopen(path, "r+b");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, at, SEEK_SET), 0);
+    int byte = fgetc(file);
+    ck_assert_int_eq(fseek(file, at, SEEK_SET), 0);
+    ck_assert_int_ne(fputc(byte ^ 0x20, file), EOF);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static void make_file(const char *name)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", directory(), name);
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    fclose(file);
+}
+
+START_TEST(a_directory_is_clean)
+{
+    store_directory();
+    ck_assert_int_eq(verify_directory(), LF_TOOL_OK);
+    ck_assert(report_has(": clean: 14 records in 16 epochs, the last ends at LSN 155648"));
+    ck_assert_ptr_eq(strchr(report, '\n'), report + strlen(report) - 1);
+    log_image_free(&image);
+}
+END_TEST
+
+START_TEST(headers_of_segments_are_checked)
+{
+    static const struct {
+        long at;
+        const char *what;
+    } flips[] = {
+        {0, "first copy of its file header"},        {80, "first copy of its file header"},
+        {4095, "first copy of its file header"},     {4096, "second copy of its file header"},
+        {5000, "second copy of its file header"},    {8192, "blocks 2 and 3 are not zero"},
+        {16383, "blocks 2 and 3 are not zero"},
+    };
+    char line[200];
+
+    store_directory();
+    for (uint64_t index = 0; index < 4; index++)
+        for (size_t i = 0; i < sizeof(flips) / sizeof(flips[0]); i++) {
+            flip_byte(segment(index), flips[i].at);
+            ck_assert_int_eq(verify_directory(), LF_TOOL_CORRUPT);
+            snprintf(line, sizeof(line), ": damage: %016x.segment: %s\n", (unsigned)index,
+                     flips[i].what);
+            ck_assert_msg(report_has(line), "%s not in:\n%s", line, report);
+            ck_assert(report_has(": corrupt: 14 records in 16 epochs"));
+            flip_byte(segment(index), flips[i].at);
+        }
+    ck_assert_int_eq(verify_directory(), LF_TOOL_OK);
+    log_image_free(&image);
+}
+END_TEST
+
+/* The header is whole, but not that of this segment, or of this log. */
+START_TEST(headers_of_other_segments_are_damage)
+{
+    struct log_image other;
+
+    store_directory();
+    log_image_new_segments(&other, SLOT_BYTES, SEGMENT_BYTES, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        memcpy(image.bytes + SEGMENT_BYTES,
+               i == 0 ? image.bytes + 2 * SEGMENT_BYTES : other.bytes, 2 * BLOCK);
+        log_image_store_segment(&image, logfile_io_posix(), directory(), 1);
+        ck_assert_int_eq(verify_directory(), LF_TOOL_CORRUPT);
+        ck_assert(report_has("0000000000000001.segment: both copies of its file header"));
+    }
+    log_image_free(&other);
+    log_image_free(&image);
+}
+END_TEST
+
+START_TEST(missing_segments_are_named)
+{
+    static const char *const lines[] = {
+        ": damage: 0000000000000000.segment is missing\n",
+        ": damage: 0000000000000001.segment is missing\n",
+        ": damage: 0000000000000002.segment is missing\n",
+        ": damage: 0000000000000003.segment is missing\n",
+    };
+
+    store_directory();
+    for (uint64_t index = 0; index < 4; index++) {
+        ck_assert_int_eq(remove(segment(index)), 0);
+        ck_assert_int_eq(verify_directory(), LF_TOOL_CORRUPT);
+        ck_assert_msg(report_has(lines[index]), "%s", report);
+        log_image_store_segment(&image, logfile_io_posix(), directory(), index);
+    }
+    ck_assert_int_eq(remove(segment(1)), 0);
+    ck_assert_int_eq(remove(segment(2)), 0);
+    ck_assert_int_eq(verify_directory(), LF_TOOL_CORRUPT);
+    ck_assert(report_has(
+        ": damage: 0000000000000001.segment to 0000000000000002.segment are missing\n"));
+    ck_assert(report_has(": damage: LSN 61440 to 151552: 10 epochs are not whole or missing\n"));
+    log_image_free(&image);
+}
+END_TEST
+
+/* One that was prepared and never used may be gone. */
+START_TEST(a_gap_behind_the_end_is_no_damage)
+{
+    store_directory();
+    log_image_prepare_segment(&image);
+    log_image_prepare_segment(&image);
+    log_image_store_segment(&image, logfile_io_posix(), directory(), 5);
+    ck_assert_int_eq(verify_directory(), LF_TOOL_OK);
+    ck_assert(!report_has("missing"));
+    log_image_free(&image);
+}
+END_TEST
+
+START_TEST(foreign_files_are_named)
+{
+    store_directory();
+    make_file("note");
+    make_file("0000000000000001.SEGMENT");
+    make_file("1.segment");
+    make_file("000000000000000g.segment");
+    make_file("ffffffffffffffff.segment");
+    make_file("0000000000000001.segment.old");
+    make_file("two\nlines");
+    ck_assert_int_eq(verify_directory(), LF_TOOL_OK);
+    ck_assert(report_has("directory: foreign file: note\n"));
+    ck_assert(report_has("directory: foreign file: 0000000000000001.SEGMENT\n"));
+    ck_assert(report_has("directory: foreign file: 1.segment\n"));
+    ck_assert(report_has("directory: foreign file: 000000000000000g.segment\n"));
+    ck_assert(report_has("directory: foreign file: ffffffffffffffff.segment\n"));
+    ck_assert(report_has("directory: foreign file: 0000000000000001.segment.old\n"));
+    ck_assert(report_has("directory: foreign file: two?lines\n"));
+    ck_assert(!report_has("foreign file: 0000000000000001.segment\n"));
+    ck_assert(!report_has("foreign file: control"));
+    flip_byte(segment(1), 0);
+    ck_assert_int_eq(verify_directory(), LF_TOOL_CORRUPT);
+    ck_assert(report_has("foreign file: note\n"));
+    log_image_free(&image);
+}
+END_TEST
+
+/* They are not part of the log, whatever is in them. */
+START_TEST(released_segments_are_mentioned)
+{
+    store_directory();
+    log_image_trim(&image, 2 * SEGMENT_BYTES + LF_FIRST_LSN);
+    log_image_store(&image, logfile_io_posix(), directory());
+    flip_byte(segment(0), 0);
+    flip_byte(segment(1), LF_FIRST_LSN);
+    ck_assert_int_eq(verify_directory(), LF_TOOL_OK);
+    ck_assert(report_has(": note: segments from 0000000000000000.segment on have been released"));
+    ck_assert(report_has(": clean: 5 records in 6 epochs"));
+    ck_assert_int_eq(remove(segment(0)), 0);
+    ck_assert_int_eq(verify_directory(), LF_TOOL_OK);
+    ck_assert(report_has(": note: segments from 0000000000000001.segment on have been released"));
+    ck_assert_int_eq(remove(segment(1)), 0);
+    ck_assert_int_eq(verify_directory(), LF_TOOL_OK);
+    ck_assert(!report_has("released"));
+    log_image_free(&image);
+}
+END_TEST
+
+START_TEST(damage_in_a_directory_is_named)
+{
+    store_directory();
+    flip_byte(segment(1), LF_FIRST_LSN + 70);
+    flip_byte(segment(2), LF_FIRST_LSN + 4 * BLOCK + 4000);
+    ck_assert_int_eq(verify_directory(), LF_TOOL_CORRUPT);
+    ck_assert(report_has(": damage: LSN 61440 to 65536: 1 epoch"));
+    ck_assert(report_has(": damage: LSN 122880 to 151552: 1 epoch"));
+    ck_assert(report_has(": corrupt: 12 records in 14 epochs"));
+    ck_assert(!report_has("missing\n"));
+    log_image_free(&image);
+}
+END_TEST
+
+START_TEST(a_directory_that_is_no_log)
+{
+    ck_assert_int_eq(verify_directory(), LF_TOOL_FAILED);
+    store_directory();
+    ck_assert_int_eq(remove(folder_path("directory/control")), 0);
+    ck_assert_int_eq(verify_directory(), LF_TOOL_FAILED);
+    log_image_free(&image);
+}
+END_TEST
+
 static TCase *new_case(const char *name)
 {
     TCase *tcase = tcase_create(name);
@@ -519,11 +746,28 @@ static TCase *no_damage_case(void)
     return tcase;
 }
 
+static TCase *directory_case(void)
+{
+    TCase *tcase = new_case("directories");
+
+    tcase_add_test(tcase, a_directory_is_clean);
+    tcase_add_test(tcase, headers_of_segments_are_checked);
+    tcase_add_test(tcase, headers_of_other_segments_are_damage);
+    tcase_add_test(tcase, missing_segments_are_named);
+    tcase_add_test(tcase, a_gap_behind_the_end_is_no_damage);
+    tcase_add_test(tcase, foreign_files_are_named);
+    tcase_add_test(tcase, released_segments_are_mentioned);
+    tcase_add_test(tcase, damage_in_a_directory_is_named);
+    tcase_add_test(tcase, a_directory_that_is_no_log);
+    return tcase;
+}
+
 int main(void)
 {
     Suite *suite = suite_create("verify");
     suite_add_tcase(suite, damage_case());
     suite_add_tcase(suite, no_damage_case());
+    suite_add_tcase(suite, directory_case());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "file.h"
+
+#include "atomic.h"
+#include "io.h"
+#include "lf_assert.h"
+#include "logfile.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROLOGUE_BYTES ((size_t)LF_FIRST_LSN)
+
+/* ---- Opening ----------------------------------------------------------------------------------*/
+
+/*
+ * Segments are opened by name for as long as the log is open, and the process may change its
+ * working directory meanwhile.  What names mean to a table of the caller's own is not known here.
+ */
+static int copy_path(const struct logfile_io *io, const char *path, bool is_directory, char **copy)
+{
+    char here[PATH_MAX];
+    bool is_whole = path[0] == '/' || !is_directory || io != logfile_io_posix();
+    if (!is_whole && getcwd(here, sizeof here) == NULL)
+        return -errno;
+    int length = is_whole ? asprintf(copy, "%s", path) : asprintf(copy, "%s/%s", here, path);
+    return length < 0 ? -ENOMEM : 0;
+}
+
+int lf_file_init(struct lf_file *file, const struct logfile_io *io, const char *path, int fd,
+                 unsigned open_flags, bool is_directory)
+{
+    *file = (struct lf_file){.io = io,
+                             .fd = fd,
+                             .is_directory = is_directory,
+                             .may_write = open_flags & LOGFILE_IO_OPEN_WRITE,
+                             .punched = LF_FIRST_LSN};
+    int error = copy_path(io, path, is_directory, &file->path);
+    if (error != 0)
+        return error;
+    pthread_mutex_init(&file->changing, NULL);
+    lf_segments_init(&file->segments, io, file->path, open_flags);
+    return 0;
+}
+
+int lf_file_control_path(const char *directory, char *path)
+{
+    int length = snprintf(path, PATH_MAX, "%s/" LF_CONTROL_NAME, directory);
+    return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+/* Opens a file.  -EISDIR, -ESPIPE: it is none.  The name may lead elsewhere than it did when open
+ * looked, so the open file is looked at. */
+static int open_file(const struct logfile_io *io, const char *path, unsigned open_flags)
+{
+    struct logfile_io_stat status;
+    int fd = io->open(io->context, path, open_flags, 0);
+    if (fd < 0)
+        return fd;
+    int error = io->stat(io->context, fd, &status);
+    if (error == 0 && status.kind == LOGFILE_IO_REGULAR)
+        return fd;
+    (void)io->close(io->context, fd);
+    return error != 0 ? error : status.kind == LOGFILE_IO_DIRECTORY ? -EISDIR : -ESPIPE;
+}
+
+static int open_control(const struct logfile_io *io, const char *path, unsigned open_flags)
+{
+    char control[PATH_MAX];
+    int error = lf_file_control_path(path, control);
+    int fd = error == 0 ? open_file(io, control, open_flags) : error;
+    return fd == -ENOENT || fd == -ENOTDIR || fd == -ESPIPE ? -EISDIR : fd;
+}
+
+int lf_file_open_path(const struct logfile_io *io, const char *path, unsigned open_flags,
+                      bool *is_directory)
+{
+    int fd = open_file(io, path, open_flags);
+    *is_directory = fd == -EISDIR;
+    return *is_directory ? open_control(io, path, open_flags) : fd;
+}
+
+int lf_file_open(struct lf_file *file, const struct logfile_io *io, const char *path)
+{
+    bool is_directory;
+    int fd = lf_file_open_path(io, path, 0, &is_directory);
+    if (fd < 0)
+        return fd;
+    int error = lf_file_init(file, io, path, fd, 0, is_directory);
+    if (error != 0)
+        (void)io->close(io->context, fd);
+    return error;
+}
+
+void lf_file_close(struct lf_file *file)
+{
+    lf_segments_destroy(&file->segments);
+    (void)file->io->close(file->io->context, file->fd);
+    pthread_mutex_destroy(&file->changing);
+    free(file->prologue);
+    free(file->path);
+    file->fd = -1;
+    file->path = NULL;
+    file->prologue = NULL;
+}
+
+bool lf_file_is_directory(const struct lf_file *file)
+{
+    return file->is_directory;
+}
+
+/* ---- Which segments there are -----------------------------------------------------------------*/
+
+static int find_segments(struct lf_file *file, uint64_t oldest_lsn)
+{
+    uint64_t first = lf_segment_index(&file->layout, oldest_lsn);
+    uint64_t lowest = first;
+    uint64_t highest = first;
+    int found = lf_segments_find(&file->segments, 0, UINT64_MAX, &lowest, &highest);
+    if (found < 0)
+        return found;
+    struct lf_segment_range range = {first, first, first};
+    if (found > 0 && lowest < first)
+        range.released = lowest;
+    if (found > 0 && highest >= first)
+        range.end = highest + 1;
+    lf_segments_set_range(&file->segments, range);
+    return 0;
+}
+
+/* What making a segment needs. */
+static int prepare_to_write(struct lf_file *file)
+{
+    void *blocks = NULL;
+    if (file->prologue == NULL) {
+        if (posix_memalign(&blocks, LF_BLOCK_BYTES, PROLOGUE_BYTES) != 0)
+            return -ENOMEM;
+        file->prologue = blocks;
+    }
+    return lf_segments_unlink_drafts(&file->segments);
+}
+
+int lf_file_adopt(struct lf_file *file, const struct lf_file_header *header, uint64_t oldest_lsn)
+{
+    if ((header->segment_bytes != 0) != file->is_directory || header->first_lsn != LF_FIRST_LSN)
+        return LOGFILE_EFORMAT;
+    file->header = *header;
+    file->layout = lf_header_layout(header);
+    if (!file->is_directory)
+        return 0;
+    /* So that every LSN of a segment, and the one behind it, is in reach. */
+    file->segments.index_end = UINT64_MAX / header->segment_bytes;
+    int error = file->may_write ? prepare_to_write(file) : 0;
+    return error != 0 ? error : find_segments(file, oldest_lsn);
+}
+
+int lf_file_refresh(struct lf_file *file, uint64_t oldest_lsn)
+{
+    if (!file->is_directory)
+        return 0;
+    lf_segments_forget(&file->segments, 0, UINT64_MAX, false);
+    return find_segments(file, oldest_lsn);
+}
+
+bool lf_file_has_segment(struct lf_file *file, uint64_t lsn)
+{
+    struct lf_segment *segment;
+    if (!file->is_directory || lsn < LF_FIRST_LSN)
+        return true;
+    int error =
+        lf_segments_acquire(&file->segments, lf_segment_index(&file->layout, lsn), &segment);
+    if (error == 0)
+        lf_segments_release(&file->segments, segment, false);
+    return error != -ENOENT;
+}
+
+int lf_file_next_segment(struct lf_file *file, uint64_t index, uint64_t *found)
+{
+    uint64_t highest;
+    return lf_segments_find(&file->segments, index, UINT64_MAX, found, &highest);
+}
+
+struct foreign_visit {
+    const struct lf_segments *segments;
+    lf_file_visit *visit;
+    void *arg;
+};
+
+static int visit_if_foreign(void *arg, const char *name)
+{
+    const struct foreign_visit *foreign = arg;
+    uint64_t index;
+    if (strcmp(name, LF_CONTROL_NAME) != 0 &&
+        lf_segments_parse(foreign->segments, name, &index) == LF_NAME_FOREIGN)
+        foreign->visit(foreign->arg, name);
+    return 0;
+}
+
+int lf_file_visit_foreign(struct lf_file *file, lf_file_visit *visit, void *arg)
+{
+    struct foreign_visit foreign = {&file->segments, visit, arg};
+    if (!file->is_directory)
+        return 0;
+    return file->io->list_directory(file->io->context, file->path, visit_if_foreign, &foreign);
+}
+
+/* ---- Bytes ------------------------------------------------------------------------------------*/
+
+/* Whether blocks at an LSN are in the file that has been open from the start. */
+static bool is_in_main_file(const struct lf_file *file, uint64_t lsn)
+{
+    return !file->is_directory || lsn < LF_FIRST_LSN;
+}
+
+static uint64_t segment_start(const struct lf_file *file, uint64_t index)
+{
+    return index * file->layout.segment_bytes;
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, uint64_t offset)
+{
+    LF_ASSERT(offset + bytes <= LF_FIRST_LSN);
+    return lf_io_read_full(file->io, file->fd, buffer, bytes, offset);
+}
+
+static ssize_t read_segment(struct lf_file *file, uint64_t index, void *buffer, size_t bytes,
+                            uint64_t offset)
+{
+    struct lf_segment *segment;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error == -ENOENT ? 0 : error;
+    ssize_t count = lf_io_read_full(file->io, segment->fd, buffer, bytes, offset);
+    lf_segments_release(&file->segments, segment, false);
+    return count;
+}
+
+ssize_t lf_file_read_segment_header(struct lf_file *file, uint64_t index, void *buffer,
+                                    size_t bytes)
+{
+    return read_segment(file, index, buffer, bytes, 0);
+}
+
+ssize_t lf_file_read(struct lf_file *file, uint64_t lsn, void *buffer, size_t bytes)
+{
+    if (is_in_main_file(file, lsn)) {
+        uint64_t end_lsn = file->is_directory ? LF_FIRST_LSN : UINT64_MAX;
+        return lf_io_read_full(file->io, file->fd, buffer, min_u64(bytes, end_lsn - lsn), lsn);
+    }
+    uint64_t index = lf_segment_index(&file->layout, lsn);
+    return read_segment(file, index, buffer,
+                        min_u64(bytes, lf_segment_end_lsn(&file->layout, lsn) - lsn),
+                        lsn - segment_start(file, index));
+}
+
+int lf_file_write(struct lf_file *file, uint64_t lsn, const void *buffer, size_t bytes,
+                  unsigned flags)
+{
+    struct lf_segment *segment;
+    if (is_in_main_file(file, lsn))
+        return lf_io_write_full(file->io, file->fd, buffer, bytes, lsn, flags);
+    uint64_t index = lf_segment_index(&file->layout, lsn);
+    LF_ASSERT(bytes <= lf_segment_end_lsn(&file->layout, lsn) - lsn);
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error;
+    error = lf_io_write_full(file->io, segment->fd, buffer, bytes, lsn - segment_start(file, index),
+                             flags);
+    lf_segments_release(&file->segments, segment, !(flags & LOGFILE_IO_WRITE_DSYNC));
+    return error;
+}
+
+static int sync_main_file(struct lf_file *file)
+{
+    return file->io->sync(file->io->context, file->fd);
+}
+
+static int sync_segment(struct lf_file *file, uint64_t index)
+{
+    struct lf_segment *segment;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error;
+    error = lf_segments_sync(&file->segments, segment);
+    lf_segments_release(&file->segments, segment, false);
+    return error;
+}
+
+static int drop_cache_of_segment(struct lf_file *file, uint64_t index)
+{
+    struct lf_segment *segment;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error;
+    (void)file->io->drop_cache(file->io->context, segment->fd);
+    lf_segments_release(&file->segments, segment, false);
+    return 0;
+}
+
+/* For each segment of [index, end) that exists.  A listing of the directory gets past a gap. */
+static int for_each_segment(struct lf_file *file, uint64_t index, uint64_t end,
+                            int (*call)(struct lf_file *file, uint64_t index))
+{
+    int found = 1;
+    while (found > 0 && index < end) {
+        int error = call(file, index);
+        if (error == -ENOENT)
+            found = lf_file_next_segment(file, index + 1, &index);
+        else if (error != 0)
+            return error;
+        else
+            index++;
+    }
+    return found < 0 ? found : 0;
+}
+
+/* Where the segments end that [.., lsn) touches. */
+static uint64_t index_behind(const struct lf_file *file, uint64_t lsn)
+{
+    return lsn <= LF_FIRST_LSN ? 0 : lf_segment_index(&file->layout, lsn - 1) + 1;
+}
+
+/* From the log's own blocks on means from its oldest segment on: released ones hold nothing. */
+static uint64_t index_from(struct lf_file *file, uint64_t lsn)
+{
+    return lsn < LF_FIRST_LSN ? lf_segments_range(&file->segments).first
+                              : lf_segment_index(&file->layout, lsn);
+}
+
+int lf_file_sync(struct lf_file *file, uint64_t from, uint64_t to)
+{
+    int error = is_in_main_file(file, from) ? sync_main_file(file) : 0;
+    if (error != 0 || !file->is_directory || file->layout.segment_bytes == 0)
+        return error;
+    return for_each_segment(file, index_from(file, from), index_behind(file, to), sync_segment);
+}
+
+void lf_file_drop_cache(struct lf_file *file, uint64_t lsn)
+{
+    if (is_in_main_file(file, lsn))
+        (void)file->io->drop_cache(file->io->context, file->fd);
+    if (file->is_directory && file->layout.segment_bytes != 0)
+        (void)for_each_segment(file, index_from(file, lsn), UINT64_MAX, drop_cache_of_segment);
+}
+
+static int main_file_bytes(struct lf_file *file, uint64_t *bytes)
+{
+    struct logfile_io_stat status;
+    int error = file->io->stat(file->io->context, file->fd, &status);
+    *bytes = error == 0 ? status.bytes : 0;
+    return error;
+}
+
+static int segment_bytes_used(struct lf_file *file, uint64_t index, uint64_t *bytes)
+{
+    struct logfile_io_stat status;
+    struct lf_segment *segment;
+    *bytes = 0;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error;
+    error = file->io->stat(file->io->context, segment->fd, &status);
+    lf_segments_release(&file->segments, segment, false);
+    if (error == 0)
+        *bytes = min_u64(status.bytes, file->layout.segment_bytes);
+    return error;
+}
+
+int lf_file_end_lsn(struct lf_file *file, uint64_t *end_lsn)
+{
+    uint64_t bytes = 0;
+    if (!file->is_directory)
+        return main_file_bytes(file, end_lsn);
+    struct lf_segment_range range = lf_segments_range(&file->segments);
+    uint64_t last = range.end > range.first ? range.end - 1 : range.end;
+    int error = range.end > range.first ? segment_bytes_used(file, last, &bytes) : 0;
+    if (error != 0 && error != -ENOENT)
+        return error;
+    *end_lsn = segment_start(file, last) + bytes;
+    return 0;
+}
+
+int lf_file_locked(struct lf_file *file)
+{
+    return file->io->locked(file->io->context, file->fd);
+}

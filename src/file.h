@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bytes of a log by LSN, whether it is one file or a directory of segments.  Above this file
+ * nobody knows which; below it is the io table.
+ *
+ *   one file    LSN = offset in the file.
+ *   directory   control                 blocks 0 to 3: file header, trim marks; the writer's lock
+ *               <index, 16 hex digits>.segment
+ *                                       blocks 0 and 1 a file header of its own, then epochs;
+ *                                       LSN = index * segment_bytes + offset
+ *               <index>.segment.new     a segment that is being made, or was when its maker died
+ *
+ * Segments exist without a gap from the one that holds the oldest LSN to the last one prepared.
+ * Those below it have been released: they wait to be unlinked, or to be recycled: a released
+ * segment gets the header of the next one to be prepared, synced, and then its name, with the
+ * directory synced.  Nothing else of it changes, because stale epochs are not valid where they
+ * lie.  Any other name in the directory is foreign and left alone.
+ *
+ * Threads: read, write, sync, extend, release and has_segment may be called by several at once, the
+ * others by one alone.  A call that writes or syncs a segment that is open takes one lock, shortly,
+ * for the look-up.  Nothing is allocated after lf_file_adopt.
+ *
+ * Every call returns 0, a count, or -errno.
+ */
+#ifndef LF_FILE_H
+#define LF_FILE_H
+
+#include "format.h"
+#include "logfile_io.h"
+#include "segments.h"
+
+#include <pthread.h>
+
+#define LF_CONTROL_NAME "control"
+
+struct lf_file {
+    const struct logfile_io *io;
+    char *path; /* of the file, or of the directory */
+    int fd;     /* the one file, or control */
+    bool is_directory;
+    bool may_write;
+    struct lf_layout layout;      /* known when adopted, */
+    struct lf_file_header header; /* as this is */
+    uint64_t punched;             /* one file: what is below has been given back */
+    /* The rest is for directories only. */
+    struct lf_segments segments;
+    pthread_mutex_t changing; /* one thread at a time makes, releases or removes segments */
+    void *prologue;           /* blocks 0 to 3 of the segment that is being made */
+    uint64_t header_bytes;    /* W: whoever extends (fetch-add).  R: stats. */
+};
+
+/* A name in a log's directory that does not belong to it. */
+typedef void lf_file_visit(void *arg, const char *name);
+
+/* ---- Opening ---- */
+
+/*
+ * Takes a file or control file that has been opened already: `fd` becomes the file's own, `path` is
+ * copied.  is_directory: path is a directory and fd its control file.  open_flags: of fd, and of
+ * the segments.  Nothing is read.  -ENOMEM, or -errno of getcwd: fd is still the caller's.
+ */
+int lf_file_init(struct lf_file *file, const struct logfile_io *io, const char *path, int fd,
+                 unsigned open_flags, bool is_directory);
+/* Opens for reading: a regular file, or a directory that holds a control file.  -EISDIR: a
+ * directory that is no log; -ESPIPE: FIFO, socket, device; any -errno of open. */
+int lf_file_open(struct lf_file *file, const struct logfile_io *io, const char *path);
+/* Opens a regular file, or the control file of a directory: a descriptor, or an error as above. */
+int lf_file_open_path(const struct logfile_io *io, const char *path, unsigned open_flags,
+                      bool *is_directory);
+/* path: PATH_MAX bytes.  -ENAMETOOLONG. */
+int lf_file_control_path(const char *directory, char *path);
+/*
+ * After the file header has been read: LOGFILE_EFORMAT when it does not go with what was opened (a
+ * segment by itself, a one-file log's header in a directory).  In a directory, finds the segments:
+ * from the one that holds oldest_lsn on; those below are released; for appending, what a crash left
+ * of a segment that was being made is removed.  -ENOMEM, -errno.  May be called again.
+ */
+int lf_file_adopt(struct lf_file *file, const struct lf_file_header *header, uint64_t oldest_lsn);
+/* For a reader: looks again which segments there are, and forgets which it had open: they may have
+ * been replaced.  -errno. */
+int lf_file_refresh(struct lf_file *file, uint64_t oldest_lsn);
+void lf_file_close(struct lf_file *file);
+/* Removes the log, emptying its first blocks first.  Errors do not matter. */
+void lf_file_discard(struct lf_file *file);
+bool lf_file_is_directory(const struct lf_file *file);
+
+/* ---- Bytes ---- */
+
+/* Blocks 0 to 3 of the log, wherever they are. */
+ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, uint64_t offset);
+/* Blocks 0 and 1 of one segment, for verify; 0 where there is no such segment. */
+ssize_t lf_file_read_segment_header(struct lf_file *file, uint64_t index, void *buffer,
+                                    size_t bytes);
+/* Bytes up to the end of the file, or of the segment that holds lsn; 0 where there is none.  Below
+ * LF_FIRST_LSN: up to there, of the log's own blocks 0 to 3. */
+ssize_t lf_file_read(struct lf_file *file, uint64_t lsn, void *buffer, size_t bytes);
+/* All of it.  Never across the end of a segment.  flags: LOGFILE_IO_WRITE_DSYNC.  Below
+ * LF_FIRST_LSN: the log's own blocks 0 to 3.  -ENOENT: there is no such segment. */
+int lf_file_write(struct lf_file *file, uint64_t lsn, const void *buffer, size_t bytes,
+                  unsigned flags);
+/* Makes durable what was written to or allocated in the segments that [from, to) touches, opening
+ * those that are not open; one that is missing has nothing to sync.  Below LF_FIRST_LSN: the log's
+ * own blocks 0 to 3; before lf_file_adopt, in a directory, only those. */
+int lf_file_sync(struct lf_file *file, uint64_t from, uint64_t to);
+/* Where the log's bytes end: behind the last byte of the last segment. */
+int lf_file_end_lsn(struct lf_file *file, uint64_t *end_lsn);
+/* Whether the segment that holds lsn is there; true in a one-file log, and where there is an error
+ * that a read will give too. */
+bool lf_file_has_segment(struct lf_file *file, uint64_t lsn);
+/* The first segment that exists at or above `index`.  1: found; 0: none.  One call gets past a gap
+ * of any size.  For directories only. */
+int lf_file_next_segment(struct lf_file *file, uint64_t index, uint64_t *found);
+/* Drop what is cached of everything from `lsn` on. */
+void lf_file_drop_cache(struct lf_file *file, uint64_t lsn);
+int lf_file_locked(struct lf_file *file);
+
+/* ---- Space ---- */
+
+/*
+ * Makes [from, to) allocated, creating or recycling the segments that it touches, each durable
+ * under its name before anything of it counts as allocated.  *reached: up to where it is done, also
+ * on an error.  [from, *written) lies in recycled segments and was written before, but perhaps for
+ * blocks behind the last epoch that was there.  allocate = false: create the segments only.  What
+ * was allocated in a segment that existed is durable after lf_file_sync.
+ * -EOPNOTSUPP: the file system cannot allocate; the segment that *reached lies in has been made.
+ * -ENOENT: a segment is gone.
+ */
+int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool allocate,
+                   uint64_t *reached, uint64_t *written);
+/* Cuts everything from `end` on, so that it never comes back: unlinks later segments, truncates,
+ * and syncs.  (Recovery.) */
+int lf_file_cut(struct lf_file *file, uint64_t end);
+/* The same without the syncs, for what was prepared and never used, and for segments that wait to
+ * be recycled.  (Clean close.) */
+void lf_file_shrink(struct lf_file *file, uint64_t end);
+/*
+ * Gives back what is below `lsn`, after a trim mark that says so is durable: punches a hole, or
+ * releases whole segments: keeps at most `spare_count` for recycling and unlinks the others, the
+ * oldest first.  -EOPNOTSUPP where the file system cannot punch.
+ */
+int lf_file_release(struct lf_file *file, uint64_t lsn, unsigned spare_count);
+
+/* Calls visit for every foreign name in a log's directory.  -errno. */
+int lf_file_visit_foreign(struct lf_file *file, lf_file_visit *visit, void *arg);
+
+#endif /* LF_FILE_H */

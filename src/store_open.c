@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening a log on disk for appending, and creating it.
+ *
+ * A log comes into being whole: its first blocks are written and synced under a temporary name, the
+ * writer's lock is taken, and only then does it get its name, which is never somebody else's.  A
+ * crash before that leaves a `<path>.new-*` file or directory, which nobody ever opens.
+ *
+ * In a directory the first blocks are those of the control file, which is all that a new log has:
+ * the first segment is made when the log is prepared for appending, as all others are.
+ */
+#include "io.h"
+#include "store.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#define MESSAGE_BYTES 256
+#define PATH_SHOWN_MAX 120 /* bytes of a path in a message */
+#define DEFAULT_MODE 0644  /* less the umask */
+#define PROLOGUE_BYTES ((size_t)LF_FIRST_LSN)
+#define OPEN_TRIES_MAX 16 /* other openers may create and remove the file for ever */
+
+struct opening {
+    const struct logfile_io *io;
+    const char *path; /* as the caller gave it */
+    char *directory;  /* the same without slashes at its end */
+    const struct logfile_options *options;
+    const struct lf_store_create *create;
+    char *message;
+    bool direct; /* try it */
+};
+
+static const char *reason_text(const struct opening *opening, int error)
+{
+    if (error == -EINVAL && opening->direct)
+        return "Invalid argument; does the file system take direct I/O?";
+    return logfile_strerror(error);
+}
+
+/* The end of a long path is kept: it tells more than its start. */
+static int say(const struct opening *opening, int error, const char *step, const char *reason)
+{
+    size_t length = strlen(opening->path);
+    bool whole = length <= PATH_SHOWN_MAX;
+    snprintf(opening->message, MESSAGE_BYTES, "%s%s: %s: %s", whole ? "" : "...",
+             opening->path + (whole ? 0 : length - PATH_SHOWN_MAX), step, reason);
+    return error;
+}
+
+static int complain(const struct opening *opening, const char *step, int error)
+{
+    return say(opening, error, step, reason_text(opening, error));
+}
+
+static unsigned open_flags(const struct opening *opening)
+{
+    return LOGFILE_IO_OPEN_WRITE | (opening->direct ? LOGFILE_IO_OPEN_DIRECT : 0);
+}
+
+static mode_t file_mode(const struct opening *opening)
+{
+    mode_t mode = opening->create != NULL ? opening->create->mode : 0;
+    return mode != 0 ? mode : DEFAULT_MODE;
+}
+
+/* Who may read or write the files may also get at them; the owner makes segments in it. */
+static mode_t directory_mode(const struct opening *opening)
+{
+    mode_t mode = file_mode(opening);
+    return mode | S_IRWXU | (mode & (S_IRUSR | S_IRGRP | S_IROTH)) >> 2;
+}
+
+/* ---- Opening ----------------------------------------------------------------------------------*/
+
+static int lock_file(const struct opening *opening, int fd)
+{
+    int error = opening->io->lock(opening->io->context, fd);
+    if (error == 0)
+        return 0;
+    return complain(opening, "lock", error == -EAGAIN ? LOGFILE_ELOCKED : error);
+}
+
+/* Some file systems take O_DIRECT when opening and refuse it at the first transfer. */
+static int try_direct_read(const struct opening *opening, int fd)
+{
+    void *block = NULL;
+    if (!opening->direct)
+        return 0;
+    if (posix_memalign(&block, LF_BLOCK_BYTES, LF_BLOCK_BYTES) != 0)
+        return complain(opening, "open", -ENOMEM);
+    ssize_t count = opening->io->read(opening->io->context, fd, block, LF_BLOCK_BYTES, 0);
+    free(block);
+    return count < 0 ? complain(opening, "read", (int)count) : 0;
+}
+
+static int check_kind(const struct opening *opening, bool is_directory)
+{
+    if (opening->options->segment_bytes == 0 || is_directory)
+        return 0;
+    return say(opening, -EINVAL, "option segment_bytes", "the log is one file");
+}
+
+static int sync_directory(const struct opening *opening, const char *path)
+{
+    int error = opening->io->sync_directory(opening->io->context, path);
+    return error == 0 ? 0 : complain(opening, "sync of its directory", error);
+}
+
+/* The entry of the control file, and of all else in the log's directory. */
+static int sync_entries(const struct opening *opening, const char *directory)
+{
+    char control[PATH_MAX];
+    int error = lf_file_control_path(directory, control);
+    return error != 0 ? complain(opening, "open", error) : sync_directory(opening, control);
+}
+
+/* Whoever made the log may have died between giving a file its name and making that durable. */
+static int sync_names(const struct opening *opening, bool is_directory)
+{
+    if (!is_directory)
+        return sync_directory(opening, opening->path);
+    int error = sync_entries(opening, opening->directory);
+    return error != 0 ? error : sync_directory(opening, opening->directory);
+}
+
+/* On success the descriptor is the store's. */
+static int take(struct lf_store *store, const struct opening *opening, int fd, bool is_directory)
+{
+    int error =
+        lf_file_init(&store->file, opening->io, is_directory ? opening->directory : opening->path,
+                     fd, open_flags(opening), is_directory);
+    if (error != 0)
+        return complain(opening, "open", error);
+    store->file.segments.mode = file_mode(opening);
+    store->file.segments.never_syncs = opening->options->sync == LOGFILE_SYNC_NONE;
+    return 0;
+}
+
+static int open_existing(struct lf_store *store, const struct opening *opening)
+{
+    bool is_directory;
+    int fd = lf_file_open_path(opening->io, opening->path, open_flags(opening), &is_directory);
+    if (fd < 0)
+        return complain(opening, "open", fd);
+    int error = check_kind(opening, is_directory);
+    if (error == 0)
+        error = try_direct_read(opening, fd);
+    if (error == 0)
+        error = lock_file(opening, fd);
+    if (error == 0)
+        error = sync_names(opening, is_directory);
+    if (error == 0)
+        error = take(store, opening, fd, is_directory);
+    if (error != 0)
+        (void)opening->io->close(opening->io->context, fd);
+    return error;
+}
+
+/* ---- What a new log holds ---------------------------------------------------------------------*/
+
+static int fill_random(void *bytes, size_t size)
+{
+    ssize_t count;
+    do {
+        count = getrandom(bytes, size, 0);
+    } while (count < 0 && errno == EINTR);
+    return count < 0 ? -errno : (size_t)count == size ? 0 : -EIO;
+}
+
+static int fill_file_header(struct lf_file_header *header, const struct lf_store_create *create)
+{
+    memcpy(header->magic, LF_FILE_MAGIC, sizeof header->magic);
+    header->version = LF_FORMAT_VERSION;
+    header->byte_order = LF_BYTE_ORDER_MARK;
+    header->block_bytes = LF_BLOCK_BYTES;
+    header->slot_bytes = create->slot_bytes;
+    header->segment_bytes = create->segment_bytes;
+    header->first_lsn = LF_FIRST_LSN;
+    int error = fill_random(header->id, sizeof header->id);
+    return error != 0 ? error : fill_random(header->salt, sizeof header->salt);
+}
+
+static void fill_trim_mark(void *block, uint64_t sequence, uint32_t log_seed)
+{
+    struct lf_trim_mark *mark = block;
+    mark->magic = LF_TRIM_MAGIC;
+    mark->sequence = sequence;
+    mark->oldest_lsn = LF_FIRST_LSN;
+    mark->epoch = LF_FIRST_EPOCH;
+    mark->chain = log_seed;
+    lf_trim_mark_seal(block, log_seed);
+}
+
+/* Fills the blocks before the first epoch; they are zero when this is called. */
+static int fill_prologue(uint8_t *blocks, const struct lf_store_create *create)
+{
+    struct lf_file_header *header = (struct lf_file_header *)(void *)blocks;
+    int error = fill_file_header(header, create);
+    if (error != 0)
+        return error;
+    lf_file_header_seal(blocks);
+    memcpy(blocks + LF_BLOCK_BYTES, blocks, LF_BLOCK_BYTES);
+    uint32_t log_seed = lf_log_seed(header);
+    fill_trim_mark(blocks + 2 * LF_BLOCK_BYTES, 0, log_seed);
+    fill_trim_mark(blocks + 3 * LF_BLOCK_BYTES, 1, log_seed);
+    return 0;
+}
+
+/* ---- Creating ---------------------------------------------------------------------------------*/
+
+/* A new log under the name that it is made under. */
+struct draft {
+    uint8_t *prologue;
+    bool is_directory;
+    char *name;
+    char file[PATH_MAX]; /* the one file, or control */
+    int fd;
+};
+
+static void draft_free(struct draft *draft)
+{
+    free(draft->prologue);
+    free(draft->name);
+}
+
+static int draft_name(struct draft *draft, const struct opening *opening)
+{
+    uint64_t number;
+    int error = fill_random(&number, sizeof number);
+    if (error != 0)
+        return error;
+    const char *path = draft->is_directory ? opening->directory : opening->path;
+    if (asprintf(&draft->name, "%s.new-%016llx", path, (unsigned long long)number) < 0) {
+        draft->name = NULL;
+        return -ENOMEM;
+    }
+    if (draft->is_directory)
+        return lf_file_control_path(draft->name, draft->file);
+    int length = snprintf(draft->file, sizeof draft->file, "%s", draft->name);
+    return length < 0 || (size_t)length >= sizeof draft->file ? -ENAMETOOLONG : 0;
+}
+
+static int draft_make(struct draft *draft, const struct opening *opening)
+{
+    void *blocks = NULL;
+    int error = draft_name(draft, opening);
+    if (error != 0)
+        return error;
+    if (posix_memalign(&blocks, LF_BLOCK_BYTES, PROLOGUE_BYTES) != 0)
+        return -ENOMEM;
+    draft->prologue = memset(blocks, 0, PROLOGUE_BYTES);
+    return fill_prologue(draft->prologue, opening->create);
+}
+
+/* Creates the file, in its directory. */
+static int open_draft(struct draft *draft, const struct opening *opening)
+{
+    const struct logfile_io *io = opening->io;
+    int error = 0;
+    if (draft->is_directory)
+        error = io->make_directory(io->context, draft->name, directory_mode(opening));
+    if (error != 0)
+        return complain(opening, "create", error);
+    draft->fd = io->open(io->context, draft->file, open_flags(opening) | LOGFILE_IO_OPEN_CREATE,
+                         file_mode(opening));
+    if (draft->fd >= 0)
+        return 0;
+    if (draft->is_directory)
+        (void)io->unlink(io->context, draft->name);
+    return complain(opening, "create", draft->fd);
+}
+
+static int write_draft(const struct draft *draft, const struct opening *opening)
+{
+    const struct logfile_io *io = opening->io;
+    int error = lf_io_write_full(io, draft->fd, draft->prologue, PROLOGUE_BYTES, 0, 0);
+    if (error != 0)
+        return complain(opening, "write", error);
+    error = io->sync(io->context, draft->fd);
+    if (error != 0)
+        return complain(opening, "sync", error);
+    error = lock_file(opening, draft->fd);
+    if (error != 0 || !draft->is_directory)
+        return error;
+    return sync_entries(opening, draft->name);
+}
+
+static void unlink_draft(const struct draft *draft, const struct opening *opening)
+{
+    const struct logfile_io *io = opening->io;
+    (void)io->unlink(io->context, draft->file);
+    if (draft->is_directory)
+        (void)io->unlink(io->context, draft->name);
+}
+
+/* From the draft's name to the log's, and durable under that. */
+static int publish_draft(struct lf_store *store, const struct draft *draft,
+                         const struct opening *opening)
+{
+    const struct logfile_io *io = opening->io;
+    const char *path = draft->is_directory ? opening->directory : opening->path;
+    int error = io->rename(io->context, draft->name, path);
+    if (error != 0) {
+        unlink_draft(draft, opening);
+        return complain(opening, "create", error);
+    }
+    error = sync_directory(opening, path);
+    if (error != 0)
+        lf_file_discard(&store->file);
+    return error;
+}
+
+/* On an error there is neither a draft nor a log. */
+static int create_from_draft(struct lf_store *store, struct draft *draft,
+                             const struct opening *opening)
+{
+    int error = open_draft(draft, opening);
+    if (error != 0)
+        return error;
+    error = write_draft(draft, opening);
+    if (error == 0)
+        error = take(store, opening, draft->fd, draft->is_directory);
+    if (error != 0) {
+        unlink_draft(draft, opening);
+        (void)opening->io->close(opening->io->context, draft->fd);
+        return error;
+    }
+    error = publish_draft(store, draft, opening);
+    if (error != 0)
+        lf_file_close(&store->file);
+    return error;
+}
+
+static int create_log(struct lf_store *store, const struct opening *opening)
+{
+    struct draft draft = {.is_directory = opening->create->segment_bytes != 0};
+    int error = opening->path[0] == '\0' ? -ENOENT : draft_make(&draft, opening);
+    if (error == 0)
+        error = create_from_draft(store, &draft, opening);
+    else
+        complain(opening, "create", error);
+    draft_free(&draft);
+    return error;
+}
+
+/* ---- Both -------------------------------------------------------------------------------------*/
+
+static int open_or_create(struct lf_store *store, const struct opening *opening, bool *created)
+{
+    unsigned flags = opening->options->open_flags;
+    *created = false;
+    if (!(flags & LOGFILE_OPEN_EXCLUSIVE)) {
+        int error = open_existing(store, opening);
+        if (error != -ENOENT || flags & LOGFILE_OPEN_EXISTING)
+            return error;
+    }
+    int error = create_log(store, opening);
+    *created = error == 0;
+    return error;
+}
+
+/* Whether the error is one of those that another way of opening may not meet; picks that way. */
+static bool find_other_way(struct opening *opening, int error)
+{
+    if (error == -EEXIST) /* another opener's file got the name first: open that one */
+        return !(opening->options->open_flags & LOGFILE_OPEN_EXCLUSIVE);
+    if (error == -EINVAL && opening->direct && opening->options->io_mode == LOGFILE_IO_AUTO) {
+        opening->direct = false;
+        return true;
+    }
+    return false;
+}
+
+static int try_to_open(struct lf_store *store, struct opening *opening, bool *created)
+{
+    int error;
+    int tries = 0;
+    do {
+        error = open_or_create(store, opening, created);
+    } while (error != 0 && find_other_way(opening, error) && ++tries < OPEN_TRIES_MAX);
+    return error;
+}
+
+static char *without_slashes_at_end(const char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    return strndup(path, length);
+}
+
+static void init_store(struct lf_store *store, const struct logfile_options *options)
+{
+    memset(store, 0, sizeof *store);
+    store->sync = options->sync;
+    pthread_mutex_init(&store->failure_lock, NULL);
+    pthread_mutex_init(&store->background_lock, NULL);
+    pthread_cond_init(&store->sync_ended, NULL);
+}
+
+static void destroy_store(struct lf_store *store)
+{
+    pthread_cond_destroy(&store->sync_ended);
+    pthread_mutex_destroy(&store->background_lock);
+    pthread_mutex_destroy(&store->failure_lock);
+}
+
+int lf_store_open(struct lf_store *store, const char *path, const struct logfile_options *options,
+                  const struct lf_store_create *create, bool *created, char message[256])
+{
+    struct opening opening = {.io = options->io != NULL ? options->io : logfile_io_posix(),
+                              .path = path,
+                              .directory = without_slashes_at_end(path),
+                              .options = options,
+                              .create = create,
+                              .message = message,
+                              .direct = options->io_mode != LOGFILE_IO_BUFFERED};
+    bool made = false;
+    init_store(store, options);
+    int error = opening.directory != NULL ? try_to_open(store, &opening, &made)
+                                          : complain(&opening, "open", -ENOMEM);
+    free(opening.directory);
+    if (error != 0) {
+        destroy_store(store);
+        return error;
+    }
+    store->direct = opening.direct;
+    store->device_bytes = made ? PROLOGUE_BYTES : 0;
+    *created = made;
+    message[0] = '\0';
+    return 0;
+}
+
+void lf_store_close(struct lf_store *store)
+{
+    lf_file_close(&store->file);
+    destroy_store(store);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include "trim.h"
+
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SPARE_SEGMENTS_MAX = 8 /* released segments kept for recycling at most */
+};
+
+/* ---------------------------------------------------------------------------------------------
+ * Landmarks.
+ */
+
+int lf_trim_init(struct lf_trim *trim)
+{
+    memset(trim, 0, sizeof *trim);
+    trim->landmarks = calloc(LF_LANDMARKS_MAX, sizeof *trim->landmarks);
+    trim->mark = aligned_alloc(LF_BLOCK_BYTES, LF_BLOCK_BYTES);
+    pthread_mutex_init(&trim->lock, NULL);
+    pthread_mutex_init(&trim->trimming, NULL);
+    if (trim->landmarks != NULL && trim->mark != NULL)
+        return 0;
+    lf_trim_free(trim);
+    return -ENOMEM;
+}
+
+void lf_trim_free(struct lf_trim *trim)
+{
+    pthread_mutex_destroy(&trim->trimming);
+    pthread_mutex_destroy(&trim->lock);
+    free(trim->mark);
+    free(trim->landmarks);
+    trim->landmarks = NULL;
+}
+
+/* The distance at which half of the table covers what it covers now. */
+static void spread(struct lf_trim *trim)
+{
+    uint64_t span = trim->landmarks[trim->count - 1].lsn - trim->landmarks[0].lsn;
+    trim->distance_bytes = span / (LF_LANDMARKS_MAX / 2);
+}
+
+static bool is_far_enough(const struct lf_trim *trim, unsigned count, uint64_t lsn)
+{
+    return count == 0 || lsn - trim->landmarks[count - 1].lsn >= trim->distance_bytes;
+}
+
+static void thin_out(struct lf_trim *trim)
+{
+    unsigned kept = 0;
+
+    spread(trim);
+    for (unsigned i = 0; i < trim->count; i++)
+        if (is_far_enough(trim, kept, trim->landmarks[i].lsn))
+            trim->landmarks[kept++] = trim->landmarks[i];
+    trim->count = kept;
+}
+
+void lf_trim_note(struct lf_trim *trim, const struct lf_chain *chain)
+{
+    struct lf_landmark here = {.lsn = chain->lsn, .epoch = chain->epoch, .chain = chain->chain};
+
+    pthread_mutex_lock(&trim->lock);
+    if (trim->count == LF_LANDMARKS_MAX)
+        thin_out(trim);
+    if (is_far_enough(trim, trim->count, here.lsn))
+        trim->landmarks[trim->count++] = here;
+    pthread_mutex_unlock(&trim->lock);
+}
+
+/* The last landmark at or below `lsn` whose epoch ends at or below `durable_lsn`: reading starts at
+ * an epoch that is there, because its header tells the incarnation. */
+static bool find_landmark(struct lf_trim *trim, uint64_t lsn, uint64_t durable_lsn,
+                          struct lf_landmark *found)
+{
+    unsigned at;
+
+    pthread_mutex_lock(&trim->lock);
+    at = trim->count;
+    while (at > 0 &&
+           (trim->landmarks[at - 1].lsn > lsn || trim->landmarks[at - 1].lsn >= durable_lsn))
+        at--;
+    if (at > 0)
+        *found = trim->landmarks[at - 1];
+    pthread_mutex_unlock(&trim->lock);
+    return at > 0;
+}
+
+static void drop_landmarks(struct lf_trim *trim, uint64_t oldest_lsn)
+{
+    unsigned gone = 0;
+
+    pthread_mutex_lock(&trim->lock);
+    while (gone < trim->count && trim->landmarks[gone].lsn < oldest_lsn)
+        gone++;
+    trim->count -= gone;
+    memmove(trim->landmarks, trim->landmarks + gone, trim->count * sizeof *trim->landmarks);
+    if (trim->count > 0)
+        spread(trim);
+    pthread_mutex_unlock(&trim->lock);
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * The mark.
+ */
+
+/* The copy that is older is replaced, so one whole mark is there at any time. */
+static int write_mark(struct logfile *log, const struct lf_landmark *oldest)
+{
+    struct lf_trim *trim = &log->trim;
+    struct lf_trim_mark mark = {
+        .magic = LF_TRIM_MAGIC,
+        .sequence = trim->last.sequence + 1,
+        .oldest_lsn = oldest->lsn,
+        .epoch = oldest->epoch,
+        .chain = oldest->chain,
+    };
+    uint64_t offset = (2 + mark.sequence % 2) * LF_BLOCK_BYTES;
+    int error;
+
+    memset(trim->mark, 0, LF_BLOCK_BYTES);
+    memcpy(trim->mark, &mark, sizeof mark);
+    lf_trim_mark_seal(trim->mark, log->chain.log_seed);
+    error = lf_store_write(&log->store, trim->mark, LF_BLOCK_BYTES, offset);
+    if (error == 0)
+        error = lf_store_sync_background(&log->store, offset, offset + LF_BLOCK_BYTES);
+    if (error == 0)
+        trim->last = mark;
+    return error == 0 ? 0 : LOGFILE_EFAILED;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Trimming.
+ */
+
+/* As many as the preparer has open ahead of the head, and one. */
+static unsigned spare_count(const struct logfile *log)
+{
+    uint64_t segment_bytes = log->layout.segment_bytes;
+    uint64_t count;
+
+    if (segment_bytes == 0)
+        return 0;
+    count = log->preparer.prepare_bytes / segment_bytes + 2;
+    return count < SPARE_SEGMENTS_MAX ? (unsigned)count : SPARE_SEGMENTS_MAX;
+}
+
+/* A file system that cannot punch holes keeps the space until the log is removed. */
+static int give_back(struct logfile *log, uint64_t oldest_lsn)
+{
+    int error = lf_file_release(&log->store.file, oldest_lsn, spare_count(log));
+
+    if (lf_preparer_room_error(&log->preparer) != 0)
+        lf_preparer_request(&log->preparer, 0);
+    return error == -EOPNOTSUPP ? 0 : error;
+}
+
+static int trim_to(struct logfile *log, const struct lf_landmark *oldest)
+{
+    int error = write_mark(log, oldest);
+
+    if (error != 0)
+        return error;
+    lf_store_release_64(&log->oldest_lsn, oldest->lsn); /* L4: pairs with lf_oldest_lsn. */
+    drop_landmarks(&log->trim, oldest->lsn);
+    return give_back(log, oldest->lsn);
+}
+
+int lf_trim_below(struct logfile *log, uint64_t lsn)
+{
+    struct lf_trim *trim = &log->trim;
+    uint64_t durable_lsn = lf_durable_lsn(log);
+    struct lf_landmark oldest;
+    int cancel_state, error = 0;
+
+    if (lf_store_has_failed(&log->store))
+        return LOGFILE_EFAILED;
+    if (lsn > durable_lsn)
+        return -EINVAL;
+    cancel_state = lf_engine_lock(&trim->trimming);
+    if (find_landmark(trim, lsn, durable_lsn, &oldest) && oldest.lsn > lf_oldest_lsn(log))
+        error = trim_to(log, &oldest);
+    return lf_engine_unlock(&trim->trimming, cancel_state, error);
+}

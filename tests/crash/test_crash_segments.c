@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Power cuts, and processes that die, on the simulated disk: logs of small segments, and logs of one
+ * file, that are trimmed while they are written.  crash_run.h tells what a case is.
+ *
+ *     test_crash_segments               the cases of a run
+ *     test_crash_segments SEED [TIMES]  one case, as printed by a failure
+ *
+ * A log of segments has a thread of its own that makes them, so a case is not the same each time:
+ * what breaks is made again until it breaks.
+ */
+#include "crash_run.h"
+
+#include "tool/tool.h"
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROGRAM "test_crash_segments"
+#define LOG_PATH "crash.log"
+
+enum {
+    KIB = 1 << 10,
+    REPLAYS = 500,
+    SPARE_SEGMENTS_MAX = 8 /* released ones that a log keeps, at most */
+};
+
+/* ---- What is in the directory ---- */
+
+struct names {
+    uint64_t lowest; /* indices of segments */
+    uint64_t highest;
+    unsigned segment_count;
+    uint64_t first; /* those below have been released */
+    unsigned released_count;
+    unsigned foreign_count;
+    char foreign[64]; /* one of them */
+};
+
+static void look_at_name(void *arg, const char *name)
+{
+    struct names *names = arg;
+    char *end;
+    uint64_t index = strtoull(name, &end, 16);
+
+    if (strcmp(name, "control") == 0)
+        return;
+    if (end != name + 16 || strcmp(end, ".segment") != 0) {
+        names->foreign_count++;
+        snprintf(names->foreign, sizeof names->foreign, "%s", name);
+        return;
+    }
+    if (names->segment_count == 0)
+        names->lowest = index;
+    names->highest = index;
+    names->segment_count++;
+    names->released_count += index < names->first;
+}
+
+static bool fails_with_names(struct crash_run *run, const char *what, const struct names *names)
+{
+    snprintf(run->why, sizeof run->why,
+             "%s: %u segments from %" PRIu64 " to %" PRIu64 ", %u other names %s", what,
+             names->segment_count, names->lowest, names->highest, names->foreign_count,
+             names->foreign);
+    return false;
+}
+
+/* Of what was trimmed there are the segments that wait to be recycled; and one segment at most is
+ * being made. */
+static bool check_trimmed_directory(struct crash_run *run, struct sim_disk *disk,
+                                    uint64_t oldest_lsn)
+{
+    uint64_t first = oldest_lsn / run->options.segment_bytes;
+    struct names names = {.first = first};
+
+    sim_list(disk, LOG_PATH, look_at_name, &names);
+    if (names.released_count > SPARE_SEGMENTS_MAX || names.foreign_count > 1)
+        return fails_with_names(run, "trimmed, and too much is left", &names);
+    return true;
+}
+
+/* The size is asked for last: it can only grow meanwhile. */
+static bool check_trimmed_file(struct crash_run *run, struct sim_disk *disk, uint64_t oldest_lsn)
+{
+    uint64_t used_bytes = sim_used_bytes(disk, LOG_PATH);
+    uint64_t bytes = sim_file_bytes(disk, LOG_PATH);
+
+    if (!run->disk_options.no_punch && used_bytes > bytes + 4 * KIB - (oldest_lsn - 16 * KIB))
+        return crash_fails(run, "trimmed, and the space was not given back", 0);
+    return true;
+}
+
+static bool check_trimmed(struct crash_run *run, struct sim_disk *disk, uint64_t oldest_lsn)
+{
+    return run->options.segment_bytes == 0 ? check_trimmed_file(run, disk, oldest_lsn)
+                                           : check_trimmed_directory(run, disk, oldest_lsn);
+}
+
+static bool read_end_lsn(struct crash_run *run, struct sim_disk *disk, uint64_t *end_lsn)
+{
+    struct logfile_reader *reader;
+    struct logfile_record record;
+    struct logfile_tail tail;
+    int error = logfile_reader_open_io(LOG_PATH, 0, sim_disk_io(disk), &reader);
+
+    if (error != 0)
+        return crash_fails(run, "opening a reader of a closed log", error);
+    while (logfile_reader_next(reader, &record) == 1)
+        continue;
+    error = logfile_reader_tail(reader, &tail);
+    logfile_reader_close(reader);
+    if (error != 0 || tail.verdict != LOGFILE_CLEAN)
+        return crash_fails(run, "a closed log is not clean", error);
+    *end_lsn = tail.end_lsn;
+    return true;
+}
+
+/* A log that was closed has the segments from its first to its last byte, and nothing else. */
+static bool check_closed_directory(struct crash_run *run, struct sim_disk *disk,
+                                   uint64_t oldest_lsn, uint64_t end_lsn)
+{
+    uint64_t first = oldest_lsn / run->options.segment_bytes;
+    uint64_t last = (end_lsn - 1) / run->options.segment_bytes;
+    struct names names = {0};
+
+    sim_list(disk, LOG_PATH, look_at_name, &names);
+    if (names.foreign_count > 0)
+        return fails_with_names(run, "a closed log has names that are not its own", &names);
+    if (names.segment_count != names.highest - names.lowest + 1)
+        return fails_with_names(run, "a closed log has a gap", &names);
+    if (names.lowest != first || names.highest < last || names.highest > last + 1)
+        return fails_with_names(run, "a closed log has other segments than it needs", &names);
+    return true;
+}
+
+static bool check_closed_file(struct crash_run *run, struct sim_disk *disk, uint64_t end_lsn)
+{
+    if (sim_file_bytes(disk, LOG_PATH) != end_lsn)
+        return crash_fails(run, "a closed log has bytes behind its end", 0);
+    return true;
+}
+
+static bool check_closed(struct crash_run *run, struct sim_disk *disk, uint64_t oldest_lsn)
+{
+    uint64_t end_lsn = 0;
+
+    if (!read_end_lsn(run, disk, &end_lsn))
+        return false;
+    return run->options.segment_bytes == 0 ? check_closed_file(run, disk, end_lsn)
+                                           : check_closed_directory(run, disk, oldest_lsn, end_lsn);
+}
+
+/* ---- What verify says ---- */
+
+/* A trim that crashed may leave the copy of the mark torn that it was writing: only that one. */
+static bool is_torn_mark(const char *report)
+{
+    const char *damage = strstr(report, "damage: ");
+
+    return damage != NULL && strstr(damage + 1, "damage: ") == NULL &&
+           strstr(damage, "copy of the trim mark") != NULL;
+}
+
+/* A crash leaves nothing else that verify takes for damage. */
+static bool check_crashed(struct crash_run *run, struct sim_disk *disk)
+{
+    char *report = NULL;
+    size_t report_bytes;
+    FILE *out = open_memstream(&report, &report_bytes);
+
+    if (out == NULL)
+        abort();
+    int status = lf_tool_verify_log(sim_disk_io(disk), LOG_PATH, out);
+    fclose(out);
+    if (status != LF_TOOL_OK && status != LF_TOOL_TORN && !is_torn_mark(report))
+        snprintf(run->why, sizeof run->why, "verify: %d: %.200s", status, report);
+    free(report);
+    return run->why[0] == '\0';
+}
+
+/* ---- The plan ---- */
+
+static void plan_disk(struct crash_run *run)
+{
+    struct sim_options *options = &run->disk_options;
+
+    options->no_direct = rng_one_in(&run->rng, 4);
+    options->no_allocate = rng_one_in(&run->rng, 16);
+    options->no_punch = rng_one_in(&run->rng, 8);
+    if (rng_one_in(&run->rng, 6))
+        options->capacity_bytes = (128 + 4 * rng_below(&run->rng, 128)) * KIB;
+}
+
+static void plan_log(struct crash_run *run)
+{
+    uint64_t slot_bytes = rng_one_in(&run->rng, 6) ? 16 * KIB : 8 * KIB;
+
+    run->options.slot_bytes = slot_bytes;
+    run->options.slot_count = rng_one_in(&run->rng, 2) ? 2 : 4;
+    run->options.prepare_bytes = 64 * KIB;
+    if (!rng_one_in(&run->rng, 4))
+        run->options.segment_bytes = slot_bytes + (20 + 4 * rng_below(&run->rng, 8)) * KIB;
+}
+
+static void plan_run(struct crash_run *run)
+{
+    static const unsigned distances[] = {20, 60, 250, 250, 700, 700};
+    unsigned distance = distances[rng_below(&run->rng, 6)];
+
+    run->path = LOG_PATH;
+    run->thread_count = 1;
+    if (rng_one_in(&run->rng, 40))
+        run->thread_count = 2 + (unsigned)rng_below(&run->rng, CRASH_THREADS_MAX - 1);
+    run->trim_one_in = 3 + (unsigned)rng_below(&run->rng, 12);
+    run->step_count_max = 16 + distance / 6;
+    run->crash_within = distance;
+    run->recrash_within = 30;
+    run->check_crashed = check_crashed;
+    run->check_trimmed = check_trimmed;
+    run->check_closed = check_closed;
+    run->aims = true;
+    plan_log(run);
+    plan_disk(run);
+    crash_choose_engine(run);
+}
+
+/* ---- The tests ---- */
+
+START_TEST(test_promises_hold_in_every_crash_state)
+{
+    crash_run_cases(plan_run, PROGRAM, scaled(1000, 30000, 30000000));
+}
+END_TEST
+
+START_TEST(test_a_lying_sync_is_noticed)
+{
+    ck_assert_uint_ge(crash_count_caught(plan_run, CRASH_PLANT_SYNC_LIES, 100), 50);
+}
+END_TEST
+
+START_TEST(test_rot_of_a_synced_byte_is_noticed)
+{
+    ck_assert_uint_ge(crash_count_caught(plan_run, CRASH_PLANT_ROT, 100), 80);
+}
+END_TEST
+
+START_TEST(test_an_early_acknowledgement_is_noticed)
+{
+    ck_assert_uint_ge(crash_count_caught(plan_run, CRASH_PLANT_EARLY_ACK, 200), 10);
+}
+END_TEST
+
+START_TEST(test_a_trim_that_is_forgotten_is_noticed)
+{
+    ck_assert_uint_ge(crash_count_caught(plan_run, CRASH_PLANT_UNTRIM, 100), 50);
+}
+END_TEST
+
+static Suite *crash_suite(void)
+{
+    Suite *suite = suite_create("crash_segments");
+    TCase *promises = tcase_create("promises");
+    TCase *plants = tcase_create("the test itself");
+
+    tcase_set_timeout(promises, (double)scaled(600, 600, 36000));
+    tcase_add_test(promises, test_promises_hold_in_every_crash_state);
+    suite_add_tcase(suite, promises);
+    tcase_set_timeout(plants, 300);
+    tcase_add_test(plants, test_a_lying_sync_is_noticed);
+    tcase_add_test(plants, test_rot_of_a_synced_byte_is_noticed);
+    tcase_add_test(plants, test_an_early_acknowledgement_is_noticed);
+    tcase_add_test(plants, test_a_trim_that_is_forgotten_is_noticed);
+    suite_add_tcase(suite, plants);
+    return suite;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned times = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : REPLAYS;
+
+    if (argc > 1)
+        return crash_replay(plan_run, PROGRAM, strtoull(argv[1], NULL, 0), times);
+    return run_suite(crash_suite());
+}

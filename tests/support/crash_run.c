@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT */
+#include "crash_run.h"
+
+#include <check.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+bool crash_fails(struct crash_run *run, const char *what, int error)
+{
+    snprintf(run->why, sizeof run->why, "%s: %s", what, logfile_strerror(error));
+    return false;
+}
+
+static bool check_trimmed(const struct crash_workload *load, uint64_t oldest_lsn,
+                          char why[JOURNAL_WHY_BYTES])
+{
+    struct crash_run *run = load->arg;
+
+    if (run->check_trimmed(run, load->disk, oldest_lsn))
+        return true;
+    memcpy(why, run->why, JOURNAL_WHY_BYTES);
+    return false;
+}
+
+static bool append_all(struct crash_run *run, struct sim_disk *disk, struct logfile *log,
+                       struct journal *journal, unsigned steps)
+{
+    struct crash_workload load = {
+        .log = log,
+        .disk = disk,
+        .options = &run->options,
+        .thread_count = run->thread_count,
+        .steps = steps,
+        .trim_one_in = run->trim_one_in,
+        .check_trimmed = run->check_trimmed == NULL ? NULL : check_trimmed,
+        .arg = run,
+        .may_be_full = run->disk_options.capacity_bytes != 0,
+        .submit_is_promised = run->plant == CRASH_PLANT_EARLY_ACK,
+    };
+
+    return crash_work(&load, &run->rng, journal, run->why);
+}
+
+void crash_choose_engine(struct crash_run *run)
+{
+    struct logfile_options *options = &run->options;
+    bool threads = run->thread_count > 1 || rng_one_in(&run->rng, 40);
+
+    options->engine = (enum logfile_engine)rng_below(&run->rng, 3);
+    options->io_mode =
+        (enum logfile_io_mode)rng_below(&run->rng, run->disk_options.no_direct ? 2 : 3);
+    options->sync = (enum logfile_sync)rng_below(&run->rng, 2);
+    /* Without threads of the log's own, a case costs microseconds and is the same each time. */
+    options->flusher = LOGFILE_FLUSHER_LEADER;
+    options->prepare = LOGFILE_PREPARE_NONE;
+    if (threads) {
+        options->flusher = (enum logfile_flusher)rng_below(&run->rng, 3);
+        options->prepare = (enum logfile_prepare)rng_below(&run->rng, 3);
+        options->wait = (enum logfile_wait_strategy)rng_below(&run->rng, 2);
+    }
+    /* A log of segments has a thread anyway; and without preparation a full disk fails a log. */
+    if (options->segment_bytes != 0)
+        options->prepare = (enum logfile_prepare)rng_below(&run->rng, 3);
+    if (run->disk_options.capacity_bytes != 0 && options->prepare == LOGFILE_PREPARE_NONE)
+        options->prepare = LOGFILE_PREPARE_ALLOCATE;
+}
+
+/* ---- Reading ---- */
+
+static bool check_tail(struct crash_run *run, struct logfile_reader *reader)
+{
+    struct logfile_tail tail;
+    int error = logfile_reader_tail(reader, &tail);
+
+    if (error != 0)
+        return crash_fails(run, "tail", error);
+    if (tail.verdict != LOGFILE_CLEAN && tail.verdict != LOGFILE_TORN)
+        return crash_fails(run, "the verdict is neither clean nor torn", 0);
+    return true;
+}
+
+/* Reads the log as it lies there, without opening it for appending. */
+static bool inspect(struct crash_run *run, struct sim_disk *disk, struct journal *journal)
+{
+    struct logfile_reader *reader;
+    int error = logfile_reader_open_io(run->path, 0, sim_disk_io(disk), &reader);
+
+    if (error == -ENOENT && journal_acked_count(journal) == 0 && journal->oldest_min == 0) {
+        journal->count = 0;
+        return true;
+    }
+    if (error != 0)
+        return crash_fails(run, "opening a reader", error);
+    bool good = journal_compare(journal, reader, run->why) && check_tail(run, reader);
+    logfile_reader_close(reader);
+    return good && (run->check_crashed == NULL || run->check_crashed(run, disk));
+}
+
+/* The same from somewhere in the middle. */
+static bool inspect_from_within(struct crash_run *run, struct sim_disk *disk,
+                                const struct journal *journal)
+{
+    struct logfile_reader *reader;
+    struct journal rest = {0};
+
+    if (journal->count == 0)
+        return true;
+    uint64_t lsn = journal->entries[rng_below(&run->rng, journal->count)].lsn;
+    lsn -= rng_below(&run->rng, 2);
+    int error = logfile_reader_open_io(run->path, lsn, sim_disk_io(disk), &reader);
+    if (error == LOGFILE_ETRIMMED && lsn < journal->oldest_max)
+        return true;
+    if (error != 0)
+        return crash_fails(run, "opening a reader within", error);
+    journal_copy(&rest, journal);
+    journal_ask_trim(&rest, lsn);
+    journal_trimmed(&rest, lsn);
+    bool good = journal_compare(&rest, reader, run->why);
+    logfile_reader_close(reader);
+    journal_free(&rest);
+    return good;
+}
+
+/* ---- Opening and closing ---- */
+
+static int try_to_open(struct crash_run *run, struct sim_disk *disk, struct logfile **logp)
+{
+    int error = logfile_open(run->path, &run->options, logp);
+
+    /* A log that is full may need room to be opened. */
+    if (error == -ENOSPC && run->disk_options.capacity_bytes != 0) {
+        sim_set_capacity(disk, 0);
+        error = logfile_open(run->path, &run->options, logp);
+    }
+    return error;
+}
+
+/* Opens the log; false with an empty `why` when the machine went down meanwhile. */
+static bool open_log(struct crash_run *run, struct sim_disk *disk, struct logfile **logp)
+{
+    struct logfile_open_report report;
+
+    run->options.io = sim_disk_io(disk);
+    run->options.report = &report;
+    int error = try_to_open(run, disk, logp);
+    if (error != 0 && !sim_is_down(disk)) {
+        crash_fails(run, "open", error);
+        size_t length = strlen(run->why);
+        snprintf(run->why + length, sizeof run->why - length, " (%.100s)", report.message);
+    }
+    return error == 0;
+}
+
+/* A log starts where a trim left it, or was about to. */
+static bool check_oldest(struct crash_run *run, struct logfile *log, struct journal *journal)
+{
+    uint64_t oldest_lsn = logfile_oldest_lsn(log);
+
+    if (oldest_lsn < journal->oldest_min)
+        return crash_fails(run, "the oldest LSN went back behind what a trim had reported", 0);
+    if (oldest_lsn > 16384 && oldest_lsn > journal->oldest_max)
+        return crash_fails(run, "the oldest LSN is beyond what was asked for", 0);
+    /* What is open has been synced. */
+    journal_trimmed(journal, oldest_lsn);
+    journal->oldest_max = oldest_lsn;
+    return true;
+}
+
+/* What the log has when it was opened; nothing to be said when the machine goes down meanwhile, and
+ * nothing to be appended: the journal still has what may be lost, at LSNs that are given anew. */
+static bool compare_open_log(struct crash_run *run, struct sim_disk *disk, struct journal *journal,
+                             bool *compared)
+{
+    struct journal before = {0};
+
+    journal_copy(&before, journal);
+    *compared = journal_compare_path(journal, run->path, sim_disk_io(disk), run->why);
+    if (!*compared && sim_is_down(disk)) {
+        journal_copy(journal, &before);
+        run->why[0] = '\0';
+    }
+    journal_free(&before);
+    return run->why[0] == '\0';
+}
+
+static bool fails_with_failure(struct crash_run *run, int error,
+                               const struct logfile_failure *failure)
+{
+    snprintf(run->why, sizeof run->why, "close: %s: %s at %" PRIu64 ": %s", logfile_strerror(error),
+             failure->call, failure->offset, logfile_strerror(failure->error));
+    return false;
+}
+
+/* What was closed has been looked at; nothing to be said when the machine goes down meanwhile. */
+static bool look_at_closed(struct crash_run *run, struct sim_disk *disk, uint64_t oldest_lsn)
+{
+    if (run->check_closed == NULL || run->check_closed(run, disk, oldest_lsn))
+        return true;
+    if (sim_is_down(disk))
+        run->why[0] = '\0';
+    return sim_is_down(disk);
+}
+
+static bool close_log(struct crash_run *run, struct sim_disk *disk, struct logfile *log,
+                      struct journal *journal)
+{
+    uint64_t oldest_lsn = logfile_oldest_lsn(log);
+    struct logfile_failure failure = {0};
+
+    (void)logfile_shutdown(log, NULL);
+    (void)logfile_failure(log, &failure);
+    int error = logfile_close(log);
+    if (error == 0)
+        journal_ack_below(journal, UINT64_MAX);
+    if (error != 0 && !(error == LOGFILE_EFAILED && sim_is_down(disk)))
+        return fails_with_failure(run, error, &failure);
+    return sim_is_down(disk) || look_at_closed(run, disk, oldest_lsn);
+}
+
+/* ---- Lives of a machine ---- */
+
+/*
+ * Opens the log, checks what is in it, appends, closes or is cut off.  The machine is off or about
+ * to be rebooted afterwards; no file is open.
+ */
+static bool live(struct crash_run *run, struct sim_disk *disk, struct journal *journal,
+                 unsigned steps)
+{
+    struct logfile *log = NULL;
+    bool compared = false;
+
+    run->why[0] = '\0';
+    if (!open_log(run, disk, &log))
+        return run->why[0] == '\0';
+    bool good = check_oldest(run, log, journal);
+    if (good)
+        good = compare_open_log(run, disk, journal, &compared);
+    if (good && compared)
+        good = append_all(run, disk, log, journal, steps);
+    /* Half of the logs are not closed before the lights go out. */
+    if (rng_one_in(&run->rng, 2) && !sim_is_down(disk))
+        sim_crash_at(disk, 1);
+    bool closed = close_log(run, disk, log, journal);
+    return good && closed;
+}
+
+/* Calls that are rare, each of which is a step of something that a crash must not tear. */
+static enum sim_call choose_rare_call(struct crash_run *run)
+{
+    static const enum sim_call file_calls[] = {SIM_PUNCH, SIM_PUNCH, SIM_TRUNCATE, SIM_ALLOCATE};
+    static const enum sim_call directory_calls[] = {SIM_RENAME,   SIM_UNLINK,   SIM_SYNC_DIRECTORY,
+                                                    SIM_ALLOCATE, SIM_TRUNCATE, SIM_MAKE_DIRECTORY};
+
+    return run->options.segment_bytes == 0 ? file_calls[rng_below(&run->rng, 4)]
+                                           : directory_calls[rng_below(&run->rng, 6)];
+}
+
+static void plan_crash(struct crash_run *run, struct sim_disk *disk, unsigned within)
+{
+    if (run->aims && rng_one_in(&run->rng, 2))
+        sim_crash_at_call(disk, choose_rare_call(run), 1 + rng_below(&run->rng, 1 + within / 12));
+    else
+        sim_crash_at(disk, 1 + rng_below(&run->rng, within));
+}
+
+/* Runs the log through several openings, until the machine crashes or is cut off. */
+static bool first_life(struct crash_run *run, struct sim_disk *disk, struct journal *journal)
+{
+    unsigned openings = 1 + (unsigned)rng_below(&run->rng, 3);
+
+    plan_crash(run, disk, run->crash_within);
+    for (unsigned i = 0; i < openings && !sim_is_down(disk); i++) {
+        if (!live(run, disk, journal, 1 + (unsigned)rng_below(&run->rng, run->step_count_max)))
+            return false;
+        crash_choose_engine(run);
+    }
+    return true;
+}
+
+/* The power was cut; or only the process died, and what it wrote is still in the cache. */
+static void come_back(struct crash_run *run, struct sim_disk *disk)
+{
+    enum sim_call call = sim_crash_call(disk);
+
+    if (call != SIM_CALL_COUNT)
+        run->crash_count[call]++;
+    run->state_count++;
+    if (rng_one_in(&run->rng, 4))
+        sim_restart(disk);
+    else
+        sim_reboot(disk, rng_next(&run->rng));
+}
+
+/* What a reader has returned must survive the next crash. */
+static bool look_around(struct crash_run *run, struct sim_disk *disk, struct journal *journal)
+{
+    come_back(run, disk);
+    while (rng_one_in(&run->rng, 4)) {
+        if (!inspect(run, disk, journal))
+            return false;
+        if (run->trim_one_in > 0 && !inspect_from_within(run, disk, journal))
+            return false;
+        come_back(run, disk);
+    }
+    crash_choose_engine(run);
+    return true;
+}
+
+/* Where a byte of the log is: the offset, in the file of the path. */
+static uint64_t find_byte(const struct crash_run *run, uint64_t lsn, char path[128])
+{
+    uint64_t segment_bytes = run->options.segment_bytes;
+
+    if (segment_bytes == 0) {
+        snprintf(path, 128, "%s", run->path);
+        return lsn;
+    }
+    snprintf(path, 128, "%.64s/%016" PRIx64 ".segment", run->path, lsn / segment_bytes);
+    return lsn % segment_bytes;
+}
+
+/* Changes a byte of a record. */
+static void rot(struct crash_run *run, struct sim_disk *disk, const struct journal *journal)
+{
+    char path[128];
+    uint8_t byte;
+
+    if (run->plant != CRASH_PLANT_ROT || journal->count == 0)
+        return;
+    const struct journal_entry *entry = &journal->entries[rng_below(&run->rng, journal->count)];
+    uint64_t offset = find_byte(run, entry->lsn + rng_below(&run->rng, entry->size + 8), path);
+    sim_peek(disk, path, offset, &byte, 1);
+    byte ^= 0x10;
+    sim_poke(disk, path, offset, &byte, 1);
+}
+
+static void plant_in_journal(struct crash_run *run, struct journal *journal)
+{
+    if (journal->count == 0)
+        return;
+    if (run->plant == CRASH_PLANT_FORGOTTEN)
+        journal->entries[0] = journal->entries[--journal->count];
+    if (run->plant == CRASH_PLANT_UNTRIM)
+        journal_trimmed(journal, journal->entries[0].lsn + 1);
+}
+
+/* From one crash on: what is left is read, is recovered, perhaps crashes again, and goes on. */
+static bool later_lives(struct crash_run *run, struct sim_disk *disk, struct journal *journal)
+{
+    if (!look_around(run, disk, journal))
+        return false;
+    if (rng_one_in(&run->rng, 2))
+        plan_crash(run, disk, run->recrash_within);
+    if (!live(run, disk, journal, (unsigned)rng_below(&run->rng, 4)))
+        return false;
+
+    come_back(run, disk);
+    crash_choose_engine(run);
+    if (!live(run, disk, journal, 2))
+        return false;
+    plant_in_journal(run, journal);
+
+    run->state_count++;
+    sim_reboot_losing_all(disk);
+    rot(run, disk, journal);
+    if (!inspect(run, disk, journal))
+        return false;
+    if (sim_misuse_count(disk) > 0)
+        return crash_fails(run, "a call broke a rule of logfile_io.h", 0);
+    return true;
+}
+
+static bool all_fates(struct crash_run *run, struct sim_disk *disk, const struct journal *journal)
+{
+    struct logfile_options options = run->options;
+    bool good = true;
+
+    for (unsigned i = 0; i < 6 && good; i++) {
+        struct sim_disk *clone = sim_disk_clone(disk);
+        struct journal copy = {0};
+        journal_copy(&copy, journal);
+        run->options = options;
+        good = later_lives(run, clone, &copy);
+        journal_free(&copy);
+        sim_disk_free(clone);
+    }
+    return good;
+}
+
+static bool run_planned(struct crash_run *run)
+{
+    struct journal journal = {0};
+    struct sim_disk *disk = sim_disk_new(&run->disk_options);
+    bool good = first_life(run, disk, &journal) && all_fates(run, disk, &journal);
+
+    sim_disk_free(disk);
+    journal_free(&journal);
+    return good;
+}
+
+bool crash_run_case(struct crash_run *run, crash_plan *plan, const char *program)
+{
+    static char current[64];
+
+    snprintf(current, sizeof current, "%s %" PRIu64, program, run->seed);
+    watchdog_start(60, current);
+    run->rng.state = run->seed;
+    plan(run);
+    run->disk_options.sync_lies = run->plant == CRASH_PLANT_SYNC_LIES;
+    bool good = run_planned(run);
+    watchdog_stop();
+    return good;
+}
+
+/* ---- The tests ---- */
+
+static void print_crash_counts(const struct crash_run *total)
+{
+    const char *comma = "";
+
+    printf("crashed in:");
+    for (enum sim_call call = 0; call < SIM_CALL_COUNT; call++) {
+        if (total->crash_count[call] == 0)
+            continue;
+        printf("%s %s %" PRIu64, comma, sim_call_name(call), total->crash_count[call]);
+        comma = ",";
+    }
+    printf("\n");
+}
+
+void crash_run_cases(crash_plan *plan, const char *program, uint64_t state_count)
+{
+    struct crash_run total = {0};
+    uint64_t cases = 0;
+    uint64_t begin = now_ns();
+
+    for (; total.state_count < state_count; cases++) {
+        struct crash_run run = {.seed = cases + 1};
+        if (!crash_run_case(&run, plan, program))
+            ck_abort_msg("%s; again with: %s %" PRIu64, run.why, program, run.seed);
+        total.state_count += run.state_count;
+        for (int i = 0; i < SIM_CALL_COUNT; i++)
+            total.crash_count[i] += run.crash_count[i];
+    }
+    printf("%" PRIu64 " crash states from %" PRIu64 " workloads in %.1f s\n", total.state_count,
+           cases, (double)(now_ns() - begin) / 1e9);
+    print_crash_counts(&total);
+}
+
+unsigned crash_count_caught(crash_plan *plan, enum crash_plant plant, unsigned count)
+{
+    unsigned caught = 0;
+
+    for (uint64_t seed = 1; seed <= count; seed++) {
+        struct crash_run run = {.seed = seed, .plant = plant};
+        caught += !crash_run_case(&run, plan, "planted fault in case");
+    }
+    printf("planted fault %d: %u of %u workloads notice\n", (int)plant, caught, count);
+    return caught;
+}
+
+int crash_replay(crash_plan *plan, const char *program, uint64_t seed, unsigned times)
+{
+    uint64_t states = 0;
+    bool good = true;
+
+    for (unsigned i = 0; i < times && good; i++) {
+        struct crash_run run = {.seed = seed};
+        good = crash_run_case(&run, plan, program);
+        states += run.state_count;
+        if (!good)
+            printf("case %" PRIu64 ", run %u: broken: %s\n", seed, i + 1, run.why);
+    }
+    if (good)
+        printf("case %" PRIu64 ": good after %" PRIu64 " crash states\n", seed, states);
+    return good ? 0 : 1;
+}

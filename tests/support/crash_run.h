@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lives and deaths of one log on the simulated disk, out of one number.
+ *
+ * The number decides everything: the plan, which the test makes, what threads append, at which call
+ * the machine or the process dies, what becomes of what was not synced, how recovery is crashed in
+ * turn, and what is appended after it.  Whatever happens, the promises at the top of journal.h
+ * hold, a crash alone never makes a log corrupt, and the log goes on.
+ */
+#ifndef CRASH_RUN_H
+#define CRASH_RUN_H
+
+#include "crash_worker.h"
+#include "journal.h"
+#include "sim_disk.h"
+
+/* Faults of the test's own making, to see that it finds them. */
+enum crash_plant {
+    CRASH_PLANT_NONE,
+    CRASH_PLANT_SYNC_LIES, /* the disk says that it synced */
+    CRASH_PLANT_ROT,       /* a byte that was synced changes */
+    CRASH_PLANT_EARLY_ACK, /* a submit counts as an acknowledgement */
+    CRASH_PLANT_FORGOTTEN, /* a record that was appended is struck from the journal */
+    CRASH_PLANT_UNTRIM     /* the log is said to have been trimmed further than it was */
+};
+
+struct crash_run {
+    uint64_t seed;
+    enum crash_plant plant;
+    struct rng rng;
+    /* The plan. */
+    const char *path;
+    struct logfile_options options; /* of the next open */
+    struct sim_options disk_options;
+    unsigned thread_count;
+    unsigned trim_one_in;    /* steps of a thread; 0: none */
+    unsigned step_count_max; /* between two openings */
+    unsigned crash_within;   /* the first crash: this many changes at most from the start */
+    unsigned recrash_within; /* the second one */
+    bool aims;               /* half of the crashes strike calls that are rare */
+    /* Each looks at what is on the disk; sets `why`, and returns false, where something is wrong.
+     * NULL: nothing to be looked at.  After a crash; after a trim by the only thread; after a clean
+     * close. */
+    bool (*check_crashed)(struct crash_run *run, struct sim_disk *disk);
+    bool (*check_trimmed)(struct crash_run *run, struct sim_disk *disk, uint64_t oldest_lsn);
+    bool (*check_closed)(struct crash_run *run, struct sim_disk *disk, uint64_t oldest_lsn);
+    /* What came of it. */
+    uint64_t state_count;                 /* crash states that recovered, or should have */
+    uint64_t crash_count[SIM_CALL_COUNT]; /* in which calls */
+    char why[JOURNAL_WHY_BYTES];
+};
+
+/* Sets the plan: everything that the number has to decide before the first call. */
+typedef void crash_plan(struct crash_run *run);
+
+/* Chooses engine, flusher, preparation and the like, as at every opening. */
+void crash_choose_engine(struct crash_run *run);
+/* False, with the reason. */
+bool crash_fails(struct crash_run *run, const char *what, int error);
+
+/* One case.  False: a promise is broken, run->why says which.  The command that a person types to
+ * have it again is `program` and the seed. */
+bool crash_run_case(struct crash_run *run, crash_plan *plan, const char *program);
+
+/* ---- The tests ---- */
+
+/* Cases 1, 2, ... until there were as many crash states; says how many, and how fast. */
+void crash_run_cases(crash_plan *plan, const char *program, uint64_t state_count);
+/* How many of `count` cases notice the planted fault. */
+unsigned crash_count_caught(crash_plan *plan, enum crash_plant plant, unsigned count);
+/* What main returns for one case, made `times` times or until it breaks. */
+int crash_replay(crash_plan *plan, const char *program, uint64_t seed, unsigned times);
+
+#endif /* CRASH_RUN_H */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads that append to a log, wait, flush and trim as a seed tells, until they are done or the
+ * machine goes down, and that check every answer.
+ */
+#ifndef CRASH_WORKER_H
+#define CRASH_WORKER_H
+
+#include "journal.h"
+#include "sim_disk.h"
+
+enum {
+    CRASH_THREADS_MAX = 4
+};
+
+struct crash_workload {
+    struct logfile *log;
+    struct sim_disk *disk;
+    const struct logfile_options *options; /* that it was opened with */
+    unsigned thread_count;
+    unsigned steps;       /* of each thread */
+    unsigned trim_one_in; /* steps; 0: none */
+    bool may_be_full;     /* an append may be -ENOSPC */
+    /* NULL, or looks at what is on the disk after the only thread has moved the oldest LSN. */
+    bool (*check_trimmed)(const struct crash_workload *load, uint64_t oldest_lsn,
+                          char why[JOURNAL_WHY_BYTES]);
+    void *arg;
+    bool submit_is_promised; /* a fault of the test's own making: a submit counts as durable */
+};
+
+/* What the threads did goes to the journal, which is sorted afterwards.  False: an answer was wrong,
+ * `why` says which. */
+bool crash_work(const struct crash_workload *load, struct rng *rng, struct journal *journal,
+                char why[JOURNAL_WHY_BYTES]);
+
+#endif /* CRASH_WORKER_H */

@@ -1,0 +1,669 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+static void *must(void *memory)
+{
+    if (memory == NULL) {
+        perror("sim_disk");
+        abort();
+    }
+    return memory;
+}
+
+/* ---- Names ---- */
+
+static const struct sim_name *current_name(const struct sim_file *file)
+{
+    return &file->names[file->name_count - 1];
+}
+
+const char *sim_file_name(const struct sim_file *file)
+{
+    return current_name(file)->name;
+}
+
+struct sim_file *sim_file_parent(const struct sim_file *file)
+{
+    return current_name(file)->parent;
+}
+
+static struct sim_file *find_in(const struct sim_tree *tree, const struct sim_file *directory,
+                                const char *name)
+{
+    for (unsigned i = 0; i < tree->count; i++)
+        if (sim_file_parent(tree->files[i]) == directory &&
+            strcmp(sim_file_name(tree->files[i]), name) == 0)
+            return tree->files[i];
+    return NULL;
+}
+
+/* Copies the next part of a path, and returns where the one behind it starts. */
+static const char *next_part(const char *path, char part[SIM_NAME_BYTES])
+{
+    size_t length = strcspn(path, "/");
+
+    snprintf(part, SIM_NAME_BYTES, "%.*s", (int)length, path);
+    path += length;
+    return path + strspn(path, "/");
+}
+
+int sim_tree_place(struct sim_tree *tree, const char *path, struct sim_name *place)
+{
+    *place = (struct sim_name){.parent = &tree->root};
+    path += strspn(path, "/");
+    while (*path != '\0') {
+        if (strcspn(path, "/") >= SIM_NAME_BYTES)
+            return -ENAMETOOLONG;
+        path = next_part(path, place->name);
+        if (*path == '\0')
+            return 0;
+        struct sim_file *directory = find_in(tree, place->parent, place->name);
+        if (directory == NULL)
+            return -ENOENT;
+        if (!directory->is_directory)
+            return -ENOTDIR;
+        place->parent = directory;
+    }
+    return 0;
+}
+
+struct sim_file *sim_tree_find(struct sim_tree *tree, const char *path)
+{
+    struct sim_name place;
+
+    if (sim_tree_place(tree, path, &place) != 0)
+        return NULL;
+    return place.name[0] == '\0' ? &tree->root : find_in(tree, place.parent, place.name);
+}
+
+void sim_tree_move(struct sim_tree *tree, struct sim_file *file, const struct sim_name *place)
+{
+    /* The name on disk and the last ones are what a crash can choose from. */
+    if (file->name_count == SIM_NAME_COUNT) {
+        memmove(&file->names[1], &file->names[2], sizeof file->names[0] * (SIM_NAME_COUNT - 2));
+        file->name_count--;
+    }
+    file->names[file->name_count] = *place;
+    file->names[file->name_count].at = ++tree->clock;
+    file->name_count++;
+}
+
+static void only_name(struct sim_file *file, unsigned index)
+{
+    file->names[0] = file->names[index];
+    file->name_count = 1;
+}
+
+static void insert_file(struct sim_tree *tree, struct sim_file *file)
+{
+    if (tree->count == tree->capacity) {
+        tree->capacity = tree->capacity == 0 ? 8 : 2 * tree->capacity;
+        tree->files = must(realloc(tree->files, tree->capacity * sizeof(struct sim_file *)));
+    }
+    tree->files[tree->count++] = file;
+}
+
+struct sim_file *sim_tree_add(struct sim_tree *tree, const struct sim_name *place,
+                              bool is_directory)
+{
+    struct sim_file *file = must(calloc(1, sizeof *file));
+
+    file->is_directory = is_directory;
+    file->name_count = 1; /* none */
+    sim_tree_move(tree, file, place);
+    file->dirty_from = SIZE_MAX;
+    insert_file(tree, file);
+    return file;
+}
+
+static void free_file(struct sim_file *file)
+{
+    free(file->disk);
+    free(file->cache);
+    free(file->state);
+    free(file->hole);
+    free(file);
+}
+
+unsigned sim_tree_entry_count(const struct sim_tree *tree, const struct sim_file *directory)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < tree->count; i++)
+        count += sim_file_parent(tree->files[i]) == directory && *sim_file_name(tree->files[i]);
+    return count;
+}
+
+static bool has_been_in(const struct sim_file *file, const struct sim_file *directory)
+{
+    for (unsigned i = 0; i < file->name_count; i++)
+        if (file->names[i].parent == directory)
+            return true;
+    return false;
+}
+
+void sim_tree_sync(struct sim_tree *tree, const struct sim_file *directory)
+{
+    for (unsigned i = 0; i < tree->count; i++)
+        if (has_been_in(tree->files[i], directory))
+            only_name(tree->files[i], tree->files[i]->name_count - 1);
+}
+
+static bool is_named(const struct sim_tree *tree, const struct sim_file *file)
+{
+    if (file->opens > 0 || file->name_count > 1 || *sim_file_name(file) != '\0')
+        return true;
+    for (unsigned i = 0; file->is_directory && i < tree->count; i++)
+        if (has_been_in(tree->files[i], file))
+            return true;
+    return false;
+}
+
+void sim_tree_reap(struct sim_tree *tree)
+{
+    for (unsigned i = 0; i < tree->count;) {
+        struct sim_file *file = tree->files[i];
+        if (is_named(tree, file)) {
+            i++;
+            continue;
+        }
+        free_file(file);
+        memmove(&tree->files[i], &tree->files[i + 1],
+                (--tree->count - i) * sizeof(struct sim_file *));
+    }
+}
+
+uint64_t sim_tree_used_bytes(const struct sim_tree *tree)
+{
+    uint64_t used = 0;
+
+    for (unsigned i = 0; i < tree->count; i++)
+        if (*sim_file_name(tree->files[i]) != '\0')
+            used += sim_file_used_bytes(tree->files[i]);
+    return used;
+}
+
+/* ---- Making one ---- */
+
+void sim_tree_init(struct sim_tree *tree)
+{
+    *tree = (struct sim_tree){.root = {.is_directory = true, .name_count = 1}};
+}
+
+static uint8_t *copy_of(const void *array, size_t bytes)
+{
+    return bytes == 0 ? NULL : memcpy(must(malloc(bytes)), array, bytes);
+}
+
+static struct sim_file *clone_file(const struct sim_file *file)
+{
+    struct sim_file *clone = must(malloc(sizeof *clone));
+
+    *clone = *file;
+    clone->opens = 0;
+    clone->disk = copy_of(file->disk, file->capacity);
+    clone->cache = copy_of(file->cache, file->capacity);
+    clone->state = copy_of(file->state, file->capacity / SIM_SECTOR_BYTES);
+    clone->hole = (bool *)copy_of(file->hole, file->capacity / LOGFILE_IO_BLOCK * sizeof(bool));
+    return clone;
+}
+
+/* What stands in `to` for a directory of `from`. */
+static struct sim_file *counterpart(struct sim_tree *to, const struct sim_tree *from,
+                                    const struct sim_file *directory)
+{
+    for (unsigned i = 0; i < from->count; i++)
+        if (from->files[i] == directory)
+            return to->files[i];
+    return directory == &from->root ? &to->root : NULL;
+}
+
+void sim_tree_clone(struct sim_tree *to, const struct sim_tree *from)
+{
+    sim_tree_init(to);
+    to->clock = from->clock;
+    for (unsigned i = 0; i < from->count; i++)
+        insert_file(to, clone_file(from->files[i]));
+    for (unsigned i = 0; i < to->count; i++)
+        for (unsigned k = 0; k < to->files[i]->name_count; k++) {
+            struct sim_name *name = &to->files[i]->names[k];
+            name->parent = counterpart(to, from, name->parent);
+        }
+}
+
+void sim_tree_free(struct sim_tree *tree)
+{
+    for (unsigned i = 0; i < tree->count; i++)
+        free_file(tree->files[i]);
+    free(tree->files);
+}
+
+/* ---- Bytes ---- */
+
+static void *grow(void *array, size_t old_bytes, size_t new_bytes)
+{
+    uint8_t *grown = must(realloc(array, new_bytes));
+
+    memset(grown + old_bytes, 0, new_bytes - old_bytes);
+    return grown;
+}
+
+static void ensure_capacity(struct sim_file *file, uint64_t bytes)
+{
+    const size_t old = file->capacity;
+    size_t capacity = old == 0 ? 32 << 10 : old;
+
+    if (bytes <= old)
+        return;
+    while (capacity < bytes)
+        capacity *= 2;
+    file->disk = grow(file->disk, old, capacity);
+    file->cache = grow(file->cache, old, capacity);
+    file->state = grow(file->state, old / SIM_SECTOR_BYTES, capacity / SIM_SECTOR_BYTES);
+    file->hole = grow(file->hole, old / LOGFILE_IO_BLOCK * sizeof(bool),
+                      capacity / LOGFILE_IO_BLOCK * sizeof(bool));
+    file->capacity = capacity;
+}
+
+static uint8_t *sector(uint8_t *image, size_t index)
+{
+    return image + index * SIM_SECTOR_BYTES;
+}
+
+/* Writes the sectors of a range that are in `state` to the disk. */
+static void commit(struct sim_file *file, size_t from, size_t to, enum sim_sector_state state)
+{
+    for (size_t i = from; i < to; i++) {
+        if (file->state[i] != state)
+            continue;
+        memcpy(sector(file->disk, i), sector(file->cache, i), SIM_SECTOR_BYTES);
+        file->state[i] = SIM_SECTOR_CLEAN;
+    }
+}
+
+static void set_holes(struct sim_file *file, uint64_t from_block, uint64_t end_block, bool is_hole)
+{
+    for (uint64_t i = from_block; i < end_block; i++)
+        file->hole[i] = is_hole;
+}
+
+/* Before a range changes in the cache: what a sync under way has of it goes to the disk as it is,
+ * and the rest is the next sync's. */
+static void mark_dirty(struct sim_file *file, uint64_t from, uint64_t to)
+{
+    size_t first = from / SIM_SECTOR_BYTES;
+    size_t end = (to + SIM_SECTOR_BYTES - 1) / SIM_SECTOR_BYTES;
+
+    commit(file, first, end, SIM_SECTOR_SYNCING);
+    memset(file->state + first, SIM_SECTOR_DIRTY, end - first);
+    set_holes(file, from / LOGFILE_IO_BLOCK, (to + LOGFILE_IO_BLOCK - 1) / LOGFILE_IO_BLOCK, false);
+    if (first < file->dirty_from)
+        file->dirty_from = first;
+    if (end > file->dirty_to)
+        file->dirty_to = end;
+}
+
+static void change_state(struct sim_file *file, enum sim_sector_state from,
+                         enum sim_sector_state to)
+{
+    for (size_t i = file->dirty_from; i < file->dirty_to; i++)
+        if (file->state[i] == from)
+            file->state[i] = to;
+}
+
+static void tighten_dirty(struct sim_file *file)
+{
+    while (file->dirty_from < file->dirty_to && file->state[file->dirty_from] == SIM_SECTOR_CLEAN)
+        file->dirty_from++;
+    if (file->dirty_from < file->dirty_to)
+        return;
+    file->dirty_from = SIZE_MAX;
+    file->dirty_to = 0;
+}
+
+static void zero(struct sim_file *file, uint64_t from, uint64_t to)
+{
+    mark_dirty(file, from, to);
+    memset(file->cache + from, 0, to - from);
+}
+
+/* Takes blocks away, except for the parts of them at the ends, which become zero. */
+static void take_away(struct sim_file *file, uint64_t from, uint64_t to, uint64_t end_block)
+{
+    zero(file, from, to);
+    set_holes(file, (from + LOGFILE_IO_BLOCK - 1) / LOGFILE_IO_BLOCK, end_block, true);
+}
+
+void sim_file_set_bytes(struct sim_file *file, uint64_t bytes)
+{
+    uint64_t end = file->bytes < file->capacity ? file->bytes : file->capacity;
+    uint64_t blocks = file->capacity / LOGFILE_IO_BLOCK;
+
+    if (bytes < end)
+        take_away(file, bytes, end, (end + LOGFILE_IO_BLOCK - 1) / LOGFILE_IO_BLOCK);
+    for (uint64_t i = file->bytes / LOGFILE_IO_BLOCK; i < blocks && i * LOGFILE_IO_BLOCK < bytes;
+         i++)
+        file->hole[i] = false; /* what is added has blocks */
+    file->bytes = bytes;
+    file->size_changes++;
+}
+
+void sim_file_extend(struct sim_file *file, uint64_t bytes)
+{
+    if (bytes > file->bytes)
+        sim_file_set_bytes(file, bytes);
+}
+
+void sim_file_punch(struct sim_file *file, uint64_t offset, uint64_t bytes)
+{
+    uint64_t end = offset + bytes;
+
+    if (end > file->bytes)
+        end = file->bytes;
+    if (end > file->capacity)
+        end = file->capacity; /* nothing was ever written behind it */
+    if (offset >= end)
+        return;
+    take_away(file, offset, end, end / LOGFILE_IO_BLOCK);
+}
+
+uint64_t sim_file_hole_bytes(const struct sim_file *file)
+{
+    uint64_t end = file->bytes < file->capacity ? file->bytes : file->capacity;
+    uint64_t holes = 0;
+
+    for (uint64_t i = 0; i < end / LOGFILE_IO_BLOCK; i++)
+        holes += file->hole[i];
+    return holes * LOGFILE_IO_BLOCK;
+}
+
+uint64_t sim_file_used_bytes(const struct sim_file *file)
+{
+    uint64_t blocks = (file->bytes + LOGFILE_IO_BLOCK - 1) / LOGFILE_IO_BLOCK;
+
+    return blocks * LOGFILE_IO_BLOCK - sim_file_hole_bytes(file);
+}
+
+/* What a read sees: with DIRECT, the disk where the cache has only what was lost. */
+void sim_file_read(const struct sim_file *file, bool direct, uint8_t *to, size_t bytes,
+                   uint64_t offset)
+{
+    size_t stored = offset >= file->capacity ? 0 : file->capacity - offset;
+
+    if (stored > bytes)
+        stored = bytes;
+    if (stored > 0)
+        memcpy(to, file->cache + offset, stored);
+    memset(to + stored, 0, bytes - stored);
+    if (!direct)
+        return;
+    for (size_t i = 0; i + SIM_SECTOR_BYTES <= stored; i += SIM_SECTOR_BYTES)
+        if (file->state[(offset + i) / SIM_SECTOR_BYTES] == SIM_SECTOR_LOST)
+            memcpy(to + i, file->disk + offset + i, SIM_SECTOR_BYTES);
+}
+
+void sim_file_write(struct sim_file *file, const void *buffer, size_t bytes, uint64_t offset)
+{
+    if (bytes == 0)
+        return;
+    ensure_capacity(file, offset + bytes);
+    mark_dirty(file, offset, offset + bytes);
+    memcpy(file->cache + offset, buffer, bytes);
+    sim_file_extend(file, offset + bytes);
+}
+
+void sim_file_commit_write(struct sim_file *file, size_t bytes, uint64_t offset)
+{
+    uint64_t end = offset + bytes < file->capacity ? offset + bytes : file->capacity;
+
+    if (end > offset)
+        commit(file, offset / SIM_SECTOR_BYTES, (end + SIM_SECTOR_BYTES - 1) / SIM_SECTOR_BYTES,
+               SIM_SECTOR_DIRTY);
+    if (file->disk_bytes < offset + bytes)
+        file->disk_bytes = offset + bytes;
+    file->disk_size_changes = file->size_changes;
+}
+
+struct sim_sync sim_file_begin_sync(struct sim_file *file)
+{
+    change_state(file, SIM_SECTOR_DIRTY, SIM_SECTOR_SYNCING);
+    return (struct sim_sync){.bytes = file->bytes, .size_changes = file->size_changes};
+}
+
+/* One that began before another, and ends after it, does not take its size back. */
+static void commit_size(struct sim_file *file, const struct sim_sync *sync)
+{
+    if (sync->size_changes < file->disk_size_changes)
+        return;
+    file->disk_bytes = sync->bytes;
+    file->disk_size_changes = sync->size_changes;
+}
+
+void sim_file_end_sync(struct sim_file *file, const struct sim_sync *sync, int error)
+{
+    if (error != 0) {
+        change_state(file, SIM_SECTOR_SYNCING, SIM_SECTOR_LOST);
+        return;
+    }
+    if (file->dirty_from < file->dirty_to)
+        commit(file, file->dirty_from, file->dirty_to, SIM_SECTOR_SYNCING);
+    tighten_dirty(file);
+    commit_size(file, sync);
+}
+
+void sim_file_drop_cache(struct sim_file *file)
+{
+    for (size_t i = 0; i < file->dirty_to; i++) {
+        if (file->state[i] != SIM_SECTOR_LOST)
+            continue;
+        memcpy(sector(file->cache, i), sector(file->disk, i), SIM_SECTOR_BYTES);
+        file->state[i] = SIM_SECTOR_CLEAN;
+    }
+}
+
+/* ---- Crashes ---- */
+
+struct sim_fates sim_choose_fates(uint64_t seed)
+{
+    static const unsigned mixes[][4] = {
+        {1, 0, 0, 0}, {0, 1, 0, 0}, {1, 1, 0, 0}, {8, 1, 0, 0},
+        {1, 8, 0, 0}, {6, 6, 2, 1}, {8, 0, 1, 0}, {8, 0, 0, 1},
+    };
+    struct sim_fates fates = {.rng = {.state = seed}};
+    const unsigned *mix = mixes[rng_below(&fates.rng, sizeof mixes / sizeof mixes[0])];
+
+    fates.keep = mix[0];
+    fates.drop = mix[1];
+    fates.trash = mix[2];
+    fates.stray = mix[3];
+    return fates;
+}
+
+static void trash_sector(struct rng *rng, uint8_t *disk, const uint8_t *cache)
+{
+    size_t half = SIM_SECTOR_BYTES / 2;
+
+    switch (rng_below(rng, 4)) {
+    case 0:
+        payload_fill(disk, SIM_SECTOR_BYTES, rng_next(rng));
+        break;
+    case 1:
+        memcpy(disk, cache, SIM_SECTOR_BYTES);
+        disk[rng_below(rng, SIM_SECTOR_BYTES)] ^= (uint8_t)(1u << rng_below(rng, 8));
+        break;
+    case 2:
+        memcpy(disk, cache, half);
+        break;
+    default:
+        memcpy(disk + half, cache + half, half);
+        break;
+    }
+}
+
+static bool is_unsynced(const struct sim_file *file, size_t index)
+{
+    return file->state[index] == SIM_SECTOR_DIRTY || file->state[index] == SIM_SECTOR_SYNCING;
+}
+
+static bool is_in_hole(const struct sim_file *file, size_t index)
+{
+    return file->hole[index * SIM_SECTOR_BYTES / LOGFILE_IO_BLOCK];
+}
+
+/* Another unsynced sector of the file, or this one. */
+static size_t stray_sector(struct rng *rng, const struct sim_file *file, size_t index)
+{
+    size_t other = file->dirty_from + rng_below(rng, file->dirty_to - file->dirty_from);
+
+    return is_unsynced(file, other) && !is_in_hole(file, other) ? other : index;
+}
+
+static void settle_sector(struct sim_fates *fates, struct sim_file *file, size_t i)
+{
+    unsigned sum = fates->keep + fates->drop + fates->trash + fates->stray;
+    uint64_t choice = rng_below(&fates->rng, sum);
+
+    if (choice < fates->keep) {
+        memcpy(sector(file->disk, i), sector(file->cache, i), SIM_SECTOR_BYTES);
+    } else if (choice < fates->keep + fates->trash) {
+        trash_sector(&fates->rng, sector(file->disk, i), sector(file->cache, i));
+    } else if (choice < fates->keep + fates->trash + fates->stray) {
+        size_t other = stray_sector(&fates->rng, file, i);
+        memcpy(sector(file->disk, other), sector(file->cache, i), SIM_SECTOR_BYTES);
+    }
+}
+
+/* Taking a block away moves no bytes, so it is done or not, and nothing goes astray. */
+static void settle_hole(struct sim_fates *fates, struct sim_file *file, size_t first, size_t end)
+{
+    unsigned sum = fates->keep + fates->drop + fates->trash + fates->stray;
+
+    if (rng_below(&fates->rng, sum) >= sum - fates->drop)
+        return;
+    for (size_t i = first; i < end; i++)
+        if (is_unsynced(file, i))
+            memcpy(sector(file->disk, i), sector(file->cache, i), SIM_SECTOR_BYTES);
+}
+
+static void settle_sectors(struct sim_fates *fates, struct sim_file *file)
+{
+    const size_t block = LOGFILE_IO_BLOCK / SIM_SECTOR_BYTES;
+    size_t i = file->dirty_from;
+
+    while (i < file->dirty_to) {
+        size_t end = is_in_hole(file, i) ? (i / block + 1) * block : i + 1;
+        if (is_in_hole(file, i))
+            settle_hole(fates, file, i, end);
+        else if (is_unsynced(file, i))
+            settle_sector(fates, file, i);
+        i = end;
+    }
+}
+
+static uint64_t settle_size(struct sim_fates *fates, const struct sim_file *file)
+{
+    if (fates->keep == 0 || rng_one_in(&fates->rng, 4))
+        return file->disk_bytes;
+    /* A file that grew in several steps may have made some of them. */
+    if (file->disk_bytes < file->bytes && rng_one_in(&fates->rng, 4)) {
+        uint64_t sectors = (file->bytes - file->disk_bytes) / SIM_SECTOR_BYTES;
+        return file->disk_bytes + rng_below(&fates->rng, sectors + 1) * SIM_SECTOR_BYTES;
+    }
+    return file->bytes;
+}
+
+static bool is_zero_block(const uint8_t *block)
+{
+    return block[0] == 0 && memcmp(block, block + 1, LOGFILE_IO_BLOCK - 1) == 0;
+}
+
+/* The cache is what the disk has. */
+static void start_afresh(struct sim_file *file, uint64_t bytes)
+{
+    if (bytes < file->capacity)
+        memset(file->disk + bytes, 0, file->capacity - bytes);
+    file->disk_bytes = bytes;
+    file->bytes = bytes;
+    if (file->capacity > 0) {
+        memcpy(file->cache, file->disk, file->capacity);
+        memset(file->state, SIM_SECTOR_CLEAN, file->capacity / SIM_SECTOR_BYTES);
+    }
+    for (size_t i = 0; i < file->capacity / LOGFILE_IO_BLOCK; i++)
+        if (file->hole[i])
+            file->hole[i] = is_zero_block(file->disk + i * LOGFILE_IO_BLOCK);
+    file->dirty_from = SIZE_MAX;
+    file->dirty_to = 0;
+}
+
+static void settle_file(struct sim_fates *fates, struct sim_file *file)
+{
+    settle_sectors(fates, file);
+    start_afresh(file, settle_size(fates, file));
+    file->kept_name = (unsigned)(fates->keep == 0 ? 0 : rng_below(&fates->rng, file->name_count));
+}
+
+/*
+ * Whoever got the name first had lost it before the other one got it, so where both would keep it,
+ * the first one's next name is on disk too.  Whether there was such a pair.
+ */
+static bool separate_namesakes(const struct sim_tree *tree)
+{
+    for (unsigned i = 0; i < tree->count; i++)
+        for (unsigned k = 0; k < i; k++) {
+            struct sim_file *a = tree->files[i];
+            struct sim_file *b = tree->files[k];
+            const struct sim_name *x = &a->names[a->kept_name];
+            const struct sim_name *y = &b->names[b->kept_name];
+            if (x->name[0] == '\0' || x->parent != y->parent || strcmp(x->name, y->name) != 0)
+                continue;
+            (x->at < y->at ? a : b)->kept_name++;
+            return true;
+        }
+    return false;
+}
+
+/* Whether one can get there from the root. */
+static bool is_reachable(const struct sim_tree *tree, const struct sim_file *file)
+{
+    while (file != &tree->root) {
+        if (*sim_file_name(file) == '\0')
+            return false;
+        file = sim_file_parent(file);
+    }
+    return true;
+}
+
+static void drop_unreachable(struct sim_tree *tree)
+{
+    struct sim_file **lost = must(calloc(tree->count + 1, sizeof(struct sim_file *)));
+    unsigned kept = 0;
+    unsigned lost_count = 0;
+
+    for (unsigned i = 0; i < tree->count; i++) {
+        struct sim_file *file = tree->files[i];
+        if (is_reachable(tree, file))
+            tree->files[kept++] = file;
+        else
+            lost[lost_count++] = file;
+    }
+    tree->count = kept;
+    while (lost_count > 0)
+        free_file(lost[--lost_count]);
+    free(lost);
+}
+
+void sim_tree_crash(struct sim_tree *tree, struct sim_fates *fates)
+{
+    for (unsigned i = 0; i < tree->count; i++)
+        settle_file(fates, tree->files[i]);
+    while (separate_namesakes(tree))
+        continue;
+    for (unsigned i = 0; i < tree->count; i++)
+        only_name(tree->files[i], tree->files[i]->kept_name);
+    drop_unreachable(tree);
+}

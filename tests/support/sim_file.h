@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the simulated disk stores: files and directories, each as the cache shows it and as the disk
+ * has it, and what a crash makes of the difference.  For sim_disk.c, which holds a lock around all
+ * of it.
+ *
+ * Sectors, sizes and names are volatile until they are synced, each on its own.  A directory syncs
+ * the names that are in it, or were; a rename is one step, whatever directories it concerns.
+ */
+#ifndef SIM_FILE_H
+#define SIM_FILE_H
+
+#include "logfile_io.h"
+#include "support.h"
+
+#define SIM_SECTOR_BYTES 512u
+
+enum {
+    SIM_NAME_BYTES = 96,
+    SIM_NAME_COUNT = 4
+};
+
+/* What the cache knows of a sector. */
+enum sim_sector_state {
+    SIM_SECTOR_CLEAN,   /* cache and disk agree */
+    SIM_SECTOR_DIRTY,   /* the next sync writes it */
+    SIM_SECTOR_SYNCING, /* the sync that is under way writes it, unless a crash comes first */
+    SIM_SECTOR_LOST     /* a sync that failed should have written it; no later one will */
+};
+
+/* A name in a directory. */
+struct sim_name {
+    struct sim_file *parent;
+    uint64_t at;               /* when it was given: later names have greater numbers */
+    char name[SIM_NAME_BYTES]; /* "": none */
+};
+
+struct sim_file {
+    bool is_directory;
+    unsigned opens; /* descriptors */
+    /* Names since the directory was last synced: the first is on disk, the last is the current
+     * one. */
+    struct sim_name names[SIM_NAME_COUNT];
+    unsigned name_count;
+    unsigned kept_name;  /* the one that a crash leaves */
+    uint64_t disk_bytes; /* size on disk */
+    uint64_t bytes;      /* size in the cache */
+    /* How often the size has changed, and of which change the size on disk knows. */
+    uint64_t size_changes;
+    uint64_t disk_size_changes;
+    uint8_t *disk;
+    uint8_t *cache;
+    uint8_t *state;              /* enum sim_sector_state, one a sector */
+    bool *hole;                  /* one a block: taken away, and not written since */
+    size_t capacity;             /* bytes that the arrays have room for */
+    size_t dirty_from, dirty_to; /* sectors outside are clean */
+};
+
+struct sim_tree {
+    struct sim_file root;
+    struct sim_file **files; /* all but the root */
+    unsigned count;
+    unsigned capacity;
+    uint64_t clock; /* for struct sim_name */
+};
+
+/* ---- Names ---- */
+
+void sim_tree_init(struct sim_tree *tree);
+void sim_tree_clone(struct sim_tree *to, const struct sim_tree *from);
+void sim_tree_free(struct sim_tree *tree);
+
+const char *sim_file_name(const struct sim_file *file);
+struct sim_file *sim_file_parent(const struct sim_file *file);
+/* The directory that holds path, which need not exist itself, and the path's last part, "" for the
+ * root.  0, -ENOENT, -ENOTDIR or -ENAMETOOLONG. */
+int sim_tree_place(struct sim_tree *tree, const char *path, struct sim_name *place);
+/* The file or directory of that name; NULL: none. */
+struct sim_file *sim_tree_find(struct sim_tree *tree, const char *path);
+/* Makes what does not exist yet. */
+struct sim_file *sim_tree_add(struct sim_tree *tree, const struct sim_name *place,
+                              bool is_directory);
+/* Gives another name; a place whose name is "": none. */
+void sim_tree_move(struct sim_tree *tree, struct sim_file *file, const struct sim_name *place);
+unsigned sim_tree_entry_count(const struct sim_tree *tree, const struct sim_file *directory);
+/* Makes names in the directory durable. */
+void sim_tree_sync(struct sim_tree *tree, const struct sim_file *directory);
+/* Forgets what has no name, on disk or in the cache, and is not open. */
+void sim_tree_reap(struct sim_tree *tree);
+/* Bytes that files take. */
+uint64_t sim_tree_used_bytes(const struct sim_tree *tree);
+
+/* ---- Bytes ---- */
+
+void sim_file_read(const struct sim_file *file, bool direct, uint8_t *to, size_t bytes,
+                   uint64_t offset);
+/* Into the cache. */
+void sim_file_write(struct sim_file *file, const void *buffer, size_t bytes, uint64_t offset);
+/* Makes it at least that long. */
+void sim_file_extend(struct sim_file *file, uint64_t bytes);
+void sim_file_punch(struct sim_file *file, uint64_t offset, uint64_t bytes);
+void sim_file_set_bytes(struct sim_file *file, uint64_t bytes);
+/* Bytes below the file's size that were punched. */
+uint64_t sim_file_hole_bytes(const struct sim_file *file);
+/* Whole blocks, holes not counted. */
+uint64_t sim_file_used_bytes(const struct sim_file *file);
+/* A write that is durable on return. */
+void sim_file_commit_write(struct sim_file *file, size_t bytes, uint64_t offset);
+/* What a sync owes: what was written before it began, and nothing that comes while it waits. */
+struct sim_sync {
+    uint64_t bytes;
+    uint64_t size_changes;
+};
+struct sim_sync sim_file_begin_sync(struct sim_file *file);
+void sim_file_end_sync(struct sim_file *file, const struct sim_sync *sync, int error);
+/* The cache forgets what a failed sync left in it. */
+void sim_file_drop_cache(struct sim_file *file);
+
+/* ---- Crashes ---- */
+
+/* How a crash treats unsynced sectors: weights of the fates. */
+struct sim_fates {
+    struct rng rng;
+    unsigned keep, drop, trash, stray;
+};
+
+struct sim_fates sim_choose_fates(uint64_t seed);
+/* Leaves what survives, synced. */
+void sim_tree_crash(struct sim_tree *tree, struct sim_fates *fates);
+
+#endif /* SIM_FILE_H */

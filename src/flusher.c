@@ -128,6 +128,21 @@ static void note_role(struct logfile *log)
     lf_count(is_leader ? &log->stats.inline_flushes : &log->stats.sequencer_flushes, 1);
 }
 
+static void wake_waiters(struct logfile *log, struct lf_slot *slot)
+{
+    if (slot != NULL && lf_waiter_wake(&slot->durable))
+        lf_count(&log->stats.wakeups, 1);
+}
+
+/* Those whose wake-up the sequencer has put off. */
+static void wake_owed(struct logfile *log)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+
+    wake_waiters(log, flusher->owed);
+    flusher->owed = NULL;
+}
+
 /* Seals the open epoch, opens the next one, and makes the sealed one durable.  Returns the slot
  * whose waiters are to be woken, or NULL. */
 static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
@@ -146,6 +161,7 @@ static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
     lf_ring_flip(ring, epoch, base_lsn, has_room, &sealed);
     if (open_next && !has_room)
         open_pending(log, epoch + 1, lf_sealed_next_lsn(ring, &sealed, base_lsn));
+    wake_owed(log);
     if (lf_sealed_is_empty(&sealed))
         return NULL;
 
@@ -156,13 +172,8 @@ static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
     if (lf_load_relaxed_32(&sealed.slot->guarded)) /* Relaxed: a statistic and a heuristic. */
         note_gather(log, target, sealed.waiters);
     plan_gather(log, &sealed);
+    flusher->flushed_bytes = sealed.end;
     return sealed.slot;
-}
-
-static void wake_waiters(struct logfile *log, struct lf_slot *slot)
-{
-    if (slot != NULL && lf_waiter_wake(&slot->durable))
-        lf_count(&log->stats.wakeups, 1);
 }
 
 /* Nothing more is accepted; what was accepted becomes durable; the log is marked as closed. */
@@ -171,6 +182,7 @@ static void finish(struct logfile *log)
     struct lf_flusher *flusher = flusher_of(log);
     struct lf_ring *ring = ring_of(log);
 
+    wake_owed(log);
     lf_ring_refuse(ring, LF_REFUSE_CLOSED);
     if (!has_failed(log) && !lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head))) /* R1 */
         wake_waiters(log, flush_open_epoch(log, false));
@@ -397,6 +409,22 @@ static bool end_pace(struct logfile *log)
     return needs_service(log);
 }
 
+/*
+ * After a small epoch its writers are woken first, so that they join the next one.  After a large
+ * one the device is the limit: the next epoch is flipped first, or the woken writers would join it
+ * too, and the device would be idle until the last of them has copied its record.
+ */
+static void serve_and_wake(struct logfile *log)
+{
+    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_slot *flushed = serve(log);
+
+    if (flushed != NULL && flusher->flushed_bytes > GATHER_BYTES_MAX)
+        flusher->owed = flushed;
+    else
+        wake_waiters(log, flushed);
+}
+
 /* The thread holds the token as SEQUENCER and keeps it while there is work that cannot wait. */
 static void sequence(struct logfile *log)
 {
@@ -406,7 +434,8 @@ static void sequence(struct logfile *log)
     do {
         paced = false;
         while (!is_dead(flusher) && needs_service(log) && !(paced = may_pace(log)))
-            wake_waiters(log, serve(log));
+            serve_and_wake(log);
+        wake_owed(log);
         if (is_dead(flusher))
             return;
         set_idle(flusher);

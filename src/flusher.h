@@ -49,6 +49,8 @@ struct lf_flusher {
 
     /* W, R: the token's holder. */
     uint64_t flushed_ns;     /* when the last flush began */
+    uint64_t flushed_bytes;  /* what the last flush carried */
+    struct lf_slot *owed;    /* flushed, and its waiters not woken yet */
     uint32_t gather_pause;   /* flushes left without a gather */
     uint32_t gather_penalty; /* how many the next vain gather costs */
 

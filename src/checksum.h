@@ -10,4 +10,11 @@
 
 uint32_t lf_crc32c(uint32_t crc, const void *data, size_t bytes);
 
+/*
+ * The same of 20 bytes, the little-endian a, b and c, which is what every record's checksum is made
+ * of: three instructions where the processor has them.  ISA-L is made for long inputs, and was a
+ * third of the time of a small submit.
+ */
+uint32_t lf_crc32c_20(uint32_t crc, uint64_t a, uint64_t b, uint32_t c);
+
 #endif /* LF_CHECKSUM_H */

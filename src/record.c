@@ -9,14 +9,9 @@
 uint32_t lf_record_checksum(const struct lf_record_place *place, uint32_t word,
                             uint32_t payload_crc)
 {
-    const struct __attribute__((packed)) {
-        uint64_t epoch;
-        uint32_t offset;
-        uint32_t word;
-        uint32_t payload_crc;
-    } covered = {place->epoch, place->offset, word, payload_crc};
+    const uint64_t place_and_word = (uint64_t)word << 32 | place->offset;
 
-    return lf_crc32c(place->seed, &covered, sizeof(covered));
+    return lf_crc32c_20(place->seed, place->epoch, place_and_word, payload_crc);
 }
 
 uint32_t lf_payload_crc(const struct lf_payload *payload)

@@ -104,6 +104,23 @@ START_TEST(longer_than_int_max)
 }
 END_TEST
 
+/* The short way for a record's twenty bytes is the long way. */
+START_TEST(twenty_bytes_are_as_any)
+{
+    struct rng rng = {.state = 20};
+
+    for (unsigned i = 0; i < 10000; i++) {
+        const uint32_t seed = (uint32_t)rng_next(&rng);
+        const struct __attribute__((packed)) {
+            uint64_t a, b;
+            uint32_t c;
+        } bytes = {rng_next(&rng), rng_next(&rng), (uint32_t)rng_next(&rng)};
+        ck_assert_uint_eq(lf_crc32c_20(seed, bytes.a, bytes.b, bytes.c),
+                          lf_crc32c(seed, &bytes, sizeof bytes));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("checksum");
@@ -116,6 +133,7 @@ int main(void)
     tcase_add_test(tcase, long_buffers);
     tcase_add_test(tcase, pieces_chain);
     tcase_add_test(tcase, longer_than_int_max);
+    tcase_add_test(tcase, twenty_bytes_are_as_any);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);

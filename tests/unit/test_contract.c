@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum {
     RECORD_BYTES_MAX = 16 << 10,
@@ -475,6 +476,38 @@ START_TEST(test_after_shutdown)
 }
 END_TEST
 
+static long count_switches(void)
+{
+    struct rusage usage;
+    ck_assert_int_eq(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_nvcsw;
+}
+
+/* No thread of a log that nobody uses wakes up, not even for a moment: after appends, after records
+ * that were only submitted, and after zeros were written ahead. */
+START_TEST(test_an_idle_log_sleeps)
+{
+    struct logfile_stats before, after;
+
+    begin_engine(_i);
+    append(HOW_APPEND, 100);
+    append(HOW_SUBMIT_WAIT, 100);
+    uint64_t lsn = 0;
+    ck_assert_int_eq(logfile_submit(contract_log, payload, 0, NULL, &lsn), 0);
+    ck_assert_int_eq(logfile_flush(contract_log, NULL), 0);
+    journal_add(&journal, lsn, 1, 0, true);
+    do { /* until the zeros ahead are there */
+        ck_assert_int_eq(logfile_stats(contract_log, &before), 0);
+        sleep_us(200000);
+        ck_assert_int_eq(logfile_stats(contract_log, &after), 0);
+    } while (after.device_bytes != before.device_bytes);
+    long switches = count_switches();
+    sleep_us(300000);
+    ck_assert_int_le(count_switches() - switches, 10);
+    end();
+}
+END_TEST
+
 START_TEST(test_not_in_this_version)
 {
     struct logfile_reservation reservation;
@@ -633,6 +666,7 @@ static Suite *contract_suite(void)
     tcase_add_loop_test(each_engine, test_many_buffers_are_one_record, 0, engine_count);
     tcase_add_loop_test(each_engine, test_statistics_add_up, 0, engine_count);
     tcase_add_loop_test(each_engine, test_after_shutdown, 0, engine_count);
+    tcase_add_loop_test(each_engine, test_an_idle_log_sleeps, 0, engine_count);
     tcase_add_loop_test(each_engine, test_not_in_this_version, 0, engine_count);
     tcase_add_loop_test(each_engine, test_reading_beside_the_writer, 0, engine_count);
     tcase_add_loop_test(each_engine, test_nobody_need_ask_for_the_lsn, 0, engine_count);

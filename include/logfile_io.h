@@ -40,7 +40,7 @@ extern "C" {
 enum logfile_io_kind {
     LOGFILE_IO_REGULAR = 0,
     LOGFILE_IO_DIRECTORY, /* what a read-only open of a directory may give; or open is -EISDIR */
-    LOGFILE_IO_OTHER /* FIFO, socket, device */
+    LOGFILE_IO_OTHER      /* FIFO, socket, device */
 };
 
 struct logfile_io_stat {

@@ -65,10 +65,14 @@ static inline uint64_t lf_oldest_lsn(const struct logfile *log)
     return lf_load_acquire_64(&log->oldest_lsn);
 }
 
-/* Up to where an epoch that goes behind `lsn`, and the CLOSE epoch behind it, reach at most. */
+/* Up to where an epoch that goes behind `lsn`, and a CLOSE epoch behind it, reach at most.  Where
+ * either may be the last of its segment, that is the start of the next one: it is there, durable,
+ * before an epoch says that it is. */
 static inline uint64_t lf_room_end(const struct logfile *log, uint64_t lsn)
 {
-    return lf_layout_place(&log->layout, lsn) + log->layout.slot_bytes + LF_BLOCK_BYTES;
+    const struct lf_layout *layout = &log->layout;
+    uint64_t close_lsn = lf_layout_place(layout, lf_layout_place(layout, lsn) + layout->slot_bytes);
+    return lf_layout_place(layout, close_lsn + LF_BLOCK_BYTES);
 }
 /* Whether they fit below the allocated frontier. */
 static inline bool lf_has_room(const struct logfile *log, uint64_t lsn)

@@ -38,7 +38,6 @@ struct lf_read_ahead {
     unsigned count;
     uint64_t next_lsn; /* what the thread reads next */
     bool reading;      /* the chunk behind the queue */
-    bool discard;      /* what is being read */
     bool at_end;       /* the thread waits to be asked for another place */
     bool stop;
 };
@@ -64,14 +63,11 @@ static void read_chunk(struct lf_read_ahead *ahead)
     chunk->lsn = lsn;
     chunk->asked_bytes = room < CHUNK_BYTES ? (size_t)room : CHUNK_BYTES;
     ahead->reading = true;
-    ahead->discard = false;
     step_on(ahead, chunk);
     pthread_mutex_unlock(&ahead->lock);
     const ssize_t got = lf_file_read(ahead->file, lsn, chunk->memory, chunk->asked_bytes);
     pthread_mutex_lock(&ahead->lock);
     ahead->reading = false;
-    if (ahead->discard)
-        return;
     chunk->bytes = got;
     ahead->at_end = got < (ssize_t)chunk->asked_bytes;
     ahead->count++;
@@ -105,14 +101,7 @@ static bool is_being_read(const struct lf_read_ahead *ahead, uint64_t lsn)
 {
     const struct chunk *chunk = &ahead->chunks[(ahead->first + ahead->count) % CHUNK_COUNT];
 
-    return ahead->reading && !ahead->discard && holds(chunk, lsn);
-}
-
-static void go_to(struct lf_read_ahead *ahead, uint64_t lsn)
-{
-    ahead->discard = ahead->reading;
-    ahead->next_lsn = lsn;
-    ahead->at_end = false;
+    return ahead->reading && holds(chunk, lsn);
 }
 
 /* Waits for the chunk that holds `lsn`, at most for two reads, and throws away those before. */
@@ -124,11 +113,13 @@ static const struct chunk *await_chunk(struct lf_read_ahead *ahead, uint64_t lsn
             ahead->first = (ahead->first + 1) % CHUNK_COUNT;
             ahead->count--;
         }
-        pthread_cond_signal(&ahead->changed);
+        if (ahead->count == 0 && !is_being_read(ahead, lsn)) {
+            ahead->next_lsn = lsn;
+            ahead->at_end = false;
+        }
+        pthread_cond_signal(&ahead->changed); /* there is room, or another place to read */
         if (ahead->count > 0)
             break;
-        if (!is_being_read(ahead, lsn) && (ahead->at_end || ahead->next_lsn != lsn))
-            go_to(ahead, lsn);
         pthread_cond_wait(&ahead->changed, &ahead->lock);
     }
     pthread_mutex_unlock(&ahead->lock);

@@ -16,9 +16,9 @@
  * docs/FORMAT.md; and as a writer may have come and gone meanwhile, damage is believed only when
  * the break is still there after the promise beyond it was seen.
  *
- * A segment that a writer prepared and never used is removed by the next one, which may make another
- * file of that name.  A reader that has it open sees a break where its first epoch should be, and
- * opens it again.
+ * A segment that a writer prepared and never used is removed by the next one, which may make
+ * another file of that name.  A reader that has it open sees a break where its first epoch should
+ * be, and opens it again.
  */
 #include "reader.h"
 
@@ -110,8 +110,7 @@ static bool is_known_durable(struct logfile_reader *reader)
 {
     const struct lf_epoch_header *header = reader->scan.epoch;
 
-    if (header->incarnation <= reader->settled_incarnation &&
-        header->lsn < reader->settled_end_lsn)
+    if (header->incarnation <= reader->settled_incarnation && header->lsn < reader->settled_end_lsn)
         return true;
     note_durable(reader, reader->scan.promised_lsn);
     note_durable(reader, lf_scan_next_promise(&reader->scan));
@@ -253,7 +252,7 @@ static int judge_break(struct logfile_reader *reader)
     return end_judged(reader);
 }
 
-/* Whether the verdict that was given still stands: 1, 0 or -errno.  It does until the log changes. */
+/* Whether the verdict that was given stands: 1, 0 or -errno.  It does until the log changes. */
 static int verdict_stands(struct logfile_reader *reader)
 {
     uint64_t end_lsn;

@@ -11,8 +11,8 @@ struct logfile_reader {
     uint32_t offset;     /* of the next record in it */
     uint64_t start_lsn;  /* records below are passed over */
     /* What is known to be durable: epochs that start below an LSN, because a later one promises it
-     * or because this reader synced them; and, up to the end of the segment that this reader synced,
-     * epochs of incarnations that had ended before. */
+     * or because this reader synced them; and, up to the end of the segment that this reader
+     * synced, epochs of incarnations that had ended before. */
     uint64_t durable_lsn;
     uint32_t settled_incarnation;
     uint64_t settled_end_lsn;

@@ -50,6 +50,13 @@ static int trim_mark_choose(const uint8_t *blocks, struct lf_prologue *prologue)
     return 0;
 }
 
+/* A segment by itself has a header too, but no trim marks. */
+static bool header_is_in_place(const struct lf_file_header *header, const struct lf_file *file)
+{
+    return (header->segment_bytes != 0) == lf_file_is_directory(file) &&
+           header->first_lsn == LF_FIRST_LSN;
+}
+
 int lf_prologue_read(struct lf_file *file, struct lf_prologue *prologue)
 {
     _Alignas(LF_BLOCK_BYTES) uint8_t blocks[LF_FIRST_LSN];
@@ -60,7 +67,11 @@ int lf_prologue_read(struct lf_file *file, struct lf_prologue *prologue)
     if (got < 0)
         return (int)got;
     const int error = file_header_choose(blocks, prologue);
-    return error != 0 ? error : trim_mark_choose(blocks + 2 * LF_BLOCK_BYTES, prologue);
+    if (error != 0)
+        return error;
+    if (!header_is_in_place(&prologue->header, file))
+        return LOGFILE_EFORMAT;
+    return trim_mark_choose(blocks + 2 * LF_BLOCK_BYTES, prologue);
 }
 
 int lf_trim_mark_read(struct lf_file *file, struct lf_prologue *prologue)
@@ -201,8 +212,7 @@ static int record_try(struct lf_scan *scan, const struct lf_epoch_header *epoch,
     if (found != 1)
         return found;
     return padding.is_zero && (type == LF_RECORD_DATA || payload.is_zero) &&
-           record.checksum ==
-               lf_record_checksum(place, record.word, header_only ? 0 : payload.crc);
+           record.checksum == lf_record_checksum(place, record.word, header_only ? 0 : payload.crc);
 }
 
 /* As records_are_whole, for an epoch that the window is too small for: 1, 0 or -errno.  A header
@@ -222,8 +232,8 @@ static int records_try(struct lf_scan *scan, const struct lf_epoch_header *epoch
         place.offset += bytes;
         count++;
     }
-    const int found = range_pass(scan, epoch->lsn + epoch->length,
-                                 epoch->lsn + lf_epoch_extent(epoch), &padding);
+    const int found =
+        range_pass(scan, epoch->lsn + epoch->length, epoch->lsn + lf_epoch_extent(epoch), &padding);
     return found == 1 ? count == epoch->record_count && padding.is_zero : found;
 }
 
@@ -432,7 +442,7 @@ static int segment_is_missing(struct lf_scan *scan)
     return lf_file_next_segment(scan->file, 0, &index);
 }
 
-/* Whether the file, or the segment of `lsn`, is long enough to have an epoch there: 1, 0, -errno. */
+/* Whether the file, or the segment, is long enough to have an epoch at `lsn`: 1, 0 or -errno. */
 static int file_reaches(struct lf_scan *scan, uint64_t lsn)
 {
     const struct lf_layout *layout = &scan->chain.layout;
@@ -441,8 +451,7 @@ static int file_reaches(struct lf_scan *scan, uint64_t lsn)
     if (layout->segment_bytes != 0 &&
         lsn <= lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)))
         return 1;
-    const ssize_t available =
-        lf_window_load(&scan->window, lsn - LF_BLOCK_BYTES, LF_BLOCK_BYTES);
+    const ssize_t available = lf_window_load(&scan->window, lsn - LF_BLOCK_BYTES, LF_BLOCK_BYTES);
     return available < 0 ? (int)available : available >= (ssize_t)LF_BLOCK_BYTES;
 }
 
@@ -474,8 +483,8 @@ static int break_contradicts(struct lf_scan *scan)
 
 /*
  * Looks for a whole epoch at `lsn` that can come later in this log: 1, 0 or -errno.  *next_lsn is
- * where to look after it, or `lsn` where the segment, or the file, ends: the blocks of an epoch that
- * has its header but is not whole are payload, so that no byte is checked twice.
+ * where to look after it, or `lsn` where the segment, or the file, ends: the blocks of an epoch
+ * that has its header but is not whole are payload, so that no byte is checked twice.
  */
 static int resume_try(struct lf_scan *scan, uint64_t lsn, uint64_t *next_lsn)
 {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No file reaches beyond: what a table is asked for fits its off_t. */
-#define LSN_END ((uint64_t)1 << 62)
+/* No log reaches this far: what a table is asked to read ends below 2^63. */
+#define LSN_END (((uint64_t)1 << 63) - 4 * LF_SLOT_BYTES_MAX)
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -110,9 +110,8 @@ static int fill(struct lf_window *window, size_t bytes)
     const uint64_t lsn = window->lsn + window->bytes;
     uint8_t *to = window->memory + window->bytes;
     const size_t missing = bytes - window->bytes;
-    const ssize_t got = window->ahead != NULL
-                            ? lf_read_ahead_take(window->ahead, lsn, to, missing)
-                            : lf_file_read(window->file, lsn, to, missing);
+    const ssize_t got = window->ahead != NULL ? lf_read_ahead_take(window->ahead, lsn, to, missing)
+                                              : lf_file_read(window->file, lsn, to, missing);
     if (got < 0)
         return (int)got;
     window->bytes += (size_t)got;

@@ -20,7 +20,7 @@ struct lf_window {
     struct lf_file *file;
     struct lf_read_ahead *ahead; /* NULL: the window reads for itself */
     bool ahead_tried;
-    uint8_t *memory;             /* block-aligned; NULL: none yet */
+    uint8_t *memory; /* block-aligned; NULL: none yet */
     size_t capacity;
     uint64_t lsn; /* of its first byte; block-aligned */
     size_t bytes; /* in memory from there on */

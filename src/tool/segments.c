@@ -55,7 +55,8 @@ static int check_segment(const struct lf_tool_segments *segments, uint64_t index
 
     if (got < 0)
         return (int)got;
-    if (got == 0 && !lf_file_has_segment(&walk->file, lf_segment_first_lsn(&walk->file.layout, index)))
+    if (got == 0 &&
+        !lf_file_has_segment(&walk->file, lf_segment_first_lsn(&walk->file.layout, index)))
         return 0;
     const char *what = find_bad_block(walk, index, blocks);
     if (what != NULL && !is_released_meanwhile(segments, index)) {

@@ -28,6 +28,40 @@ enum {
     SPARE_SEGMENTS_MAX = 8 /* released ones that a log keeps, at most */
 };
 
+/* ---- What verify says ---- */
+
+/* A trim that crashed may leave the copy of the mark torn that it was writing: only that one. */
+static bool is_torn_mark(const char *report)
+{
+    const char *damage = strstr(report, "damage: ");
+
+    return damage != NULL && strstr(damage + 1, "damage: ") == NULL &&
+           strstr(damage, "copy of the trim mark") != NULL;
+}
+
+/* A crash leaves nothing else that verify takes for damage. */
+static bool check_with_verify(struct crash_run *run, struct sim_disk *disk, bool is_closed)
+{
+    char *report = NULL;
+    size_t report_bytes;
+    FILE *out = open_memstream(&report, &report_bytes);
+
+    if (out == NULL)
+        abort();
+    int status = lf_tool_verify_log(sim_disk_io(disk), LOG_PATH, out);
+    fclose(out);
+    bool good = status == LF_TOOL_OK || (status == LF_TOOL_TORN && !is_closed);
+    if (!good && !is_torn_mark(report))
+        snprintf(run->why, sizeof run->why, "verify: %d: %.200s", status, report);
+    free(report);
+    return run->why[0] == '\0';
+}
+
+static bool check_crashed(struct crash_run *run, struct sim_disk *disk)
+{
+    return check_with_verify(run, disk, false);
+}
+
 /* ---- What is in the directory ---- */
 
 struct names {
@@ -148,38 +182,10 @@ static bool check_closed(struct crash_run *run, struct sim_disk *disk, uint64_t 
 {
     uint64_t end_lsn = 0;
 
-    if (!read_end_lsn(run, disk, &end_lsn))
+    if (!check_with_verify(run, disk, true) || !read_end_lsn(run, disk, &end_lsn))
         return false;
     return run->options.segment_bytes == 0 ? check_closed_file(run, disk, end_lsn)
                                            : check_closed_directory(run, disk, oldest_lsn, end_lsn);
-}
-
-/* ---- What verify says ---- */
-
-/* A trim that crashed may leave the copy of the mark torn that it was writing: only that one. */
-static bool is_torn_mark(const char *report)
-{
-    const char *damage = strstr(report, "damage: ");
-
-    return damage != NULL && strstr(damage + 1, "damage: ") == NULL &&
-           strstr(damage, "copy of the trim mark") != NULL;
-}
-
-/* A crash leaves nothing else that verify takes for damage. */
-static bool check_crashed(struct crash_run *run, struct sim_disk *disk)
-{
-    char *report = NULL;
-    size_t report_bytes;
-    FILE *out = open_memstream(&report, &report_bytes);
-
-    if (out == NULL)
-        abort();
-    int status = lf_tool_verify_log(sim_disk_io(disk), LOG_PATH, out);
-    fclose(out);
-    if (status != LF_TOOL_OK && status != LF_TOOL_TORN && !is_torn_mark(report))
-        snprintf(run->why, sizeof run->why, "verify: %d: %.200s", status, report);
-    free(report);
-    return run->why[0] == '\0';
 }
 
 /* ---- The plan ---- */

@@ -371,6 +371,59 @@ START_TEST(test_a_real_file_system)
 }
 END_TEST
 
+/* ---- Segments ---- */
+
+static struct logfile_options segmented(unsigned engine, struct sim_disk *disk)
+{
+    struct variant variant;
+
+    engine_variant_get(engine, &variant);
+    snprintf(current, sizeof current, "%s, segments", variant.name);
+    variant.options.slot_bytes = 8 << 10;
+    variant.options.segment_bytes = 44 << 10;
+    variant.options.prepare_bytes = 16 << 10;
+    variant.options.io = sim_disk_io(disk);
+    return variant.options;
+}
+
+/* Appends until the disk is full, and looks at what a crash leaves then; there the disk is full for
+ * the one who reopens, too. */
+static void fill_segments(unsigned engine, uint64_t capacity_bytes)
+{
+    struct sim_options small = {.capacity_bytes = capacity_bytes};
+    struct sim_disk *disk = sim_disk_new(&small);
+    struct logfile_options options = segmented(engine, disk);
+    struct logfile *log, *reopened;
+    int error = 0;
+
+    watchdog_start(60, current);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &options, &log), 0);
+    while (error == 0)
+        error = logfile_append(log, current, sizeof current, NULL);
+    ck_assert_int_eq(error, -ENOSPC);
+
+    struct sim_disk *crashed = sim_disk_clone(disk);
+    sim_reboot_losing_all(crashed);
+    options.io = sim_disk_io(crashed);
+    error = logfile_open(LOG_PATH, &options, &reopened);
+    ck_assert_msg(error == 0 || error == -ENOSPC, "%s, %llu bytes: %s", current,
+                  (unsigned long long)capacity_bytes, logfile_strerror(error));
+    if (error == 0)
+        ck_assert_int_eq(logfile_close(reopened), 0);
+    ck_assert_int_eq(logfile_close(log), 0);
+    sim_disk_free(crashed);
+    sim_disk_free(disk);
+    watchdog_stop();
+}
+
+/* No epoch says that it is the last of its segment before the next segment is there. */
+START_TEST(test_no_segment_is_missing_when_the_disk_is_full)
+{
+    for (uint64_t capacity_bytes = 80 << 10; capacity_bytes < 260 << 10; capacity_bytes += 4096)
+        fill_segments((unsigned)_i, capacity_bytes);
+}
+END_TEST
+
 static Suite *enospc_suite(void)
 {
     Suite *suite = suite_create("enospc");
@@ -384,6 +437,7 @@ static Suite *enospc_suite(void)
     tcase_add_loop_test(tcase, test_no_room_to_begin, 0, count);
     tcase_add_loop_test(tcase, test_without_preparation_a_full_disk_fails_the_log, 0, count);
     tcase_add_loop_test(tcase, test_every_writer_is_told, 0, count * 2);
+    tcase_add_loop_test(tcase, test_no_segment_is_missing_when_the_disk_is_full, 0, count);
     tcase_add_test(tcase, test_a_real_file_system);
     suite_add_tcase(suite, tcase);
     return suite;

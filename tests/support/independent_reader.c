@@ -430,7 +430,7 @@ static void read_log(struct log *log)
 
 /* ---- The program ---- */
 
-static void fail(const char *path)
+static _Noreturn void fail(const char *path)
 {
     perror(path);
     exit(2);
@@ -533,16 +533,16 @@ int main(int argc, char **argv)
     load_prologue(argv[1]);
     const uint8_t *header = choose_header(&word);
     const uint32_t seed = header == NULL ? 0 : crc(0, header + 48, 32);
+    if (header != NULL && ((u64(header + 40) != 0) != is_directory || u64(header + 80) != 16384)) {
+        printf("unreadable\n");
+        return 0;
+    }
     const uint8_t *trim = header == NULL ? NULL : choose_trim(seed);
     if (trim == NULL) {
         printf("%s\n", header == NULL ? word : "corrupt-header");
         return 0;
     }
     segment_bytes = u64(header + 40);
-    if ((segment_bytes != 0) != is_directory || u64(header + 80) != 16384) {
-        printf("unreadable\n");
-        return 0;
-    }
     struct log log = {.seed = seed,
                       .slot_bytes = u64(header + 32),
                       .oldest_lsn = u64(trim + 16),

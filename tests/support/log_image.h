@@ -24,7 +24,7 @@ struct log_image {
     uint64_t slot_bytes;
     uint64_t segment_bytes; /* 0: one file */
     uint64_t oldest_lsn;
-    unsigned number; /* makes id and salt */
+    unsigned number;  /* makes id and salt */
     uint64_t promise; /* of the epochs that are sealed; follows them unless hold_promise */
     int hold_promise;
     uint32_t flags;  /* of the epochs with records: 0 or LF_EPOCH_HEADER_CHECKSUM */

@@ -355,8 +355,7 @@ START_TEST(end_flag)
             const bool is_last = behind + SLOT_BYTES + LF_BLOCK_BYTES > end_lsn;
             ck_assert(header_holds_in(&header, &segments_layout) == !is_last);
             header.flags = LF_EPOCH_END;
-            ck_assert(header_holds_in(&header, &segments_layout) ==
-                      (is_last && behind <= end_lsn));
+            ck_assert(header_holds_in(&header, &segments_layout) == (is_last && behind <= end_lsn));
         }
 }
 END_TEST

@@ -1113,9 +1113,8 @@ START_TEST(written_logs_agree)
 {
     const char *path = folder_path(_i == 0 ? "written" : "written-segments");
     const char *crashed = folder_path(_i == 0 ? "crashed" : "crashed-segments");
-    struct logfile_options options = {.slot_bytes = SLOT_BYTES,
-                                      .prepare_bytes = 1 << 16,
-                                      .segment_bytes = _i == 0 ? 0 : 45056};
+    struct logfile_options options = {
+        .slot_bytes = SLOT_BYTES, .prepare_bytes = 1 << 16, .segment_bytes = _i == 0 ? 0 : 45056};
 
     for (unsigned opened = 1; opened <= 4; opened++) {
         struct logfile *log;

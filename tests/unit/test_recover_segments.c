@@ -7,6 +7,7 @@
 #include "log_image.h"
 #include "logfile.h"
 #include "read_ahead.h"
+#include "record.h"
 #include "recover.h"
 #include "sim_disk.h"
 #include "support.h"
@@ -289,6 +290,61 @@ START_TEST(trimmed_log)
 }
 END_TEST
 
+/* Writes one epoch with the record "x" to its segment, which is made where it begins. */
+static void write_far_epoch(struct sim_disk *disk, struct log_image *segment,
+                            struct lf_chain *chain)
+{
+    const struct logfile_io *io = sim_disk_io(disk);
+    const struct iovec iov = {(void *)(uintptr_t) "x", 1};
+    const struct lf_payload payload = {&iov, 1, 1};
+    const struct lf_record_place place = {chain->epoch, LF_EPOCH_HEADER_BYTES, chain->record_seed};
+    const uint64_t index = chain->lsn / SEGMENT_BYTES;
+    uint8_t *block = segment->bytes + LF_FIRST_LSN;
+
+    if (chain->lsn % SEGMENT_BYTES == LF_FIRST_LSN) {
+        log_image_store_segment(segment, io, NAME, 0);
+        ck_assert_int_eq(io->rename(io->context, segment_path(0), segment_path(index)), 0);
+    }
+    const uint64_t offset = chain->lsn % SEGMENT_BYTES;
+    lf_record_encode(block + LF_EPOCH_HEADER_BYTES, &place, &payload, lf_payload_crc(&payload));
+    lf_chain_seal(chain, block, LF_EPOCH_HEADER_BYTES + 16, 1, 0, chain->lsn);
+    sim_poke(disk, segment_path(index), offset, block, LF_BLOCK_BYTES);
+}
+
+/* LSNs beyond 32, 40 and nearly 63 bits. */
+START_TEST(far_positions)
+{
+    static const uint64_t lsns[] = {(uint64_t)1 << 32, (uint64_t)1 << 40, (uint64_t)1 << 62,
+                                    INT64_MAX - (uint64_t)(1 << 30)};
+    struct log_image image;
+
+    build_log(&image, 0);
+    log_image_extend(&image, SEGMENT_BYTES - image.size);
+    const uint64_t first_lsn = lsns[_i] / SEGMENT_BYTES * SEGMENT_BYTES + LF_FIRST_LSN;
+    struct sim_disk *disk = disk_with(&image);
+    struct lf_trim_mark *mark = (struct lf_trim_mark *)(image.bytes + 3 * LF_BLOCK_BYTES);
+    mark->oldest_lsn = first_lsn;
+    mark->epoch = ((uint64_t)1 << 32) - 2;
+    mark->chain = 5;
+    lf_trim_mark_seal(mark, image.chain.log_seed);
+    sim_poke(disk, NAME "/control", 0, image.bytes, LF_FIRST_LSN);
+    struct lf_chain chain = {.layout = image.chain.layout,
+                             .log_seed = image.chain.log_seed,
+                             .lsn = first_lsn,
+                             .epoch = mark->epoch,
+                             .chain = 5};
+    lf_chain_begin(&chain, UINT32_MAX - 1, 1);
+    for (unsigned i = 0; i < 13; i++)
+        write_far_epoch(disk, &image, &chain);
+    const struct found found = recover_disk(disk);
+    expect_verdict(&found, LOGFILE_TORN, first_lsn + 2 * SEGMENT_BYTES + 3 * LF_BLOCK_BYTES);
+    ck_assert_uint_eq(found.epochs, 13);
+    ck_assert_uint_eq(found.tail.last_epoch, ((uint64_t)1 << 32) + 10);
+    sim_disk_free(disk);
+    log_image_free(&image);
+}
+END_TEST
+
 /* ---- Damage ---- */
 
 /* Each epoch of a closed log: its loss is noticed, and reading goes on with the next one. */
@@ -500,8 +556,9 @@ START_TEST(each_short_segment)
         for (uint64_t bytes = SEGMENT_BYTES; bytes-- > 0; bytes -= bytes % step) {
             const uint64_t blocks = bytes / LF_BLOCK_BYTES;
             const unsigned whole =
-                (unsigned)index * EPOCHS_PER_SEGMENT +
-                (blocks < 4 ? 0 : blocks < 9 ? (unsigned)blocks - 4 : EPOCHS_PER_SEGMENT);
+                (unsigned)index * EPOCHS_PER_SEGMENT + (blocks < 4   ? 0
+                                                        : blocks < 9 ? (unsigned)blocks - 4
+                                                                     : EPOCHS_PER_SEGMENT);
             truncate_segment(disk, index, bytes);
             const struct found found = recover_disk(disk);
             ck_assert_int_eq(found.error, 0);
@@ -585,8 +642,7 @@ START_TEST(blocks_before_the_first_epoch)
         log_image_copy(&other, &image);
         other.chain.lsn = 2 * SEGMENT_BYTES + LF_FIRST_LSN;
         add_epoch(&other, 5);
-        struct lf_epoch_header *header =
-            log_image_epoch(&other, 2 * SEGMENT_BYTES + LF_FIRST_LSN);
+        struct lf_epoch_header *header = log_image_epoch(&other, 2 * SEGMENT_BYTES + LF_FIRST_LSN);
         header->lsn = header->promise = lsn;
         log_image_reseal(&other, header);
         memcpy(other.bytes + lsn, header, LF_BLOCK_BYTES);
@@ -611,7 +667,7 @@ START_TEST(headers_that_do_not_go_with_the_place)
     struct sim_disk *disk = disk_with(&image);
     const struct logfile_io *io = sim_disk_io(disk);
     ck_assert_int_eq(lf_file_open(&file, io, segment_path(1)), 0);
-    ck_assert_int_ne(lf_scan_open(&scan, &file), 0);
+    ck_assert_int_eq(lf_scan_open(&scan, &file), LOGFILE_EFORMAT);
     lf_file_close(&file);
     sim_poke(disk, "log/control", 0, one_file.bytes, LF_FIRST_LSN);
     ck_assert_int_eq(scan_to_end(io).error, LOGFILE_EFORMAT);
@@ -628,7 +684,7 @@ END_TEST
 
 /* ---- Reads that go wrong ---- */
 
-/* Each read, listing and open of a segment fails once: an error, or no matter; never another end. */
+/* Each read, listing and open fails once: an error, or no matter; never another end. */
 START_TEST(read_errors)
 {
     static const enum sim_call calls[] = {SIM_READ, SIM_OPEN, SIM_LIST_DIRECTORY};
@@ -646,8 +702,8 @@ START_TEST(read_errors)
         for (unsigned after = calls[c] == SIM_OPEN ? 2 : 0; after < count; after++) {
             sim_fault(disk, &(struct sim_fault){.call = calls[c], .after = after, .error = -EIO});
             const struct found found = scan_to_end(sim_disk_io(disk));
-            const bool is_same = found.error == 0 && memcmp(&found.tail, &whole.tail,
-                                                            sizeof(found.tail)) == 0;
+            const bool is_same =
+                found.error == 0 && memcmp(&found.tail, &whole.tail, sizeof(found.tail)) == 0;
             ck_assert_msg(found.error == -EIO || (calls[c] == SIM_OPEN && is_same), "%s %u: %d",
                           sim_call_name(calls[c]), after, found.error);
             ck_assert_uint_eq(sim_open_count(disk), 0);
@@ -853,6 +909,7 @@ static TCase *other_case(void)
     tcase_add_test(tcase, epochs_of_all_sizes);
     tcase_add_test(tcase, recovery_names_each_epoch);
     tcase_add_test(tcase, trimmed_log);
+    tcase_add_loop_test(tcase, far_positions, 0, 4);
     tcase_add_loop_test(tcase, large_log_is_read_ahead, 0, 2);
     tcase_add_test(tcase, missing_and_short_segments_of_a_large_log);
     tcase_add_test(tcase, errors_while_reading_ahead);

@@ -446,6 +446,65 @@ has out '^0 records with 0 bytes copied, 1 damages skipped$'
 run 0 cat copy4
 silent out
 
+# ---- Directories of segments ---------------------------------------------------------------------
+
+cp -r "$golden/segments" segments
+chmod -R u+w segments
+run 0 verify segments
+has out '^segments: clean: 10 records in 13 epochs, the last ends at LSN 204800$'
+[ "$(wc -l <out)" -eq 1 ] || fail 'more than one line'
+run 0 stat segments
+for line in 'size: 159744' 'segment_bytes: 45056' 'first_segment: 1' 'segments: 4' \
+    'oldest_lsn: 69632' 'end_lsn: 204800' 'records: 10' 'verdict: clean'; do
+    has out "^$line\$"
+done
+run 0 dump segments
+has out '^epoch 13: lsn 122880, incarnation 1, flags CLOSE|END, '
+run 0 cat --raw segments
+[ "$(wc -c <out)" -eq "$(key segments payload_bytes)" ] || fail 'cat and stat count bytes differently'
+run 0 cat --raw segments
+cp out expected
+run 3 cat --from 20000 segments
+one_line_error 'segments: position is below the oldest record'
+# An append goes on where the log ends, and needs no option for it.
+append segments 'more\n'
+run 0 cat --from 204800 segments
+printf 'more\n' >wanted
+same out wanted
+run 0 verify segments
+has out '^segments: clean: 11 records in 16 epochs'
+# What does not belong there is named, and does not matter.
+: >segments/note.txt
+run 0 verify segments
+has out '^segments: foreign file: note.txt$'
+run 0 salvage segments one-file
+[ -f one-file ] || fail 'the copy is no file'
+run 0 cat --raw one-file
+printf more >>expected
+same out expected
+# A segment is no log by itself.
+run 3 cat segments/0000000000000002.segment
+# One is missing.
+mv segments/0000000000000002.segment .
+for command in verify stat; do
+    run 2 $command segments
+done
+run 2 verify segments
+has out '^segments: damage: 0000000000000002.segment is missing$'
+run 2 cat segments
+has err 'segments: corrupt: LSN 106496 to 151552 cannot be read: 0000000000000002.segment is missing'
+run 2 append segments
+has err 'segments: .*corrupt'
+run 0 salvage segments rescued
+has out '^7 records .* 1 damages skipped$'
+has err '0000000000000002.segment is missing'
+run 0 stat rescued
+mv 0000000000000002.segment segments
+run 0 verify segments
+rm segments/control
+run 3 verify segments
+one_line_error 'segments: '
+
 # ---- A log that is open elsewhere ----------------------------------------------------------------
 
 mkfifo input

@@ -148,11 +148,14 @@ static int extend(struct lf_preparer *preparer, uint64_t end)
         preparer->can_allocate = false;
         error = lf_file_extend(&preparer->store->file, from, end, false, &reached, &written);
     }
-    if (error == 0 && !preparer->can_allocate && preparer->mode != LOGFILE_PREPARE_NONE)
-        return extend_by_writing(preparer, end);
-    if (reached > from)
-        publish_allocated(preparer, reached);
-    return error;
+    if (preparer->can_allocate || preparer->mode == LOGFILE_PREPARE_NONE) {
+        if (reached > from)
+            publish_allocated(preparer, reached);
+        return error;
+    }
+    /* The segments are there; what is in them is not. */
+    int write_error = extend_by_writing(preparer, min_u64(reached, end));
+    return write_error != 0 ? write_error : error;
 }
 
 /* Whether an error means no room, and not a broken disk. */

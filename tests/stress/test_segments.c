@@ -97,10 +97,10 @@ static int follow_from(struct worker *worker, uint64_t *last_lsn)
         return error;
     /* What is kept may start below what has been read. */
     *last_lsn = 0;
-    while (error == 0 && !is_stopped()) {
+    do {
         error = read_on(worker, reader, last_lsn);
         sleep_us(200);
-    }
+    } while (error == 0 && !is_stopped());
     logfile_reader_close(reader);
     return error;
 }
@@ -110,7 +110,8 @@ static void *run_follower(void *argument)
     struct worker *worker = argument;
     uint64_t last_lsn = 0;
 
-    while (worker->error == 0 && !is_stopped()) {
+    /* At last, when the writers are done, there is something to read. */
+    while (worker->error == 0 && (!is_stopped() || worker->read_count == 0)) {
         worker->error = follow_from(worker, &last_lsn);
         if (worker->error != LOGFILE_ETRIMMED)
             continue;

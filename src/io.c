@@ -284,35 +284,35 @@ static int open_directory(const char *path)
                                                                                      : error;
 }
 
-static int visit_entries(DIR *directory, int (*visit)(void *visit_arg, const char *name),
-                         void *visit_arg)
+/* What getdents64 gives; POSIX's readdir has a buffer that it allocates. */
+static int visit_entries(const char *entries, ssize_t bytes,
+                         int (*visit)(void *visit_arg, const char *name), void *visit_arg)
 {
-    const struct dirent *entry;
     int result = 0;
-    errno = 0;
-    while (result == 0 && (entry = readdir(directory)) != NULL) {
+    for (ssize_t at = 0; at < bytes && result == 0;) {
+        const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             result = visit(visit_arg, entry->d_name);
-        errno = 0;
+        at += entry->d_reclen;
     }
-    return result != 0 ? result : -errno;
+    return result;
 }
 
 static int posix_list_directory(void *context, const char *path,
                                 int (*visit)(void *visit_arg, const char *name), void *visit_arg)
 {
+    _Alignas(struct dirent64) char entries[4096];
+    ssize_t bytes = 0;
+    int result = 0;
     (void)context;
     int fd = open_directory(path);
     if (fd < 0)
         return fd;
-    DIR *directory = fdopendir(fd);
-    if (directory == NULL) {
-        int error = -errno;
-        close(fd);
-        return error;
-    }
-    int result = visit_entries(directory, visit, visit_arg);
-    closedir(directory);
+    while (result == 0 && (bytes = getdents64(fd, entries, sizeof entries)) > 0)
+        result = visit_entries(entries, bytes, visit, visit_arg);
+    if (result == 0 && bytes < 0)
+        result = -errno;
+    close(fd);
     return result;
 }
 

@@ -262,6 +262,38 @@ START_TEST(test_no_allocation)
 }
 END_TEST
 
+/* Nor while segments are made, trimmed and recycled, or a hole is punched. */
+START_TEST(test_no_allocation_over_rotations)
+{
+    struct variant variant;
+    uint8_t record[1000] = {0};
+    uint64_t lsn = 0;
+
+    engine_variant_get((unsigned)_i / 2, &variant);
+    variant.options.slot_bytes = 8 << 10;
+    variant.options.prepare_bytes = 128 << 10;
+    variant.options.segment_bytes = _i % 2 == 0 ? 64 << 10 : 0;
+    variant.options.sync = LOGFILE_SYNC_NONE;
+    watchdog_start((unsigned)scaled(300, 300, 7200), variant.name);
+    enter_folder();
+    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, &watched_log), 0);
+    __atomic_store_n(&watching, 1, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < 1000; i++) {
+        int error = logfile_append(watched_log, record, sizeof record, &lsn);
+        if (error == 0 && i % 50 == 49)
+            error = logfile_trim(watched_log, lsn);
+        __atomic_store_n(&watching, error == 0, __ATOMIC_RELAXED);
+    }
+    ck_assert(__atomic_exchange_n(&watching, 0, __ATOMIC_RELAXED));
+    ck_assert_uint_gt(logfile_oldest_lsn(watched_log), 900 * 4096);
+    ck_assert_msg(allocation_count == 0, "%s: %u allocations, the last by %s", variant.name,
+                  (unsigned)allocation_count, last_allocation);
+    ck_assert_int_eq(logfile_close(watched_log), 0);
+    leave_folder();
+    watchdog_stop();
+}
+END_TEST
+
 /* The test sees what it is there to see. */
 START_TEST(test_allocations_are_counted)
 {
@@ -286,6 +318,8 @@ static Suite *no_alloc_suite(void)
 
     tcase_set_timeout(tcase, (double)scaled(400, 400, 10000));
     tcase_add_loop_test(tcase, test_no_allocation, 0, (int)engine_variant_count());
+    tcase_add_loop_test(tcase, test_no_allocation_over_rotations, 0,
+                        2 * (int)engine_variant_count());
     tcase_add_test(tcase, test_allocations_are_counted);
     suite_add_tcase(suite, tcase);
     return suite;

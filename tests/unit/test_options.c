@@ -205,6 +205,28 @@ START_TEST(test_size_in_conflict_with_the_log)
     ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
     ck_assert_uint_eq(logfile_record_max(log), (8 << 10) - 72);
     ck_assert_int_eq(logfile_close(log), 0);
+    options.slot_bytes = 8 << 10;
+    options.segment_bytes = 64 << 10;
+    check_refused(log_path(), &options, -EINVAL);
+    end();
+}
+END_TEST
+
+START_TEST(test_segment_size_in_conflict_with_the_log)
+{
+    struct logfile_options options = small_options();
+    struct logfile *log;
+
+    begin("conflict of segments");
+    options.segment_bytes = 64 << 10;
+    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_append(log, "x", 1, NULL), 0);
+    ck_assert_int_eq(logfile_close(log), 0);
+    options.segment_bytes = 128 << 10;
+    check_refused(log_path(), &options, -EINVAL);
+    options.segment_bytes = 0; /* whatever it is */
+    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_close(log), 0);
     end();
 }
 END_TEST
@@ -595,6 +617,7 @@ static Suite *options_suite(void)
     tcase_add_test(tcase, test_bad_io_table);
     tcase_add_test(tcase, test_bad_ring_memory);
     tcase_add_test(tcase, test_size_in_conflict_with_the_log);
+    tcase_add_test(tcase, test_segment_size_in_conflict_with_the_log);
     tcase_add_test(tcase, test_null_arguments);
     tcase_add_loop_test(tcase, test_bad_payloads, 0, (int)engine_variant_count());
     tcase_add_test(tcase, test_a_file_that_is_no_log);

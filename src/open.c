@@ -8,6 +8,7 @@
  *
  * Only then is anything reported as durable: a page cache can show what a failed sync never wrote.
  */
+#include "buffers.h"
 #include "internal.h"
 #include "io.h"
 #include "recover.h"
@@ -135,18 +136,12 @@ static int check_options(struct opening *opening, struct logfile_options *option
  * Memory.
  */
 
-static void *map_pages(size_t bytes)
-{
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
 static int allocate_fork_guard(struct logfile *log)
 {
-    uint32_t *page = map_pages(PAGE_BYTES);
+    uint32_t *page =
+        mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (page == NULL)
+    if (page == MAP_FAILED)
         return -ENOMEM;
     if (madvise(page, PAGE_BYTES, MADV_WIPEONFORK) != 0) {
         int error = -errno;
@@ -167,7 +162,7 @@ static int allocate_buffers(struct logfile *log)
 
     log->buffers_bytes = count * log->layout.slot_bytes;
     log->buffers = options->ring_alloc ? options->ring_alloc(options->ring_arg, log->buffers_bytes)
-                                       : map_pages(log->buffers_bytes);
+                                       : lf_buffers_map(log->buffers_bytes, log->layout.slot_bytes);
     if (log->buffers == NULL)
         return -ENOMEM;
     return (uintptr_t)log->buffers % LF_BLOCK_BYTES == 0 ? 0 : -EINVAL;
@@ -180,7 +175,7 @@ static void free_memory(struct logfile *log)
     if (log->buffers != NULL && options->ring_free)
         options->ring_free(options->ring_arg, log->buffers, log->buffers_bytes);
     else if (log->buffers != NULL)
-        munmap(log->buffers, log->buffers_bytes);
+        lf_buffers_unmap(log->buffers, log->buffers_bytes);
     if (log->alive != NULL)
         munmap((void *)log->alive, PAGE_BYTES);
     if (log->trim.landmarks != NULL)

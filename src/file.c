@@ -153,7 +153,7 @@ int lf_file_adopt(struct lf_file *file, const struct lf_file_header *header, uin
     if (!file->is_directory)
         return 0;
     /* So that every LSN of a segment, and the one behind it, is in reach. */
-    file->segments.index_end = UINT64_MAX / header->segment_bytes;
+    file->segments.index_end = LF_LSN_END / header->segment_bytes;
     int error = file->may_write ? prepare_to_write(file) : 0;
     return error != 0 ? error : find_segments(file, oldest_lsn);
 }

@@ -150,6 +150,18 @@ static int make_segment(struct lf_file *file, struct wanted *wanted)
     return fd < 0 ? fd : 0;
 }
 
+/* Whether the file is what its name says.  It is not after a crash between the new header and the
+ * new name; nor where renaming is linking and unlinking, and the crash came in between: then it is a
+ * segment that is in use, under a second name. */
+static bool is_segment(struct lf_file *file, int fd, uint64_t index)
+{
+    const struct lf_file_header *header = file->prologue;
+    ssize_t got = lf_io_read_full(file->io, fd, file->prologue, LF_BLOCK_BYTES, 0);
+    return got == (ssize_t)LF_BLOCK_BYTES && lf_file_header_check(header) == 0 &&
+           memcmp(header->id, file->header.id, sizeof header->id) == 0 &&
+           header->first_lsn == lf_segment_first_lsn(&file->layout, index);
+}
+
 /* Turns a released segment that is open into the one that is wanted. */
 static int convert(struct lf_file *file, struct wanted *wanted, uint64_t old_index)
 {
@@ -195,26 +207,46 @@ static bool means_no_room(int error)
     return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
 }
 
+/* The name of a released segment goes, and the file with it where it has no other. */
+static int give_up(struct lf_file *file, struct lf_segment *segment)
+{
+    uint64_t index = segment->index;
+    lf_segments_release(&file->segments, segment, false);
+    int error = lf_segments_unlink(&file->segments, index);
+    return error == -ENOENT ? 0 : error;
+}
+
+/* Whether the process lacks something to open a file with. */
+static bool means_shortage(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
 /* 1; 0: there is nothing to recycle.  Where a file system needs space to rewrite a block, and has
  * none, giving the old segment up makes some. */
 static int recycle(struct lf_file *file, struct wanted *wanted)
 {
     uint64_t index;
+    struct lf_segment_range before = lf_segments_range(&file->segments);
     int found = take_released(file, &index);
     if (found <= 0)
         return found;
-    /* What cannot be opened is no segment, but only stands in its place. */
-    if (lf_segments_acquire(&file->segments, index, &wanted->segment) != 0)
+    int error = lf_segments_acquire(&file->segments, index, &wanted->segment);
+    if (means_shortage(error)) {
+        lf_segments_set_range(&file->segments, before);
+        return error;
+    }
+    if (error != 0) /* What cannot be opened is no segment, but only stands in its place. */
         return 0;
-    int error = convert(file, wanted, index);
+    if (!is_segment(file, wanted->segment->fd, index))
+        return give_up(file, wanted->segment);
+    error = convert(file, wanted, index);
     if (error == 0)
         return 1;
-    index = wanted->segment->index;
+    if (means_no_room(error))
+        return give_up(file, wanted->segment);
     lf_segments_release(&file->segments, wanted->segment, false);
-    if (!means_no_room(error))
-        return error;
-    error = lf_segments_unlink(&file->segments, index);
-    return error == -ENOENT ? 0 : error;
+    return error;
 }
 
 static int recycle_or_make(struct lf_file *file, struct wanted *wanted)

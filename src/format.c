@@ -96,9 +96,9 @@ bool lf_trim_mark_check(const void *block, uint32_t log_seed)
     const struct lf_trim_mark *mark = block;
 
     return mark->magic == LF_TRIM_MAGIC && mark->checksum == trim_mark_checksum(block, log_seed) &&
-           mark->oldest_lsn >= LF_FIRST_LSN && mark->oldest_lsn % LF_BLOCK_BYTES == 0 &&
-           mark->epoch >= LF_FIRST_EPOCH && mark->zero == 0 &&
-           lf_is_zero(mark + 1, (const uint8_t *)block + LF_BLOCK_BYTES);
+           mark->oldest_lsn >= LF_FIRST_LSN && mark->oldest_lsn < LF_LSN_END &&
+           mark->oldest_lsn % LF_BLOCK_BYTES == 0 && mark->epoch >= LF_FIRST_EPOCH &&
+           mark->zero == 0 && lf_is_zero(mark + 1, (const uint8_t *)block + LF_BLOCK_BYTES);
 }
 
 uint32_t lf_epoch_header_checksum(const struct lf_epoch_header *header, uint32_t log_seed)

@@ -29,6 +29,9 @@
 #define LF_SLOT_BYTES_MAX ((uint64_t)64 << 20)
 #define LF_SEGMENT_BYTES_MAX ((uint64_t)1 << 40)
 
+/* No epoch reaches this far; sums of LSNs below and sizes of slots do not overflow. */
+#define LF_LSN_END (((uint64_t)1 << 63) - 4 * LF_SLOT_BYTES_MAX)
+
 #define LF_FILE_MAGIC "logfile\n"      /* 8 bytes, no terminator */
 #define LF_BYTE_ORDER_MARK 0x01020304u /* reads otherwise on a big-endian machine */
 #define LF_TRIM_MAGIC 0x4d52544cu      /* "LTRM" */

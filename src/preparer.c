@@ -158,10 +158,12 @@ static int extend(struct lf_preparer *preparer, uint64_t end)
     return write_error != 0 ? write_error : error;
 }
 
-/* Whether an error means no room, and not a broken disk. */
+/* Whether an error means no room, or that a segment could not be opened for want of something, and
+ * not a broken disk. */
 static bool means_no_room(int error)
 {
-    return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
+    return error == -ENOSPC || error == -EDQUOT || error == -EFBIG || error == -EMFILE ||
+           error == -ENFILE || error == -ENOMEM;
 }
 
 static void set_room_error(struct lf_preparer *preparer, int error)
@@ -182,10 +184,13 @@ static uint64_t room_low_mark(const struct lf_preparer *preparer)
 static uint64_t room_goal(const struct lf_preparer *preparer)
 {
     uint64_t low = room_low_mark(preparer);
-    uint64_t ahead = preparer->can_allocate ? 2 * low : low + WRITTEN_GROWTH_BYTES;
+    const struct lf_layout *layout = &preparer->store->file.layout;
+    uint64_t growth = WRITTEN_GROWTH_BYTES;
+    if (layout->segment_bytes != 0)
+        growth = min_u64(growth, layout->segment_bytes);
+    uint64_t ahead = preparer->can_allocate ? 2 * low : low + growth;
     uint64_t goal = max_u64(preparer->claimed + ahead, preparer->wanted);
     /* The rest of the last segment comes along: one call, and one file of one piece. */
-    const struct lf_layout *layout = &preparer->store->file.layout;
     return layout->segment_bytes == 0 ? goal : lf_segment_end_lsn(layout, goal - 1);
 }
 
@@ -195,11 +200,20 @@ static bool room_is_low(const struct lf_preparer *preparer)
            preparer->claimed >= preparer->grow_again_at;
 }
 
+/* Segments that wait to be recycled hold space that the last one may lack.  False: there are none. */
+static bool give_up_spares(struct lf_preparer *preparer)
+{
+    struct lf_file *file = &preparer->store->file;
+    return lf_file_is_directory(file) && lf_file_release(file, 0, 0) == 0;
+}
+
 /* Allocates up to the goal, or, if that is too much, what somebody waits for.  Returns the error of
  * the first; room_error tells of the second. */
 static int grow_to(struct lf_preparer *preparer, uint64_t goal, uint64_t wanted)
 {
     int goal_error = extend(preparer, goal);
+    if (means_no_room(goal_error) && give_up_spares(preparer))
+        goal_error = extend(preparer, goal);
     int error = means_no_room(goal_error) ? extend(preparer, wanted) : goal_error;
     if (error == 0 || means_no_room(error))
         set_room_error(preparer, error);
@@ -604,6 +618,8 @@ static int start_thread(struct lf_preparer *preparer)
 static int allocate_first(struct lf_preparer *preparer)
 {
     int error = extend(preparer, preparer->wanted);
+    if (means_no_room(error) && give_up_spares(preparer))
+        error = extend(preparer, preparer->wanted);
     if (!preparer->can_allocate)
         preparer->written_to = preparer->allocated;
     return error;

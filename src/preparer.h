@@ -34,7 +34,7 @@ struct lf_preparer {
 
     /* W: preparer.  R: any (acquire). */
     uint64_t allocated;  /* end of what is allocated; UINT64_MAX: one file, prepare = none */
-    uint32_t room_error; /* 0, or the errno (ENOSPC, EDQUOT, EFBIG) that stopped it */
+    uint32_t room_error; /* 0, or the errno (ENOSPC, EMFILE, ...) that stopped it */
 
     /* Under lock. */
     pthread_mutex_t lock;

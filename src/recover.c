@@ -377,7 +377,7 @@ static int next_segment(struct lf_scan *scan, uint64_t lsn, uint64_t *next_lsn)
     uint64_t index = lf_segment_index(layout, lsn) + 1;
     int found = 1;
 
-    if (layout->segment_bytes == 0)
+    if (layout->segment_bytes == 0 || index >= LF_LSN_END / layout->segment_bytes)
         return 0;
     if (!lf_file_has_segment(scan->file, lf_segment_first_lsn(layout, index)))
         found = lf_file_next_segment(scan->file, index, &index);

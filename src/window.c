@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No log reaches this far: what a table is asked to read ends below 2^63. */
-#define LSN_END (((uint64_t)1 << 63) - 4 * LF_SLOT_BYTES_MAX)
-
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -120,7 +117,7 @@ static int fill(struct lf_window *window, size_t bytes)
 
 ssize_t lf_window_load(struct lf_window *window, uint64_t lsn, uint64_t bytes)
 {
-    if (lsn >= LSN_END)
+    if (lsn >= LF_LSN_END)
         return 0;
     const uint64_t room = lf_segment_end_lsn(&window->file->layout, lsn) - lsn;
     bytes = least(bytes, room);

@@ -214,8 +214,9 @@ static void plan_log(struct crash_run *run)
 
 static void plan_run(struct crash_run *run)
 {
-    static const unsigned distances[] = {20, 60, 250, 250, 700, 700};
-    unsigned distance = distances[rng_below(&run->rng, 6)];
+    /* The longest are for segments that are written to again after they were recycled. */
+    static const unsigned distances[] = {20, 60, 250, 250, 700, 700, 700, 2500};
+    unsigned distance = distances[rng_below(&run->rng, 8)];
 
     run->path = LOG_PATH;
     run->thread_count = 1;

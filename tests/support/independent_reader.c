@@ -167,7 +167,8 @@ static const uint8_t *choose_header(const char **word)
 static int trim_is_valid(const uint8_t *block, uint32_t log_seed)
 {
     return u32(block) == 0x4d52544c && u32(block + 4) == crc(log_seed, block + 8, BLOCK - 8) &&
-           u64(block + 16) >= 16384 && u64(block + 16) % BLOCK == 0 && u64(block + 24) >= 1 &&
+           u64(block + 16) >= 16384 && u64(block + 16) < (UINT64_C(1) << 63) - (1 << 28) &&
+           u64(block + 16) % BLOCK == 0 && u64(block + 24) >= 1 &&
            all_zero(block + 36, block + BLOCK);
 }
 

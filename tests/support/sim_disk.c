@@ -370,18 +370,6 @@ static struct sim_write *begin_write(struct sim_disk *disk, struct sim_file *fil
     return mine;
 }
 
-static void store_bytes(struct sim_disk *disk, struct sim_file *file, const void *buffer,
-                        size_t bytes, uint64_t offset)
-{
-    uint64_t limit = disk->options.discard_from;
-    uint64_t end = offset + bytes;
-
-    if (limit > 0 && end > limit)
-        end = offset < limit ? limit : offset;
-    sim_file_write(file, buffer, end - offset, offset);
-    sim_file_extend(file, offset + bytes);
-}
-
 /* What the caller asks of a write, in one piece. */
 struct write_request {
     const void *buffer;
@@ -389,6 +377,20 @@ struct write_request {
     uint64_t offset;
     unsigned flags;
 };
+
+/* What is beyond the part of the disk that is kept is only counted. */
+static void store_bytes(struct sim_disk *disk, const struct sim_fd *open,
+                        const struct write_request *request, size_t bytes)
+{
+    uint64_t limit = disk->options.discard_from;
+    uint64_t end = request->offset + bytes;
+
+    if (limit > 0 && end > limit)
+        end = request->offset < limit ? limit : request->offset;
+    sim_file_write(open->file, (open->flags & LOGFILE_IO_OPEN_DIRECT) != 0, request->buffer,
+                   end - request->offset, request->offset);
+    sim_file_extend(open->file, request->offset + bytes);
+}
 
 static ssize_t do_write(struct sim_disk *disk, const struct sim_fd *open,
                         const struct write_request *request, const struct verdict *verdict)
@@ -410,7 +412,7 @@ static ssize_t do_write(struct sim_disk *disk, const struct sim_fd *open,
         bytes /= 2;
     if (bytes > verdict->most_bytes)
         bytes = verdict->most_bytes;
-    store_bytes(disk, file, request->buffer, bytes, request->offset);
+    store_bytes(disk, open, request, bytes);
     if (verdict->error != 0)
         return verdict->error;
     if ((request->flags & LOGFILE_IO_WRITE_DSYNC) != 0 && !verdict->crash &&
@@ -469,7 +471,7 @@ static struct sim_sync begin_sync(struct sim_disk *disk, int fd)
 
     pthread_mutex_lock(&disk->lock);
     struct sim_fd *open = get_fd(disk, fd);
-    if (open != NULL && !disk->down)
+    if (open != NULL && !disk->down && !disk->options.sync_lies)
         sync = sim_file_begin_sync(open->file);
     pthread_mutex_unlock(&disk->lock);
     return sync;
@@ -712,11 +714,13 @@ struct sim_disk *sim_disk_new(const struct sim_options *options)
     return disk;
 }
 
-struct sim_disk *sim_disk_clone(const struct sim_disk *disk)
+struct sim_disk *sim_disk_clone(struct sim_disk *disk)
 {
     struct sim_disk *clone = sim_disk_new(&disk->options);
 
+    pthread_mutex_lock(&disk->lock);
     sim_tree_clone(&clone->tree, &disk->tree);
+    pthread_mutex_unlock(&disk->lock);
     return clone;
 }
 

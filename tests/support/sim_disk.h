@@ -18,10 +18,11 @@
  *
  * Faults: calls of a kind fail, or move fewer bytes than asked, once or for ever; they wait at a
  * gate; they take time.  A sync that fails drops what it should have written from the cache's list,
- * as kernels do: the cache goes on showing it, and no later sync writes it.
+ * as kernels do: the cache goes on showing it, and no later sync writes it.  Only what was written
+ * with DIRECT is never in that list.
  *
- * All of it may be used from any thread, but for sim_reboot and its kin, sim_disk_clone and
- * sim_disk_free, for which no call may be under way.
+ * All of it may be used from any thread, but for sim_reboot and its kin and sim_disk_free, for which
+ * no call may be under way.
  */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
@@ -74,7 +75,7 @@ struct sim_disk;
 
 struct sim_disk *sim_disk_new(const struct sim_options *options);
 /* A copy of what is on disk and in the cache, without open files, faults, gates and delays. */
-struct sim_disk *sim_disk_clone(const struct sim_disk *disk);
+struct sim_disk *sim_disk_clone(struct sim_disk *disk);
 void sim_disk_free(struct sim_disk *disk);
 const struct logfile_io *sim_disk_io(struct sim_disk *disk);
 void sim_set_capacity(struct sim_disk *disk, uint64_t capacity_bytes);

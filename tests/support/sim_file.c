@@ -125,7 +125,7 @@ static void free_file(struct sim_file *file)
 {
     free(file->disk);
     free(file->cache);
-    free(file->state);
+    free(file->sectors);
     free(file->hole);
     free(file);
 }
@@ -195,9 +195,14 @@ void sim_tree_init(struct sim_tree *tree)
     *tree = (struct sim_tree){.root = {.is_directory = true, .name_count = 1}};
 }
 
-static uint8_t *copy_of(const void *array, size_t bytes)
+static void *copy_of(const void *array, size_t bytes)
 {
     return bytes == 0 ? NULL : memcpy(must(malloc(bytes)), array, bytes);
+}
+
+static size_t sectors_of(const struct sim_file *file)
+{
+    return file->capacity / SIM_SECTOR_BYTES;
 }
 
 static struct sim_file *clone_file(const struct sim_file *file)
@@ -208,8 +213,8 @@ static struct sim_file *clone_file(const struct sim_file *file)
     clone->opens = 0;
     clone->disk = copy_of(file->disk, file->capacity);
     clone->cache = copy_of(file->cache, file->capacity);
-    clone->state = copy_of(file->state, file->capacity / SIM_SECTOR_BYTES);
-    clone->hole = (bool *)copy_of(file->hole, file->capacity / LOGFILE_IO_BLOCK * sizeof(bool));
+    clone->sectors = copy_of(file->sectors, sectors_of(file) * sizeof *file->sectors);
+    clone->hole = copy_of(file->hole, file->capacity / LOGFILE_IO_BLOCK * sizeof *file->hole);
     return clone;
 }
 
@@ -264,9 +269,10 @@ static void ensure_capacity(struct sim_file *file, uint64_t bytes)
         capacity *= 2;
     file->disk = grow(file->disk, old, capacity);
     file->cache = grow(file->cache, old, capacity);
-    file->state = grow(file->state, old / SIM_SECTOR_BYTES, capacity / SIM_SECTOR_BYTES);
-    file->hole = grow(file->hole, old / LOGFILE_IO_BLOCK * sizeof(bool),
-                      capacity / LOGFILE_IO_BLOCK * sizeof(bool));
+    file->sectors = grow(file->sectors, old / SIM_SECTOR_BYTES * sizeof *file->sectors,
+                         capacity / SIM_SECTOR_BYTES * sizeof *file->sectors);
+    file->hole = grow(file->hole, old / LOGFILE_IO_BLOCK * sizeof *file->hole,
+                      capacity / LOGFILE_IO_BLOCK * sizeof *file->hole);
     file->capacity = capacity;
 }
 
@@ -275,15 +281,10 @@ static uint8_t *sector(uint8_t *image, size_t index)
     return image + index * SIM_SECTOR_BYTES;
 }
 
-/* Writes the sectors of a range that are in `state` to the disk. */
-static void commit(struct sim_file *file, size_t from, size_t to, enum sim_sector_state state)
+static void commit(struct sim_file *file, size_t i)
 {
-    for (size_t i = from; i < to; i++) {
-        if (file->state[i] != state)
-            continue;
-        memcpy(sector(file->disk, i), sector(file->cache, i), SIM_SECTOR_BYTES);
-        file->state[i] = SIM_SECTOR_CLEAN;
-    }
+    memcpy(sector(file->disk, i), sector(file->cache, i), SIM_SECTOR_BYTES);
+    file->sectors[i].state = SIM_SECTOR_CLEAN;
 }
 
 static void set_holes(struct sim_file *file, uint64_t from_block, uint64_t end_block, bool is_hole)
@@ -294,13 +295,18 @@ static void set_holes(struct sim_file *file, uint64_t from_block, uint64_t end_b
 
 /* Before a range changes in the cache: what a sync under way has of it goes to the disk as it is,
  * and the rest is the next sync's. */
-static void mark_dirty(struct sim_file *file, uint64_t from, uint64_t to)
+static void mark_dirty(struct sim_file *file, bool direct, uint64_t from, uint64_t to)
 {
     size_t first = from / SIM_SECTOR_BYTES;
     size_t end = (to + SIM_SECTOR_BYTES - 1) / SIM_SECTOR_BYTES;
 
-    commit(file, first, end, SIM_SECTOR_SYNCING);
-    memset(file->state + first, SIM_SECTOR_DIRTY, end - first);
+    file->clock++;
+    for (size_t i = first; i < end; i++) {
+        struct sim_sector *at = &file->sectors[i];
+        if (at->state == SIM_SECTOR_DIRTY && at->written_at < file->last_sync)
+            commit(file, i);
+        *at = (struct sim_sector){SIM_SECTOR_DIRTY, direct, file->clock};
+    }
     set_holes(file, from / LOGFILE_IO_BLOCK, (to + LOGFILE_IO_BLOCK - 1) / LOGFILE_IO_BLOCK, false);
     if (first < file->dirty_from)
         file->dirty_from = first;
@@ -308,17 +314,10 @@ static void mark_dirty(struct sim_file *file, uint64_t from, uint64_t to)
         file->dirty_to = end;
 }
 
-static void change_state(struct sim_file *file, enum sim_sector_state from,
-                         enum sim_sector_state to)
-{
-    for (size_t i = file->dirty_from; i < file->dirty_to; i++)
-        if (file->state[i] == from)
-            file->state[i] = to;
-}
-
 static void tighten_dirty(struct sim_file *file)
 {
-    while (file->dirty_from < file->dirty_to && file->state[file->dirty_from] == SIM_SECTOR_CLEAN)
+    while (file->dirty_from < file->dirty_to &&
+           file->sectors[file->dirty_from].state == SIM_SECTOR_CLEAN)
         file->dirty_from++;
     if (file->dirty_from < file->dirty_to)
         return;
@@ -328,7 +327,7 @@ static void tighten_dirty(struct sim_file *file)
 
 static void zero(struct sim_file *file, uint64_t from, uint64_t to)
 {
-    mark_dirty(file, from, to);
+    mark_dirty(file, false, from, to);
     memset(file->cache + from, 0, to - from);
 }
 
@@ -403,16 +402,17 @@ void sim_file_read(const struct sim_file *file, bool direct, uint8_t *to, size_t
     if (!direct)
         return;
     for (size_t i = 0; i + SIM_SECTOR_BYTES <= stored; i += SIM_SECTOR_BYTES)
-        if (file->state[(offset + i) / SIM_SECTOR_BYTES] == SIM_SECTOR_LOST)
+        if (file->sectors[(offset + i) / SIM_SECTOR_BYTES].state == SIM_SECTOR_LOST)
             memcpy(to + i, file->disk + offset + i, SIM_SECTOR_BYTES);
 }
 
-void sim_file_write(struct sim_file *file, const void *buffer, size_t bytes, uint64_t offset)
+void sim_file_write(struct sim_file *file, bool direct, const void *buffer, size_t bytes,
+                    uint64_t offset)
 {
     if (bytes == 0)
         return;
     ensure_capacity(file, offset + bytes);
-    mark_dirty(file, offset, offset + bytes);
+    mark_dirty(file, direct, offset, offset + bytes);
     memcpy(file->cache + offset, buffer, bytes);
     sim_file_extend(file, offset + bytes);
 }
@@ -421,9 +421,8 @@ void sim_file_commit_write(struct sim_file *file, size_t bytes, uint64_t offset)
 {
     uint64_t end = offset + bytes < file->capacity ? offset + bytes : file->capacity;
 
-    if (end > offset)
-        commit(file, offset / SIM_SECTOR_BYTES, (end + SIM_SECTOR_BYTES - 1) / SIM_SECTOR_BYTES,
-               SIM_SECTOR_DIRTY);
+    for (size_t i = offset / SIM_SECTOR_BYTES; i * SIM_SECTOR_BYTES < end; i++)
+        commit(file, i);
     if (file->disk_bytes < offset + bytes)
         file->disk_bytes = offset + bytes;
     file->disk_size_changes = file->size_changes;
@@ -431,8 +430,21 @@ void sim_file_commit_write(struct sim_file *file, size_t bytes, uint64_t offset)
 
 struct sim_sync sim_file_begin_sync(struct sim_file *file)
 {
-    change_state(file, SIM_SECTOR_DIRTY, SIM_SECTOR_SYNCING);
-    return (struct sim_sync){.bytes = file->bytes, .size_changes = file->size_changes};
+    file->last_sync = ++file->clock;
+    return (struct sim_sync){
+        .begun_at = file->clock, .bytes = file->bytes, .size_changes = file->size_changes};
+}
+
+static bool is_owed(const struct sim_sector *at, const struct sim_sync *sync)
+{
+    return at->state == SIM_SECTOR_DIRTY && at->written_at < sync->begun_at;
+}
+
+static void lose(struct sim_file *file, const struct sim_sync *sync)
+{
+    for (size_t i = file->dirty_from; i < file->dirty_to; i++)
+        if (is_owed(&file->sectors[i], sync) && !file->sectors[i].direct)
+            file->sectors[i].state = SIM_SECTOR_LOST;
 }
 
 /* One that began before another, and ends after it, does not take its size back. */
@@ -447,11 +459,12 @@ static void commit_size(struct sim_file *file, const struct sim_sync *sync)
 void sim_file_end_sync(struct sim_file *file, const struct sim_sync *sync, int error)
 {
     if (error != 0) {
-        change_state(file, SIM_SECTOR_SYNCING, SIM_SECTOR_LOST);
+        lose(file, sync);
         return;
     }
-    if (file->dirty_from < file->dirty_to)
-        commit(file, file->dirty_from, file->dirty_to, SIM_SECTOR_SYNCING);
+    for (size_t i = file->dirty_from; i < file->dirty_to; i++)
+        if (is_owed(&file->sectors[i], sync))
+            commit(file, i);
     tighten_dirty(file);
     commit_size(file, sync);
 }
@@ -459,10 +472,10 @@ void sim_file_end_sync(struct sim_file *file, const struct sim_sync *sync, int e
 void sim_file_drop_cache(struct sim_file *file)
 {
     for (size_t i = 0; i < file->dirty_to; i++) {
-        if (file->state[i] != SIM_SECTOR_LOST)
+        if (file->sectors[i].state != SIM_SECTOR_LOST)
             continue;
         memcpy(sector(file->cache, i), sector(file->disk, i), SIM_SECTOR_BYTES);
-        file->state[i] = SIM_SECTOR_CLEAN;
+        file->sectors[i].state = SIM_SECTOR_CLEAN;
     }
 }
 
@@ -507,7 +520,7 @@ static void trash_sector(struct rng *rng, uint8_t *disk, const uint8_t *cache)
 
 static bool is_unsynced(const struct sim_file *file, size_t index)
 {
-    return file->state[index] == SIM_SECTOR_DIRTY || file->state[index] == SIM_SECTOR_SYNCING;
+    return file->sectors[index].state == SIM_SECTOR_DIRTY;
 }
 
 static bool is_in_hole(const struct sim_file *file, size_t index)
@@ -591,7 +604,7 @@ static void start_afresh(struct sim_file *file, uint64_t bytes)
     file->bytes = bytes;
     if (file->capacity > 0) {
         memcpy(file->cache, file->disk, file->capacity);
-        memset(file->state, SIM_SECTOR_CLEAN, file->capacity / SIM_SECTOR_BYTES);
+        memset(file->sectors, 0, sectors_of(file) * sizeof *file->sectors);
     }
     for (size_t i = 0; i < file->capacity / LOGFILE_IO_BLOCK; i++)
         if (file->hole[i])

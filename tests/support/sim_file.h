@@ -22,10 +22,16 @@ enum {
 
 /* What the cache knows of a sector. */
 enum sim_sector_state {
-    SIM_SECTOR_CLEAN,   /* cache and disk agree */
-    SIM_SECTOR_DIRTY,   /* the next sync writes it */
-    SIM_SECTOR_SYNCING, /* the sync that is under way writes it, unless a crash comes first */
-    SIM_SECTOR_LOST     /* a sync that failed should have written it; no later one will */
+    SIM_SECTOR_CLEAN, /* cache and disk agree */
+    SIM_SECTOR_DIRTY, /* the next sync writes it, unless a crash comes first */
+    SIM_SECTOR_LOST   /* of the page cache: a sync that failed should have written it; no later one
+                         will */
+};
+
+struct sim_sector {
+    uint8_t state;       /* enum sim_sector_state */
+    bool direct;         /* written around the page cache */
+    uint32_t written_at; /* the file's clock when that was */
 };
 
 /* A name in a directory. */
@@ -50,10 +56,12 @@ struct sim_file {
     uint64_t disk_size_changes;
     uint8_t *disk;
     uint8_t *cache;
-    uint8_t *state;              /* enum sim_sector_state, one a sector */
+    struct sim_sector *sectors;
     bool *hole;                  /* one a block: taken away, and not written since */
     size_t capacity;             /* bytes that the arrays have room for */
     size_t dirty_from, dirty_to; /* sectors outside are clean */
+    uint32_t clock;              /* of writes and syncs */
+    uint32_t last_sync;          /* when it began */
 };
 
 struct sim_tree {
@@ -95,7 +103,8 @@ uint64_t sim_tree_used_bytes(const struct sim_tree *tree);
 void sim_file_read(const struct sim_file *file, bool direct, uint8_t *to, size_t bytes,
                    uint64_t offset);
 /* Into the cache. */
-void sim_file_write(struct sim_file *file, const void *buffer, size_t bytes, uint64_t offset);
+void sim_file_write(struct sim_file *file, bool direct, const void *buffer, size_t bytes,
+                    uint64_t offset);
 /* Makes it at least that long. */
 void sim_file_extend(struct sim_file *file, uint64_t bytes);
 void sim_file_punch(struct sim_file *file, uint64_t offset, uint64_t bytes);
@@ -106,8 +115,14 @@ uint64_t sim_file_hole_bytes(const struct sim_file *file);
 uint64_t sim_file_used_bytes(const struct sim_file *file);
 /* A write that is durable on return. */
 void sim_file_commit_write(struct sim_file *file, size_t bytes, uint64_t offset);
-/* What a sync owes: what was written before it began, and nothing that comes while it waits. */
+/*
+ * What a sync owes: what was written before it began, and nothing that comes while it waits.  One
+ * that fails loses what it owes of the page cache, for every other sync too: a kernel reports a
+ * failure once.  What was written around the page cache stays with the device, for a sync that
+ * succeeds.
+ */
 struct sim_sync {
+    uint32_t begun_at;
     uint64_t bytes;
     uint64_t size_changes;
 };

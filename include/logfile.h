@@ -98,13 +98,13 @@ enum logfile_engine {
     LOGFILE_ENGINE_SERIAL    /* one write and one sync per record, under a mutex: the floor */
 };
 
-/* How ring writers take space.  Not in this version: only FAA; the others answer -ENOSYS. */
+/* How ring writers take space.  All but the first are there to be compared with it. */
 enum logfile_reserve_policy {
     LOGFILE_RESERVE_FAA = 0, /* one atomic fetch-add */
-    LOGFILE_RESERVE_CAS,
-    LOGFILE_RESERVE_TICKET,
-    LOGFILE_RESERVE_MCS,
-    LOGFILE_RESERVE_MUTEX
+    LOGFILE_RESERVE_CAS,     /* a compare-and-swap loop, which adds nothing to a full head */
+    LOGFILE_RESERVE_TICKET,  /* under Concurrency Kit's ticket lock */
+    LOGFILE_RESERVE_MCS,     /* under Concurrency Kit's MCS queue lock */
+    LOGFILE_RESERVE_MUTEX    /* under a pthread mutex */
 };
 
 /* Who writes and syncs for the ring. */
@@ -146,6 +146,14 @@ enum logfile_checksum {
     LOGFILE_CHECKSUM_FULL = 0, /* CRC32C over header and payload */
     LOGFILE_CHECKSUM_HEADER    /* over the header only: torn and rotten payloads go unnoticed */
 };
+
+/* variant_flags: parts of the design put in or taken out, so that each can be measured by itself.
+ * The promises are the same under each. */
+#define LOGFILE_VARIANT_CHECKSUM_FIRST 0x1u /* mutex: payloads are checksummed before the lock */
+#define LOGFILE_VARIANT_WAKE_PER_EPOCH 0x2u /* mutex: a flush wakes only its own epoch's waiters */
+#define LOGFILE_VARIANT_NO_GATHER 0x4u      /* ring: a flush waits for nobody to come back */
+
+#define LOGFILE_SHARDS_PER_CORE 0xffffffffu /* publish_shards */
 
 /* open_flags */
 #define LOGFILE_OPEN_EXISTING 0x1u  /* do not create: -ENOENT */
@@ -214,7 +222,13 @@ struct logfile_options {
     void *(*ring_alloc)(void *arg, size_t bytes); /* zeroed, 4 KiB-aligned; NULL: mmap */
     void (*ring_free)(void *arg, void *memory, size_t bytes);
     void *ring_arg;
-    uint64_t reserved[16]; /* must be zero */
+    unsigned variant_flags;      /* LOGFILE_VARIANT_* */
+    unsigned publish_shards;     /* counters of a slot that ring writers publish into, each on lines of
+                                    its own: a power of two up to 256, or LOGFILE_SHARDS_PER_CORE: one
+                                    for each processor, rounded up; 0: 8 */
+    unsigned stage_sample_every; /* time the stages of one append in so many, for logfile_stats; 0:
+                                    of none.  Only what logfile_append and its like wait for */
+    uint64_t reserved[16];       /* must be zero */
 };
 
 /* ---------------------------------------------------------------------------------------------
@@ -435,6 +449,18 @@ struct logfile_histogram {
     uint64_t bucket[48];
 };
 
+/* The stages of one append, from call to return. */
+enum logfile_stage {
+    LOGFILE_STAGE_CHECKSUM = 0, /* of the payload */
+    LOGFILE_STAGE_RESERVE,      /* until it has its place; under mutex and serial, until the lock */
+    LOGFILE_STAGE_COPY,         /* record encoded and published */
+    LOGFILE_STAGE_FLIP,         /* until its epoch was sealed */
+    LOGFILE_STAGE_WRITE,        /* late publishes of the epoch, and its write */
+    LOGFILE_STAGE_SYNC,         /* the sync; 0 where the write syncs itself */
+    LOGFILE_STAGE_WAKE,         /* until the append was about to return */
+    LOGFILE_STAGE_COUNT
+};
+
 struct logfile_stats {
     enum logfile_engine engine;
     enum logfile_io_mode io_mode; /* what auto chose: BUFFERED or DIRECT */
@@ -463,6 +489,9 @@ struct logfile_stats {
     struct logfile_histogram flush_ns; /* write + sync of one epoch */
     struct logfile_histogram stall_ns; /* waits for a late publish */
     struct logfile_histogram records_per_epoch;
+    /* Of the appends that options.stage_sample_every picked, as many in each; their sums add up to
+     * the time that those appends took. */
+    struct logfile_histogram stage_ns[LOGFILE_STAGE_COUNT];
     uint64_t reserved[32];
 };
 

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a run's threads and its ring go: --pin, --pin-sequencer, --ring-memory.
+ *
+ * A plan is made before the first run, from the topology alone, so that what the machine cannot give
+ * is refused then.  It reaches the log through the public hooks thread_start, ring_alloc and
+ * ring_free.  What the operating system made of it is read back while the run goes on.
+ */
+#ifndef BENCH_PLACE_H
+#define BENCH_PLACE_H
+
+#include "logfile.h"
+#include "pin.h"
+
+#include <pthread.h>
+
+#define BENCH_PLACE_LIST_MAX 1024
+#define BENCH_PLACE_TEXT 256
+
+enum bench_place_sequencer {
+    BENCH_SEQUENCER_ANY = 0, /* wherever the kernel puts it */
+    BENCH_SEQUENCER_SAME,    /* on the processing units of the writers' first NUMA node */
+    BENCH_SEQUENCER_FAR,     /* on the node, or else the core, that is farthest from the writers' */
+    BENCH_SEQUENCER_CORE     /* core:N, its logical number */
+};
+
+enum bench_place_memory {
+    BENCH_MEMORY_ANY = 0,     /* first touch */
+    BENCH_MEMORY_SEQUENCER,   /* on the sequencer's node */
+    BENCH_MEMORY_WRITERS,     /* on the writers' first node */
+    BENCH_MEMORY_INTERLEAVED, /* over all nodes, page by page */
+    BENCH_MEMORY_NODE         /* node:N */
+};
+
+/* As asked for on the command line. */
+struct bench_place_options {
+    enum bench_pin_policy pin;
+    unsigned pin_node;
+    unsigned pin_list[BENCH_PLACE_LIST_MAX]; /* BENCH_PIN_LIST: PUs by operating system number */
+    unsigned pin_list_count;
+    enum bench_place_sequencer sequencer;
+    unsigned sequencer_core;
+    enum bench_place_memory memory;
+    unsigned memory_node;
+};
+
+/* The values of the three options; 0, or -1 with what is wrong in `message` (one line, without the
+ * option's name). */
+int bench_place_parse_pin(const char *text, struct bench_place_options *options, char *message,
+                          size_t message_bytes);
+int bench_place_parse_sequencer(const char *text, struct bench_place_options *options,
+                                char *message, size_t message_bytes);
+int bench_place_parse_memory(const char *text, struct bench_place_options *options, char *message,
+                             size_t message_bytes);
+/* The values again, as text of at most BENCH_PLACE_TEXT bytes ("node:1"). */
+void bench_place_print_pin(const struct bench_place_options *options, char *text);
+void bench_place_print_sequencer(const struct bench_place_options *options, char *text);
+void bench_place_print_memory(const struct bench_place_options *options, char *text);
+
+struct bench_place;
+
+/*
+ * Plans for `writers` threads.  0, or -1 with one line in `message`: memory is out, or the machine
+ * (or what this process may use of it) cannot give it.
+ */
+int bench_place_create(hwloc_topology_t topology, const struct bench_place_options *options,
+                       unsigned writers, struct bench_place **placep, char *message,
+                       size_t message_bytes);
+void bench_place_destroy(struct bench_place *place);
+
+/* The set of one writer; NULL: anywhere. */
+hwloc_const_cpuset_t bench_place_writer(const struct bench_place *place, unsigned index);
+
+/* Binds the calling thread as the writer of that number; 0 or -errno. */
+int bench_place_bind_writer(struct bench_place *place, unsigned index);
+
+/* Puts the hooks into options; the place must outlive the log.  A hook that fails notes it. */
+void bench_place_hook(struct bench_place *place, struct logfile_options *options);
+
+/* What was read back from the operating system during the last run. */
+struct bench_placement {
+    int error;                          /* 0, or the -errno of the first binding that failed */
+    char writers[BENCH_PLACE_TEXT];     /* "0,2-3" by operating system number: where writers are
+                                             bound, all together; empty: anywhere */
+    char sequencer[BENCH_PLACE_TEXT];   /* likewise; empty: anywhere, or there is none */
+    char ring_memory[BENCH_PLACE_TEXT]; /* NUMA nodes that the ring's touched pages lie on, "0:123
+                                             1:45" pages each; empty: not known */
+};
+
+/* While the log is open and the writers still run. */
+void bench_place_read_back(struct bench_place *place, struct bench_placement *placement);
+
+#endif /* BENCH_PLACE_H */

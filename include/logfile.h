@@ -222,8 +222,8 @@ struct logfile_options {
     void *(*ring_alloc)(void *arg, size_t bytes); /* zeroed, 4 KiB-aligned; NULL: mmap */
     void (*ring_free)(void *arg, void *memory, size_t bytes);
     void *ring_arg;
-    unsigned variant_flags;      /* LOGFILE_VARIANT_* */
-    unsigned publish_shards;     /* counters of a slot that ring writers publish into, each on lines of
+    unsigned variant_flags;  /* LOGFILE_VARIANT_* */
+    unsigned publish_shards; /* counters of a slot that ring writers publish into, each on lines of
                                     its own: a power of two up to 256, or LOGFILE_SHARDS_PER_CORE: one
                                     for each processor, rounded up; 0: 8 */
     unsigned stage_sample_every; /* time the stages of one append in so many, for logfile_stats; 0:

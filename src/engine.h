@@ -32,9 +32,14 @@ struct lf_buffer {
     uint32_t records;
 };
 
+#define LF_MUTEX_CONDITIONS 3
+
 struct lf_mutex_engine {
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* a flush ended */
+    /* A flush ended.  The classic design waits for all of them on the first; with WAKE_PER_EPOCH an
+     * epoch's waiters wait on the one of its number's last bit, and on the third whoever waits for
+     * space in the buffer. */
+    pthread_cond_t changed[LF_MUTEX_CONDITIONS];
     /* All under lock; the buffer that is being flushed belongs to its flusher. */
     struct lf_buffer buffers[2];
     unsigned active;
@@ -71,6 +76,9 @@ void lf_ring_engine_stop(struct logfile *log);
 /* A submit is an append that does not wait. */
 int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
                           const struct timespec *deadline, bool wait, uint64_t *lsnp);
+/* The same under any reservation policy, and with its stages timed where that is asked for. */
+int lf_ring_engine_append_variant(struct logfile *log, const struct lf_payload *payload,
+                                  const struct timespec *deadline, bool wait, uint64_t *lsnp);
 int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline);
 int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline);
 /* The log has failed, or there is room: whoever sleeps must look again. */

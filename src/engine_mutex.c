@@ -4,6 +4,10 @@
  * variable that wakes every waiter after every flush.  The first waiter that finds no flush under
  * way swaps the buffers and flushes; the others append to the other buffer meanwhile.  Copying and
  * checksumming are under the mutex, as that design does it.
+ *
+ * Two variants are the first steps from there to the ring, for comparing: payloads checksummed
+ * before the mutex is taken, and a flush that wakes only its own epoch's waiters, and one thread
+ * more: the next flusher.
  */
 #include "checksum.h"
 #include "internal.h"
@@ -31,15 +35,62 @@ static int unlock(struct logfile *log, int cancel_state, int result)
     return lf_engine_unlock(&engine_of(log)->lock, cancel_state, result);
 }
 
+enum {
+    SPACE = 2 /* the condition that space in the buffer is waited for on */
+};
+
+static bool wakes_per_epoch(const struct logfile *log)
+{
+    return log->options.variant_flags & LOGFILE_VARIANT_WAKE_PER_EPOCH;
+}
+
+/* The condition that waiters of an epoch, or with SPACE for space, wait on. */
+static pthread_cond_t *condition(struct logfile *log, uint64_t which)
+{
+    return &engine_of(log)->changed[wakes_per_epoch(log) ? which : 0];
+}
+
+/* The condition of the epoch that holds `lsn`: the one that fills, or the one that is flushed. */
+static pthread_cond_t *condition_of(struct logfile *log, uint64_t lsn)
+{
+    const struct lf_mutex_engine *engine = engine_of(log);
+    return condition(log, (lsn >= engine->base_lsn ? engine->epoch : engine->epoch - 1) % 2);
+}
+
+/* A thread that was woken to flush next, and will not, wakes another. */
+static void pass_on(struct logfile *log)
+{
+    struct lf_mutex_engine *engine = engine_of(log);
+
+    if (wakes_per_epoch(log) && !engine->flushing)
+        pthread_cond_signal(condition(log, engine->epoch % 2));
+}
+
+/* The flush of an epoch has ended, of whatever kind: wakes its waiters, and who flushes next.
+ * A failure ends all waiting. */
+static void announce_flush(struct logfile *log, uint64_t epoch, bool failed)
+{
+    lf_count(&log->stats.wakeups, 1);
+    pthread_cond_broadcast(condition(log, epoch % 2));
+    if (!wakes_per_epoch(log))
+        return;
+    pthread_cond_broadcast(condition(log, SPACE));
+    if (failed)
+        pthread_cond_broadcast(condition(log, (epoch + 1) % 2));
+    else
+        pthread_cond_signal(condition(log, (epoch + 1) % 2));
+}
+
 /* Waits for the flush that is under way.  0 or -ETIMEDOUT. */
-static int wait_for_flush(struct logfile *log, const struct timespec *deadline)
+static int wait_for_flush(struct logfile *log, pthread_cond_t *changed,
+                          const struct timespec *deadline)
 {
     struct lf_mutex_engine *engine = engine_of(log);
 
     lf_count(&log->stats.waits_durable, 1);
     if (deadline == NULL)
-        return -pthread_cond_wait(&engine->changed, &engine->lock);
-    return -pthread_cond_timedwait(&engine->changed, &engine->lock, deadline);
+        return -pthread_cond_wait(changed, &engine->lock);
+    return -pthread_cond_timedwait(changed, &engine->lock, deadline);
 }
 
 /* Swaps the buffers, and writes and syncs the one that was filled, without the mutex. */
@@ -47,7 +98,10 @@ static void flush_active(struct logfile *log)
 {
     struct lf_mutex_engine *engine = engine_of(log);
     struct lf_buffer *full = active_of(engine);
+    uint64_t epoch = engine->epoch;
+    bool failed;
 
+    lf_stages_sealed(&log->stages, epoch);
     engine->flushing = true;
     engine->active ^= 1;
     engine->base_lsn =
@@ -56,12 +110,12 @@ static void flush_active(struct logfile *log)
     active_of(engine)->end = LF_EPOCH_HEADER_BYTES;
     active_of(engine)->records = 0;
     pthread_mutex_unlock(&engine->lock);
-    if (lf_epoch_commit(log, full->data, full->end, full->records, 0) == 0)
+    failed = lf_epoch_commit(log, full->data, full->end, full->records, 0) != 0;
+    if (!failed)
         lf_count(&log->stats.inline_flushes, 1);
     pthread_mutex_lock(&engine->lock);
     engine->flushing = false;
-    lf_count(&log->stats.wakeups, 1);
-    pthread_cond_broadcast(&engine->changed);
+    announce_flush(log, epoch, failed);
 }
 
 /* Waits for room, without the mutex.  0: look again. */
@@ -103,7 +157,7 @@ static int make_space(struct logfile *log, uint64_t need, const struct timespec 
             if (!engine->flushing)
                 flush_active(log);
             else
-                error = wait_for_flush(log, deadline);
+                error = wait_for_flush(log, condition(log, SPACE), deadline);
         } else if (active_of(engine)->end == LF_EPOCH_HEADER_BYTES &&
                    !lf_has_room(log, engine->base_lsn)) {
             error = wait_for_room(log, deadline);
@@ -116,13 +170,23 @@ static int make_space(struct logfile *log, uint64_t need, const struct timespec 
     return error;
 }
 
-static uint64_t add_record(struct logfile *log, const struct lf_payload *payload)
+static bool checksums_first(const struct logfile *log)
+{
+    return log->options.variant_flags & LOGFILE_VARIANT_CHECKSUM_FIRST;
+}
+
+/* 0 where payloads are not covered. */
+static uint32_t payload_crc(const struct logfile *log, const struct lf_payload *payload)
+{
+    return log->options.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
+}
+
+static uint64_t add_record(struct logfile *log, const struct lf_payload *payload, uint32_t crc)
 {
     struct lf_mutex_engine *engine = engine_of(log);
     struct lf_buffer *buffer = active_of(engine);
     uint64_t offset = buffer->end;
     struct lf_record_place place = {engine->epoch, (uint32_t)offset, log->record_seed};
-    uint32_t crc = log->options.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
 
     lf_record_encode(buffer->data + offset, &place, payload, crc);
     buffer->end += lf_record_bytes(payload->size);
@@ -139,12 +203,14 @@ static int wait_durable(struct logfile *log, uint64_t lsn, const struct timespec
     while (lf_durable_lsn(log) <= lsn) {
         if (lf_store_has_failed(&log->store))
             return LOGFILE_EFAILED;
-        if (error != 0)
+        if (error != 0) {
+            pass_on(log);
             return error;
+        }
         if (!engine->flushing)
             flush_active(log);
         else
-            error = wait_for_flush(log, deadline);
+            error = wait_for_flush(log, condition_of(log, lsn), deadline);
     }
     return 0;
 }
@@ -152,16 +218,33 @@ static int wait_durable(struct logfile *log, uint64_t lsn, const struct timespec
 int lf_mutex_engine_append(struct logfile *log, const struct lf_payload *payload,
                            const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
-    int cancel_state = lock(log);
-    int error = make_space(log, lf_record_bytes(payload->size), deadline);
-    uint64_t lsn;
+    struct lf_stage_clock clock = {0};
+    uint64_t lsn, epoch;
+    uint32_t crc = 0;
+    int cancel_state, error;
 
+    if (wait)
+        lf_stages_begin(&log->stages, &clock);
+    if (checksums_first(log))
+        crc = payload_crc(log, payload);
+    lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
+    cancel_state = lock(log);
+    error = make_space(log, lf_record_bytes(payload->size), deadline);
     if (error != 0)
         return unlock(log, cancel_state, error);
-    lsn = add_record(log, payload);
+    lf_stages_mark(&clock, LOGFILE_STAGE_RESERVE);
+    if (!checksums_first(log))
+        crc = payload_crc(log, payload);
+    lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
+    epoch = engine_of(log)->epoch;
+    lsn = add_record(log, payload, crc);
+    lf_stages_mark(&clock, LOGFILE_STAGE_COPY);
     if (lsnp)
         *lsnp = lsn;
-    return unlock(log, cancel_state, wait ? wait_durable(log, lsn, deadline) : 0);
+    error = unlock(log, cancel_state, wait ? wait_durable(log, lsn, deadline) : 0);
+    if (error == 0)
+        lf_stages_finish(&log->stages, &clock, epoch, &log->stats);
+    return error;
 }
 
 /* Where what has been appended so far ends; under the mutex. */
@@ -198,7 +281,7 @@ int lf_mutex_engine_shutdown(struct logfile *log)
     lf_waiter_wake(&log->room);
     error = wait_durable(log, end_lsn(engine) - 1, NULL);
     while (engine->flushing)
-        wait_for_flush(log, NULL);
+        wait_for_flush(log, condition(log, (engine->epoch - 1) % 2), NULL);
     if (error == 0 && !log->closed_cleanly) {
         error =
             lf_epoch_commit(log, active_of(engine)->data, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE);
@@ -230,13 +313,16 @@ int lf_mutex_engine_start(struct logfile *log)
     pthread_mutex_init(&engine->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    error = pthread_cond_init(&engine->changed, &attributes);
+    error = 0;
+    for (int i = 0; error == 0 && i < LF_MUTEX_CONDITIONS; i++)
+        error = pthread_cond_init(&engine->changed[i], &attributes);
     pthread_condattr_destroy(&attributes);
     return -error;
 }
 
 void lf_mutex_engine_stop(struct logfile *log)
 {
-    pthread_cond_destroy(&engine_of(log)->changed);
+    for (int i = 0; i < LF_MUTEX_CONDITIONS; i++)
+        pthread_cond_destroy(&engine_of(log)->changed[i]);
     pthread_mutex_destroy(&engine_of(log)->lock);
 }

@@ -12,8 +12,6 @@
 #include "record.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum {
     HUNGRY_FRACTION = 8, /* records above this part of a slot may go first */
@@ -115,7 +113,7 @@ static bool try_reserve(struct logfile *log, struct queueing *queueing, uint64_t
     if (gives_way(log, queueing, gate))
         return false;
     if (!lf_ring_overshot(ring, head)) {
-        if (lf_ring_reserve(ring, queueing->need, reservation))
+        if (lf_ring_reserve_by_policy(ring, queueing->need, reservation))
             return true;
         lf_count(&log->stats.overshoots, 1);
     }
@@ -162,13 +160,15 @@ static int reserve_slowly(struct logfile *log, uint64_t need, const struct times
     return error;
 }
 
-static int reserve(struct logfile *log, uint64_t need, const struct timespec *deadline,
-                   struct lf_reservation *reservation)
+/* `take` is a constant: nothing is called through a pointer. */
+static inline __attribute__((always_inline)) int
+reserve(struct logfile *log, bool take(struct lf_ring *, uint64_t, struct lf_reservation *),
+        uint64_t need, const struct timespec *deadline, struct lf_reservation *reservation)
 {
     struct lf_ring *ring = ring_of(log);
 
     if (__builtin_expect(lf_ring_gate(ring) == 0 && deadline == NULL, 1)) {
-        if (__builtin_expect(lf_ring_reserve(ring, need, reservation), 1))
+        if (__builtin_expect(take(ring, need, reservation), 1))
             return 0;
         lf_count(&log->stats.overshoots, 1);
     }
@@ -183,6 +183,7 @@ struct durable_wait {
     uint64_t lsn;
     struct lf_slot *slot; /* of the epoch that holds it */
     const struct timespec *deadline;
+    bool waits;   /* else the record is only submitted */
     bool demands; /* have it flushed before sleeping */
     bool guards;  /* the first of its epoch: has it flushed when the others do not come */
 };
@@ -330,7 +331,8 @@ static bool must_demand(struct logfile *log, const struct lf_reservation *reserv
 
 /* The checksum of the payload, or 0 where payloads are not covered.  Either way every page of it
  * has been read afterwards, so that no page fault falls between reserve and publish. */
-static uint32_t touch_payload(const struct logfile *log, const struct lf_payload *payload)
+static inline __attribute__((always_inline)) uint32_t
+touch_payload(const struct logfile *log, const struct lf_payload *payload)
 {
     if (log->options.checksum == LOGFILE_CHECKSUM_FULL)
         return lf_payload_crc(payload);
@@ -352,33 +354,77 @@ static void copy_record(const struct logfile *log, const struct lf_reservation *
     lf_record_encode(reservation->slot->data + reservation->offset, &place, payload, crc);
 }
 
+/* With a reservation in hand: copies and publishes.  `durable` receives where the record is. */
+static inline void fill(struct logfile *log, const struct lf_reservation *reservation,
+                        const struct lf_payload *payload, uint32_t crc,
+                        struct durable_wait *durable)
+{
+    if (durable->guards)
+        lf_store_release_32(&reservation->slot->guarded, 1); /* F4: pairs with is_gathering. */
+    copy_record(log, reservation, payload, crc);
+    durable->lsn = lf_ring_lsn(reservation);
+    durable->slot = reservation->slot;
+    lf_ring_publish(reservation, durable->waits);
+}
+
+/* After publishing: sees to it that the record becomes durable, and waits for that if asked to. */
+static inline int conclude(struct logfile *log, const struct lf_reservation *reservation,
+                           struct durable_wait *durable)
+{
+    if (!durable->waits) {
+        if (lf_reservation_is_first(reservation))
+            lf_flusher_announce(log);
+        return 0;
+    }
+    durable->demands = must_demand(log, reservation);
+    return wait_durable(log, durable);
+}
+
 int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
                           const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
     uint32_t crc = touch_payload(log, payload);
-    struct durable_wait durable = {.deadline = deadline};
+    struct durable_wait durable = {.deadline = deadline, .waits = wait};
     struct lf_reservation reservation;
-    int error = reserve(log, lf_record_bytes(payload->size), deadline, &reservation);
+    int error =
+        reserve(log, lf_ring_reserve, lf_record_bytes(payload->size), deadline, &reservation);
 
     if (error != 0)
         return error;
     durable.guards = wait && lf_reservation_is_first(&reservation);
-    if (durable.guards)
-        lf_store_release_32(&reservation.slot->guarded, 1); /* F4: pairs with is_gathering. */
-    copy_record(log, &reservation, payload, crc);
-    durable.lsn = lf_ring_lsn(&reservation);
-    durable.slot = reservation.slot;
-    lf_ring_publish(&reservation, wait);
+    fill(log, &reservation, payload, crc, &durable);
     if (lsnp)
         *lsnp = durable.lsn;
+    return conclude(log, &reservation, &durable);
+}
 
-    if (!wait) {
-        if (lf_reservation_is_first(&reservation))
-            lf_flusher_announce(log);
-        return 0;
-    }
-    durable.demands = must_demand(log, &reservation);
-    return wait_durable(log, &durable);
+int lf_ring_engine_append_variant(struct logfile *log, const struct lf_payload *payload,
+                                  const struct timespec *deadline, bool wait, uint64_t *lsnp)
+{
+    struct durable_wait durable = {.deadline = deadline, .waits = wait};
+    struct lf_stage_clock clock = {0};
+    struct lf_reservation reservation;
+    uint32_t crc;
+    int error;
+
+    if (wait)
+        lf_stages_begin(&log->stages, &clock);
+    crc = touch_payload(log, payload);
+    lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
+    error = reserve(log, lf_ring_reserve_by_policy, lf_record_bytes(payload->size), deadline,
+                    &reservation);
+    if (error != 0)
+        return error;
+    lf_stages_mark(&clock, LOGFILE_STAGE_RESERVE);
+    durable.guards = wait && lf_reservation_is_first(&reservation);
+    fill(log, &reservation, payload, crc, &durable);
+    lf_stages_mark(&clock, LOGFILE_STAGE_COPY);
+    if (lsnp)
+        *lsnp = durable.lsn;
+    error = conclude(log, &reservation, &durable);
+    if (error == 0)
+        lf_stages_finish(&log->stages, &clock, reservation.epoch, &log->stats);
+    return error;
 }
 
 int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
@@ -440,27 +486,26 @@ void lf_ring_engine_room(struct logfile *log)
 int lf_ring_engine_start(struct logfile *log)
 {
     struct lf_ring *ring = ring_of(log);
-    size_t bytes = sizeof(struct lf_slot) * log->options.slot_count;
-    int error;
+    struct lf_ring_config config = {
+        .buffers = log->buffers,
+        .slot_count = log->options.slot_count,
+        .shard_count = log->options.publish_shards,
+        .layout = log->chain.layout,
+        .policy = log->options.reserve,
+    };
+    int error = lf_ring_init(ring, &config);
 
-    ring->slots = aligned_alloc(LF_CACHE_PAIR, bytes);
-    if (ring->slots == NULL)
-        return -ENOMEM;
-    memset(ring->slots, 0, bytes);
-    ring->slot_mask = log->options.slot_count - 1;
-    ring->slot_bytes = log->layout.slot_bytes;
-    ring->layout = log->chain.layout;
-    for (unsigned i = 0; i < log->options.slot_count; i++)
-        ring->slots[i].data = log->buffers + i * log->layout.slot_bytes;
+    if (error != 0)
+        return error;
     lf_ring_open_epoch(ring, log->chain.epoch, log->chain.lsn);
     error = lf_flusher_start(log);
     if (error != 0)
-        free(ring->slots);
+        lf_ring_destroy(ring);
     return error;
 }
 
 void lf_ring_engine_stop(struct logfile *log)
 {
     lf_flusher_stop(log);
-    free(ring_of(log)->slots);
+    lf_ring_destroy(ring_of(log));
 }

@@ -54,23 +54,33 @@ static int make_room(struct logfile *log, const struct timespec *deadline)
 int lf_serial_engine_append(struct logfile *log, const struct lf_payload *payload,
                             const struct timespec *deadline, uint64_t *lsnp)
 {
-    int cancel_state = lock(log);
-    int error = make_room(log, deadline);
+    struct lf_stage_clock clock;
+    int cancel_state, error;
     struct lf_record_place place = {0, LF_EPOCH_HEADER_BYTES, log->record_seed};
     uint32_t crc;
 
+    lf_stages_begin(&log->stages, &clock);
+    cancel_state = lock(log);
+    error = make_room(log, deadline);
     if (error != 0)
         return unlock(log, cancel_state, error);
+    lf_stages_mark(&clock, LOGFILE_STAGE_RESERVE);
     crc = log->options.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
+    lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
     place.epoch = log->chain.epoch;
     lf_record_encode(log->buffers + LF_EPOCH_HEADER_BYTES, &place, payload, crc);
     if (lsnp)
         *lsnp = log->chain.lsn + LF_EPOCH_HEADER_BYTES;
+    lf_stages_mark(&clock, LOGFILE_STAGE_COPY);
+    lf_stages_sealed(&log->stages, place.epoch);
     error = lf_epoch_commit(log, log->buffers,
                             LF_EPOCH_HEADER_BYTES + lf_record_bytes(payload->size), 1, 0);
     if (error == 0)
         lf_count(&log->stats.inline_flushes, 1);
-    return unlock(log, cancel_state, error);
+    unlock(log, cancel_state, error);
+    if (error == 0)
+        lf_stages_finish(&log->stages, &clock, place.epoch, &log->stats);
+    return error;
 }
 
 int lf_serial_engine_shutdown(struct logfile *log)

@@ -108,7 +108,8 @@ static void plan_gather(struct logfile *log, const struct lf_sealed *flushed)
     struct lf_ring *ring = ring_of(log);
     uint32_t target = flushed->waiters + lf_ring_waiters(lf_ring_slot(ring, log->chain.epoch));
 
-    if (target < 2 || !may_gather(log, flushed))
+    if (target < 2 || log->options.variant_flags & LOGFILE_VARIANT_NO_GATHER ||
+        !may_gather(log, flushed))
         target = 0;
     lf_store_release_32(&ring->gather_target, target); /* F3: pairs with is_gathering. */
 }
@@ -156,6 +157,7 @@ static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
     struct lf_sealed sealed;
 
     flusher->flushed_ns = lf_now_ns();
+    lf_stages_sealed(&log->stages, epoch);
     /* Wherever the sealed epoch ends, the next one fits. */
     bool has_room = open_next && lf_has_room(log, base_lsn + log->layout.slot_bytes);
     lf_ring_flip(ring, epoch, base_lsn, has_room, &sealed);

@@ -11,15 +11,26 @@
 #include "logfile.h"
 #include "preparer.h"
 #include "ring.h"
+#include "stages.h"
 #include "stats.h"
 #include "store.h"
 #include "trim.h"
 #include "waiter.h"
 
+/* The way of an append through the library: one switch, and no test on the way, for what is not the
+ * default. */
+enum lf_append_path {
+    LF_APPEND_RING = 0,     /* fetch-add, nothing sampled */
+    LF_APPEND_RING_VARIANT, /* another policy, or stages are sampled */
+    LF_APPEND_MUTEX,
+    LF_APPEND_SERIAL
+};
+
 struct logfile {
     /* Never change after open. */
     const uint32_t *alive;          /* 1; on a page that a fork wipes in the child */
     struct logfile_options options; /* with every default filled in */
+    enum lf_append_path append_path;
     struct lf_layout layout;
     uint32_t record_seed;
     uint32_t incarnation;
@@ -44,6 +55,7 @@ struct logfile {
     /* Woken when there is room again, or the log has failed: mutex and serial engines. */
     _Alignas(LF_CACHE_PAIR) struct lf_waiter room;
     struct lf_stats stats;
+    struct lf_stages stages;
 
     /* The engine that was opened. */
     union {

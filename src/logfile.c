@@ -7,6 +7,7 @@
  *   logfile_append            here: arguments, fork
  *   checksum of the payload   engine_ring.c  lf_ring_engine_append
  *   reserve                   ring.c         lf_ring_reserve    one fetch-add on the head word
+ *                             reserve.c      the other policies, to compare with
  *   copy                      record.c       lf_record_encode
  *   publish                   ring.c         lf_ring_publish    a release: now the flusher sees it
  *   wait, or flush inline     engine_ring.c  wait_durable
@@ -66,12 +67,14 @@ static int append_payload(struct logfile *log, const struct lf_payload *payload,
 
     if (__builtin_expect(error != 0, 0))
         return error;
-    switch (log->options.engine) {
-    case LOGFILE_ENGINE_RING:
+    switch (log->append_path) {
+    case LF_APPEND_RING:
         return lf_ring_engine_append(log, payload, deadline, wait, lsnp);
-    case LOGFILE_ENGINE_MUTEX:
+    case LF_APPEND_RING_VARIANT:
+        return lf_ring_engine_append_variant(log, payload, deadline, wait, lsnp);
+    case LF_APPEND_MUTEX:
         return lf_mutex_engine_append(log, payload, deadline, wait, lsnp);
-    case LOGFILE_ENGINE_SERIAL:
+    case LF_APPEND_SERIAL:
         return lf_serial_engine_append(log, payload, deadline, lsnp);
     }
     return -EINVAL;

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #define SLOT_BYTES_DEFAULT ((size_t)8 << 20)
 #define SLOT_COUNT_DEFAULT 2 /* one fills while the other is written: a third would lie idle */
@@ -28,6 +29,8 @@
 #define PREPARE_BYTES_MAX ((uint64_t)1 << 40)
 #define PREPARE_SEGMENTS_MAX 4
 #define PAGE_BYTES 4096
+#define VARIANT_FLAGS                                                                              \
+    (LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH | LOGFILE_VARIANT_NO_GATHER)
 
 /* What an open in progress has, for its way back. */
 struct opening {
@@ -71,6 +74,7 @@ static const char *find_unknown_value(const struct logfile_options *options)
         {"checksum", options->checksum, LOGFILE_CHECKSUM_HEADER},
         {"open_flags", options->open_flags, LOGFILE_OPEN_EXISTING | LOGFILE_OPEN_EXCLUSIVE},
         {"mode", options->mode, 07777},
+        {"variant_flags", options->variant_flags, VARIANT_FLAGS},
     };
 
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
@@ -98,7 +102,20 @@ static const char *find_bad_size(const struct logfile_options *options)
         return "slot_count";
     if (options->prepare_bytes > PREPARE_BYTES_MAX)
         return "prepare_bytes";
+    if (!lf_is_power_of_two(options->publish_shards) || options->publish_shards > LF_SHARDS_MAX)
+        return "publish_shards";
     return lf_layout_is_valid(&layout) ? NULL : "segment_bytes";
+}
+
+/* One for each processor, rounded up to a power of two. */
+static unsigned shards_per_core(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_CONF);
+    unsigned shards = 1;
+
+    while (shards < LF_SHARDS_MAX && (long)shards < processors)
+        shards *= 2;
+    return shards;
 }
 
 static void fill_defaults(struct logfile_options *options)
@@ -109,6 +126,10 @@ static void fill_defaults(struct logfile_options *options)
         options->slot_count = SLOT_COUNT_DEFAULT;
     if (options->prepare_bytes == 0)
         options->prepare_bytes = PREPARE_BYTES_DEFAULT;
+    if (options->publish_shards == 0)
+        options->publish_shards = LF_SHARDS_DEFAULT;
+    if (options->publish_shards == LOGFILE_SHARDS_PER_CORE)
+        options->publish_shards = shards_per_core();
     if (options->io == NULL)
         options->io = logfile_io_posix();
 }
@@ -124,10 +145,6 @@ static int check_options(struct opening *opening, struct logfile_options *option
     if (bad != NULL) {
         SAY(opening, "option %s: value out of range", bad);
         return -EINVAL;
-    }
-    if (options->reserve != LOGFILE_RESERVE_FAA) {
-        SAY(opening, "option reserve: not in this version");
-        return -ENOSYS;
     }
     return 0;
 }
@@ -183,6 +200,17 @@ static void free_memory(struct logfile *log)
     free(log);
 }
 
+static enum lf_append_path append_path_of(const struct logfile_options *options)
+{
+    if (options->engine == LOGFILE_ENGINE_MUTEX)
+        return LF_APPEND_MUTEX;
+    if (options->engine == LOGFILE_ENGINE_SERIAL)
+        return LF_APPEND_SERIAL;
+    return options->reserve == LOGFILE_RESERVE_FAA && options->stage_sample_every == 0
+               ? LF_APPEND_RING
+               : LF_APPEND_RING_VARIANT;
+}
+
 static struct logfile *allocate_log(const struct logfile_options *options)
 {
     struct logfile *log;
@@ -193,6 +221,8 @@ static struct logfile *allocate_log(const struct logfile_options *options)
         return NULL;
     memset(log, 0, bytes);
     log->options = *options;
+    log->append_path = append_path_of(options);
+    log->stages.every = options->stage_sample_every;
     log->layout.slot_bytes = options->slot_bytes;
     return log;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "ring.h"
 
+#include "buffers.h"
 #include "lf_assert.h"
 
+#include <errno.h>
 #include <sched.h>
 
 /* The first offset that is neither within the slot nor a crosser's. */
@@ -11,10 +13,35 @@ static uint64_t beyond_the_end(const struct lf_ring *ring)
     return ring->slot_bytes + (1 << LF_UNIT_SHIFT);
 }
 
-bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation)
+int lf_ring_init(struct lf_ring *ring, const struct lf_ring_config *config)
 {
-    /* R1: pairs with the release of the swap in lf_ring_flip: the slot is prepared. */
-    uint64_t old = lf_fetch_add_acquire_64(&ring->head, need >> LF_UNIT_SHIFT);
+    /* Mapped, not allocated: shards that are not used are never touched. */
+    ring->slots = lf_buffers_map(config->slot_count * sizeof *ring->slots, sizeof *ring->slots);
+    if (ring->slots == NULL)
+        return -ENOMEM;
+    ring->slot_mask = config->slot_count - 1;
+    ring->slot_bytes = config->layout.slot_bytes;
+    ring->layout = config->layout;
+    ring->policy = config->policy;
+    for (unsigned i = 0; i < config->slot_count; i++) {
+        ring->slots[i].data = config->buffers + i * ring->slot_bytes;
+        ring->slots[i].shard_mask = config->shard_count - 1;
+    }
+    lf_reserve_init(&ring->lock, config->policy);
+    return 0;
+}
+
+void lf_ring_destroy(struct lf_ring *ring)
+{
+    lf_reserve_destroy(&ring->lock, ring->policy);
+    lf_buffers_unmap(ring->slots, (ring->slot_mask + 1) * sizeof *ring->slots);
+}
+
+/* What the head was before this writer took `need` bytes of it makes of it: a place in the open
+ * epoch, its end, or nothing. */
+static inline bool settle(struct lf_ring *ring, uint64_t old, uint64_t need,
+                          struct lf_reservation *reservation)
+{
     uint64_t offset = lf_head_offset_bytes(old);
     struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(old));
 
@@ -30,6 +57,20 @@ bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation 
     reservation->need = need;
     LF_DEBUG_ASSERT((slot->epoch & LF_GENERATION_MASK) == lf_head_generation(old));
     return true;
+}
+
+bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation)
+{
+    /* R1: pairs with the release of the swap in lf_ring_flip: the slot is prepared. */
+    uint64_t old = lf_fetch_add_acquire_64(&ring->head, need >> LF_UNIT_SHIFT);
+
+    return settle(ring, old, need, reservation);
+}
+
+bool lf_ring_reserve_by_policy(struct lf_ring *ring, uint64_t need,
+                               struct lf_reservation *reservation)
+{
+    return settle(ring, lf_reserve_take(ring, need), need, reservation);
 }
 
 uint64_t lf_ring_lsn(const struct lf_reservation *reservation)
@@ -50,7 +91,7 @@ uint64_t lf_ring_lsn(const struct lf_reservation *reservation)
 void lf_ring_publish(const struct lf_reservation *reservation, unsigned waiters)
 {
     /* A hint: a thread that has moved since only shares another thread's line for once. */
-    unsigned shard = (unsigned)sched_getcpu() % LF_SHARD_COUNT;
+    unsigned shard = (unsigned)sched_getcpu() & reservation->slot->shard_mask;
 
     /* R4: the copy, before; pairs with lf_ring_collect. */
     lf_add_release_64(&reservation->slot->shards[shard].published,
@@ -60,7 +101,7 @@ void lf_ring_publish(const struct lf_reservation *reservation, unsigned waiters)
 static uint64_t published(const struct lf_slot *slot)
 {
     uint64_t sum = 0;
-    for (int i = 0; i < LF_SHARD_COUNT; i++)
+    for (unsigned i = 0; i <= slot->shard_mask; i++)
         sum += lf_load_acquire_64(&slot->shards[i].published); /* R4: pairs with lf_ring_publish. */
     return sum;
 }
@@ -129,7 +170,7 @@ static void prepare_slot(struct lf_slot *slot, uint64_t epoch, bool open)
     lf_store_relaxed_64(&slot->base, 0);
     lf_store_relaxed_64(&slot->end, open ? 0 : LF_EPOCH_HEADER_BYTES);
     lf_store_relaxed_32(&slot->guarded, 0);
-    for (int i = 0; i < LF_SHARD_COUNT; i++)
+    for (unsigned i = 0; i <= slot->shard_mask; i++)
         lf_store_relaxed_64(&slot->shards[i].published, 0);
 }
 
@@ -160,7 +201,7 @@ void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn)
     prepare_slot(slot, epoch, true);
     store_base(slot, epoch, base_lsn);
     /* R1: a release: the slot is prepared. */
-    lf_swap_acq_rel_64(&ring->head, lf_head_word(epoch, LF_EPOCH_HEADER_BYTES));
+    lf_reserve_swap(ring, lf_head_word(epoch, LF_EPOCH_HEADER_BYTES));
     lf_waiter_wake(&ring->flipped);
 }
 
@@ -173,7 +214,7 @@ void lf_ring_flip(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn, bool 
     sealed->slot = lf_ring_slot(ring, epoch);
     prepare_slot(next, epoch + 1, open_next);
     /* R1: releases the prepared slot to the writers, acquires what they put into the head. */
-    uint64_t old = lf_swap_acq_rel_64(&ring->head, lf_head_word(epoch + 1, birth));
+    uint64_t old = lf_reserve_swap(ring, lf_head_word(epoch + 1, birth));
     LF_ASSERT(lf_head_generation(old) == (epoch & LF_GENERATION_MASK));
 
     sealed->end = find_end(ring, sealed->slot, lf_head_offset_bytes(old));

@@ -21,6 +21,9 @@
  * may be inside at once, so the offset stays below 2^23 + 2^16 * 2^23 < 2^40 and never carries into
  * the generation; asserted below.
  *
+ * How a writer takes its bytes off the head is a policy (reserve.h), so that contention alone can be
+ * compared; whatever the policy, a full epoch ends with one crosser.
+ *
  * The ring knows nothing of files.
  */
 #ifndef LF_RING_H
@@ -28,6 +31,8 @@
 
 #include "atomic.h"
 #include "format.h"
+#include "logfile.h"
+#include "reserve.h"
 #include "waiter.h"
 
 #include <stdbool.h>
@@ -81,7 +86,8 @@ static inline uint32_t lf_published_waiters(uint64_t word)
     return (uint32_t)(word >> 48);
 }
 
-#define LF_SHARD_COUNT 8
+#define LF_SHARDS_MAX 256
+#define LF_SHARDS_DEFAULT 8
 
 struct lf_shard {
     /* W: writers (fetch-add).  R: flusher. */
@@ -89,7 +95,8 @@ struct lf_shard {
 };
 
 struct lf_slot {
-    uint8_t *data; /* slot_bytes, 4 KiB-aligned; never changes */
+    uint8_t *data;       /* slot_bytes, 4 KiB-aligned; never changes */
+    unsigned shard_mask; /* which of the shards are used; never changes */
     /* W: flusher, before the swap that opens the epoch.  R: writers, after their fetch-add. */
     uint64_t epoch;
     /* W: flusher, as soon as the epoch before is sealed.  R: writers with a reservation; waiters.
@@ -103,7 +110,7 @@ struct lf_slot {
     uint32_t guarded;
     /* Woken when the epoch is durable, or the log has failed. */
     _Alignas(LF_CACHE_PAIR) struct lf_waiter durable;
-    struct lf_shard shards[LF_SHARD_COUNT];
+    struct lf_shard shards[LF_SHARDS_MAX];
 };
 
 /* Why writers may not reserve: low half of ring.gate. */
@@ -120,9 +127,13 @@ struct lf_ring {
     unsigned slot_mask;
     uint64_t slot_bytes;
     struct lf_layout layout;
+    enum logfile_reserve_policy policy;
 
     /* W: writers (fetch-add), flusher (swap).  R: both. */
     _Alignas(LF_CACHE_PAIR) uint64_t head;
+
+    /* W, R: writers and flusher, under the policies that reserve under a lock. */
+    _Alignas(LF_CACHE_PAIR) union lf_reserve_lock lock;
 
     /* Read by every writer, written rarely.
      * gate: W: flusher and failing threads (refusals), hungry writers (count in the high half). */
@@ -170,6 +181,20 @@ static inline uint64_t lf_base_lsn(uint64_t base)
     return base & ~UINT64_C(0xfff);
 }
 
+/* --- setting up ------------------------------------------------------------------------------ */
+
+struct lf_ring_config {
+    uint8_t *buffers; /* slot_count x layout.slot_bytes, 4 KiB-aligned */
+    unsigned slot_count;
+    unsigned shard_count;
+    struct lf_layout layout;
+    enum logfile_reserve_policy policy;
+};
+
+/* Allocates the slots, of a zeroed ring; no epoch is open yet.  0 or -ENOMEM. */
+int lf_ring_init(struct lf_ring *ring, const struct lf_ring_config *config);
+void lf_ring_destroy(struct lf_ring *ring);
+
 /* --- writers --------------------------------------------------------------------------------- */
 
 /*
@@ -178,6 +203,9 @@ static inline uint64_t lf_base_lsn(uint64_t base)
  * look at the head before the next try.
  */
 bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
+/* The same by the ring's policy, whichever it is; lf_ring_reserve is the fetch-add. */
+bool lf_ring_reserve_by_policy(struct lf_ring *ring, uint64_t need,
+                               struct lf_reservation *reservation);
 /* The LSN of a reservation.  Waits for the base, which the flipper stores at once. */
 uint64_t lf_ring_lsn(const struct lf_reservation *reservation);
 /* The last touch of the slot: hands the copied bytes to the flusher. */

@@ -11,13 +11,20 @@ static unsigned bucket_of(uint64_t value)
     return bucket < BUCKETS ? bucket : BUCKETS - 1;
 }
 
+static void raise_to(uint64_t *max, uint64_t value)
+{
+    uint64_t before;
+    do {
+        before = lf_counted(max);
+    } while (value > before && !lf_cas_acq_rel_64(max, before, value)); /* A counter: no pair. */
+}
+
 void lf_histogram_add(struct logfile_histogram *histogram, uint64_t value)
 {
     lf_count(&histogram->count, 1);
     lf_count(&histogram->sum, value);
     lf_count(&histogram->bucket[bucket_of(value)], 1);
-    if (value > lf_counted(&histogram->max))
-        lf_store_relaxed_64(&histogram->max, value); /* Relaxed: a counter, see stats.h. */
+    raise_to(&histogram->max, value);
 }
 
 static void histogram_copy(const struct logfile_histogram *from, struct logfile_histogram *to)
@@ -47,4 +54,6 @@ void lf_stats_copy(const struct lf_stats *stats, struct logfile_stats *out)
     histogram_copy(&stats->flush_ns, &out->flush_ns);
     histogram_copy(&stats->stall_ns, &out->stall_ns);
     histogram_copy(&stats->records_per_epoch, &out->records_per_epoch);
+    for (int i = 0; i < LOGFILE_STAGE_COUNT; i++)
+        histogram_copy(&stats->stage_ns[i], &out->stage_ns[i]);
 }

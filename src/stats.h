@@ -27,6 +27,7 @@ struct lf_stats {
     struct logfile_histogram flush_ns;
     struct logfile_histogram stall_ns;
     struct logfile_histogram records_per_epoch;
+    struct logfile_histogram stage_ns[LOGFILE_STAGE_COUNT];
 };
 
 static inline void lf_count(uint64_t *counter, uint64_t n)
@@ -38,7 +39,7 @@ static inline uint64_t lf_counted(const uint64_t *counter)
     return lf_load_relaxed_64(counter);
 }
 
-/* One thread at a time: whoever holds the flush token. */
+/* By any thread. */
 void lf_histogram_add(struct logfile_histogram *histogram, uint64_t value);
 
 /* Copies the counters into the public struct. */

@@ -20,6 +20,7 @@
 
 #include "atomic.h"
 #include "lf_assert.h"
+#include "waiter.h"
 
 #include <stdio.h>
 
@@ -146,13 +147,15 @@ static int write_dsync(struct lf_store *store, const void *buffer, size_t bytes,
 
 int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn)
 {
-    if (store->sync == LOGFILE_SYNC_NONE)
-        return lf_store_write(store, buffer, bytes, lsn);
-    /* Relaxed: a statistic, ordered with nothing. */
-    lf_fetch_add_relaxed_64(&store->sync_count, 1);
-    if (store->sync == LOGFILE_SYNC_DSYNC)
-        return write_dsync(store, buffer, bytes, lsn);
-    int error = lf_store_write(store, buffer, bytes, lsn);
+    bool dsync = store->sync == LOGFILE_SYNC_DSYNC;
+    bool syncs = store->sync != LOGFILE_SYNC_NONE;
+    if (syncs) /* Relaxed: a statistic, ordered with nothing. */
+        lf_fetch_add_relaxed_64(&store->sync_count, 1);
+    int error =
+        dsync ? write_dsync(store, buffer, bytes, lsn) : lf_store_write(store, buffer, bytes, lsn);
+    store->written_ns = lf_now_ns();
+    if (dsync || !syncs)
+        return error;
     return error != 0 ? error : sync_range(store, lsn, lsn + bytes);
 }
 

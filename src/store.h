@@ -19,6 +19,7 @@ struct lf_store {
     /* W: any thread that does I/O (fetch-add).  R: stats. */
     uint64_t device_bytes;
     uint64_t sync_count; /* of commits */
+    uint64_t written_ns; /* W, R: who commits.  When the last commit's write had ended. */
     /* W: the first thread whose call failed, under failure_lock, once.  R: any. */
     pthread_mutex_t failure_lock;
     struct logfile_failure failure;

@@ -228,9 +228,8 @@ static void join_workers(unsigned from, unsigned to)
         ck_assert_msg(workers[i].why[0] == '\0', "%s: %s", variant.name, workers[i].why);
 }
 
-static void begin_sim(int index, uint64_t sync_us)
+static void begin_sim_variant(uint64_t sync_us)
 {
-    engine_variant_get((unsigned)index, &variant);
     watchdog_start((unsigned)scaled(120, 60, 7200), variant.name);
     disk = sim_disk_new(NULL);
     sim_delay(disk, SIM_SYNC, sync_us);
@@ -239,6 +238,12 @@ static void begin_sim(int index, uint64_t sync_us)
     variant.options.prepare_bytes = 128 << 10;
     variant.options.io = sim_disk_io(disk);
     ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &shared_log), 0);
+}
+
+static void begin_sim(int index, uint64_t sync_us)
+{
+    engine_variant_get((unsigned)index, &variant);
+    begin_sim_variant(sync_us);
 }
 
 static void compare(const char *path)
@@ -290,6 +295,36 @@ START_TEST(test_mixed_calls)
     prepare_workers(count, (unsigned)scaled(60, 300, 20000));
     start_workers(0, count, run_mix);
     join_workers(0, count);
+    end_sim();
+}
+END_TEST
+
+/* What a test of stages can say whatever the machine does: as many of each, and of no log that was
+ * not asked for them. */
+static void check_stages(void)
+{
+    unsigned every = variant.options.stage_sample_every;
+    struct logfile_stats stats;
+    uint64_t samples;
+
+    ck_assert_int_eq(logfile_stats(shared_log, &stats), 0);
+    samples = stats.stage_ns[0].count;
+    for (int i = 0; i < LOGFILE_STAGE_COUNT; i++)
+        ck_assert_uint_eq(stats.stage_ns[i].count, samples);
+    ck_assert_msg((samples > 0) == (every > 0), "%s: %u samples", variant.name, (unsigned)samples);
+}
+
+/* One engine, thin variants: all that can be chosen to be compared is the same log. */
+START_TEST(test_every_combination)
+{
+    unsigned count = 6;
+
+    combination_get((unsigned)_i, &variant);
+    begin_sim_variant(20);
+    prepare_workers(count, (unsigned)scaled(30, 100, 5000));
+    start_workers(0, count, run_mix);
+    join_workers(0, count);
+    check_stages();
     end_sim();
 }
 END_TEST
@@ -520,10 +555,10 @@ static void make_old_log(uint64_t epoch)
 START_TEST(test_epoch_numbers_wrap)
 {
     static const unsigned bits[] = {12, 16, 24, 31, 32, 40, 63};
-    uint64_t epoch = (UINT64_C(1) << bits[_i / 5]) - 100;
+    uint64_t epoch = (UINT64_C(1) << bits[_i / (int)engine_variant_count()]) - 100;
     struct logfile_open_report report;
 
-    begin_sim(_i % 5, 0);
+    begin_sim(_i % (int)engine_variant_count(), 0);
     ck_assert_int_eq(logfile_close(shared_log), 0);
     sim_disk_free(disk);
     disk = sim_disk_new(NULL);
@@ -566,9 +601,9 @@ static bool make_long_log(const char *path, uint64_t lsn)
 START_TEST(test_lsns_grow_large)
 {
     static const unsigned bits[] = {31, 32, 40};
-    uint64_t begin_lsn = (UINT64_C(1) << bits[_i / 5]) - (64 << 10);
+    uint64_t begin_lsn = (UINT64_C(1) << bits[_i / (int)engine_variant_count()]) - (64 << 10);
 
-    engine_variant_get((unsigned)_i % 5, &variant);
+    engine_variant_get((unsigned)_i % engine_variant_count(), &variant);
     watchdog_start(60, variant.name);
     enter_folder();
     const char *path = folder_path(LOG_PATH);
@@ -583,7 +618,8 @@ START_TEST(test_lsns_grow_large)
     prepare_workers(4, (unsigned)scaled(20, 50, 5000));
     start_workers(0, 4, run_mix);
     join_workers(0, 4);
-    ck_assert_uint_gt(logfile_durable_lsn(shared_log), UINT64_C(1) << bits[_i / 5]);
+    ck_assert_uint_gt(logfile_durable_lsn(shared_log),
+                      UINT64_C(1) << bits[_i / (int)engine_variant_count()]);
     ck_assert_int_eq(logfile_close(shared_log), 0);
     compare(path);
     leave_folder();
@@ -600,6 +636,7 @@ static Suite *threads_suite(void)
     tcase_set_timeout(tcase, (double)scaled(300, 300, 10000));
     tcase_add_loop_test(tcase, test_64_threads, 0, count);
     tcase_add_loop_test(tcase, test_mixed_calls, 0, count);
+    tcase_add_loop_test(tcase, test_every_combination, 0, (int)combination_count());
     tcase_add_loop_test(tcase, test_mixed_calls_on_a_file, 0, count * WAIT_STRATEGIES);
     tcase_add_loop_test(tcase, test_short_deadlines, 0, count);
     tcase_add_loop_test(tcase, test_shutdown_with_writers_in_flight, 0, count);

@@ -265,12 +265,15 @@ static const struct {
     enum logfile_engine engine;
     enum logfile_flusher flusher;
     unsigned wait_count; /* wait strategies belong to the ring */
+    unsigned flags;
 } engines[] = {
-    {"ring-hybrid", LOGFILE_ENGINE_RING, LOGFILE_FLUSHER_HYBRID, 3},
-    {"ring-sequencer", LOGFILE_ENGINE_RING, LOGFILE_FLUSHER_SEQUENCER, 3},
-    {"ring-leader", LOGFILE_ENGINE_RING, LOGFILE_FLUSHER_LEADER, 3},
-    {"mutex", LOGFILE_ENGINE_MUTEX, LOGFILE_FLUSHER_HYBRID, 1},
-    {"serial", LOGFILE_ENGINE_SERIAL, LOGFILE_FLUSHER_HYBRID, 1},
+    {"ring-hybrid", LOGFILE_ENGINE_RING, LOGFILE_FLUSHER_HYBRID, 3, 0},
+    {"ring-sequencer", LOGFILE_ENGINE_RING, LOGFILE_FLUSHER_SEQUENCER, 3, 0},
+    {"ring-leader", LOGFILE_ENGINE_RING, LOGFILE_FLUSHER_LEADER, 3, 0},
+    {"mutex", LOGFILE_ENGINE_MUTEX, LOGFILE_FLUSHER_HYBRID, 1, 0},
+    {"mutex-per-epoch", LOGFILE_ENGINE_MUTEX, LOGFILE_FLUSHER_HYBRID, 1,
+     LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH},
+    {"serial", LOGFILE_ENGINE_SERIAL, LOGFILE_FLUSHER_HYBRID, 1, 0},
 };
 #define ENGINE_COUNT (sizeof engines / sizeof engines[0])
 
@@ -279,6 +282,7 @@ static void small_options(struct logfile_options *options, size_t engine)
     memset(options, 0, sizeof *options);
     options->engine = engines[engine].engine;
     options->flusher = engines[engine].flusher;
+    options->variant_flags = engines[engine].flags;
     options->slot_bytes = 16 << 10;
     options->prepare_bytes = 256 << 10;
 }
@@ -324,4 +328,50 @@ void variant_get(unsigned index, struct variant *variant)
     snprintf(variant->name, sizeof variant->name, "%s %s sync=%s io=%s prepare=%s",
              engines[engine].name, wait_names[index], sync_names[sync], io_names[io_mode],
              prepare_names[prepare]);
+}
+
+static const char *const policy_names[] = {"faa", "cas", "ticket", "mcs", "mutex"};
+static const char *const flusher_names[] = {"hybrid", "sequencer", "leader"};
+static const unsigned shard_counts[] = {1, 8, LOGFILE_SHARDS_PER_CORE};
+enum {
+    POLICIES = 5,
+    RING_COMBINATIONS = POLICIES * 3 * 3 * 3, /* x shards x flushers x wait strategies */
+    MUTEX_COMBINATIONS = 4
+};
+
+unsigned combination_count(void)
+{
+    return RING_COMBINATIONS + MUTEX_COMBINATIONS;
+}
+
+static void ring_combination(unsigned index, struct variant *variant)
+{
+    struct logfile_options *options = &variant->options;
+    unsigned shards = index / POLICIES % 3;
+
+    options->reserve = (enum logfile_reserve_policy)(index % POLICIES);
+    options->publish_shards = shard_counts[shards];
+    options->flusher = (enum logfile_flusher)(index / POLICIES / 3 % 3);
+    options->wait = (enum logfile_wait_strategy)(index / POLICIES / 9);
+    /* These take turns: they do not multiply the number of combinations. */
+    options->variant_flags = index % 2 != 0 ? LOGFILE_VARIANT_NO_GATHER : 0;
+    options->stage_sample_every = index % 3;
+    snprintf(variant->name, sizeof variant->name, "ring %s, shards %u, %s, %s, flags %u, stages %u",
+             policy_names[options->reserve], options->publish_shards,
+             flusher_names[options->flusher], wait_names[options->wait], options->variant_flags,
+             options->stage_sample_every);
+}
+
+void combination_get(unsigned index, struct variant *variant)
+{
+    small_options(&variant->options, 0);
+    if (index < RING_COMBINATIONS) {
+        ring_combination(index, variant);
+        return;
+    }
+    variant->options.engine = LOGFILE_ENGINE_MUTEX;
+    variant->options.variant_flags = index - RING_COMBINATIONS;
+    variant->options.stage_sample_every = index % 3;
+    snprintf(variant->name, sizeof variant->name, "mutex, flags %u",
+             variant->options.variant_flags);
 }

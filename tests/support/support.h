@@ -99,8 +99,13 @@ struct variant {
 
 unsigned variant_count(void);
 void variant_get(unsigned index, struct variant *variant);
-/* Engine and flusher only; the rest default: ring under each flusher, mutex, serial. */
+/* Engine and flusher only; the rest default: ring under each flusher, mutex, mutex on its way to the
+ * ring, serial. */
 unsigned engine_variant_count(void);
 void engine_variant_get(unsigned index, struct variant *variant);
+/* What is compared by itself: the ring under every reservation policy, number of shards, flusher and
+ * wait strategy, with and without the gather and timed stages; the mutex engine with each flag. */
+unsigned combination_count(void);
+void combination_get(unsigned index, struct variant *variant);
 
 #endif /* SUPPORT_H */

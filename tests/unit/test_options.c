@@ -121,10 +121,11 @@ static const struct bad_option bad_options[] = {
     BAD(segment_bytes, (8 << 10) + (16 << 10), -EINVAL), /* no room for a CLOSE epoch */
     BAD(segment_bytes, (1 << 20) + 512, -EINVAL),
     BAD(segment_bytes, (UINT64_C(1) << 40) + 4096, -EINVAL),
-    BAD(reserve, LOGFILE_RESERVE_CAS, -ENOSYS),
-    BAD(reserve, LOGFILE_RESERVE_TICKET, -ENOSYS),
-    BAD(reserve, LOGFILE_RESERVE_MCS, -ENOSYS),
-    BAD(reserve, LOGFILE_RESERVE_MUTEX, -ENOSYS),
+    BAD(variant_flags, 8, -EINVAL),
+    BAD(variant_flags, 0x80000000, -EINVAL),
+    BAD(publish_shards, 3, -EINVAL),
+    BAD(publish_shards, 512, -EINVAL),
+    BAD(publish_shards, 0xfffffffe, -EINVAL),
 };
 #define BAD_OPTION_COUNT (sizeof bad_options / sizeof bad_options[0])
 

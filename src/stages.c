@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "stages.h"
+
+#include "waiter.h"
+
+/* Of the calling thread, over all logs: how many appends it has begun since it was sampled.  A
+ * counter that threads share would itself be contended. */
+static _Thread_local unsigned appends_since;
+
+void lf_stages_begin(const struct lf_stages *stages, struct lf_stage_clock *clock)
+{
+    *clock = (struct lf_stage_clock){0};
+    if (stages->every == 0 || ++appends_since < stages->every)
+        return;
+    appends_since = 0;
+    clock->last_ns = lf_now_ns();
+}
+
+/* The stage lasted until then; not at all where that was before the last one ended. */
+static void advance(struct lf_stage_clock *clock, enum logfile_stage stage, uint64_t until_ns)
+{
+    if (until_ns <= clock->last_ns)
+        return;
+    clock->ns[stage] += until_ns - clock->last_ns;
+    clock->last_ns = until_ns;
+}
+
+void lf_stages_mark(struct lf_stage_clock *clock, enum logfile_stage stage)
+{
+    if (clock->last_ns != 0)
+        advance(clock, stage, lf_now_ns());
+}
+
+/* The notes of an epoch, if they are still there and whole. */
+static bool read_times(const struct lf_stages *stages, uint64_t epoch, struct lf_epoch_times *out)
+{
+    const struct lf_epoch_times *times = &stages->times[epoch % LF_STAGES_EPOCHS];
+
+    if (lf_load_acquire_64(&times->epoch) != epoch) /* T1: pairs with lf_stages_durable. */
+        return false;
+    out->sealed_ns = lf_load_acquire_64(&times->sealed_ns); /* T2, all three: before the tag. */
+    out->written_ns = lf_load_acquire_64(&times->written_ns);
+    out->durable_ns = lf_load_acquire_64(&times->durable_ns);
+    return lf_load_acquire_64(&times->epoch) == epoch; /* T2: pairs with lf_stages_sealed. */
+}
+
+void lf_stages_finish(const struct lf_stages *stages, struct lf_stage_clock *clock, uint64_t epoch,
+                      struct lf_stats *stats)
+{
+    uint64_t now_ns = lf_now_ns();
+    struct lf_epoch_times times;
+
+    if (clock->last_ns == 0 || !read_times(stages, epoch, &times))
+        return;
+    advance(clock, LOGFILE_STAGE_FLIP, times.sealed_ns);
+    advance(clock, LOGFILE_STAGE_WRITE, times.written_ns);
+    advance(clock, LOGFILE_STAGE_SYNC, times.durable_ns);
+    advance(clock, LOGFILE_STAGE_WAKE, now_ns);
+    for (int i = 0; i < LOGFILE_STAGE_COUNT; i++)
+        lf_histogram_add(&stats->stage_ns[i], clock->ns[i]);
+}
+
+void lf_stages_sealed(struct lf_stages *stages, uint64_t epoch)
+{
+    struct lf_epoch_times *times = &stages->times[epoch % LF_STAGES_EPOCHS];
+
+    if (stages->every == 0)
+        return;
+    lf_store_relaxed_64(&times->epoch, 0); /* T2: no longer those of an earlier epoch, */
+    lf_fence();                            /* before any of them changes. */
+    lf_store_relaxed_64(&times->sealed_ns, lf_now_ns()); /* Relaxed: the tag releases it. */
+}
+
+void lf_stages_durable(struct lf_stages *stages, uint64_t epoch, uint64_t written_ns)
+{
+    struct lf_epoch_times *times = &stages->times[epoch % LF_STAGES_EPOCHS];
+
+    if (stages->every == 0)
+        return;
+    lf_store_relaxed_64(&times->written_ns, written_ns); /* Relaxed, both: the tag releases them. */
+    lf_store_relaxed_64(&times->durable_ns, lf_now_ns());
+    lf_store_release_64(&times->epoch, epoch); /* T1: the times are there. */
+}

@@ -10,10 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <unistd.h>
-
-#define ZEROS_BYTES (1u << 20)
 
 static char folder[PATH_MAX];
 static char path[PATH_MAX + 64]; /* empty: there is no file */
@@ -80,30 +77,21 @@ void floor_remove(int fd)
     close(dir_fd);
 }
 
+void floor_check(int error, const char *call)
+{
+    errno = -error;
+    if (error != 0)
+        floor_fail(call);
+}
+
 void floor_write(int fd, const void *buffer, size_t bytes, uint64_t offset, bool dsync)
 {
-    for (size_t done = 0; done < bytes;) {
-        struct iovec iov = {.iov_base = (char *)(uintptr_t)buffer + done, .iov_len = bytes - done};
-        ssize_t count = pwritev2(fd, &iov, 1, (off_t)(offset + done), dsync ? RWF_DSYNC : 0);
-        if (count <= 0)
-            floor_fail("write");
-        done += (size_t)count;
-    }
+    floor_check(bench_floor_write(fd, buffer, bytes, offset, dsync), "write");
 }
 
 void floor_write_zeros(int fd, uint64_t bytes)
 {
-    void *zeros = aligned_alloc(FLOOR_BLOCK_BYTES, ZEROS_BYTES);
-    if (zeros == NULL)
-        floor_fail("memory");
-    memset(zeros, 0, ZEROS_BYTES);
-    if (fallocate(fd, 0, 0, (off_t)bytes) != 0 && errno != EOPNOTSUPP)
-        floor_fail("fallocate");
-    for (uint64_t at = 0; at < bytes; at += ZEROS_BYTES)
-        floor_write(fd, zeros, bytes - at < ZEROS_BYTES ? bytes - at : ZEROS_BYTES, at, false);
-    if (fsync(fd) != 0)
-        floor_fail("fsync");
-    free(zeros);
+    floor_check(bench_floor_write_zeros(fd, bytes), "writing zeros");
 }
 
 void *floor_buffer(size_t bytes)

@@ -8,16 +8,19 @@
 #define BENCH_FLOOR_H
 
 #include "clock.h"
+#include "floors.h"
 #include "histogram.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define FLOOR_BLOCK_BYTES 4096u
+#define FLOOR_BLOCK_BYTES BENCH_FLOOR_BLOCK_BYTES
 
 /* Ends the program with errno's text. */
 void floor_fail(const char *call) __attribute__((noreturn));
+/* The same for -errno; nothing for 0. */
+void floor_check(int error, const char *call);
 void floor_usage(const char *usage) __attribute__((noreturn));
 
 /* An argument that is a number above 0, or the end of the program. */

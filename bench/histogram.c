@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define COARSE_SUB_BITS 3
+
 void bench_histogram_merge(struct bench_histogram *into, const struct bench_histogram *from)
 {
     into->count += from->count;
@@ -12,14 +14,31 @@ void bench_histogram_merge(struct bench_histogram *into, const struct bench_hist
         into->bucket[i] += from->bucket[i];
 }
 
-static uint64_t bucket_middle(unsigned index)
+/* How many bits of a value its bucket does not tell. */
+static unsigned bucket_shift(unsigned index)
 {
     unsigned row = index >> BENCH_HISTOGRAM_SUB_BITS;
-    if (row <= 1)
-        return index;
-    unsigned shift = row - 1;
-    uint64_t low = (uint64_t)(index - (shift << BENCH_HISTOGRAM_SUB_BITS)) << shift;
-    return low + ((UINT64_C(1) << shift) - 1) / 2;
+    return row <= 1 ? 0 : row - 1;
+}
+
+static uint64_t bucket_low(unsigned index)
+{
+    unsigned shift = bucket_shift(index);
+    return (uint64_t)(index - (shift << BENCH_HISTOGRAM_SUB_BITS)) << shift;
+}
+
+static uint64_t bucket_middle(unsigned index)
+{
+    return bucket_low(index) + ((UINT64_C(1) << bucket_shift(index)) - 1) / 2;
+}
+
+uint64_t bench_histogram_coarse_low(unsigned index)
+{
+    uint64_t low = bucket_low(index);
+    if (low >> (COARSE_SUB_BITS + 1) == 0)
+        return low;
+    unsigned shift = 63U - (unsigned)__builtin_clzll(low) - COARSE_SUB_BITS;
+    return low >> shift << shift;
 }
 
 uint64_t bench_histogram_percentile(const struct bench_histogram *histogram, double fraction)

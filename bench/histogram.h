@@ -43,4 +43,10 @@ void bench_histogram_merge(struct bench_histogram *into, const struct bench_hist
  */
 uint64_t bench_histogram_percentile(const struct bench_histogram *histogram, double fraction);
 
+/*
+ * Of buckets eight times as wide, 8 to each power of two (exact below 16): the least value that
+ * falls into the same one of them as bucket `index` does.
+ */
+uint64_t bench_histogram_coarse_low(unsigned index);
+
 #endif /* BENCH_HISTOGRAM_H */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 
 static void put_text(FILE *out, const char *text)
 {
@@ -50,13 +51,29 @@ static void put_measure(FILE *out, const char *key, double value, bool known)
         fprintf(out, ",\"%s\":null", key);
 }
 
-static void put_measures(FILE *out, const struct bench_run_id *id,
-                         const struct bench_result *result)
+/* A key and a whole number, or null. */
+static void put_number(FILE *out, const char *key, uint64_t value, bool known)
+{
+    if (known)
+        fprintf(out, ",\"%s\":%" PRIu64, key, value);
+    else
+        fprintf(out, ",\"%s\":null", key);
+}
+
+/* ---- Measures -------------------------------------------------------------------------------- */
+
+static void put_id(FILE *out, const struct bench_run_id *id)
+{
+    fprintf(out, "\"engine\":\"%s\",", bench_variant_engine(id->variant));
+    put_string(out, "variant", id->variant->label);
+    put_number(out, "rung", id->variant->rung, id->variant->rung > 0);
+    fprintf(out, ",\"writers\":%u", id->point.writers);
+}
+
+static void put_measures(FILE *out, const struct bench_result *result)
 {
     bool any = result->records > 0;
     uint64_t records = any ? result->records : 1;
-    fprintf(out, "\"engine\":\"%s\",\"writers\":%u",
-            bench_name_of(bench_engine_names, (int)id->engine), id->writers);
     fprintf(out, ",\"size_bytes\":%" PRIu64, (result->payload_bytes + records / 2) / records);
     fprintf(out, ",\"records\":%" PRIu64 ",\"seconds\":%.6f", result->records,
             (double)result->elapsed_ns / (double)BENCH_NS_PER_S);
@@ -66,15 +83,96 @@ static void put_measures(FILE *out, const struct bench_run_id *id,
     put_measure(out, "p99_us", (double)result->p99_ns / 1000, any);
     put_measure(out, "p999_us", (double)result->p999_ns / 1000, any);
     put_measure(out, "max_us", (double)result->max_ns / 1000, any);
-    fprintf(out, ",\"flushes\":%" PRIu64, result->flushes);
+}
+
+static void put_costs(FILE *out, const struct bench_result *result)
+{
+    bool any = result->records > 0;
+    put_number(out, "flushes", result->flushes, result->is_log);
     put_measure(out, "records_per_flush", result->records_per_flush, result->flushes > 0);
     put_measure(out, "device_bytes_per_payload_byte", result->device_bytes_per_payload_byte,
-                result->payload_bytes > 0);
+                result->is_log && result->payload_bytes > 0);
     put_measure(out, "cpu_us_per_record", result->cpu_us_per_record, any);
-    if (result->rss_bytes > 0)
-        fprintf(out, ",\"rss_bytes\":%" PRIu64, result->rss_bytes);
-    else
-        fputs(",\"rss_bytes\":null", out);
+    put_number(out, "rss_bytes", result->rss_bytes, result->rss_bytes > 0);
+    put_measure(out, "submit_ns", result->submit_ns, !isnan(result->submit_ns));
+    put_measure(out, "context_switches_per_record", result->context_switches_per_record, any);
+    put_measure(out, "system_calls_per_record", result->system_calls_per_record,
+                result->knows_calls);
+}
+
+/* [microseconds, count] of each bucket that has any, neighbours with the same lower edge as one. */
+static void put_latencies(FILE *out, const struct bench_histogram *latency_ns)
+{
+    const char *separator = "";
+    fputs(",\"latency_histogram\":[", out);
+    for (unsigned i = 0; i < BENCH_HISTOGRAM_BUCKETS;) {
+        uint64_t low_ns = bench_histogram_coarse_low(i);
+        uint64_t count = 0;
+        for (; i < BENCH_HISTOGRAM_BUCKETS && bench_histogram_coarse_low(i) == low_ns; i++)
+            count += latency_ns->bucket[i];
+        if (count == 0)
+            continue;
+        fprintf(out, "%s[%.3f,%" PRIu64 "]", separator, (double)low_ns / 1000, count);
+        separator = ",";
+    }
+    fputc(']', out);
+}
+
+static void put_batches(FILE *out, const uint64_t *batches, bool known)
+{
+    unsigned count = BENCH_BATCH_BUCKETS;
+    fputs(",\"batch_histogram\":", out);
+    if (!known) {
+        fputs("null", out);
+        return;
+    }
+    while (count > 0 && batches[count - 1] == 0)
+        count--;
+    fputc('[', out);
+    for (unsigned i = 0; i < count; i++)
+        fprintf(out, "%s%" PRIu64, i > 0 ? "," : "", batches[i]);
+    fputc(']', out);
+}
+
+static void put_stages(FILE *out, const struct bench_result *result)
+{
+    if (result->stage_samples == 0) {
+        fputs(",\"stages_us\":null", out);
+        return;
+    }
+    fprintf(out, ",\"stages_us\":{\"samples\":%" PRIu64, result->stage_samples);
+    for (const struct bench_name *stage = bench_stage_names; stage->name != NULL; stage++)
+        put_measure(out, stage->name, result->stage_us[stage->value], true);
+    fputc('}', out);
+}
+
+/* ---- What it was measured on ----------------------------------------------------------------- */
+
+static void put_placement(FILE *out, const struct bench_options *options,
+                          const struct bench_placement *placement)
+{
+    const struct bench_place_options *place = &options->place;
+    char text[BENCH_PLACE_TEXT];
+    if (!bench_options_place(options)) {
+        fputs(",\"placement\":null", out);
+        return;
+    }
+    fputs(",\"placement\":{", out);
+    bench_place_print_pin(place, text);
+    put_string(out, "pin", text);
+    fputc(',', out);
+    bench_place_print_sequencer(place, text);
+    put_string(out, "pin_sequencer", text);
+    fputc(',', out);
+    bench_place_print_memory(place, text);
+    put_string(out, "ring_memory", text);
+    fputc(',', out);
+    put_string(out, "writers", placement->writers);
+    fputc(',', out);
+    put_string(out, "sequencer", placement->sequencer);
+    fputc(',', out);
+    put_string(out, "ring_pages", placement->ring_memory);
+    fputc('}', out);
 }
 
 static void put_machine(FILE *out, const struct bench_machine *machine)
@@ -132,62 +230,149 @@ static void put_device(FILE *out, const struct bench_context *context)
     fputc('}', out);
 }
 
+/* ---- What it was measured with --------------------------------------------------------------- */
+
+static void put_choice(FILE *out, const char *key, const struct bench_name *names, int value,
+                       bool known)
+{
+    if (known)
+        put_name(out, key, names, value);
+    else
+        fprintf(out, ",\"%s\":null", key);
+}
+
+/* What only the ring has. */
+static void put_ring_options(FILE *out, const struct bench_variant *variant)
+{
+    const struct logfile_options *log = &variant->log;
+    bool is_ring = bench_variant_is_ring(variant);
+    put_choice(out, "flusher", bench_flusher_names, (int)log->flusher, is_ring);
+    put_choice(out, "wait", bench_wait_names, (int)log->wait, is_ring);
+    put_choice(out, "reserve", bench_reserve_names, (int)log->reserve, is_ring);
+    if (is_ring && log->publish_shards == LOGFILE_SHARDS_PER_CORE)
+        fputs(",\"publish_shards\":\"cores\"", out);
+    else
+        put_number(out, "publish_shards", log->publish_shards, is_ring);
+}
+
+static void put_variant_flags(FILE *out, const struct bench_variant *variant)
+{
+    const char *separator = "";
+    fputs(",\"variant_flags\":[", out);
+    for (const struct bench_name *flag = bench_variant_flag_names; flag->name != NULL; flag++) {
+        if ((variant->log.variant_flags & (unsigned)flag->value) == 0)
+            continue;
+        fprintf(out, "%s\"%s\"", separator, flag->name);
+        separator = ",";
+    }
+    fputc(']', out);
+}
+
 static void put_log_options(FILE *out, const struct logfile_options *log,
                             const struct bench_result *result)
 {
-    put_name(out, "flusher", bench_flusher_names, (int)log->flusher);
-    put_name(out, "wait", bench_wait_names, (int)log->wait);
-    put_name(out, "reserve", bench_reserve_names, (int)log->reserve);
-    put_name(out, "io", bench_io_names, (int)log->io_mode);
-    put_name(out, "io_used", bench_io_names, (int)result->io_mode);
-    put_name(out, "sync", bench_sync_names, (int)log->sync);
-    put_name(out, "prepare", bench_prepare_names, (int)log->prepare);
-    put_name(out, "checksum", bench_checksum_names, (int)log->checksum);
-    if (log->slot_bytes != 0)
-        fprintf(out, ",\"slot_bytes\":%zu", log->slot_bytes);
-    else
-        fputs(",\"slot_bytes\":null", out);
-    fprintf(out, ",\"segment_bytes\":%" PRIu64, log->segment_bytes);
+    bool is_log = result->is_log;
+    put_choice(out, "io", bench_io_names, (int)log->io_mode, is_log);
+    put_choice(out, "io_used", bench_io_names, (int)result->io_mode, is_log);
+    put_choice(out, "sync", bench_sync_names, (int)log->sync, is_log);
+    put_choice(out, "prepare", bench_prepare_names, (int)log->prepare, is_log);
+    put_choice(out, "checksum", bench_checksum_names, (int)log->checksum, is_log);
+    put_number(out, "slot_bytes", log->slot_bytes, is_log && log->slot_bytes != 0);
+    put_number(out, "segment_bytes", log->segment_bytes, is_log);
 }
 
-static void put_options(FILE *out, const struct bench_options *options,
-                        const struct bench_run_id *id, const struct bench_result *result)
+static void put_task(FILE *out, const struct bench_options *options,
+                     const struct bench_point *point)
 {
-    fprintf(out, ",\"options\":{\"version\":\"%s\",", LOGFILE_VERSION_STRING);
     put_string(out, "preset",
                options->preset != BENCH_PRESET_NONE
                    ? bench_name_of(bench_preset_names, (int)options->preset)
                    : NULL);
-    fprintf(out, ",\"size_min\":%zu,\"size_max\":%zu,\"window\":%" PRIu64, options->size_min,
-            options->size_max, options->window);
+    fprintf(out, ",\"size_min\":%zu,\"size_max\":%zu,\"window\":%" PRIu64, point->size_min,
+            point->size_max, point->window);
     put_measure(out, "asked_seconds", (double)options->duration_ns / (double)BENCH_NS_PER_S,
                 options->duration_ns > 0);
-    if (options->records > 0)
-        fprintf(out, ",\"records_per_writer\":%" PRIu64, options->records);
-    else
-        fputs(",\"records_per_writer\":null", out);
+    put_number(out, "records_per_writer", options->records, options->records > 0);
     put_measure(out, "rate", options->rate, options->rate > 0);
-    put_name(out, "pin", bench_pin_names, (int)options->pin);
-    if (options->pin == BENCH_PIN_NODE)
-        fprintf(out, ",\"pin_node\":%u", options->pin_node);
-    put_log_options(out, &options->log, result);
-    fprintf(out, ",\"trim_keep\":%" PRIu64, options->trim_keep_bytes);
-    fprintf(out, ",\"seed\":%" PRIu64 ",\"round\":%u,\"rounds\":%" PRIu64 ",\"interrupted\":%s}",
-            options->seed, id->round, options->repeat, truth(result->interrupted));
 }
 
-int bench_report_json(FILE *out, const struct bench_context *context, const struct bench_run_id *id,
-                      const struct bench_result *result)
+static void put_options(FILE *out, const struct bench_context *context,
+                        const struct bench_run_id *id, const struct bench_result *result)
 {
-    errno = 0;
-    fputc('{', out);
-    put_measures(out, id, result);
-    put_machine(out, &context->machine);
-    put_filesystem(out, context);
-    put_device(out, context);
-    put_options(out, context->options, id, result);
+    const struct bench_options *options = context->options;
+    fprintf(out, ",\"options\":{\"version\":\"%s\",", LOGFILE_VERSION_STRING);
+    put_task(out, options, &id->point);
+    put_ring_options(out, id->variant);
+    put_variant_flags(out, id->variant);
+    put_log_options(out, &id->variant->log, result);
+    put_number(out, "trim_keep", options->trim_keep_bytes, result->is_log);
+    fprintf(out, ",\"seed\":%" PRIu64 ",\"round\":%u,\"rounds\":%" PRIu64 ",\"interrupted\":%s,",
+            options->seed, id->round, options->repeat, truth(result->interrupted));
+    put_string(out, "command", context->command);
+    fputc('}', out);
+}
+
+/* ---- Lines ----------------------------------------------------------------------------------- */
+
+/* 0 or -errno, of everything written since errno was 0. */
+static int end_line(FILE *out)
+{
     fputs("}\n", out);
     if (fflush(out) == 0 && !ferror(out))
         return 0;
     return errno > 0 ? -errno : -EIO;
+}
+
+int bench_report_json(FILE *out, const struct bench_context *context, const struct bench_run_id *id,
+                      const struct bench_result *result, const struct bench_detail *detail)
+{
+    errno = 0;
+    fputc('{', out);
+    put_id(out, id);
+    put_measures(out, result);
+    put_costs(out, result);
+    put_latencies(out, &detail->latency_ns);
+    put_batches(out, detail->batches, result->is_log);
+    put_stages(out, result);
+    fputc(',', out);
+    put_string(out, "settings", id->variant->peer != NULL ? id->variant->peer->settings : NULL);
+    put_placement(out, context->options, &detail->placement);
+    put_machine(out, &context->machine);
+    put_filesystem(out, context);
+    put_device(out, context);
+    put_options(out, context, id, result);
+    return end_line(out);
+}
+
+static int put_wake_floor(FILE *out, unsigned writers, double wakes_per_s, unsigned round)
+{
+    errno = 0;
+    fprintf(out, "{\"floor\":\"wake\",\"threads\":%u,\"groups\":%u", writers,
+            bench_floor_groups(writers));
+    put_measure(out, "wakes_per_s", wakes_per_s, true);
+    put_number(out, "round", round, true);
+    return end_line(out);
+}
+
+static int put_sync_floor(FILE *out, const struct bench_round_floors *floors, unsigned round)
+{
+    errno = 0;
+    fprintf(out, "{\"floor\":\"sync\",\"how\":\"fdatasync\",\"direct\":%s", truth(floors->direct));
+    put_measure(out, "syncs_per_s", floors->syncs_per_s, true);
+    put_measure(out, "p50_us", floors->sync_p50_us, true);
+    put_measure(out, "p99_us", floors->sync_p99_us, true);
+    put_measure(out, "p999_us", floors->sync_p999_us, true);
+    put_number(out, "round", round, true);
+    return end_line(out);
+}
+
+int bench_report_floors_json(FILE *out, const struct bench_options *options,
+                             const struct bench_round_floors *floors, unsigned round)
+{
+    int error = floors->has_sync ? put_sync_floor(out, floors, round) : 0;
+    for (unsigned i = 0; error == 0 && i < options->writers.count; i++)
+        if (floors->wakes_per_s[i] > 0)
+            error = put_wake_floor(out, (unsigned)options->writers.values[i],
+                                   floors->wakes_per_s[i], round);
+    return error;
 }

@@ -2,9 +2,9 @@
 /*
  * logfile-bench: how fast durable appends are, and how that changes with writers and engines.
  *
- * Everything that can be refused is refused before the first run.  Then, round by round, each
- * number of writers is run with each engine in turn, so that what is compared was measured within
- * seconds of each other; each run has a new log, which is read back and removed.
+ * Everything that can be refused is refused before the first run.  Then, round by round, at each
+ * size, window and number of writers every variant is run in turn, so that what is compared was
+ * measured within seconds of each other; each run has a new log, which is read back and removed.
  */
 #include "preflight.h"
 #include "clock.h"
@@ -17,6 +17,7 @@
 #include "remove.h"
 #include "report.h"
 #include "results.h"
+#include "round_floors.h"
 #include "signals.h"
 #include "workload.h"
 
@@ -43,6 +44,11 @@ struct bench {
     struct bench_results results;
     struct bench_progress progress;
     struct bench_written *written;
+    struct bench_detail detail;        /* of the last run */
+    struct bench_round_floors *floors; /* of each round; NULL: none is measured */
+    struct bench_place
+        *places[BENCH_LIST_MAX]; /* by entry of --writers; NULL: nowhere in particular */
+    char *command;
     hwloc_topology_t topology;
     FILE *json;
     char log_path[PATH_MAX];
@@ -77,7 +83,8 @@ static int run_in_memory(struct bench *bench, struct bench_run *run, struct benc
     }
     run->path = "log";
     run->io = bench_device_io(device);
-    int status = bench_run(run, result, bench->written, bench->message, sizeof bench->message);
+    int status = bench_run(run, result, &bench->detail, bench->written, bench->message,
+                           sizeof bench->message);
     bench_device_destroy(device);
     return status;
 }
@@ -86,29 +93,41 @@ static int run_in_memory(struct bench *bench, struct bench_run *run, struct benc
 static int read_log_back(struct bench *bench, const struct bench_run *run,
                          struct bench_result *result)
 {
-    char mismatch[MESSAGE_BYTES / 2];
-    int status = bench_readback(run, bench->written, mismatch, sizeof mismatch);
-    if (status < 0)
-        snprintf(bench->message, sizeof bench->message,
-                 "READ-BACK MISMATCH: %s (the log is kept: %.400s)", mismatch, run->path);
+    int status = bench_readback(run, bench->written, bench->message, sizeof bench->message);
     result->interrupted |= status > 0;
-    return status < 0 ? -1 : 0;
+    return status < 0 ? BENCH_RUN_MISMATCH : BENCH_RUN_OK;
+}
+
+static void tell_mismatch(struct bench *bench, const char *path)
+{
+    char mismatch[MESSAGE_BYTES / 2];
+    snprintf(mismatch, sizeof mismatch, "%.500s", bench->message);
+    snprintf(bench->message, sizeof bench->message, "READ-BACK MISMATCH: %s (it is kept: %.400s)",
+             mismatch, path);
 }
 
 static int run_in_file(struct bench *bench, struct bench_run *run, struct bench_result *result)
 {
-    bool is_evidence = false;
     run->path = bench->log_path;
     bench_signals_guard(bench->log_path);
-    int status = bench_run(run, result, bench->written, bench->message, sizeof bench->message);
-    if (status == 0) {
+    int status = bench_run(run, result, &bench->detail, bench->written, bench->message,
+                           sizeof bench->message);
+    if (status == BENCH_RUN_OK && run->variant->peer == NULL)
         status = read_log_back(bench, run, result);
-        is_evidence = status != 0;
-    }
-    if (!is_evidence)
+    if (status == BENCH_RUN_MISMATCH)
+        tell_mismatch(bench, run->path);
+    else
         remove_log(bench);
     bench_signals_guard(NULL);
     return status;
+}
+
+static int tell_json_failure(struct bench *bench, int error)
+{
+    if (error != 0)
+        snprintf(bench->message, sizeof bench->message, "writing %.200s: %s",
+                 bench->options.json_path, strerror(-error));
+    return error;
 }
 
 static int write_json(struct bench *bench, const struct bench_run_id *id,
@@ -116,25 +135,32 @@ static int write_json(struct bench *bench, const struct bench_run_id *id,
 {
     if (bench->json == NULL || !result->measured)
         return 0;
-    int error = bench_report_json(bench->json, &bench->context, id, result);
-    if (error != 0)
-        snprintf(bench->message, sizeof bench->message, "writing %.200s: %s",
-                 bench->options.json_path, strerror(-error));
-    return error;
+    return tell_json_failure(
+        bench, bench_report_json(bench->json, &bench->context, id, result, &bench->detail));
+}
+
+/* The pools are as large as the largest record needs; a run takes pieces of its own sizes. */
+static void set_sizes(struct bench *bench, const struct bench_point *point)
+{
+    bench->payload.size_min = point->size_min;
+    bench->payload.size_max = point->size_max;
 }
 
 /* 0, or -1 after a line on standard error. */
-static int run_one(struct bench *bench, const struct bench_run_id *id, struct bench_result *result)
+static int run_one(struct bench *bench, const struct bench_run_id *id, struct bench_place *place,
+                   struct bench_result *result)
 {
     struct bench_run run = {
         .options = &bench->options,
+        .variant = id->variant,
         .payload = &bench->payload,
-        .topology = bench->topology,
-        .engine = id->engine,
-        .writers = id->writers,
+        .place = place,
+        .writers = id->point.writers,
+        .window = id->point.window,
         .progress = bench_progress_update,
         .progress_arg = &bench->progress,
     };
+    set_sizes(bench, &id->point);
     bench_progress_begin(&bench->progress, id);
     int status = bench->options.device == BENCH_DEVICE_FILE ? run_in_file(bench, &run, result)
                                                             : run_in_memory(bench, &run, result);
@@ -144,30 +170,66 @@ static int run_one(struct bench *bench, const struct bench_run_id *id, struct be
     if (status == 0)
         return 0;
     result->measured = false;
-    fprintf(stderr, "logfile-bench: %s, %u writer%s: %s\n",
-            bench_name_of(bench_engine_names, (int)id->engine), id->writers,
-            id->writers == 1 ? "" : "s", bench->message);
+    fprintf(stderr, "logfile-bench: %s, %u writer%s: %s\n", id->variant->label, id->point.writers,
+            id->point.writers == 1 ? "" : "s", bench->message);
     return -1;
+}
+
+/* ---- Floors ---------------------------------------------------------------------------------- */
+
+/* 0, or -1 after a line on standard error. */
+static int measure_floors(struct bench *bench, unsigned round)
+{
+    if (bench->floors == NULL)
+        return 0;
+    struct bench_round_floors *floors = &bench->floors[round];
+    bench_signals_guard(bench->log_path);
+    int error = bench_round_floors_measure(&bench->options, bench->log_path, floors);
+    remove_log(bench);
+    bench_signals_guard(NULL);
+    if (error != 0)
+        snprintf(bench->message, sizeof bench->message, "%s", strerror(-error));
+    else if (bench->json != NULL)
+        error = tell_json_failure(
+            bench, bench_report_floors_json(bench->json, &bench->options, floors, round + 1));
+    if (error != 0)
+        fprintf(stderr, "logfile-bench: --floors: %s\n", bench->message);
+    return error != 0 ? -1 : 0;
 }
 
 /* ---- All runs -------------------------------------------------------------------------------- */
 
-/* Each round starts with another engine: what ran just before (another number of writers, or
+static int ending(int status)
+{
+    if (status != 0)
+        return EXIT_MISMATCH_OR_ERROR;
+    return bench_signals_caught() != 0 ? EXIT_SIGNAL + bench_signals_caught() : 0;
+}
+
+/* Each round starts with another variant: what ran just before (another number of writers, or
  * nothing on an idle device) would else always weigh on the same one. */
-static int run_round(struct bench *bench, unsigned round)
+static int run_point(struct bench *bench, unsigned round, unsigned point)
 {
     const struct bench_options *options = &bench->options;
-    for (unsigned count = 0; count < options->writers_count; count++) {
-        for (unsigned place = 0; place < options->engine_count; place++) {
-            unsigned engine = (place + round) % options->engine_count;
-            struct bench_run_id id = {options->engines[engine], options->writers[count], round + 1};
-            if (run_one(bench, &id, bench_results_cell(&bench->results, round, count, engine)) != 0)
-                return EXIT_MISMATCH_OR_ERROR;
-            if (bench_signals_caught() != 0)
-                return EXIT_SIGNAL + bench_signals_caught();
-        }
+    struct bench_place *place = bench->places[point % options->writers.count];
+    int status = 0;
+    for (unsigned i = 0; status == 0 && i < options->variants.count; i++) {
+        unsigned variant = (i + round) % options->variants.count;
+        struct bench_run_id id = {.point = bench_point_at(options, point),
+                                  .variant = &options->variants.all[variant],
+                                  .round = round + 1};
+        struct bench_result *result = bench_results_cell(&bench->results, round, point, variant);
+        status = ending(run_one(bench, &id, place, result));
     }
-    return 0;
+    return status;
+}
+
+static int run_round(struct bench *bench, unsigned round)
+{
+    int status = ending(measure_floors(bench, round));
+    for (unsigned point = 0; status == 0 && point < bench_point_count(&bench->options); point++)
+        status = run_point(bench, round, point);
+    return status;
 }
 
 static int run_all(struct bench *bench)
@@ -176,7 +238,8 @@ static int run_all(struct bench *bench)
     bench_progress_init(&bench->progress, &bench->options);
     for (unsigned round = 0; status == 0 && round < bench->options.repeat; round++)
         status = run_round(bench, round);
-    bench_report_table(stdout, &bench->context, &bench->results);
+    bench_report_table(stdout, &bench->context, &bench->results, bench->floors,
+                       bench->places[0] != NULL ? &bench->detail.placement : NULL);
     if (ferror(stdout)) {
         fprintf(stderr, "logfile-bench: writing to standard output failed\n");
         return EXIT_MISMATCH_OR_ERROR;
@@ -192,13 +255,44 @@ static void name_log(struct bench *bench)
              bench->options.dir, (long)getpid(), (unsigned long long)bench_now_ns());
 }
 
+/* As a shell would take it again: quoted where it would take it apart. */
+static void print_word(FILE *out, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789-_=:,./+@%";
+    if (word[0] != '\0' && strspn(word, plain) == strlen(word)) {
+        fputs(word, out);
+        return;
+    }
+    fputc('\'', out);
+    for (; *word != '\0'; word++)
+        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, out);
+    fputc('\'', out);
+}
+
+/* 0 or -ENOMEM. */
+static int note_command(struct bench *bench, int argc, char **argv)
+{
+    size_t bytes = 0;
+    FILE *out = open_memstream(&bench->command, &bytes);
+    if (out == NULL)
+        return -ENOMEM;
+    for (int i = 0; i < argc; i++) {
+        if (i > 0)
+            fputc(' ', out);
+        print_word(out, argv[i]);
+    }
+    return fclose(out) == 0 ? 0 : -ENOMEM;
+}
+
 /* The node's memory follows: pages go where the thread runs that touches them first. */
 static int bind_to_node(struct bench *bench)
 {
+    const struct bench_place_options *place = &bench->options.place;
     hwloc_cpuset_t set;
-    if (bench->options.pin != BENCH_PIN_NODE)
+    if (place->pin != BENCH_PIN_NODE)
         return 0;
-    int error = bench_pin_plan(bench->topology, BENCH_PIN_NODE, bench->options.pin_node, 1, &set);
+    int error = bench_pin_plan(bench->topology, BENCH_PIN_NODE, place->pin_node, 1, &set);
     if (error == 0) {
         error = bench_pin_thread(bench->topology, set);
         hwloc_bitmap_free(set);
@@ -206,25 +300,57 @@ static int bind_to_node(struct bench *bench)
     return error;
 }
 
-static int prepare(struct bench *bench)
+/* Preflight has seen that all of it can be had; only memory can still be out. */
+static int plan_places(struct bench *bench)
 {
     const struct bench_options *options = &bench->options;
-    unsigned most = 0;
-    for (unsigned i = 0; i < options->writers_count; i++)
-        most = options->writers[i] > most ? options->writers[i] : most;
-    bench->payload = (struct bench_payload){.seed = options->seed,
-                                            .size_min = options->size_min,
-                                            .size_max = options->size_max,
-                                            .writers = most};
-    bench->written = calloc(most, sizeof *bench->written);
-    int error = bind_to_node(bench);
+    for (unsigned i = 0; bench_options_place(options) && i < options->writers.count; i++)
+        if (bench_place_create(bench->topology, &options->place,
+                               (unsigned)options->writers.values[i], &bench->places[i],
+                               bench->message, sizeof bench->message) != 0)
+            return -ENOMEM;
+    return 0;
+}
+
+static int allocate(struct bench *bench)
+{
+    const struct bench_options *options = &bench->options;
+    unsigned writers = (unsigned)bench_list_max(&options->writers);
+    size_t size_max = bench_list_max(&options->sizes);
+    if (options->size_max > size_max)
+        size_max = options->size_max;
+    bench->payload =
+        (struct bench_payload){.seed = options->seed, .size_max = size_max, .writers = writers};
+    bench->written = calloc(writers, sizeof *bench->written);
+    if (options->floors)
+        bench->floors = calloc(options->repeat, sizeof *bench->floors);
+    if (bench->written == NULL || (options->floors && bench->floors == NULL))
+        return -ENOMEM;
+    int error = bench_payload_create(&bench->payload);
+    return error != 0 ? error : bench_results_init(&bench->results, options);
+}
+
+static int prepare(struct bench *bench, int argc, char **argv)
+{
+    int error = bench_signals_init();
     if (error == 0)
-        error = bench_signals_init();
+        error = note_command(bench, argc, argv);
     if (error == 0)
-        error = bench_payload_create(&bench->payload);
+        error = plan_places(bench);
     if (error == 0)
-        error = bench_results_init(&bench->results, options);
-    return bench->written != NULL ? error : -ENOMEM;
+        error = bind_to_node(bench);
+    return error != 0 ? error : allocate(bench);
+}
+
+static void release(struct bench *bench)
+{
+    for (unsigned i = 0; i < BENCH_LIST_MAX && bench->places[i] != NULL; i++)
+        bench_place_destroy(bench->places[i]);
+    bench_results_free(&bench->results);
+    bench_payload_destroy(&bench->payload);
+    free(bench->floors);
+    free(bench->written);
+    free(bench->command);
 }
 
 static int open_json(struct bench *bench)
@@ -250,20 +376,21 @@ static int close_json(struct bench *bench, int status)
 static void describe(struct bench *bench)
 {
     bench->context.options = &bench->options;
+    bench->context.command = bench->command;
     bench_machine_describe(bench->topology, &bench->context.machine);
     bench_filesystem_describe(bench->options.dir, &bench->context.filesystem, &bench->context.disk);
 }
 
 /* With the topology loaded. */
-static int measure(struct bench *bench)
+static int measure(struct bench *bench, int argc, char **argv)
 {
     if (bench_preflight(&bench->options, bench->topology, bench->message, sizeof bench->message) !=
         0)
         return refuse(bench->message);
-    describe(bench);
     name_log(bench);
-    int error = prepare(bench);
+    int error = prepare(bench, argc, argv);
     int status;
+    describe(bench);
     if (error != 0) {
         fprintf(stderr, "logfile-bench: %s\n", strerror(-error));
         status = EXIT_MISMATCH_OR_ERROR;
@@ -272,9 +399,7 @@ static int measure(struct bench *bench)
     } else {
         status = close_json(bench, run_all(bench));
     }
-    bench_results_free(&bench->results);
-    bench_payload_destroy(&bench->payload);
-    free(bench->written);
+    release(bench);
     return status;
 }
 
@@ -308,7 +433,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "logfile-bench: reading the machine's topology: %s\n", strerror(-error));
         return EXIT_MISMATCH_OR_ERROR;
     }
-    int status = measure(&bench);
+    int status = measure(&bench, argc, argv);
     hwloc_topology_destroy(bench.topology);
     return status;
 }

@@ -4,15 +4,18 @@
 #define BENCH_OPTIONS_H
 
 #include "logfile.h"
-#include "pin.h"
+#include "names.h"
+#include "place.h"
+#include "variant.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define BENCH_ENGINES_MAX 3
 #define BENCH_WRITERS_MAX 10000u /* in one run */
-#define BENCH_COUNTS_MAX 32      /* entries of --writers */
+#define BENCH_LIST_MAX 32        /* entries of one list */
+#define BENCH_ROUNDS_MAX 1000u   /* of --repeat */
+#define BENCH_RUNS_MAX 100000u   /* of one program run, over all rounds */
 
 enum bench_action {
     BENCH_RUN = 0,
@@ -32,50 +35,48 @@ enum bench_preset {
     BENCH_PRESET_README /* opening the log is inside the timed part */
 };
 
+/* What was listed on the command line: numbers, or choices by their value. */
+struct bench_list {
+    unsigned count;
+    uint64_t values[BENCH_LIST_MAX];
+};
+
 struct bench_options {
     enum bench_action action;
     enum bench_preset preset;
-    enum logfile_engine engines[BENCH_ENGINES_MAX];
-    unsigned engine_count;
-    unsigned writers[BENCH_COUNTS_MAX];
-    unsigned writers_count;
-    size_t size_min;
-    size_t size_max;
+    struct bench_list engines; /* enum bench_engine */
+    struct bench_list reserves;
+    struct bench_list shards;
+    struct bench_list flushers;
+    struct bench_list waits;
+    bool ladder; /* instead of the five above */
+    struct bench_list writers;
+    struct bench_list sizes;
+    uint64_t size_max; /* not 0: sizes are drawn, from the one in `sizes` to this */
+    struct bench_list windows;
     uint64_t duration_ns; /* of the timed part; 0: `records` decides */
     uint64_t records;     /* per writer; 0: `duration_ns` decides */
-    uint64_t window;
-    double rate; /* records per second over all writers; 0: as fast as they can */
+    double rate;          /* records per second over all writers; 0: as fast as they can */
     uint64_t repeat;
     uint64_t seed;
     enum bench_device_kind device;
     uint64_t delay_ns;
-    enum bench_pin_policy pin;
-    unsigned pin_node;
+    struct bench_place_options place;
     uint64_t trim_keep_bytes; /* 0: nothing is trimmed */
+    bool floors;
     const char *dir;
     const char *json_path;      /* NULL: none */
-    struct logfile_options log; /* what every log is opened with; the engine is set for each run */
+    struct logfile_options log; /* what all variants have in common */
+    struct bench_variants variants;
 };
 
-/* A choice on the command line and in the results. */
-struct bench_name {
-    const char *name; /* NULL ends a list */
-    int value;
+/* Where variants meet: one entry of each list that is not about variants. */
+struct bench_point {
+    unsigned writers;
+    size_t size_min;
+    size_t size_max;
+    uint64_t window;
 };
-
-extern const struct bench_name bench_engine_names[];
-extern const struct bench_name bench_reserve_names[];
-extern const struct bench_name bench_flusher_names[];
-extern const struct bench_name bench_wait_names[];
-extern const struct bench_name bench_io_names[];
-extern const struct bench_name bench_sync_names[];
-extern const struct bench_name bench_prepare_names[];
-extern const struct bench_name bench_checksum_names[];
-extern const struct bench_name bench_device_names[];
-extern const struct bench_name bench_pin_names[];
-extern const struct bench_name bench_preset_names[];
-
-const char *bench_name_of(const struct bench_name *names, int value);
 
 /*
  * Fills `options` from the command line, defaults included; strings stay argv's.  Refuses what is
@@ -85,6 +86,14 @@ const char *bench_name_of(const struct bench_name *names, int value);
  */
 int bench_options_parse(int argc, char **argv, struct bench_options *options, char *message,
                         size_t message_bytes);
+
+/* Sizes are the outermost loop, then windows, then writers. */
+unsigned bench_point_count(const struct bench_options *options);
+struct bench_point bench_point_at(const struct bench_options *options, unsigned index);
+/* Whether anything is to be put anywhere. */
+bool bench_options_place(const struct bench_options *options);
+/* The greatest value of a list. */
+uint64_t bench_list_max(const struct bench_list *list);
 
 /* What --help prints. */
 extern const char bench_usage[];

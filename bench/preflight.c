@@ -39,91 +39,106 @@ static int refuse(const struct verdict *verdict, const char *format, ...)
     return -1;
 }
 
-/* ---- What the library takes ------------------------------------------------------------------ */
+/* ---- What the stores take -------------------------------------------------------------------- */
 
-static int refuse_library(const struct verdict *verdict, const struct bench_options *options,
-                          int error, const char *report)
-{
-    if (error == -ENOSYS && options->log.reserve != LOGFILE_RESERVE_FAA)
-        return refuse(verdict, "--reserve %s: not in this version of the library",
-                      bench_name_of(bench_reserve_names, (int)options->log.reserve));
-    return refuse(verdict, "the library refuses these options: %s",
-                  report[0] != '\0' ? report : logfile_strerror(error));
-}
-
-/* Opens a log in memory, with the options that every run will have. */
-static int try_engine(const struct verdict *verdict, const struct bench_options *options,
-                      enum logfile_engine engine, size_t *record_max)
+/* Opens a log in memory, with the options that every run of the variant will have. */
+static int try_log(const struct verdict *verdict, const struct bench_variant *variant,
+                   size_t *record_max)
 {
     struct logfile *log;
     struct logfile_open_report report;
-    struct logfile_options log_options = options->log;
+    struct logfile_options options = variant->log;
     struct bench_device *device = bench_device_create(0);
     if (device == NULL)
         return refuse(verdict, "out of memory");
     memset(&report, 0, sizeof report);
-    log_options.engine = engine;
-    log_options.io = bench_device_io(device);
-    log_options.report = &report;
-    int error = logfile_open("trial", &log_options, &log);
+    options.io = bench_device_io(device);
+    options.report = &report;
+    int error = logfile_open("trial", &options, &log);
     if (error == 0) {
         *record_max = logfile_record_max(log);
         error = logfile_close(log);
     }
     bench_device_destroy(device);
-    return error == 0 ? 0 : refuse_library(verdict, options, error, report.message);
+    if (error == 0)
+        return 0;
+    return refuse(verdict, "the library refuses the options of '%s': %s", variant->label,
+                  report.message[0] != '\0' ? report.message : logfile_strerror(error));
 }
 
-static int check_library(const struct verdict *verdict, const struct bench_options *options)
+static size_t largest_record(const struct bench_options *options)
 {
-    for (unsigned i = 0; i < options->engine_count; i++) {
-        size_t record_max = 0;
-        if (try_engine(verdict, options, options->engines[i], &record_max) != 0)
+    size_t size = bench_list_max(&options->sizes);
+    return options->size_max > size ? options->size_max : size;
+}
+
+static int check_log(const struct verdict *verdict, const struct bench_options *options,
+                     const struct bench_variant *variant)
+{
+    size_t record_max = 0;
+    if (try_log(verdict, variant, &record_max) != 0)
+        return -1;
+    if (largest_record(options) > record_max)
+        return refuse(
+            verdict, "%s %zu: a record has at most %zu bytes%s",
+            options->size_max == 0 ? "--size" : "--size-range", largest_record(options), record_max,
+            options->log.slot_bytes != 0 ? " with these --slot-bytes" : " (see --slot-bytes)");
+    return 0;
+}
+
+/* Other stores know only files, and appends of one record each that wait. */
+static int check_peer(const struct verdict *verdict, const struct bench_options *options,
+                      const struct bench_peer *peer)
+{
+    if (bench_list_max(&options->windows) > 1)
+        return refuse(verdict, "--window: not together with %s, which has no submit", peer->name);
+    if (options->device != BENCH_DEVICE_FILE)
+        return refuse(verdict, "--device %s: not together with %s, which needs files",
+                      bench_name_of(bench_device_names, (int)options->device), peer->name);
+    if (options->trim_keep_bytes > 0)
+        return refuse(verdict, "--trim-keep: not together with %s, which is not trimmed",
+                      peer->name);
+    return 0;
+}
+
+static int check_variants(const struct verdict *verdict, const struct bench_options *options)
+{
+    for (unsigned i = 0; i < options->variants.count; i++) {
+        const struct bench_variant *variant = &options->variants.all[i];
+        int status = variant->peer != NULL ? check_peer(verdict, options, variant->peer)
+                                           : check_log(verdict, options, variant);
+        if (status != 0)
             return -1;
-        if (options->size_max > record_max)
-            return refuse(verdict, "%s %zu: a record has at most %zu bytes%s",
-                          options->size_min == options->size_max ? "--size" : "--size-range",
-                          options->size_max, record_max,
-                          options->log.slot_bytes != 0 ? " with these --slot-bytes"
-                                                       : " (see --slot-bytes)");
     }
     return 0;
 }
 
 /* ---- What the machine has -------------------------------------------------------------------- */
 
-static unsigned most_writers(const struct bench_options *options)
-{
-    unsigned most = 0;
-    for (unsigned i = 0; i < options->writers_count; i++)
-        if (options->writers[i] > most)
-            most = options->writers[i];
-    return most;
-}
-
 static int check_memory(const struct verdict *verdict, const struct bench_options *options)
 {
-    uint64_t needed = bench_payload_bytes(most_writers(options), options->size_max);
+    unsigned writers = (unsigned)bench_list_max(&options->writers);
+    uint64_t needed = bench_payload_bytes(writers, largest_record(options));
     uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     if (needed > memory / 2)
         return refuse(verdict,
                       "%u writers with records of %zu bytes need %llu MiB of memory for payloads; "
                       "this machine has %llu",
-                      most_writers(options), options->size_max, (unsigned long long)(needed >> 20),
+                      writers, largest_record(options), (unsigned long long)(needed >> 20),
                       (unsigned long long)(memory >> 20));
     return 0;
 }
 
-static int check_pinning(const struct verdict *verdict, const struct bench_options *options,
-                         hwloc_topology_t topology)
+static int check_placement(const struct verdict *verdict, const struct bench_options *options,
+                           hwloc_topology_t topology)
 {
-    if (options->pin == BENCH_PIN_NODE && !bench_pin_has_node(topology, options->pin_node))
-        return refuse(verdict, "--pin node:%u: this machine has no such NUMA node to run on",
-                      options->pin_node);
-    if (options->pin != BENCH_PIN_NONE &&
-        !hwloc_topology_get_support(topology)->cpubind->set_thisthread_cpubind)
-        return refuse(verdict, "--pin %s: threads cannot be bound here",
-                      bench_name_of(bench_pin_names, (int)options->pin));
+    for (unsigned i = 0; bench_options_place(options) && i < options->writers.count; i++) {
+        struct bench_place *place;
+        if (bench_place_create(topology, &options->place, (unsigned)options->writers.values[i],
+                               &place, verdict->message, verdict->message_bytes) != 0)
+            return -1;
+        bench_place_destroy(place);
+    }
     return 0;
 }
 
@@ -168,12 +183,12 @@ static uint64_t whole_blocks(uint64_t bytes)
 }
 
 /* How large the log of one run becomes, at a guess. */
-static uint64_t run_bytes(const struct bench_options *options, unsigned writers)
+static uint64_t run_bytes(const struct bench_options *options, const struct bench_point *point)
 {
-    uint64_t mean = options->size_min + (options->size_max - options->size_min) / 2 + 72;
+    uint64_t mean = point->size_min + (point->size_max - point->size_min) / 2 + 72;
     if (options->records > 0)
-        return writers * options->records * whole_blocks(mean);
-    uint64_t per_flush = whole_blocks(writers * options->window * mean);
+        return point->writers * options->records * whole_blocks(mean);
+    uint64_t per_flush = whole_blocks(point->writers * point->window * mean);
     uint64_t per_s =
         per_flush < BYTES_PER_S / FLUSHES_PER_S ? per_flush * FLUSHES_PER_S : BYTES_PER_S;
     double seconds = 1.1 * (double)options->duration_ns / (double)BENCH_NS_PER_S + 0.2;
@@ -182,12 +197,24 @@ static uint64_t run_bytes(const struct bench_options *options, unsigned writers)
     return (uint64_t)(seconds * (double)per_s);
 }
 
-/* The most that one log holds at a time. */
+static uint64_t largest_run_bytes(const struct bench_options *options)
+{
+    uint64_t most = 0;
+    for (unsigned i = 0; i < bench_point_count(options); i++) {
+        struct bench_point point = bench_point_at(options, i);
+        uint64_t bytes = run_bytes(options, &point);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+/* The most that one log holds at a time.  Another store is taken to need no more: it is slower, and
+ * has a block or two for each record in its own log until that is merged. */
 static uint64_t log_bytes(const struct bench_options *options)
 {
     uint64_t slot_bytes =
         options->log.slot_bytes != 0 ? options->log.slot_bytes : DEFAULT_SLOT_BYTES;
-    uint64_t bytes = run_bytes(options, most_writers(options));
+    uint64_t bytes = largest_run_bytes(options);
     uint64_t kept = options->trim_keep_bytes + options->trim_keep_bytes / 2;
     if (kept > 0 && kept < bytes)
         bytes = kept;
@@ -213,8 +240,8 @@ int bench_preflight(const struct bench_options *options, hwloc_topology_t topolo
                     size_t message_bytes)
 {
     struct verdict verdict = {message, message_bytes};
-    if (check_library(&verdict, options) != 0 || check_memory(&verdict, options) != 0 ||
-        check_pinning(&verdict, options, topology) != 0)
+    if (check_variants(&verdict, options) != 0 || check_memory(&verdict, options) != 0 ||
+        check_placement(&verdict, options, topology) != 0)
         return -1;
     if (options->device != BENCH_DEVICE_FILE)
         return 0;

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,8 +13,21 @@
 void bench_progress_init(struct bench_progress *progress, const struct bench_options *options)
 {
     memset(progress, 0, sizeof *progress);
+    progress->options = options;
     progress->is_terminal = isatty(STDERR_FILENO) == 1;
-    progress->total = (unsigned)options->repeat * options->writers_count * options->engine_count;
+    progress->total =
+        (unsigned)options->repeat * bench_point_count(options) * options->variants.count;
+}
+
+static void name_run(struct bench_progress *progress, const struct bench_run_id *id)
+{
+    char size[32] = "", window[32] = "";
+    if (progress->options->sizes.count > 1)
+        snprintf(size, sizeof size, ", %zu B", id->point.size_min);
+    if (progress->options->windows.count > 1)
+        snprintf(window, sizeof window, ", window %" PRIu64, id->point.window);
+    snprintf(progress->name, sizeof progress->name, "%s%s%s, %u writer%s", id->variant->label, size,
+             window, id->point.writers, id->point.writers == 1 ? "" : "s");
 }
 
 void bench_progress_begin(struct bench_progress *progress, const struct bench_run_id *id)
@@ -21,9 +35,7 @@ void bench_progress_begin(struct bench_progress *progress, const struct bench_ru
     progress->current++;
     progress->last_ns = 0;
     progress->last_records = 0;
-    snprintf(progress->name, sizeof progress->name, "%s, %u writer%s",
-             bench_name_of(bench_engine_names, (int)id->engine), id->writers,
-             id->writers == 1 ? "" : "s");
+    name_run(progress, id);
     if (progress->is_terminal)
         fprintf(stderr, CLEAR_LINE "[%u/%u] %s", progress->current, progress->total,
                 progress->name);

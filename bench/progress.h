@@ -12,7 +12,8 @@ struct bench_progress {
     unsigned current; /* from 1 */
     uint64_t last_ns; /* of the previous update */
     uint64_t last_records;
-    char name[64];
+    char name[BENCH_LABEL_BYTES + 96];
+    const struct bench_options *options;
 };
 
 void bench_progress_init(struct bench_progress *progress, const struct bench_options *options);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RECORDS_PER_SIGNAL_CHECK 256
 #define ANY UINT64_MAX /* nothing of this writer was found so far, and the start may be gone */
@@ -18,6 +19,8 @@ struct readback {
     uint64_t *next;      /* for each writer, the number of the record that must come next, or ANY */
     uint64_t keep_bytes; /* 0: nothing was trimmed */
     uint64_t first_lsn;  /* of the first record that was found */
+    bool by_key;         /* of each record writer and number are known, whatever its size */
+    bool was_caught;     /* a signal came before: a second one ends the program anyway */
     char *message;
     size_t message_bytes;
 };
@@ -57,16 +60,21 @@ static int check_record(struct readback *readback, const struct logfile_record *
     return 0;
 }
 
+/* Whether a signal has come meanwhile. */
+static bool is_caught(const struct readback *readback)
+{
+    return !readback->was_caught && readback->records % RECORDS_PER_SIGNAL_CHECK == 0 &&
+           bench_signals_caught() != 0;
+}
+
 static int check_all_records(struct readback *readback, struct logfile_reader *reader)
 {
     struct logfile_record record;
     int found;
-    bool was_caught = bench_signals_caught() != 0; /* then a second one ends the program anyway */
     while ((found = logfile_reader_next(reader, &record)) == 1) {
         if (check_record(readback, &record) != 0)
             return -1;
-        if (!was_caught && readback->records % RECORDS_PER_SIGNAL_CHECK == 0 &&
-            bench_signals_caught() != 0)
+        if (is_caught(readback))
             return 1;
     }
     if (found < 0)
@@ -82,7 +90,8 @@ static int check_counts(const struct readback *readback, const struct bench_writ
     for (unsigned i = 0; i < readback->writers; i++) {
         acked += written[i].acked;
         offered += written[i].offered;
-        if (bench_payload_is_stamped(readback->payload) && readback->next[i] != ANY &&
+        bool is_numbered = readback->by_key || bench_payload_is_stamped(readback->payload);
+        if (is_numbered && readback->next[i] != ANY &&
             (readback->next[i] < written[i].acked || readback->next[i] > written[i].offered))
             return mismatch(readback,
                             "writer %u: %" PRIu64 " records found, %" PRIu64 " were acknowledged",
@@ -128,7 +137,8 @@ int bench_readback(const struct bench_run *run, const struct bench_written *writ
                                 .writers = run->writers,
                                 .keep_bytes = run->options->trim_keep_bytes,
                                 .message = message,
-                                .message_bytes = message_bytes};
+                                .message_bytes = message_bytes,
+                                .was_caught = bench_signals_caught() != 0};
     struct logfile_reader *reader = NULL;
     readback.next = calloc(run->writers, sizeof *readback.next);
     if (readback.next == NULL)
@@ -145,4 +155,66 @@ int bench_readback(const struct bench_run *run, const struct bench_written *writ
     logfile_reader_close(reader);
     free(readback.next);
     return status;
+}
+
+/* ---- Other stores ---------------------------------------------------------------------------- */
+
+enum {
+    FOUND_MISMATCH = 1,
+    FOUND_SIGNAL = 2
+};
+
+static bool is_what_was_written(const struct readback *readback, uint64_t key, const void *data,
+                                size_t size)
+{
+    unsigned writer = (unsigned)(key >> BENCH_STAMP_NUMBER_BITS);
+    uint64_t number = key & ((UINT64_C(1) << BENCH_STAMP_NUMBER_BITS) - 1);
+    if (writer >= readback->writers)
+        return false;
+    if (size >= BENCH_STAMP_BYTES)
+        return bench_payload_recognise(readback->payload, data, size, &writer, &number) &&
+               bench_stamp(writer, number) == key;
+    return size == bench_payload_size(readback->payload, key) &&
+           memcmp(data, bench_payload_place(readback->payload, writer, number), size) == 0;
+}
+
+/* A bench_peer_visit. */
+static int check_pair(void *arg, uint64_t key, const void *data, size_t size)
+{
+    struct readback *readback = arg;
+    unsigned writer = (unsigned)(key >> BENCH_STAMP_NUMBER_BITS);
+    readback->records++;
+    if (!is_what_was_written(readback, key, data, size)) {
+        mismatch(readback, "the record with key %" PRIx64 " was never appended", key);
+        return FOUND_MISMATCH;
+    }
+    if (bench_stamp(writer, readback->next[writer]) != key) {
+        mismatch(readback, "writer %u: key %" PRIx64 " where record %" PRIu64 " was due", writer,
+                 key, readback->next[writer]);
+        return FOUND_MISMATCH;
+    }
+    readback->next[writer]++;
+    return is_caught(readback) ? FOUND_SIGNAL : 0;
+}
+
+int bench_readback_peer(const struct bench_run *run, struct bench_peer_store *store,
+                        const struct bench_written *written, char *message, size_t message_bytes)
+{
+    struct readback readback = {.payload = run->payload,
+                                .writers = run->writers,
+                                .by_key = true,
+                                .message = message,
+                                .message_bytes = message_bytes,
+                                .was_caught = bench_signals_caught() != 0};
+    readback.next = calloc(run->writers, sizeof *readback.next);
+    if (readback.next == NULL)
+        return mismatch(&readback, "out of memory");
+    int status = store->peer->scan(store, check_pair, &readback);
+    if (status < 0)
+        mismatch(&readback, "reading stopped after %" PRIu64 " records: %s", readback.records,
+                 store->message);
+    else if (status == 0)
+        status = check_counts(&readback, written);
+    free(readback.next);
+    return status == FOUND_SIGNAL ? 1 : status == 0 ? 0 : -1;
 }

@@ -19,4 +19,11 @@
 int bench_readback(const struct bench_run *run, const struct bench_written *written, char *message,
                    size_t message_bytes);
 
+/*
+ * The same for a store that is no log, while it is open and nobody appends.  A record's key tells
+ * whose it is, so that records of any size are compared.
+ */
+int bench_readback_peer(const struct bench_run *run, struct bench_peer_store *store,
+                        const struct bench_written *written, char *message, size_t message_bytes);
+
 #endif /* BENCH_READBACK_H */

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "report.h"
 
-#include "clock.h"
-
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -31,90 +28,6 @@ char *bench_format_number(char *text, double value)
     return text;
 }
 
-/* ---- What was measured, and on what ---------------------------------------------------------- */
-
-static void print_amount(FILE *out, const struct bench_options *options)
-{
-    char count[BENCH_NUMBER_BYTES];
-    if (options->records > 0)
-        fprintf(out, "%s records a writer", bench_format_count(count, (double)options->records));
-    else
-        fprintf(out, "%g s a run", (double)options->duration_ns / (double)BENCH_NS_PER_S);
-    if (options->repeat > 1)
-        fprintf(out, ", medians of %" PRIu64 " interleaved rounds", options->repeat);
-}
-
-static void print_task(FILE *out, const struct bench_options *options)
-{
-    char small[BENCH_NUMBER_BYTES], large[BENCH_NUMBER_BYTES];
-    fprintf(out, "logfile %s: records of %s", LOGFILE_VERSION_STRING,
-            bench_format_count(small, (double)options->size_min));
-    if (options->size_max != options->size_min)
-        fprintf(out, " to %s", bench_format_count(large, (double)options->size_max));
-    if (options->window > 1)
-        fprintf(out, " B, submitted in windows of %s, ",
-                bench_format_count(small, (double)options->window));
-    else
-        fputs(" B, each append waits until durable, ", out);
-    if (options->rate > 0)
-        fprintf(out, "%s a second asked for, ", bench_format_count(small, options->rate));
-    print_amount(out, options);
-    if (options->preset == BENCH_PRESET_README)
-        fputs(", opening an empty log included", out);
-    if (options->log.segment_bytes > 0)
-        fprintf(out, ", segments of %s B",
-                bench_format_count(small, (double)options->log.segment_bytes));
-    if (options->trim_keep_bytes > 0)
-        fprintf(out, ", trimmed to the last %s B",
-                bench_format_count(small, (double)options->trim_keep_bytes));
-    fputc('\n', out);
-}
-
-static void print_machine(FILE *out, const struct bench_machine *machine)
-{
-    fprintf(out, "machine: %s%s, %d cores, %d hardware threads, %.0f GiB, Linux %s\n",
-            machine->cpu[0] != '\0' ? machine->cpu : machine->architecture,
-            machine->is_virtual ? " (virtual)" : "", machine->cores, machine->units,
-            (double)machine->memory_bytes / (1 << 30), machine->kernel);
-}
-
-static void print_device(FILE *out, const struct bench_context *context,
-                         enum logfile_io_mode io_mode)
-{
-    const struct bench_options *options = context->options;
-    const struct bench_disk *disk = &context->disk;
-    if (options->device == BENCH_DEVICE_NULL) {
-        fputs("device: null, forgets what is written\n", out);
-        return;
-    }
-    if (options->device == BENCH_DEVICE_DELAY) {
-        fprintf(out, "device: forgets what is written, a sync takes %" PRIu64 " us\n",
-                options->delay_ns / 1000);
-        return;
-    }
-    const struct bench_filesystem *filesystem = &context->filesystem;
-    const char *where = disk->name[0] != '\0' ? disk->name : filesystem->source;
-    fprintf(out, "file system: %s%s%s", filesystem->type[0] != '\0' ? filesystem->type : "unknown",
-            where[0] != '\0' ? " on " : "", where);
-    if (disk->model[0] != '\0')
-        fprintf(out, " (%s)", disk->model);
-    if (disk->rotational == 1 && !context->machine.is_virtual) /* virtual disks say it at random */
-        fputs(", rotating", out);
-    if (disk->write_cache[0] != '\0')
-        fprintf(out, ", %s cache", disk->write_cache);
-    fprintf(out, "; %s I/O, sync by %s, prepare %s\n", bench_name_of(bench_io_names, (int)io_mode),
-            bench_name_of(bench_sync_names, (int)options->log.sync),
-            bench_name_of(bench_prepare_names, (int)options->log.prepare));
-}
-
-static void print_warnings(FILE *out, const struct bench_options *options)
-{
-    if (options->log.sync == LOGFILE_SYNC_NONE)
-        fputs("UNSAFE: --sync none, so nothing here was durable\n", out);
-    if (options->log.checksum == LOGFILE_CHECKSUM_HEADER)
-        fputs("payloads are not checksummed (--checksum header)\n", out);
-}
-
 /* ---- The table ------------------------------------------------------------------------------- */
 
 static double p50_us(const struct bench_result *result)
@@ -134,7 +47,7 @@ static double p999_us(const struct bench_result *result)
 
 static double records_per_flush(const struct bench_result *result)
 {
-    return result->flushes > 0 ? result->records_per_flush : NAN;
+    return result->is_log && result->flushes > 0 ? result->records_per_flush : NAN;
 }
 
 static double megabytes_per_s(const struct bench_result *result)
@@ -152,8 +65,89 @@ static void print_number(FILE *out, int width, double value, const char *suffix)
     fprintf(out, "%*s", width, text);
 }
 
-static void print_row(FILE *out, const struct bench_results *results, unsigned count_index,
-                      unsigned engine_index)
+/* What the rows of one table have in common. */
+struct table {
+    FILE *out;
+    const struct bench_results *results;
+    const struct bench_options *options;
+    unsigned base;
+    int label_width;
+    char base_title[BENCH_LABEL_BYTES + 8];
+    int base_width;
+};
+
+#define RATIO_WIDTH 10
+#define RUNG_WIDTH 16
+#define SPREAD_WIDTH 15
+
+static void init_table(struct table *table, FILE *out, const struct bench_results *results)
+{
+    const struct bench_variants *variants = &results->options->variants;
+    *table = (struct table){.out = out, .results = results, .options = results->options};
+    table->base = bench_variants_baseline(variants);
+    table->label_width = 8;
+    for (unsigned i = 0; i < variants->count; i++)
+        if ((int)strlen(variants->all[i].label) > table->label_width)
+            table->label_width = (int)strlen(variants->all[i].label);
+    int length = snprintf(table->base_title, sizeof table->base_title, "vs %s",
+                          variants->all[table->base].label);
+    table->base_width = length + 2 > RATIO_WIDTH ? length + 2 : RATIO_WIDTH;
+}
+
+/* Which point and variant a row is about; sizes and windows only where there are several. */
+static void print_row_head(const struct table *table, unsigned point_index, unsigned variant)
+{
+    struct bench_point point = bench_point_at(table->options, point_index);
+    char text[BENCH_NUMBER_BYTES];
+    if (table->options->sizes.count > 1)
+        fprintf(table->out, "%10s  ", bench_format_count(text, (double)point.size_min));
+    if (table->options->windows.count > 1)
+        fprintf(table->out, "%10s  ", bench_format_count(text, (double)point.window));
+    fprintf(table->out, "%7u  %-*s", point.writers, table->label_width,
+            table->options->variants.all[variant].label);
+}
+
+static void print_heading_head(const struct table *table)
+{
+    if (table->options->sizes.count > 1)
+        fprintf(table->out, "%10s  ", "bytes");
+    if (table->options->windows.count > 1)
+        fprintf(table->out, "%10s  ", "window");
+    fprintf(table->out, "%7s  %-*s", "writers", table->label_width, "engine");
+}
+
+/* ---- The table of results -------------------------------------------------------------------- */
+
+static void print_heading(const struct table *table)
+{
+    print_heading_head(table);
+    fprintf(table->out, "%12s%10s%10s%10s%10s%15s%*s", "records/s", "MB/s", "p50 us", "p99 us",
+            "p99.9 us", "records/flush", table->base_width, table->base_title);
+    if (table->options->repeat > 1)
+        fprintf(table->out, "%*s", SPREAD_WIDTH, "least..most");
+    if (table->options->ladder)
+        fprintf(table->out, "%*s", RUNG_WIDTH, "vs rung before");
+    if (table->options->ladder && table->options->repeat > 1)
+        fprintf(table->out, "%*s", SPREAD_WIDTH, "least..most");
+    fputc('\n', table->out);
+}
+
+static void print_ratio(const struct table *table, int width, struct bench_spread ratio)
+{
+    char least[BENCH_NUMBER_BYTES], most[BENCH_NUMBER_BYTES], text[2 * BENCH_NUMBER_BYTES + 2];
+    print_number(table->out, width, ratio.median, "x");
+    if (table->options->repeat < 2)
+        return;
+    if (isnan(ratio.median)) {
+        fprintf(table->out, "%*s", SPREAD_WIDTH, "-");
+        return;
+    }
+    snprintf(text, sizeof text, "%s..%s", bench_format_number(least, ratio.least),
+             bench_format_number(most, ratio.most));
+    fprintf(table->out, "%*s", SPREAD_WIDTH, text);
+}
+
+static void print_row(const struct table *table, unsigned point, unsigned variant)
 {
     static const struct column {
         bench_metric *metric;
@@ -162,58 +156,103 @@ static void print_row(FILE *out, const struct bench_results *results, unsigned c
         {bench_records_per_s, 12}, {megabytes_per_s, 10}, {p50_us, 10}, {p99_us, 10}, {p999_us, 10},
         {records_per_flush, 15},
     };
-    const struct bench_options *options = results->options;
-    fprintf(out, "%7u  %-8s", options->writers[count_index],
-            bench_name_of(bench_engine_names, (int)options->engines[engine_index]));
+    const struct bench_results *results = table->results;
+    print_row_head(table, point, variant);
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
-        print_number(out, columns[i].width,
-                     bench_results_median(results, count_index, engine_index, columns[i].metric),
-                     "");
-    print_number(out, 10, bench_results_ratio(results, count_index, engine_index), "x");
-    fputs(bench_results_interrupted(results, count_index, engine_index) ? " *\n" : "\n", out);
+        print_number(table->out, columns[i].width,
+                     bench_results_spread(results, point, variant, columns[i].metric).median, "");
+    print_ratio(table, table->base_width,
+                bench_results_ratio(results, point, variant, table->base));
+    if (table->options->ladder)
+        print_ratio(table, RUNG_WIDTH,
+                    variant > 0 ? bench_results_ratio(results, point, variant, variant - 1)
+                                : bench_spread_of(NULL, 0));
+    fputs(bench_results_interrupted(results, point, variant) ? " *\n" : "\n", table->out);
 }
+
+typedef void row_printer(const struct table *table, unsigned point, unsigned variant);
+
+/* A row for each variant at each point, a blank line between points. */
+static void print_rows(const struct table *table, row_printer *print)
+{
+    unsigned points = bench_point_count(table->options);
+    for (unsigned point = 0; point < points; point++) {
+        for (unsigned variant = 0; variant < table->options->variants.count; variant++)
+            print(table, point, variant);
+        if (point + 1 < points && table->options->variants.count > 1)
+            fputc('\n', table->out);
+    }
+}
+
+/* ---- The table of stages --------------------------------------------------------------------- */
+
+#define STAGE_METRIC(name, stage)                                                                  \
+    static double name(const struct bench_result *result)                                          \
+    {                                                                                              \
+        return result->stage_samples > 0 ? result->stage_us[stage] : NAN;                          \
+    }
+
+STAGE_METRIC(checksum_us, LOGFILE_STAGE_CHECKSUM)
+STAGE_METRIC(reserve_us, LOGFILE_STAGE_RESERVE)
+STAGE_METRIC(copy_us, LOGFILE_STAGE_COPY)
+STAGE_METRIC(flip_us, LOGFILE_STAGE_FLIP)
+STAGE_METRIC(write_us, LOGFILE_STAGE_WRITE)
+STAGE_METRIC(sync_us, LOGFILE_STAGE_SYNC)
+STAGE_METRIC(wake_us, LOGFILE_STAGE_WAKE)
+
+static bench_metric *const stage_metrics[LOGFILE_STAGE_COUNT] = {
+    [LOGFILE_STAGE_CHECKSUM] = checksum_us, [LOGFILE_STAGE_RESERVE] = reserve_us,
+    [LOGFILE_STAGE_COPY] = copy_us,         [LOGFILE_STAGE_FLIP] = flip_us,
+    [LOGFILE_STAGE_WRITE] = write_us,       [LOGFILE_STAGE_SYNC] = sync_us,
+    [LOGFILE_STAGE_WAKE] = wake_us,
+};
+
+static void print_stage_row(const struct table *table, unsigned point, unsigned variant)
+{
+    print_row_head(table, point, variant);
+    for (unsigned stage = 0; stage < LOGFILE_STAGE_COUNT; stage++)
+        print_number(
+            table->out, 10,
+            bench_results_spread(table->results, point, variant, stage_metrics[stage]).median, "");
+    fputc('\n', table->out);
+}
+
+static void print_stages(const struct table *table)
+{
+    fprintf(table->out, "\nmean us of one append in %u, by stage\n",
+            table->options->log.stage_sample_every);
+    print_heading_head(table);
+    for (const struct bench_name *stage = bench_stage_names; stage->name != NULL; stage++)
+        fprintf(table->out, "%10s", stage->name);
+    fputc('\n', table->out);
+    print_rows(table, print_stage_row);
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
 
 static bool was_any_interrupted(const struct bench_results *results)
 {
     bool any = false;
-    for (unsigned count = 0; count < results->options->writers_count; count++)
-        for (unsigned engine = 0; engine < results->options->engine_count; engine++)
-            any |= bench_results_interrupted(results, count, engine);
+    for (unsigned point = 0; point < bench_point_count(results->options); point++)
+        for (unsigned variant = 0; variant < results->options->variants.count; variant++)
+            any |= bench_results_interrupted(results, point, variant);
     return any;
 }
 
-static bool was_any_measured(const struct bench_results *results)
-{
-    for (unsigned count = 0; count < results->options->writers_count; count++)
-        for (unsigned engine = 0; engine < results->options->engine_count; engine++)
-            if (!isnan(bench_results_median(results, count, engine, bench_records_per_s)))
-                return true;
-    return false;
-}
-
-/* The mode that the log chose, in whichever run came first. */
-static enum logfile_io_mode chosen_io_mode(const struct bench_results *results)
-{
-    return bench_results_cell(results, 0, 0, 0)->io_mode;
-}
-
 void bench_report_table(FILE *out, const struct bench_context *context,
-                        const struct bench_results *results)
+                        const struct bench_results *results,
+                        const struct bench_round_floors *floors,
+                        const struct bench_placement *placement)
 {
-    if (!was_any_measured(results))
+    struct table table;
+    if (bench_results_first(results, false) == NULL)
         return;
-    print_task(out, context->options);
-    print_machine(out, &context->machine);
-    print_device(out, context, chosen_io_mode(results));
-    print_warnings(out, context->options);
-    fprintf(out, "\n%7s  %-8s%12s%10s%10s%10s%10s%15s%10s\n", "writers", "engine", "records/s",
-            "MB/s", "p50 us", "p99 us", "p99.9 us", "records/flush", "vs mutex");
-    for (unsigned count = 0; count < context->options->writers_count; count++) {
-        for (unsigned engine = 0; engine < context->options->engine_count; engine++)
-            print_row(out, results, count, engine);
-        if (count + 1 < context->options->writers_count)
-            fputc('\n', out);
-    }
+    bench_report_head(out, context, results, floors, placement);
+    init_table(&table, out, results);
+    print_heading(&table);
+    print_rows(&table, print_row);
+    if (context->options->log.stage_sample_every > 0)
+        print_stages(&table);
     if (was_any_interrupted(results))
         fputs("\n* interrupted: measured over less than was asked for\n", out);
     fflush(out);

@@ -6,12 +6,14 @@
 #include "machine.h"
 #include "options.h"
 #include "results.h"
+#include "round_floors.h"
 
 #include <stdio.h>
 
 /* What every result of a program run has in common. */
 struct bench_context {
     const struct bench_options *options;
+    const char *command; /* the whole command line */
     struct bench_machine machine;
     struct bench_filesystem filesystem; /* of a log in a file */
     struct bench_disk disk;
@@ -19,18 +21,32 @@ struct bench_context {
 
 /* One of many runs. */
 struct bench_run_id {
-    enum logfile_engine engine;
-    unsigned writers;
+    struct bench_point point;
+    const struct bench_variant *variant;
     unsigned round; /* from 1 */
 };
 
-/* The table: engine x writers, medians over the rounds.  Nothing when nothing was measured. */
+/*
+ * The table: variants at each point, medians over the rounds, below it stages, above it floors
+ * (NULL: none; one entry for each round).  Nothing when nothing was measured.  placement: NULL, or what
+ * was read back in the last run.
+ */
 void bench_report_table(FILE *out, const struct bench_context *context,
-                        const struct bench_results *results);
+                        const struct bench_results *results,
+                        const struct bench_round_floors *floors,
+                        const struct bench_placement *placement);
+
+/* What stands above the table. */
+void bench_report_head(FILE *out, const struct bench_context *context,
+                       const struct bench_results *results, const struct bench_round_floors *floors,
+                       const struct bench_placement *placement);
 
 /* One JSON object and a newline, flushed.  0 or -errno. */
 int bench_report_json(FILE *out, const struct bench_context *context, const struct bench_run_id *id,
-                      const struct bench_result *result);
+                      const struct bench_result *result, const struct bench_detail *detail);
+/* One such object for each floor of a round, from 1. */
+int bench_report_floors_json(FILE *out, const struct bench_options *options,
+                             const struct bench_round_floors *floors, unsigned round);
 
 #define BENCH_NUMBER_BYTES 48
 

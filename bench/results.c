@@ -7,12 +7,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define ROUNDS_MAX 1000 /* what --repeat takes */
-
 int bench_results_init(struct bench_results *results, const struct bench_options *options)
 {
     results->options = options;
-    results->cells = calloc(options->repeat * options->writers_count * options->engine_count,
+    results->cells = calloc(options->repeat * bench_point_count(options) * options->variants.count,
                             sizeof *results->cells);
     return results->cells != NULL ? 0 : -ENOMEM;
 }
@@ -24,11 +22,11 @@ void bench_results_free(struct bench_results *results)
 }
 
 struct bench_result *bench_results_cell(const struct bench_results *results, unsigned round,
-                                        unsigned count_index, unsigned engine_index)
+                                        unsigned point, unsigned variant)
 {
     const struct bench_options *options = results->options;
-    size_t row = (size_t)round * options->writers_count + count_index;
-    return &results->cells[row * options->engine_count + engine_index];
+    size_t row = (size_t)round * bench_point_count(options) + point;
+    return &results->cells[row * options->variants.count + variant];
 }
 
 double bench_records_per_s(const struct bench_result *result)
@@ -48,53 +46,58 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Sorts its argument. */
-static double median(double *values, unsigned count)
+struct bench_spread bench_spread_of(double *values, unsigned count)
 {
     if (count == 0)
-        return NAN;
+        return (struct bench_spread){NAN, NAN, NAN};
     qsort(values, count, sizeof *values, compare);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
+    return (struct bench_spread){values[0], (values[(count - 1) / 2] + values[count / 2]) / 2,
+                                 values[count - 1]};
 }
 
-double bench_results_median(const struct bench_results *results, unsigned count_index,
-                            unsigned engine_index, bench_metric *metric)
+struct bench_spread bench_results_spread(const struct bench_results *results, unsigned point,
+                                         unsigned variant, bench_metric *metric)
 {
-    double values[ROUNDS_MAX];
+    double values[BENCH_ROUNDS_MAX];
     unsigned count = 0;
     for (unsigned round = 0; round < results->options->repeat; round++) {
-        const struct bench_result *result =
-            bench_results_cell(results, round, count_index, engine_index);
-        if (result->measured)
-            values[count++] = metric(result);
+        const struct bench_result *result = bench_results_cell(results, round, point, variant);
+        double value = result->measured ? metric(result) : NAN;
+        if (!isnan(value))
+            values[count++] = value;
     }
-    return median(values, count);
+    return bench_spread_of(values, count);
 }
 
-double bench_results_ratio(const struct bench_results *results, unsigned count_index,
-                           unsigned engine_index)
+struct bench_spread bench_results_ratio(const struct bench_results *results, unsigned point,
+                                        unsigned variant, unsigned base)
 {
-    const struct bench_options *options = results->options;
-    double values[ROUNDS_MAX];
+    double values[BENCH_ROUNDS_MAX];
     unsigned count = 0;
-    unsigned mutex = 0;
-    while (mutex < options->engine_count && options->engines[mutex] != LOGFILE_ENGINE_MUTEX)
-        mutex++;
-    for (unsigned round = 0; mutex < options->engine_count && round < options->repeat; round++) {
-        const struct bench_result *result =
-            bench_results_cell(results, round, count_index, engine_index);
-        const struct bench_result *base = bench_results_cell(results, round, count_index, mutex);
-        if (result->measured && base->measured && base->records > 0)
-            values[count++] = bench_records_per_s(result) / bench_records_per_s(base);
+    for (unsigned round = 0; round < results->options->repeat; round++) {
+        const struct bench_result *result = bench_results_cell(results, round, point, variant);
+        const struct bench_result *other = bench_results_cell(results, round, point, base);
+        if (result->measured && other->measured && other->records > 0)
+            values[count++] = bench_records_per_s(result) / bench_records_per_s(other);
     }
-    return median(values, count);
+    return bench_spread_of(values, count);
 }
 
-bool bench_results_interrupted(const struct bench_results *results, unsigned count_index,
-                               unsigned engine_index)
+bool bench_results_interrupted(const struct bench_results *results, unsigned point,
+                               unsigned variant)
 {
     bool interrupted = false;
     for (unsigned round = 0; round < results->options->repeat; round++)
-        interrupted |= bench_results_cell(results, round, count_index, engine_index)->interrupted;
+        interrupted |= bench_results_cell(results, round, point, variant)->interrupted;
     return interrupted;
+}
+
+const struct bench_result *bench_results_first(const struct bench_results *results, bool is_log)
+{
+    const struct bench_options *options = results->options;
+    size_t cells = options->repeat * bench_point_count(options) * options->variants.count;
+    for (size_t i = 0; i < cells; i++)
+        if (results->cells[i].measured && (results->cells[i].is_log || !is_log))
+            return &results->cells[i];
+    return NULL;
 }

@@ -8,7 +8,7 @@
 
 struct bench_results {
     const struct bench_options *options;
-    struct bench_result *cells; /* by round, entry of --writers, entry of --engine */
+    struct bench_result *cells; /* by round, point and variant */
 };
 
 /* 0 or -ENOMEM. */
@@ -16,24 +16,38 @@ int bench_results_init(struct bench_results *results, const struct bench_options
 void bench_results_free(struct bench_results *results);
 
 struct bench_result *bench_results_cell(const struct bench_results *results, unsigned round,
-                                        unsigned count_index, unsigned engine_index);
+                                        unsigned point, unsigned variant);
 
+/* NAN when it is not known. */
 typedef double bench_metric(const struct bench_result *result);
 
 double bench_records_per_s(const struct bench_result *result);
 double bench_bytes_per_s(const struct bench_result *result);
 
-/* The median over the rounds that were measured, or NAN when none was. */
-double bench_results_median(const struct bench_results *results, unsigned count_index,
-                            unsigned engine_index, bench_metric *metric);
+/* Over the rounds; all NAN when there is nothing that it could be of. */
+struct bench_spread {
+    double least;
+    double median;
+    double most;
+};
 
-/* The median over the rounds of records per second, each divided by that of the mutex engine with
- * as many writers in the same round; NAN when there is no such pair. */
-double bench_results_ratio(const struct bench_results *results, unsigned count_index,
-                           unsigned engine_index);
+/* Sorts its argument. */
+struct bench_spread bench_spread_of(double *values, unsigned count);
+
+/* Of the rounds that were measured. */
+struct bench_spread bench_results_spread(const struct bench_results *results, unsigned point,
+                                         unsigned variant, bench_metric *metric);
+
+/* Of records per second, each divided by those of another variant at the same point in the same
+ * round. */
+struct bench_spread bench_results_ratio(const struct bench_results *results, unsigned point,
+                                        unsigned variant, unsigned base);
 
 /* Whether a round of it was cut short. */
-bool bench_results_interrupted(const struct bench_results *results, unsigned count_index,
-                               unsigned engine_index);
+bool bench_results_interrupted(const struct bench_results *results, unsigned point,
+                               unsigned variant);
+
+/* Any that was measured, of a log only or of any store; NULL: there is none. */
+const struct bench_result *bench_results_first(const struct bench_results *results, bool is_log);
 
 #endif /* BENCH_RESULTS_H */

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One run: a number of writers append to a new log with one engine, and what that took.
+ * One run: a number of writers append to a new log, or to another store, and what that took.
  */
 #ifndef BENCH_WORKLOAD_H
 #define BENCH_WORKLOAD_H
 
+#include "histogram.h"
 #include "options.h"
 #include "payload.h"
-#include "pin.h"
+#include "place.h"
+
+#define BENCH_BATCH_BUCKETS 48 /* as many as a struct logfile_histogram has */
 
 struct bench_run {
     const struct bench_options *options;
-    const struct bench_payload *payload;
-    hwloc_topology_t topology;
-    enum logfile_engine engine;
+    const struct bench_variant *variant;
+    const struct bench_payload *payload; /* of the run's sizes */
+    struct bench_place *place;           /* NULL: nothing was asked for */
     unsigned writers;
+    uint64_t window;
     const char *path;
     const struct logfile_io *io; /* NULL: a file */
-    /* Called a few times a second, and once at the end, with what the log has flushed so far. */
+    /* Called a few times a second, and once at the end, with what became durable so far. */
     void (*progress)(void *arg, uint64_t elapsed_ns, uint64_t records);
     void *progress_arg;
 };
@@ -31,6 +35,8 @@ struct bench_written {
 struct bench_result {
     bool measured; /* else the run ended before its timed part began */
     bool interrupted;
+    bool is_log;                  /* else flushes and what follows from them are not known */
+    bool knows_calls;             /* system_calls_per_record was counted */
     enum logfile_io_mode io_mode; /* what the log chose */
     uint64_t elapsed_ns;
     uint64_t records; /* durable within that time, and their payload */
@@ -44,15 +50,36 @@ struct bench_result {
     double device_bytes_per_payload_byte;
     double cpu_us_per_record;
     uint64_t rss_bytes; /* of the whole program, at the end of the timed part; 0: not known */
+    double submit_ns;   /* mean of one submit in a window; NAN: there was none */
+    double context_switches_per_record;
+    double system_calls_per_record;
+    uint64_t stage_samples;               /* 0: the stages were not timed */
+    double stage_us[LOGFILE_STAGE_COUNT]; /* means */
+};
+
+/* What is too large to be kept of each run. */
+struct bench_detail {
+    struct bench_histogram latency_ns;
+    uint64_t batches[BENCH_BATCH_BUCKETS]; /* [i]: flushes of 2^i to 2^(i+1) - 1 records */
+    struct bench_placement placement;      /* when run->place is not NULL */
+};
+
+enum bench_run_status {
+    BENCH_RUN_OK = 0, /* also when a signal ended it early (result->interrupted) */
+    BENCH_RUN_FAILED = -1,
+    BENCH_RUN_MISMATCH = -2 /* what the store holds is not what was written */
 };
 
 /*
- * Runs it.  written: one entry for each writer, filled.  The log is closed and left in place.
+ * Runs it.  written: one entry for each writer, filled.  The log is closed and left in place.  A
+ * store of another kind is also compared with what was written, as it can be read only while it is
+ * open.
  *
- * Returns 0, also when a signal ended it early (result->interrupted), or -1 with one line in
- * `message`: the log could not be opened, written or closed.
+ * Returns what it came to, unless BENCH_RUN_OK with one line in `message`: the store could not be
+ * opened, written or closed, a thread could not be put where it was asked to be, or the mismatch.
  */
-int bench_run(const struct bench_run *run, struct bench_result *result,
-              struct bench_written *written, char *message, size_t message_bytes);
+enum bench_run_status bench_run(const struct bench_run *run, struct bench_result *result,
+                                struct bench_detail *detail, struct bench_written *written,
+                                char *message, size_t message_bytes);
 
 #endif /* BENCH_WORKLOAD_H */

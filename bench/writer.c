@@ -7,14 +7,15 @@
 #include <errno.h>
 #include <sys/eventfd.h>
 
-static bool gate_pass(struct bench_gate *gate)
+/* Waits until the gate is that far open; false when it never will be. */
+static bool gate_pass(struct bench_gate *gate, enum bench_gate_state needed)
 {
     pthread_mutex_lock(&gate->lock);
-    gate->waiting++;
+    gate->arrivals++;
     pthread_cond_broadcast(&gate->changed);
-    while (gate->state == BENCH_GATE_SHUT)
+    while (gate->state < needed)
         pthread_cond_wait(&gate->changed, &gate->lock);
-    bool open = gate->state == BENCH_GATE_OPEN;
+    bool open = gate->state != BENCH_GATE_CANCELLED;
     pthread_mutex_unlock(&gate->lock);
     return open;
 }
@@ -30,7 +31,7 @@ void bench_gate_set(struct bench_gate *gate, enum bench_gate_state state)
 void bench_gate_await(struct bench_gate *gate, unsigned count)
 {
     pthread_mutex_lock(&gate->lock);
-    while (gate->waiting < count)
+    while (gate->arrivals < count)
         pthread_cond_wait(&gate->changed, &gate->lock);
     pthread_mutex_unlock(&gate->lock);
 }
@@ -38,6 +39,8 @@ void bench_gate_await(struct bench_gate *gate, unsigned count)
 static bool has_finished(const struct bench_writer *writer, uint64_t now_ns)
 {
     uint64_t records = writer->task->run->options->records;
+    if (atomic_load_explicit(&writer->task->stop, memory_order_relaxed))
+        return true;
     if (records > 0)
         return writer->written.offered >= records;
     return now_ns >= writer->task->until_ns;
@@ -49,17 +52,34 @@ static void fail(struct bench_writer *writer, int error, const char *call)
     writer->failed_call = call;
 }
 
+static bool is_timed(const struct bench_writer *writer, uint64_t end_ns)
+{
+    return end_ns >= writer->task->from_ns && end_ns < writer->task->until_ns;
+}
+
 /* `records` of them became durable at end_ns, and one of them took latency_ns. */
 static void count(struct bench_writer *writer, uint64_t records, uint64_t bytes,
                   uint64_t latency_ns, uint64_t end_ns)
 {
     writer->written.acked += records;
     writer->last_end_ns = end_ns;
-    if (end_ns < writer->task->from_ns || end_ns >= writer->task->until_ns)
+    /* A statistic that publishes nothing. */
+    atomic_store_explicit(&writer->durable, writer->written.acked, memory_order_relaxed);
+    if (!is_timed(writer, end_ns))
         return;
     writer->records += records;
     writer->payload_bytes += bytes;
     bench_histogram_add(&writer->latency_ns, latency_ns);
+}
+
+static int append_piece(struct bench_writer *writer, uint64_t number,
+                        const struct bench_piece *piece)
+{
+    struct bench_task *task = writer->task;
+    if (task->log != NULL)
+        return logfile_append(task->log, piece->data, piece->size, NULL);
+    return task->store.peer->append(&task->store, writer->session,
+                                    bench_stamp(writer->index, number), piece->data, piece->size);
 }
 
 /* Appends the next record and counts it with the latency since begin_ns.  The time of its end, or 0
@@ -68,9 +88,9 @@ static uint64_t append_one(struct bench_writer *writer, uint64_t begin_ns)
 {
     struct bench_task *task = writer->task;
     struct bench_piece piece;
-    bench_payload_take(task->run->payload, writer->index, writer->written.offered, &piece);
-    writer->written.offered++;
-    int error = logfile_append(task->log, piece.data, piece.size, NULL);
+    uint64_t number = writer->written.offered++;
+    bench_payload_take(task->run->payload, writer->index, number, &piece);
+    int error = append_piece(writer, number, &piece);
     bench_payload_return(&piece);
     if (error != 0) {
         fail(writer, error, "append");
@@ -152,9 +172,19 @@ static uint64_t submit_window(struct bench_writer *writer, uint64_t records, uin
 
 static uint64_t window_size(const struct bench_writer *writer)
 {
-    const struct bench_options *options = writer->task->run->options;
-    uint64_t left = options->records - writer->written.offered;
-    return options->records > 0 && left < options->window ? left : options->window;
+    const struct bench_run *run = writer->task->run;
+    uint64_t left = run->options->records - writer->written.offered;
+    return run->options->records > 0 && left < run->window ? left : run->window;
+}
+
+/* The submits of a window took submit_ns together, and its wait ended at end_ns. */
+static void count_submits(struct bench_writer *writer, uint64_t submits, uint64_t submit_ns,
+                          uint64_t end_ns)
+{
+    if (!is_timed(writer, end_ns))
+        return;
+    writer->submits += submits;
+    writer->submit_ns += submit_ns;
 }
 
 /* Submits a window, then waits for its last record, which makes all of it durable. */
@@ -169,40 +199,60 @@ static void submit_loop(struct bench_writer *writer)
         uint64_t begin_ns = submit_window(writer, records, sampled, &bytes, &lsn);
         if (begin_ns == 0)
             return;
+        uint64_t submitted_ns = bench_now_ns();
         int error = logfile_wait(writer->task->log, lsn, NULL);
         if (error != 0) {
             fail(writer, error, "wait");
             return;
         }
-        now_ns = bench_now_ns();
-        count(writer, records, bytes, now_ns - begin_ns, now_ns);
+        uint64_t end_ns = bench_now_ns();
+        count(writer, records, bytes, end_ns - begin_ns, end_ns);
+        count_submits(writer, records, submitted_ns - now_ns, end_ns);
+        now_ns = end_ns;
     }
 }
 
 static void bind_writer(struct bench_writer *writer)
 {
-    struct bench_task *task = writer->task;
-    if (task->sets == NULL)
-        return;
-    int error = bench_pin_thread(task->run->topology, task->sets[writer->index]);
+    struct bench_place *place = writer->task->run->place;
+    int error = place != NULL ? bench_place_bind_writer(place, writer->index) : 0;
     if (error != 0)
         fail(writer, error, "pinning a writer");
+}
+
+/* 0, also where there are no sessions. */
+static int begin_session(struct bench_writer *writer)
+{
+    struct bench_task *task = writer->task;
+    if (task->log != NULL || task->store.peer->begin(&task->store, &writer->session) == 0)
+        return 0;
+    fail(writer, -EIO, "begin");
+    return -1;
+}
+
+static void run_loop(struct bench_writer *writer)
+{
+    const struct bench_run *run = writer->task->run;
+    if (run->options->rate > 0)
+        append_open_loop(writer);
+    else if (run->window > 1)
+        submit_loop(writer);
+    else
+        append_closed_loop(writer);
 }
 
 void *bench_writer_main(void *arg)
 {
     struct bench_writer *writer = arg;
-    const struct bench_options *options = writer->task->run->options;
+    struct bench_task *task = writer->task;
     bench_signals_leave_to_main();
     bind_writer(writer);
-    if (gate_pass(&writer->task->gate)) {
-        if (options->rate > 0)
-            append_open_loop(writer);
-        else if (options->window > 1)
-            submit_loop(writer);
-        else
-            append_closed_loop(writer);
-    }
-    eventfd_write(writer->task->done_fd, 1);
+    bool has_begun = gate_pass(&task->gate, BENCH_GATE_HALF) && begin_session(writer) == 0;
+    /* Whoever could not begin arrives too: the main thread waits for all, and then looks. */
+    if (gate_pass(&task->gate, BENCH_GATE_OPEN) && has_begun)
+        run_loop(writer);
+    if (has_begun && task->log == NULL)
+        task->store.peer->end(&task->store, writer->session);
+    eventfd_write(task->done_fd, 1);
     return NULL;
 }

@@ -12,39 +12,43 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 
 enum bench_gate_state {
     BENCH_GATE_SHUT = 0,
+    BENCH_GATE_HALF, /* sessions of another store may begin, but not the clock */
     BENCH_GATE_OPEN,
     BENCH_GATE_CANCELLED
 };
 
-/* Holds the writers back until all of them are there and the log is open. */
+/* Holds the writers back until all of them are there and the store is open. */
 struct bench_gate {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned waiting;
+    unsigned arrivals; /* each writer comes twice: it waits for HALF, and then for OPEN */
     enum bench_gate_state state;
 };
 
 /* What the writers of a run share.  W: the main thread, before it opens the gate. */
 struct bench_task {
     const struct bench_run *run;
-    struct logfile *log;
-    hwloc_cpuset_t *sets; /* where to run, one for each writer; NULL: anywhere */
-    int done_fd;          /* an eventfd: each writer adds 1 when it ends */
-    uint64_t start_ns;    /* when the gate was opened */
-    uint64_t from_ns;     /* the timed part */
-    uint64_t until_ns;    /* UINT64_MAX: until every writer has appended its records */
+    struct logfile *log;           /* NULL when the store is of another kind */
+    struct bench_peer_store store; /* that one */
+    _Atomic bool stop;             /* W: the main thread, once: no writer begins another record */
+    int done_fd;                   /* an eventfd: each writer adds 1 when it ends */
+    uint64_t start_ns;             /* when the gate was opened */
+    uint64_t from_ns;              /* the timed part */
+    uint64_t until_ns;             /* UINT64_MAX: until every writer has appended its records */
     struct bench_gate gate;
 };
 
-/* W: its own thread.  R: the main thread, when it has joined it. */
+/* W: its own thread.  R: the main thread, when it has joined it, and `durable` before that. */
 struct bench_writer {
     struct bench_task *task;
     unsigned index;
     pthread_t thread;
-    sem_t hurry; /* posted: a writer that waits for its turn is to end */
+    sem_t hurry;   /* posted: a writer that waits for its turn is to end */
+    void *session; /* of a store that is no log */
     int error;
     const char *failed_call;
     struct bench_written written;
@@ -52,11 +56,14 @@ struct bench_writer {
     uint64_t payload_bytes;
     uint64_t last_end_ns;
     uint64_t random;
+    uint64_t submit_ns; /* spent in submits of windows that were counted, and how many those were */
+    uint64_t submits;
+    _Atomic uint64_t durable; /* written.acked, for the main thread while the run goes on */
     struct bench_histogram latency_ns;
 } __attribute__((aligned(128)));
 
 void bench_gate_set(struct bench_gate *gate, enum bench_gate_state state);
-/* Waits until `count` writers wait at the gate. */
+/* Waits until writers have arrived at the gate so many times. */
 void bench_gate_await(struct bench_gate *gate, unsigned count);
 
 /* The thread.  arg is the struct bench_writer. */

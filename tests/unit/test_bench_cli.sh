@@ -71,6 +71,26 @@ holds() {
     awk "BEGIN { exit !($1) }" || fail "$2: not $1"
 }
 
+# counts_up LINE: of that result the buckets hold every record, and every flush.
+counts_up() {
+    sed -n "$1{s/.*\"latency_histogram\":\\[\\(.*\\)\\],\"batch_histogram\":\\[\\([^]]*\\).*/\\1 \\2/p;}" \
+        "$here/out/json" | awk -v records="$(value records "$1")" -v flushes="$(value flushes "$1")" '{
+            buckets = split($1, latency, /[][,]+/)
+            for (i = 2; i < buckets; i += 2) {
+                if (i > 2 && latency[i] + 0 <= latency[i - 2] + 0) unsorted = 1
+                found += latency[i + 1]
+            }
+            batches = split($2, batch, ",")
+            for (i = 1; i <= batches; i++) { carried += batch[i]; least += batch[i] * 2 ^ (i - 1) }
+            exit unsorted || found != records || carried != flushes || least > records
+        } END { if (NR != 1) exit 1 }' || fail "result $1: histograms do not add up"
+}
+
+# all_of KEY: its values over all results, without quotes.
+all_of() {
+    sed -n "s/.*\"$1\":\"*\([^\",}]*\).*/\1/p" "$here/out/json" | tr '\n' ';'
+}
+
 # The keys of one JSON object per line that are not nested.
 top_keys() {
     awk '{
@@ -93,9 +113,13 @@ top_keys() {
 
 # ---- What it refuses ----
 
-refuses "'foo' is not one of ring, mutex, serial" --engine foo
+refuses "'foo' is not one of ring, mutex, serial, rocksdb, wiredtiger, lmdb, sqlite" --engine foo
 refuses "'' is not one of" --engine ring,,mutex
 refuses "listed twice" --engine ring,mutex,ring
+many=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33
+refuses "more than 32 entries" --writers $many
+refuses "more than 32 entries" --size $many
+refuses "more than 32 entries" --window $many
 refuses "'0' is not a number of writers" --writers 0
 refuses "'x' is not a number of writers" --writers 1,x
 refuses "listed twice" --writers 4,8,4
@@ -103,6 +127,9 @@ refuses "'-1' is not a whole number" --size -1
 refuses "'12abc' is not a whole number" --size 12abc
 refuses "'99999999999999999999' is not a whole number" --size 99999999999999999999
 refuses "a record has at most" --size 8388608
+refuses "'' is not a whole number" --size 512,
+refuses "listed twice" --size 512,64,512
+refuses "a record has at most" --size 64,8388608,512
 refuses "a record has at most" --size-range 1:8190 --slot-bytes 8192
 refuses "SMALLEST:LARGEST" --size-range 9:3
 refuses "SMALLEST:LARGEST" --size-range 9
@@ -112,22 +139,46 @@ refuses "'nan' is not a number" --seconds nan
 refuses "'0' is not a whole number" --records 0
 refuses "not together with --seconds" --records 5 --seconds 5
 refuses "'0' is not a whole number" --window 0
+refuses "listed twice" --window 1,8,1
 refuses "'0' is not a number" --rate 0
 refuses "not together with --window" --rate 5 --window 2
+refuses "not together with --window" --rate 5 --window 1,2
+refuses "'0' is not a whole number" --stages 0
+refuses "not together with --window" --stages 5 --window 1,2
 refuses "not one of file, null, delay" --device disk
 refuses "not one of file, null, delay" --device null:5
 refuses "delay:NUMBER" --device delay
 refuses "a delay is" --device delay:0
 refuses "'spread' is not one of none, compact, scatter, node" --pin spread
-refuses "no such NUMA node" --pin node:4000
-refuses "not one of hybrid, sequencer, leader" --flusher both
+refuses "--pin node:4000: this machine has" --pin node:4000
+refuses "--pin" --pin list:0,4000
+refuses "--pin-sequencer" --pin-sequencer near
+refuses "--pin-sequencer" --pin-sequencer core:4000
+refuses "--ring-memory" --ring-memory everywhere
+refuses "--ring-memory" --ring-memory node:4000
+refuses "not one of hybrid, sequencer, leader" --flusher hybrid,both
+refuses "listed twice" --flusher leader,leader
 refuses "not one of adaptive, block, spin" --wait long
+refuses "listed twice" --wait spin,block,spin
 refuses "not one of auto, direct, buffered" --io mmap
 refuses "not one of fdatasync, dsync, none" --sync fsync
 refuses "not one of zero, allocate, none" --prepare ones
 refuses "not one of full, header" --checksum none
 refuses "not one of faa, cas, ticket, mcs, mutex" --reserve spin
-refuses "not in this version" --reserve cas
+refuses "listed twice" --reserve cas,cas
+refuses "3 is not a power of two" --shards 1,3
+refuses "'0' is not a power of two from 1 to 256" --shards 0
+refuses "'512' is not a power of two from 1 to 256" --shards 512
+refuses "'core' is not a power of two" --shards core
+refuses "listed twice" --shards cores,8,cores
+refuses "more than 64 variants" --reserve faa,cas,ticket,mcs,mutex --shards 1,2,4,8,16,32,64 \
+    --flusher hybrid,leader
+refuses "256000 runs" --repeat 1000 --size 1,2,3,4,5,6,7,8 --window ${many%,33} --engine ring --writers 1
+for option in "--engine ring" "--reserve cas" "--shards 1" "--flusher leader" "--wait block"; do
+    # shellcheck disable=SC2086 # an option and its value
+    refuses "not together with --ladder" --ladder $option
+done
+refuses "no value goes with '--ladder=2'" --ladder=2
 refuses "the library refuses" --slot-bytes 12345
 refuses "the library refuses" --segment-bytes 12345
 refuses "'0' is not a whole number" --segment-bytes 0
@@ -140,6 +191,7 @@ refuses "a value is missing after '--probe'" --probe
 refuses "not one of readme" --preset other
 refuses "not together with --preset readme" --preset readme --writers 3
 refuses "'0' is not a whole number" --repeat 0
+refuses "'1001' is not a whole number" --repeat 1001
 refuses "unknown option '--wurst'" --wurst
 refuses "unknown option '-w'" -w 3
 refuses "a value is missing after '--size'" --size
@@ -154,6 +206,24 @@ if [ "$(id -u)" -ne 0 ]; then
     chmod 555 "$here/closed"
     refuses "not writable" --dir "$here/closed"
 fi
+
+# Another store is refused with the name of its package, or, where it is built in, whatever it has not.
+while read -r store package; do
+    bench --engine $store --device null
+    if grep -q "is not built in" "$here/out/stderr"; then
+        refuses "apt-get install $package" --engine ring,$store
+    else
+        stores="${stores-} $store"
+        refuses "not together with $store" --engine $store --device null
+        refuses "not together with $store" --engine $store --window 1,2
+        refuses "not together with $store" --engine $store --trim-keep 5
+    fi
+done <<END
+rocksdb librocksdb-dev
+wiredtiger libwiredtiger-dev
+lmdb liblmdb-dev
+sqlite libsqlite3-dev
+END
 
 # Something else is wrong, so the JSON file must not appear.
 refuses "not writable" --json "$here/logs/json" --dir /proc
@@ -176,9 +246,10 @@ $described"
 
 # ---- What it writes ----
 
-keys="engine writers size_bytes records seconds records_per_s bytes_per_s p50_us p99_us p999_us \
-max_us flushes records_per_flush device_bytes_per_payload_byte cpu_us_per_record rss_bytes \
-machine filesystem device options"
+keys="engine variant rung writers size_bytes records seconds records_per_s bytes_per_s p50_us p99_us \
+p999_us max_us flushes records_per_flush device_bytes_per_payload_byte cpu_us_per_record rss_bytes \
+submit_ns context_switches_per_record system_calls_per_record latency_histogram batch_histogram \
+stages_us settings placement machine filesystem device options"
 
 for device in file null; do
     runs --device $device --engine ring,mutex,serial --writers 1,3 --records 40 --size 600
@@ -189,6 +260,11 @@ for device in file null; do
     for writers in 1 3; do
         for engine in ring mutex serial; do
             is engine $line "\"$engine\""
+            is variant $line "\"$engine\""
+            is rung $line null
+            is submit_ns $line null
+            is stages_us $line null
+            counts_up $line
             is writers $line $writers
             is size_bytes $line 600
             is records $line $((writers * 40))
@@ -216,13 +292,114 @@ runs --device null --engine ring,serial --writers 2 --records 20 --repeat 3
 order=$(sed 's/.*"engine":"\([a-z]*\)".*"round":\([0-9]*\).*/\1\2/' "$here/out/json" | tr '\n' ' ')
 [ "$order" = "ring1 serial1 serial2 ring2 ring3 serial3 " ] || fail "order of rounds: $order"
 
+# Variants: a label says what differs from the others, or from the default.
+runs --device null --engine ring,mutex --writers 2 --records 20 --reserve faa,cas --shards 1,8
+[ "$(all_of variant)" = \
+    "ring/faa/1-shard;ring/faa/8-shard;ring/cas/1-shard;ring/cas/8-shard;mutex;" ] ||
+    fail "variants: $(all_of variant)"
+[ "$(all_of reserve)" = "faa;faa;cas;cas;null;" ] || fail "reserve: $(all_of reserve)"
+[ "$(all_of publish_shards)" = "1;8;1;8;null;" ] || fail "shards: $(all_of publish_shards)"
+runs --device null --engine ring --writers 2 --records 20 --shards cores --flusher leader --wait block
+[ "$(all_of variant)" = "ring/core-shard/leader/block;" ] || fail "variant: $(all_of variant)"
+grep -q 'vs ring/core-shard/leader/block' "$here/out/stdout" || fail "the first variant is no measure"
+for policy in ticket mcs mutex; do
+    runs --device null --engine ring --writers 2 --records 20 --reserve $policy --wait spin
+    [ "$(all_of variant)" = "ring/$policy/spin;" ] || fail "variant: $(all_of variant)"
+done
+
+# The ladder goes from mutex to the ring as it is.
+runs --device null --ladder --writers 2 --records 20 --repeat 2
+rungs="mutex;checksum outside the lock;wake per epoch;copy outside the lock;hybrid flusher;gather;\
+fetch-add;sharded publish;adaptive wait;"
+[ "$(all_of variant | cut -d';' -f1-9);" = "$rungs" ] || fail "ladder: $(all_of variant)"
+[ "$(all_of rung | cut -d';' -f1-9)" = "1;2;3;4;5;6;7;8;9" ] || fail "rungs: $(all_of rung)"
+[ "$(all_of reserve | cut -d';' -f4-9)" = "mutex;mutex;mutex;faa;faa;faa" ] || fail "ladder: reserve"
+[ "$(all_of publish_shards | cut -d';' -f4-9)" = "1;1;1;1;8;8" ] || fail "ladder: shards"
+[ "$(all_of wait | cut -d';' -f4-9)" = "block;block;block;block;block;adaptive" ] ||
+    fail "ladder: wait"
+[ "$(sed 's/.*"variant_flags":\(\[[^]]*\]\).*/\1/' "$here/out/json" | head -5 | tr -d '\n"')" = \
+    "[][checksum_first][checksum_first,wake_per_epoch][no_gather][no_gather]" ] ||
+    fail "ladder: flags"
+grep -q 'vs mutex .*vs rung before' "$here/out/stdout" || fail "ladder: no two ratios"
+grep -qE '^ +2  mutex .* 1\.00x +1\.00\.\.1\.00 +- ' "$here/out/stdout" || fail "ladder: first rung"
+
+# Sizes are the outer loop, then windows, then writers; variants stand next to each other.
+runs --device null --engine ring,mutex --writers 1,2 --records 20 --size 64,600 --window 1,4
+[ "$(wc -l <"$here/out/json")" -eq 16 ] || fail "lists: not one line for each run"
+[ "$(all_of size_min)" = "64;64;64;64;64;64;64;64;600;600;600;600;600;600;600;600;" ] ||
+    fail "sizes: $(all_of size_min)"
+[ "$(all_of window)" = "1;1;1;1;4;4;4;4;1;1;1;1;4;4;4;4;" ] || fail "windows: $(all_of window)"
+is submit_ns 1 null
+holds "$(value submit_ns 5) > 0 && $(value submit_ns 5) < 1e7" "time of a submit"
+grep -qE '^ +bytes +window +writers' "$here/out/stdout" || fail "lists: the table does not tell"
+[ "$(grep -cE '^ +(64|600) +[14] +[12]  (ring|mutex) ' "$here/out/stdout")" -eq 16 ] ||
+    fail "lists: rows: $(cat "$here/out/stdout")"
+
+# Ratios over rounds come with the least and the most of them.
+runs --device null --engine ring,mutex --writers 2 --records 200 --repeat 3
+grep -qE 'vs mutex +least\.\.most$' "$here/out/stdout" || fail "spread: heading"
+grep -qE '^ +2  ring .*x +[0-9.]+\.\.[0-9.]+$' "$here/out/stdout" || fail "spread: no such column"
+
+# Floors stand before the results of their round.
+runs --floors --engine ring --writers 1,4 --records 20 --repeat 2
+order=$(sed 's/^{"\([a-z]*\)":"\([a-z]*\)".*/\1=\2/' "$here/out/json" | tr '\n' ' ')
+once="floor=sync floor=wake floor=wake engine=ring engine=ring "
+[ "$order" = "$once$once" ] || fail "floors: $order"
+[ "$(grep -c '^{"floor":"wake","threads":4,"groups":2,"wakes_per_s":[0-9.]*,"round":[12]}$' \
+    "$here/out/json")" -eq 2 ] || fail "floors: $(cat "$here/out/json")"
+[ "$(grep -c '^{"floor":"sync",.*"syncs_per_s":[1-9][0-9.]*,.*"p999_us":[0-9.]*,"round":[12]}$' \
+    "$here/out/json")" -eq 2 ] || fail "floors: $(cat "$here/out/json")"
+grep -qE '^device floor: [0-9.,]+ syncs/s' "$here/out/stdout" || fail "floors: device"
+grep -qE '^wake ceiling at 4 writers: [0-9.,]+/s' "$here/out/stdout" || fail "floors: wakes"
+runs --floors --engine ring --device null --writers 2 --records 20
+grep -q '"floor":"sync"' "$here/out/json" && fail "a device in memory has no floor"
+
+# The stages of a sampled append add up to about its time.
+runs --device delay:2000 --engine ring,mutex --writers 2 --records 50 --stages 5
+[ "$(grep -c '"stages_us":{"samples":[1-9][0-9]*,"checksum":.*"sync":[12][0-9][0-9][0-9]\.[0-9]*,"wake":' \
+    "$here/out/json")" -eq 2 ] || fail "stages: $(cat "$here/out/json")"
+grep -q 'mean us of one append in 5, by stage' "$here/out/stdout" || fail "stages: no table"
+
+# Costs, and the command that it was.
+runs --device delay:1000 --engine ring,serial --writers 2 --seconds 0.2
+for line in 1 2; do
+    holds "$(value context_switches_per_record $line) > 0" "context switches"
+    calls=$(value system_calls_per_record $line)
+    # Not counted where the kernel does not permit it.
+    [ "$calls" = null ] || holds "$calls > 0 && $calls < 1000" "system calls"
+done
+grep -q '"command":"[^"]*logfile-bench --device delay:1000 --engine ring,serial --writers 2 ' \
+    "$here/out/json" || fail "command"
+
+# Where threads and memory are is read back.
+runs --device null --engine ring --writers 2 --seconds 0.2 --pin compact --pin-sequencer same
+grep -q '"placement":{"pin":"compact","pin_sequencer":"same","ring_memory":.*"writers":"[0-9,-]*","sequencer":"[0-9,-]*"' \
+    "$here/out/json" || fail "placement: $(cat "$here/out/json")"
+grep -q '^placement, as read back' "$here/out/stdout" || fail "placement: the table does not tell"
+
+# Other stores run the same task, are read back, and leave nothing.
+for store in ${stores-}; do
+    for how in "--size 600" "--size-range 0:900" "--rate 500"; do
+        # shellcheck disable=SC2086 # an option and its value
+        runs --engine ring,$store --writers 3 --records 20 $how
+        is engine 2 "\"$store\""
+        is records 2 60
+        is flushes 2 null
+        is batch_histogram 2 null
+        is device_bytes_per_payload_byte 2 null
+        grep -q "^$store .*: " "$here/out/stdout" || fail "$store: the table does not name its settings"
+    done
+    runs --engine $store --writers 2 --seconds 0.3 --json "$here/out/json"
+    holds "$(value records 1) > 0" "$store: records in 0.3 s"
+done
+
 # A run of a set time, and each way to set a log up.
 runs --device null --engine ring --writers 2 --seconds 0.2
 is seconds 1 0.200000
 holds "$(value records 1) > 0" "records in 0.2 s"
 for how in "--flusher sequencer" "--flusher leader" "--wait block" "--io buffered" \
     "--sync dsync" "--sync none" "--prepare allocate" "--prepare none" "--checksum header" \
-    "--slot-bytes 65536" "--pin compact" "--pin scatter" "--seed 9" "--size 0" "--size 7" \
+    "--slot-bytes 65536" "--pin compact" "--pin scatter" "--pin node:0" "--seed 9" "--size 0" "--size 7" \
     "--size-range 0:9000" "--window 7" "--size 8388000 --window 2" "--rate 5000"; do
     # shellcheck disable=SC2086 # an option and its value
     runs --writers 3 --records 10 --engine ring,mutex $how
@@ -278,24 +455,40 @@ assert_nothing_left "--probe"
 
 # ---- How it ends ----
 
-# interrupted SIGNAL STATUS: what was measured until then is kept and marked.
+# interrupted SIGNAL STATUS ENGINES: what was measured until then is kept and marked.
 interrupted() {
     rm -f "$here/out/json"
-    "$LOGFILE_BENCH" --engine ring,mutex --writers 3 --seconds 60 --json "$here/out/json" \
+    "$LOGFILE_BENCH" --engine "$3" --writers 3 --seconds 60 --json "$here/out/json" \
         >"$here/out/stdout" 2>"$here/out/stderr" &
     running=$!
     sleep 3
     kill -s "$1" $running
     wait $running
     status=$?
-    [ $status -eq "$2" ] || fail "$1: exit $status, not $2: $(cat "$here/out/stderr")"
+    [ $status -eq "$2" ] || fail "$1, $3: exit $status, not $2: $(cat "$here/out/stderr")"
     [ "$(grep -c '"interrupted":true' "$here/out/json")" -eq 1 ] || fail "$1: not marked"
     grep -q '^\* interrupted' "$here/out/stdout" || fail "$1: the table does not tell"
     holds "$(value seconds 1) < 30 && $(value records 1) > 0" "$1"
-    assert_nothing_left "$1"
+    assert_nothing_left "$1, $3"
 }
-interrupted INT 130
-interrupted TERM 143
+interrupted INT 130 ring,mutex
+interrupted TERM 143 mutex,ring
+for store in ${stores-}; do
+    interrupted INT 130 "$store,ring"
+done
+
+# Among the floors nothing is measured yet.
+"$LOGFILE_BENCH" --floors --engine ring --writers "${many%,33}" --json "$here/out/json" \
+    >"$here/out/stdout" 2>"$here/out/stderr" &
+running=$!
+sleep 2
+kill -s INT $running
+wait $running
+status=$?
+[ $status -eq 130 ] || fail "--floors, interrupted: exit $status: $(cat "$here/out/stderr")"
+grep -q '"floor":"sync"' "$here/out/json" || fail "--floors, interrupted: no floor"
+grep -q '"engine"' "$here/out/json" && fail "--floors was not interrupted"
+assert_nothing_left "--floors, interrupted"
 
 "$LOGFILE_BENCH" --probe "$here/logs" >"$here/out/stdout" 2>"$here/out/stderr" &
 running=$!

@@ -127,6 +127,27 @@ START_TEST(merged_is_as_if_added_to_one)
 }
 END_TEST
 
+START_TEST(coarse_buckets_are_an_eighth_wide)
+{
+    for (unsigned bit = 4; bit < 64; bit++) {
+        uint64_t power = UINT64_C(1) << bit;
+        uint64_t last = 0;
+        unsigned buckets = 0;
+        for (uint64_t step = 0; step < 64; step++) {
+            uint64_t value = power + (bit < 6 ? step >> (6 - bit) : (power >> 6) * step);
+            uint64_t low = bench_histogram_coarse_low(bench_histogram_index(value));
+            ck_assert_uint_le(low, value);
+            ck_assert_uint_lt(value - low, power / 8);
+            buckets += low != last;
+            last = low;
+        }
+        ck_assert_uint_eq(buckets, 8);
+    }
+    for (unsigned value = 0; value < 16; value++)
+        ck_assert_uint_eq(bench_histogram_coarse_low(bench_histogram_index(value)), value);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bench_histogram");
@@ -137,6 +158,7 @@ int main(void)
     tcase_add_test(tests, small_values_are_exact);
     tcase_add_test(tests, every_value_has_a_bucket_and_they_are_in_order);
     tcase_add_loop_test(tests, percentiles_are_within_one_percent, 0, 4);
+    tcase_add_test(tests, coarse_buckets_are_an_eighth_wide);
     tcase_add_test(tests, few_values_use_the_nearest_rank);
     tcase_add_test(tests, no_percentile_is_above_the_greatest_value);
     tcase_add_test(tests, merged_is_as_if_added_to_one);

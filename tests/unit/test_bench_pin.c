@@ -133,13 +133,37 @@ START_TEST(a_node_that_is_not_there_is_refused)
 }
 END_TEST
 
+START_TEST(a_list_is_taken_in_its_order_and_again)
+{
+    static const unsigned list[] = {9, 0, 0};
+    for (unsigned i = 0; i < set_count; i++)
+        hwloc_bitmap_free(sets[i]);
+    set_count = 0;
+    ck_assert_int_eq(bench_pin_plan_list(topology, list, 3, 5, sets), 0);
+    set_count = 5;
+    static const unsigned expected[] = {9, 0, 0, 9, 0};
+    for (unsigned i = 0; i < 5; i++)
+        ck_assert_uint_eq(unit_of(i), expected[i]);
+}
+END_TEST
+
+START_TEST(a_list_with_a_unit_that_is_not_there_is_refused)
+{
+    static const unsigned list[] = {0, UNITS};
+    ck_assert_int_eq(bench_pin_plan_list(topology, list, 2, 1, sets), -EINVAL);
+    ck_assert_int_eq(bench_pin_plan_list(topology, list, 0, 1, sets), -EINVAL);
+}
+END_TEST
+
 /* As in a container or under taskset: PUs 3 and 12 are left. */
 START_TEST(only_units_that_may_be_used_are_taken)
 {
     hwloc_bitmap_t allowed = hwloc_bitmap_alloc();
     hwloc_bitmap_set(allowed, 3);
     hwloc_bitmap_set(allowed, 12);
-    ck_assert_int_eq(hwloc_topology_restrict(topology, allowed, 0), 0);
+    ck_assert(!bench_pin_is_restricted(topology));
+    ck_assert_int_eq(bench_pin_restrict(topology, allowed), 0);
+    ck_assert(bench_pin_is_restricted(topology));
     hwloc_bitmap_free(allowed);
     static const enum bench_pin_policy policies[] = {BENCH_PIN_COMPACT, BENCH_PIN_SCATTER};
     for (unsigned i = 0; i < 2; i++) {
@@ -189,6 +213,8 @@ int main(void)
     tcase_add_test(made_up, scatter_shares_evenly_when_all_are_taken);
     tcase_add_test(made_up, node_uses_all_of_its_units_and_no_other);
     tcase_add_test(made_up, a_node_that_is_not_there_is_refused);
+    tcase_add_test(made_up, a_list_is_taken_in_its_order_and_again);
+    tcase_add_test(made_up, a_list_with_a_unit_that_is_not_there_is_refused);
     tcase_add_test(made_up, only_units_that_may_be_used_are_taken);
     suite_add_tcase(suite, made_up);
     TCase *others = tcase_create("others");

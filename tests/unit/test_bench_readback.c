@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The bench notices every way in which a log can differ from what its writers were told. */
 #include "../../bench/readback.h"
+#include "../../bench/remove.h"
 #include "support.h"
 
 #include <check.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define WRITERS 3
 #define RECORDS 4 /* of each writer */
@@ -60,8 +66,25 @@ static int read_back(void)
     return read_file(path);
 }
 
+/* What another store holds. */
+#define PAIRS_MAX 32
+
+static struct {
+    uint64_t key;
+    unsigned char *data;
+    size_t size;
+} pairs[PAIRS_MAX];
+static unsigned pair_count;
+
+static void free_pairs(void)
+{
+    while (pair_count > 0)
+        free(pairs[--pair_count].data);
+}
+
 static void stop(void)
 {
+    free_pairs();
     bench_payload_destroy(&payload);
     leave_folder();
 }
@@ -244,6 +267,125 @@ START_TEST(taken_pieces_leave_no_trace)
 }
 END_TEST
 
+/* ---- Another store --------------------------------------------------------------------------- */
+
+static int scan_ends_with;
+
+static int scan_pairs(struct bench_peer_store *store, bench_peer_visit *visit, void *arg)
+{
+    int status = 0;
+    snprintf(store->message, sizeof store->message, "the store is broken");
+    for (unsigned i = 0; status == 0 && i < pair_count; i++)
+        status = visit(arg, pairs[i].key, pairs[i].data, pairs[i].size);
+    return status != 0 ? status : scan_ends_with;
+}
+
+/* A store that holds every record of each writer, sorted by key. */
+static void start_store(size_t size_min, size_t size_max)
+{
+    payload = (struct bench_payload){
+        .seed = 5, .size_min = size_min, .size_max = size_max, .writers = WRITERS};
+    ck_assert_int_eq(bench_payload_create(&payload), 0);
+    enter_folder();
+    scan_ends_with = 0;
+    for (unsigned i = 0; i < WRITERS * RECORDS; i++) {
+        struct bench_piece piece;
+        unsigned writer = i / RECORDS;
+        bench_payload_take(&payload, writer, i % RECORDS, &piece);
+        unsigned char *copy = malloc(piece.size + 1);
+        memcpy(copy, piece.data, piece.size);
+        bench_payload_return(&piece);
+        pairs[pair_count].key = bench_stamp(writer, i % RECORDS);
+        pairs[pair_count].data = copy;
+        pairs[pair_count++].size = piece.size;
+        written[writer] = (struct bench_written){.acked = RECORDS, .offered = RECORDS};
+    }
+}
+
+static void remove_pair(unsigned index)
+{
+    free(pairs[index].data);
+    memmove(&pairs[index], &pairs[index + 1], (--pair_count - index) * sizeof(pairs[0]));
+}
+
+static int read_store_back(void)
+{
+    static const struct bench_peer peer = {.name = "pairs", .scan = scan_pairs};
+    struct bench_peer_store store = {.peer = &peer};
+    struct bench_run run = {.options = &options, .payload = &payload, .writers = WRITERS};
+    return bench_readback_peer(&run, &store, written, message, sizeof(message));
+}
+
+START_TEST(what_a_store_was_given_is_found)
+{
+    static const size_t ranges[][2] = {{512, 512}, {0, 40}, {0, 0}, {3, 3}};
+    start_store(ranges[_i][0], ranges[_i][1]);
+    ck_assert_msg(read_store_back() == 0, "%s", message);
+}
+END_TEST
+
+START_TEST(a_record_that_a_store_lost_is_noticed)
+{
+    start_store(_i == 0 ? 512 : 3, _i == 0 ? 512 : 3);
+    remove_pair(1);
+    ck_assert_int_eq(read_store_back(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "writer 0: key 2 where record 1 was due"));
+}
+END_TEST
+
+START_TEST(a_last_record_that_a_store_lost_is_noticed)
+{
+    start_store(512, 512);
+    remove_pair(RECORDS - 1);
+    ck_assert_int_eq(read_store_back(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "writer 0: 3 records found, 4 were acknowledged"));
+}
+END_TEST
+
+START_TEST(a_record_that_a_store_altered_is_noticed)
+{
+    start_store(_i == 0 ? 512 : 3, _i == 0 ? 512 : 3);
+    pairs[5].data[_i == 0 ? 511 : 2] ^= 1;
+    ck_assert_int_eq(read_store_back(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "never appended"));
+}
+END_TEST
+
+START_TEST(a_record_under_anothers_key_is_noticed)
+{
+    start_store(512, 512);
+    pairs[5].key = _i == 0 ? bench_stamp(WRITERS, 0) : bench_stamp(1, 2);
+    ck_assert_int_eq(read_store_back(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "never appended"));
+}
+END_TEST
+
+START_TEST(a_store_that_cannot_be_read_is_noticed)
+{
+    start_store(512, 512);
+    scan_ends_with = -1;
+    ck_assert_int_eq(read_store_back(), -1);
+    ck_assert_ptr_nonnull(strstr(message, "after 12 records: the store is broken"));
+}
+END_TEST
+
+START_TEST(a_folder_is_removed_with_the_folders_in_it)
+{
+    enter_folder();
+    char name[PATH_MAX];
+    path = folder_path("store");
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    for (unsigned i = 0; i < 200; i++) { /* more than one listing holds */
+        snprintf(name, sizeof name, "%s/a-folder-with-a-rather-long-name-%u", path, i);
+        ck_assert_int_eq(mkdir(name, 0700), 0);
+        strcat(name, "/file");
+        ck_assert_int_eq(mknod(name, S_IFREG | 0600, 0), 0);
+    }
+    bench_remove_log(path);
+    ck_assert_int_eq(access(path, F_OK), -1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bench_readback");
@@ -264,6 +406,13 @@ int main(void)
     tcase_add_test(tests, a_log_that_was_trimmed_too_far_is_noticed);
     tcase_add_test(tests, a_log_that_cannot_be_opened_is_noticed);
     tcase_add_test(tests, taken_pieces_leave_no_trace);
+    tcase_add_loop_test(tests, what_a_store_was_given_is_found, 0, 4);
+    tcase_add_loop_test(tests, a_record_that_a_store_lost_is_noticed, 0, 2);
+    tcase_add_test(tests, a_last_record_that_a_store_lost_is_noticed);
+    tcase_add_loop_test(tests, a_record_that_a_store_altered_is_noticed, 0, 2);
+    tcase_add_loop_test(tests, a_record_under_anothers_key_is_noticed, 0, 2);
+    tcase_add_test(tests, a_store_that_cannot_be_read_is_noticed);
+    tcase_add_test(tests, a_folder_is_removed_with_the_folders_in_it);
     suite_add_tcase(suite, tests);
 
     SRunner *runner = srunner_create(suite);

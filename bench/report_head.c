@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* What stands above the table: what was measured, on what, and what the machine can do. */
+#include "report.h"
+
+#include "clock.h"
+
+#include <inttypes.h>
+
+/* ---- What was measured, and on what ---------------------------------------------------------- */
+
+static void print_amount(FILE *out, const struct bench_options *options)
+{
+    char count[BENCH_NUMBER_BYTES];
+    if (options->records > 0)
+        fprintf(out, "%s records a writer", bench_format_count(count, (double)options->records));
+    else
+        fprintf(out, "%g s a run", (double)options->duration_ns / (double)BENCH_NS_PER_S);
+    if (options->repeat > 1)
+        fprintf(out, ", medians of %" PRIu64 " interleaved rounds", options->repeat);
+}
+
+static void print_numbers(FILE *out, const struct bench_list *list)
+{
+    char text[BENCH_NUMBER_BYTES];
+    for (unsigned i = 0; i < list->count; i++)
+        fprintf(out, "%s%s", i > 0 ? ", " : "", bench_format_count(text, (double)list->values[i]));
+}
+
+static void print_sizes(FILE *out, const struct bench_options *options)
+{
+    char text[BENCH_NUMBER_BYTES];
+    print_numbers(out, &options->sizes);
+    if (options->size_max > options->sizes.values[0])
+        fprintf(out, " to %s", bench_format_count(text, (double)options->size_max));
+}
+
+static void print_windows(FILE *out, const struct bench_list *windows)
+{
+    if (bench_list_max(windows) == 1) {
+        fputs(" B, each append waits until durable, ", out);
+        return;
+    }
+    fputs(" B, submitted in windows of ", out);
+    print_numbers(out, windows);
+    fputs(", ", out);
+}
+
+static void print_extent(FILE *out, const struct bench_options *options)
+{
+    char text[BENCH_NUMBER_BYTES];
+    if (options->log.segment_bytes > 0)
+        fprintf(out, ", segments of %s B",
+                bench_format_count(text, (double)options->log.segment_bytes));
+    if (options->trim_keep_bytes > 0)
+        fprintf(out, ", trimmed to the last %s B",
+                bench_format_count(text, (double)options->trim_keep_bytes));
+}
+
+static void print_task(FILE *out, const struct bench_options *options)
+{
+    char text[BENCH_NUMBER_BYTES];
+    fprintf(out, "logfile %s: records of ", LOGFILE_VERSION_STRING);
+    print_sizes(out, options);
+    print_windows(out, &options->windows);
+    if (options->rate > 0)
+        fprintf(out, "%s a second asked for, ", bench_format_count(text, options->rate));
+    print_amount(out, options);
+    if (options->preset == BENCH_PRESET_README)
+        fputs(", opening an empty log included", out);
+    print_extent(out, options);
+    fputc('\n', out);
+}
+
+static void print_machine(FILE *out, const struct bench_machine *machine)
+{
+    fprintf(out, "machine: %s%s, %d cores, %d hardware threads, %.0f GiB, Linux %s\n",
+            machine->cpu[0] != '\0' ? machine->cpu : machine->architecture,
+            machine->is_virtual ? " (virtual)" : "", machine->cores, machine->units,
+            (double)machine->memory_bytes / (1 << 30), machine->kernel);
+}
+
+/* How logs are written; log_result: NULL when there was none. */
+static void print_log_io(FILE *out, const struct bench_options *options,
+                         const struct bench_result *log_result)
+{
+    if (log_result != NULL)
+        fprintf(out, "; %s I/O, sync by %s, prepare %s",
+                bench_name_of(bench_io_names, (int)log_result->io_mode),
+                bench_name_of(bench_sync_names, (int)options->log.sync),
+                bench_name_of(bench_prepare_names, (int)options->log.prepare));
+    fputc('\n', out);
+}
+
+static void print_disk(FILE *out, const struct bench_context *context)
+{
+    const struct bench_disk *disk = &context->disk;
+    const struct bench_filesystem *filesystem = &context->filesystem;
+    const char *where = disk->name[0] != '\0' ? disk->name : filesystem->source;
+    fprintf(out, "file system: %s%s%s", filesystem->type[0] != '\0' ? filesystem->type : "unknown",
+            where[0] != '\0' ? " on " : "", where);
+    if (disk->model[0] != '\0')
+        fprintf(out, " (%s)", disk->model);
+    if (disk->rotational == 1 && !context->machine.is_virtual) /* virtual disks say it at random */
+        fputs(", rotating", out);
+    if (disk->write_cache[0] != '\0')
+        fprintf(out, ", %s cache", disk->write_cache);
+}
+
+static void print_device(FILE *out, const struct bench_context *context,
+                         const struct bench_result *log_result)
+{
+    const struct bench_options *options = context->options;
+    if (options->device == BENCH_DEVICE_NULL) {
+        fputs("device: null, forgets what is written\n", out);
+        return;
+    }
+    if (options->device == BENCH_DEVICE_DELAY) {
+        fprintf(out, "device: forgets what is written, a sync takes %" PRIu64 " us\n",
+                options->delay_ns / 1000);
+        return;
+    }
+    print_disk(out, context);
+    print_log_io(out, options, log_result);
+}
+
+static void print_warnings(FILE *out, const struct bench_options *options)
+{
+    if (options->log.sync == LOGFILE_SYNC_NONE)
+        fputs("UNSAFE: --sync none, so nothing here was durable\n", out);
+    if (options->log.checksum == LOGFILE_CHECKSUM_HEADER)
+        fputs("payloads are not checksummed (--checksum header)\n", out);
+}
+
+static void print_place(FILE *out, const char *who, const char *where)
+{
+    fprintf(out, "%s %s%s", who, where[0] != '\0' ? "on " : "",
+            where[0] != '\0' ? where : "anywhere");
+}
+
+static void print_placement(FILE *out, const struct bench_placement *placement)
+{
+    fputs("placement, as read back in the last run: ", out);
+    print_place(out, "writers", placement->writers);
+    print_place(out, ", sequencer", placement->sequencer);
+    if (placement->ring_memory[0] != '\0')
+        fprintf(out, ", pages of the ring by node %s", placement->ring_memory);
+    fputc('\n', out);
+}
+
+static void print_settings(FILE *out, const struct bench_variants *variants)
+{
+    for (unsigned i = 0; i < variants->count; i++) {
+        const struct bench_peer *peer = variants->all[i].peer;
+        if (peer != NULL)
+            fprintf(out, "%s %s: %s\n", peer->name, peer->version(), peer->settings);
+    }
+}
+
+/* ---- Floors ---------------------------------------------------------------------------------- */
+
+static void print_sync_floor(FILE *out, const struct bench_round_floors *floors, unsigned rounds)
+{
+    double syncs_per_s[BENCH_ROUNDS_MAX], p50_us[BENCH_ROUNDS_MAX];
+    unsigned count = 0;
+    for (unsigned round = 0; round < rounds; round++) {
+        if (!floors[round].has_sync)
+            continue;
+        syncs_per_s[count] = floors[round].syncs_per_s;
+        p50_us[count++] = floors[round].sync_p50_us;
+    }
+    if (count == 0)
+        return;
+    char per_s[BENCH_NUMBER_BYTES], median_us[BENCH_NUMBER_BYTES];
+    bench_format_number(per_s, bench_spread_of(syncs_per_s, count).median);
+    bench_format_number(median_us, bench_spread_of(p50_us, count).median);
+    fprintf(out, "device floor: %s syncs/s of one block of 4 KiB, p50 %s us\n", per_s, median_us);
+}
+
+static void print_wake_ceiling(FILE *out, const struct bench_round_floors *floors, unsigned rounds,
+                               unsigned writers, unsigned index)
+{
+    double wakes_per_s[BENCH_ROUNDS_MAX];
+    char text[BENCH_NUMBER_BYTES];
+    unsigned count = 0;
+    for (unsigned round = 0; round < rounds; round++)
+        if (floors[round].wakes_per_s[index] > 0)
+            wakes_per_s[count++] = floors[round].wakes_per_s[index];
+    if (count == 0)
+        return;
+    fprintf(out, "wake ceiling at %u writer%s: %s/s\n", writers, writers == 1 ? "" : "s",
+            bench_format_number(text, bench_spread_of(wakes_per_s, count).median));
+}
+
+static void print_floors(FILE *out, const struct bench_options *options,
+                         const struct bench_round_floors *floors)
+{
+    unsigned rounds = (unsigned)options->repeat;
+    print_sync_floor(out, floors, rounds);
+    for (unsigned i = 0; i < options->writers.count; i++)
+        print_wake_ceiling(out, floors, rounds, (unsigned)options->writers.values[i], i);
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
+
+void bench_report_head(FILE *out, const struct bench_context *context,
+                       const struct bench_results *results, const struct bench_round_floors *floors,
+                       const struct bench_placement *placement)
+{
+    print_task(out, context->options);
+    print_machine(out, &context->machine);
+    print_device(out, context, bench_results_first(results, true));
+    print_settings(out, &context->options->variants);
+    if (floors != NULL)
+        print_floors(out, context->options, floors);
+    if (placement != NULL)
+        print_placement(out, placement);
+    print_warnings(out, context->options);
+    fputc('\n', out);
+}

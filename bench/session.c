@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "session.h"
+
+#include "calls.h"
+#include "clock.h"
+#include "process.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define STACK_BYTES (512u * 1024)
+
+/* ---- Starting and ending them ---------------------------------------------------------------- */
+
+static int start_writers(struct bench_session *session)
+{
+    pthread_attr_t attributes;
+    int error = pthread_attr_init(&attributes);
+    if (error != 0)
+        return -error;
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    while (error == 0 && session->started < session->task.run->writers) {
+        struct bench_writer *writer = &session->writers[session->started];
+        error = pthread_create(&writer->thread, &attributes, bench_writer_main, writer);
+        if (error == 0)
+            session->started++;
+    }
+    pthread_attr_destroy(&attributes);
+    return -error;
+}
+
+void bench_session_join(struct bench_session *session)
+{
+    for (unsigned i = 0; i < session->started; i++)
+        pthread_join(session->writers[i].thread, NULL);
+    session->started = 0;
+}
+
+int bench_session_init(struct bench_session *session, const struct bench_run *run,
+                       struct bench_detail *detail)
+{
+    memset(session, 0, sizeof *session);
+    memset(detail, 0, sizeof *detail);
+    session->task.run = run;
+    session->detail = detail;
+    /* Threads are counted that are started later.  Without a warm-up there is no time to count in. */
+    session->calls_fd = run->options->duration_ns > 0 ? bench_calls_open() : -1;
+    pthread_mutex_init(&session->task.gate.lock, NULL);
+    pthread_cond_init(&session->task.gate.changed, NULL);
+    session->task.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (session->task.done_fd < 0)
+        return -errno;
+    session->writers = aligned_alloc(128, run->writers * sizeof *session->writers);
+    if (session->writers == NULL)
+        return -ENOMEM;
+    memset(session->writers, 0, run->writers * sizeof *session->writers);
+    for (unsigned i = 0; i < run->writers; i++) {
+        struct bench_writer *writer = &session->writers[i];
+        writer->task = &session->task;
+        writer->index = i;
+        writer->random = run->options->seed + i;
+        sem_init(&writer->hurry, 0, 0);
+    }
+    return start_writers(session);
+}
+
+/* Those that still wait at the gate: the run did not come to its start. */
+void bench_session_end_writers(struct bench_session *session)
+{
+    if (session->started > 0)
+        bench_gate_set(&session->task.gate, BENCH_GATE_CANCELLED);
+    bench_session_join(session);
+}
+
+void bench_session_free(struct bench_session *session)
+{
+    for (unsigned i = 0; session->writers != NULL && i < session->task.run->writers; i++)
+        sem_destroy(&session->writers[i].hurry);
+    free(session->writers);
+    bench_calls_close(session->calls_fd, &session->calls);
+    if (session->task.done_fd >= 0)
+        close(session->task.done_fd);
+    pthread_cond_destroy(&session->task.gate.changed);
+    pthread_mutex_destroy(&session->task.gate.lock);
+}
+
+/* ---- What it uses up ------------------------------------------------------------------------- */
+
+static uint64_t microseconds(const struct timeval *time)
+{
+    return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
+}
+
+static void note_process(struct bench_usage *usage)
+{
+    struct rusage process;
+    getrusage(RUSAGE_SELF, &process);
+    usage->cpu_us = microseconds(&process.ru_utime) + microseconds(&process.ru_stime);
+    usage->context_switches = (uint64_t)(process.ru_nvcsw + process.ru_nivcsw);
+}
+
+/* What the writers of a store that keeps no statistics know. */
+static uint64_t durable_records(const struct bench_session *session)
+{
+    uint64_t records = 0;
+    for (unsigned i = 0; i < session->task.run->writers; i++)
+        records += atomic_load_explicit(&session->writers[i].durable, memory_order_relaxed);
+    return records;
+}
+
+void bench_session_note_store(const struct bench_session *session, struct bench_usage *usage)
+{
+    if (session->task.log == NULL) {
+        usage->records = durable_records(session);
+        return;
+    }
+    logfile_stats(session->task.log, &usage->stats);
+    usage->records = usage->stats.records;
+}
+
+void bench_session_note_usage(struct bench_session *session, struct bench_usage *usage, bool *has)
+{
+    note_process(usage);
+    usage->rss_bytes = bench_rss_bytes();
+    bench_session_note_store(session, usage);
+    *has = true;
+}
+
+/* ---- The store ------------------------------------------------------------------------------- */
+
+const struct bench_peer *bench_session_peer(const struct bench_session *session)
+{
+    return session->task.run->variant->peer;
+}
+
+static int open_log(struct bench_session *session, char *message, size_t message_bytes)
+{
+    const struct bench_run *run = session->task.run;
+    struct logfile_options options = run->variant->log;
+    struct logfile_open_report report;
+    options.io = run->io;
+    options.open_flags = LOGFILE_OPEN_EXCLUSIVE;
+    options.report = &report;
+    memset(&report, 0, sizeof report);
+    if (run->place != NULL)
+        bench_place_hook(run->place, &options);
+    int error = logfile_open(run->path, &options, &session->task.log);
+    if (error == 0)
+        return 0;
+    snprintf(message, message_bytes, "opening the log: %s%s%s", logfile_strerror(error),
+             report.message[0] != '\0' ? ": " : "", report.message);
+    return -1;
+}
+
+static int open_peer(struct bench_session *session, char *message, size_t message_bytes)
+{
+    const struct bench_run *run = session->task.run;
+    struct bench_peer_config config = {
+        .path = run->path, .writers = run->writers, .size_max = run->payload->size_max};
+    session->task.store.peer = run->variant->peer;
+    if (run->variant->peer->open(&session->task.store, &config) == 0)
+        return 0;
+    snprintf(message, message_bytes, "opening the store: %s", session->task.store.message);
+    return -1;
+}
+
+/* 0, or -1 with one line in `message`. */
+int bench_session_open(struct bench_session *session, char *message, size_t message_bytes)
+{
+    session->open_ns = bench_now_ns();
+    note_process(&session->before);
+    int status = bench_session_peer(session) != NULL ? open_peer(session, message, message_bytes)
+                                                     : open_log(session, message, message_bytes);
+    session->is_open = status == 0;
+    return status;
+}
+
+/* 0 or -errno. */
+int bench_session_close(struct bench_session *session)
+{
+    if (!session->is_open)
+        return 0;
+    session->is_open = false;
+    if (bench_session_peer(session) == NULL)
+        return logfile_close(session->task.log);
+    bench_session_peer(session)->close(&session->task.store);
+    return 0;
+}

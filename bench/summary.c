@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "session.h"
+
+#include <math.h>
+#include <string.h>
+
+static uint64_t last_end_ns(const struct bench_session *session)
+{
+    uint64_t last = session->task.from_ns;
+    for (unsigned i = 0; i < session->task.run->writers; i++)
+        if (session->writers[i].last_end_ns > last)
+            last = session->writers[i].last_end_ns;
+    return last;
+}
+
+static double ratio(double dividend, double divisor)
+{
+    return divisor > 0 ? dividend / divisor : 0;
+}
+
+/* Ratios compare what became durable between the two notes of usage, which lie a little off the
+ * edges of the timed part, with what else was used between the same two notes. */
+static void summarise_usage(const struct bench_session *session, struct bench_result *result)
+{
+    const struct bench_usage *before = &session->before;
+    const struct bench_usage *after = &session->after;
+    double records = (double)(after->records - before->records);
+    result->cpu_us_per_record = ratio((double)(after->cpu_us - before->cpu_us), records);
+    result->context_switches_per_record =
+        ratio((double)(after->context_switches - before->context_switches), records);
+    result->rss_bytes = after->rss_bytes;
+    /* The counter was stopped where `before` was noted, and began with an empty store. */
+    result->knows_calls = session->knows_calls && before->records > 0;
+    result->system_calls_per_record = ratio((double)session->calls, (double)before->records);
+}
+
+static void summarise_stages(const struct logfile_stats *before, const struct logfile_stats *after,
+                             struct bench_result *result)
+{
+    result->stage_samples = after->stage_ns[0].count - before->stage_ns[0].count;
+    for (unsigned i = 0; i < LOGFILE_STAGE_COUNT; i++) {
+        uint64_t sum_ns = after->stage_ns[i].sum - before->stage_ns[i].sum;
+        result->stage_us[i] = ratio((double)sum_ns / 1000, (double)result->stage_samples);
+    }
+}
+
+static void summarise_log(const struct bench_session *session, struct bench_result *result)
+{
+    const struct logfile_stats *before = &session->before.stats;
+    const struct logfile_stats *after = &session->after.stats;
+    double flushed = (double)(after->records - before->records);
+    double mean_bytes = ratio((double)result->payload_bytes, (double)result->records);
+    result->is_log = session->task.log != NULL;
+    result->flushes = after->epochs - before->epochs;
+    result->records_per_flush = ratio(flushed, (double)result->flushes);
+    result->device_bytes_per_payload_byte =
+        ratio((double)(after->device_bytes - before->device_bytes), flushed * mean_bytes);
+    result->io_mode = after->io_mode;
+    summarise_stages(before, after, result);
+    for (unsigned i = 0; i < BENCH_BATCH_BUCKETS; i++)
+        session->detail->batches[i] =
+            after->records_per_epoch.bucket[i] - before->records_per_epoch.bucket[i];
+}
+
+static void summarise_writers(const struct bench_session *session, struct bench_result *result)
+{
+    struct bench_histogram *latency_ns = &session->detail->latency_ns;
+    uint64_t submit_ns = 0;
+    uint64_t submits = 0;
+    for (unsigned i = 0; i < session->task.run->writers; i++) {
+        const struct bench_writer *writer = &session->writers[i];
+        result->records += writer->records;
+        result->payload_bytes += writer->payload_bytes;
+        submit_ns += writer->submit_ns;
+        submits += writer->submits;
+        bench_histogram_merge(latency_ns, &writer->latency_ns);
+    }
+    result->submit_ns = submits > 0 ? (double)submit_ns / (double)submits : NAN;
+    result->p50_ns = bench_histogram_percentile(latency_ns, 0.5);
+    result->p99_ns = bench_histogram_percentile(latency_ns, 0.99);
+    result->p999_ns = bench_histogram_percentile(latency_ns, 0.999);
+    result->max_ns = latency_ns->max;
+}
+
+void bench_session_summarise(const struct bench_session *session, struct bench_result *result)
+{
+    bool by_clock = session->task.until_ns != UINT64_MAX && !session->interrupted;
+    uint64_t end_ns = by_clock ? session->task.until_ns : last_end_ns(session);
+    memset(result, 0, sizeof *result);
+    summarise_writers(session, result);
+    result->elapsed_ns = end_ns - session->task.from_ns;
+    result->measured =
+        session->has_before && result->elapsed_ns > 0 && (by_clock || result->records > 0);
+    result->interrupted = session->interrupted;
+    summarise_usage(session, result);
+    summarise_log(session, result);
+}

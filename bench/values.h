@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Values on the command line. */
+#ifndef BENCH_VALUES_H
+#define BENCH_VALUES_H
+
+#include "options.h"
+
+/* One option being parsed. */
+struct bench_argument {
+    const char *option; /* without the dashes */
+    const char *text;
+    struct bench_options *options;
+    char *message;
+    size_t message_bytes;
+};
+
+/* Puts "--OPTION: " and a reason into the message; returns -1. */
+int bench_value_refuse(const struct bench_argument *argument, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The functions below return 0, or -1 with the message set and *out or *list not to be used. */
+
+int bench_value_number(const struct bench_argument *argument, uint64_t min, uint64_t max,
+                       uint64_t *out);
+int bench_value_real(const struct bench_argument *argument, double min, double max, double *out);
+int bench_value_name(const struct bench_argument *argument, const struct bench_name *names,
+                     int *out);
+/* NAME, or NAME:NUMBER for the one that is `numbered`. */
+int bench_value_name_number(const struct bench_argument *argument, const struct bench_name *names,
+                            const char *numbered, int *value, uint64_t *number);
+/* A:B with A at most B. */
+int bench_value_range(const struct bench_argument *argument, uint64_t *min, uint64_t *max);
+
+/* One entry of a list: the first `bytes` of text. */
+typedef int bench_value_entry(const struct bench_argument *argument, const char *text, size_t bytes,
+                              uint64_t *out);
+
+/* Comma-separated entries, none of them twice. */
+int bench_value_list(const struct bench_argument *argument, bench_value_entry *entry,
+                     struct bench_list *list);
+/* What entries are made of. */
+int bench_value_entry_number(const struct bench_argument *argument, const char *text, size_t bytes,
+                             const char *what, uint64_t min, uint64_t max, uint64_t *out);
+int bench_value_entry_name(const struct bench_argument *argument, const char *text, size_t bytes,
+                           const struct bench_name *names, int *out);
+
+#endif /* BENCH_VALUES_H */

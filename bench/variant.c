@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "variant.h"
+
+#include "options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_SHARDS 8 /* the library's */
+
+static const struct {
+    enum bench_engine engine;
+    const char *package;
+} packages[] = {
+    {BENCH_ENGINE_ROCKSDB, "librocksdb-dev"},
+    {BENCH_ENGINE_WIREDTIGER, "libwiredtiger-dev"},
+    {BENCH_ENGINE_LMDB, "liblmdb-dev"},
+    {BENCH_ENGINE_SQLITE, "libsqlite3-dev"},
+};
+
+/* ---- The ladder ------------------------------------------------------------------------------ */
+
+struct rung {
+    const char *label;
+    enum logfile_engine engine;
+    enum logfile_reserve_policy reserve;
+    enum logfile_flusher flusher;
+    enum logfile_wait_strategy wait;
+    unsigned publish_shards;
+    unsigned variant_flags;
+};
+
+#define MUTEX(label, flags)                                                                        \
+    {                                                                                              \
+        label, LOGFILE_ENGINE_MUTEX, 0, 0, 0, 0, flags                                             \
+    }
+#define RING(label, reserve, flusher, wait, shards, flags)                                         \
+    {                                                                                              \
+        label, LOGFILE_ENGINE_RING, LOGFILE_RESERVE_##reserve, LOGFILE_FLUSHER_##flusher,          \
+            LOGFILE_WAIT_##wait, shards, flags                                                     \
+    }
+
+/* Each rung differs from the one before in what its label names, and in nothing else; the fourth
+ * changes the engine, and has of the ring only what the mutex engine has an equal of. */
+static const struct rung ladder[] = {
+    MUTEX("mutex", 0),
+    MUTEX("checksum outside the lock", LOGFILE_VARIANT_CHECKSUM_FIRST),
+    MUTEX("wake per epoch", LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH),
+    RING("copy outside the lock", MUTEX, LEADER, BLOCK, 1, LOGFILE_VARIANT_NO_GATHER),
+    RING("hybrid flusher", MUTEX, HYBRID, BLOCK, 1, LOGFILE_VARIANT_NO_GATHER),
+    RING("gather", MUTEX, HYBRID, BLOCK, 1, 0),
+    RING("fetch-add", FAA, HYBRID, BLOCK, 1, 0),
+    RING("sharded publish", FAA, HYBRID, BLOCK, DEFAULT_SHARDS, 0),
+    RING("adaptive wait", FAA, HYBRID, ADAPTIVE, DEFAULT_SHARDS, 0),
+};
+
+#define RUNG_COUNT (sizeof ladder / sizeof ladder[0])
+_Static_assert(RUNG_COUNT <= BENCH_VARIANTS_MAX, "a variant for each rung");
+
+static void make_ladder(const struct bench_options *options, struct bench_variants *variants)
+{
+    for (unsigned i = 0; i < RUNG_COUNT; i++) {
+        const struct rung *rung = &ladder[i];
+        struct bench_variant *variant = &variants->all[i];
+        *variant = (struct bench_variant){.rung = i + 1, .log = options->log};
+        snprintf(variant->label, sizeof variant->label, "%s", rung->label);
+        variant->log.engine = rung->engine;
+        variant->log.reserve = rung->reserve;
+        variant->log.flusher = rung->flusher;
+        variant->log.wait = rung->wait;
+        variant->log.publish_shards = rung->publish_shards;
+        variant->log.variant_flags = rung->variant_flags;
+    }
+    variants->count = RUNG_COUNT;
+}
+
+/* ---- Lists ----------------------------------------------------------------------------------- */
+
+struct maker {
+    const struct bench_options *options;
+    struct bench_variants *variants;
+    char *message;
+    size_t message_bytes;
+};
+
+static struct bench_variant *add_variant(const struct maker *maker)
+{
+    struct bench_variants *variants = maker->variants;
+    if (variants->count == BENCH_VARIANTS_MAX) {
+        snprintf(maker->message, maker->message_bytes,
+                 "more than %d variants: shorten --reserve, --shards, --flusher or --wait",
+                 BENCH_VARIANTS_MAX);
+        return NULL;
+    }
+    struct bench_variant *variant = &variants->all[variants->count++];
+    *variant = (struct bench_variant){.log = maker->options->log};
+    return variant;
+}
+
+/* A choice is part of the label when there were others, or when it is not the usual one. */
+static void add_choice(struct bench_variant *variant, const struct bench_list *list,
+                       const char *name, bool is_default)
+{
+    size_t used = strlen(variant->label);
+    if (list->count > 1 || !is_default)
+        snprintf(variant->label + used, sizeof variant->label - used, "/%s", name);
+}
+
+static void add_shards(struct bench_variant *variant, const struct bench_list *list)
+{
+    char name[32];
+    unsigned shards = variant->log.publish_shards;
+    if (shards == LOGFILE_SHARDS_PER_CORE)
+        snprintf(name, sizeof name, "core-shard");
+    else
+        snprintf(name, sizeof name, "%u-shard", shards);
+    add_choice(variant, list, name, shards == DEFAULT_SHARDS);
+}
+
+static void label_ring(struct bench_variant *variant, const struct bench_options *options)
+{
+    const struct logfile_options *log = &variant->log;
+    snprintf(variant->label, sizeof variant->label, "ring");
+    add_choice(variant, &options->reserves, bench_name_of(bench_reserve_names, (int)log->reserve),
+               log->reserve == LOGFILE_RESERVE_FAA);
+    add_shards(variant, &options->shards);
+    add_choice(variant, &options->flushers, bench_name_of(bench_flusher_names, (int)log->flusher),
+               log->flusher == LOGFILE_FLUSHER_HYBRID);
+    add_choice(variant, &options->waits, bench_name_of(bench_wait_names, (int)log->wait),
+               log->wait == LOGFILE_WAIT_ADAPTIVE);
+}
+
+/* Takes the choice out of `number` that belongs to this list, the last list's choices changing
+ * fastest. */
+static uint64_t take_choice(const struct bench_list *list, unsigned *number)
+{
+    uint64_t value = list->values[*number % list->count];
+    *number /= list->count;
+    return value;
+}
+
+static int add_rings(const struct maker *maker)
+{
+    const struct bench_options *options = maker->options;
+    unsigned combinations = options->reserves.count * options->shards.count *
+                            options->flushers.count * options->waits.count;
+    for (unsigned i = 0; i < combinations; i++) {
+        unsigned number = i;
+        struct bench_variant *variant = add_variant(maker);
+        if (variant == NULL)
+            return -1;
+        variant->log.engine = LOGFILE_ENGINE_RING;
+        variant->log.wait = (enum logfile_wait_strategy)take_choice(&options->waits, &number);
+        variant->log.flusher = (enum logfile_flusher)take_choice(&options->flushers, &number);
+        variant->log.publish_shards = (unsigned)take_choice(&options->shards, &number);
+        variant->log.reserve =
+            (enum logfile_reserve_policy)take_choice(&options->reserves, &number);
+        label_ring(variant, options);
+    }
+    return 0;
+}
+
+static const struct bench_peer *find_peer(const char *name)
+{
+    for (const struct bench_peer *const *peer = bench_peers; *peer != NULL; peer++)
+        if (strcmp((*peer)->name, name) == 0)
+            return *peer;
+    return NULL;
+}
+
+static int refuse_peer(const struct maker *maker, enum bench_engine engine, const char *name)
+{
+    const char *package = "";
+    for (size_t i = 0; i < sizeof packages / sizeof packages[0]; i++)
+        if (packages[i].engine == engine)
+            package = packages[i].package;
+    snprintf(maker->message, maker->message_bytes,
+             "--engine: %s is not built in; on Debian: apt-get install %s, and configure again",
+             name, package);
+    return -1;
+}
+
+static int add_engine(const struct maker *maker, enum bench_engine engine)
+{
+    const char *name = bench_name_of(bench_engine_names, (int)engine);
+    const struct bench_peer *peer = find_peer(name);
+    if (engine == BENCH_ENGINE_RING)
+        return add_rings(maker);
+    if (engine >= BENCH_ENGINE_ROCKSDB && peer == NULL)
+        return refuse_peer(maker, engine, name);
+    struct bench_variant *variant = add_variant(maker);
+    if (variant == NULL)
+        return -1;
+    snprintf(variant->label, sizeof variant->label, "%s", name);
+    variant->peer = peer;
+    if (peer == NULL)
+        variant->log.engine = (enum logfile_engine)engine;
+    return 0;
+}
+
+int bench_variants_make(const struct bench_options *options, struct bench_variants *variants,
+                        char *message, size_t message_bytes)
+{
+    struct maker maker = {options, variants, message, message_bytes};
+    variants->count = 0;
+    if (options->ladder) {
+        make_ladder(options, variants);
+        return 0;
+    }
+    for (unsigned i = 0; i < options->engines.count; i++)
+        if (add_engine(&maker, (enum bench_engine)options->engines.values[i]) != 0)
+            return -1;
+    return 0;
+}
+
+/* ---- Looking at them ------------------------------------------------------------------------- */
+
+unsigned bench_variants_baseline(const struct bench_variants *variants)
+{
+    for (unsigned i = 0; i < variants->count; i++) {
+        const struct bench_variant *variant = &variants->all[i];
+        if (variant->peer == NULL && variant->log.engine == LOGFILE_ENGINE_MUTEX)
+            return i; /* the first on the ladder is the plain one */
+    }
+    return 0;
+}
+
+const char *bench_variant_engine(const struct bench_variant *variant)
+{
+    if (variant->peer != NULL)
+        return variant->peer->name;
+    return bench_name_of(bench_engine_names, (int)variant->log.engine);
+}
+
+bool bench_variant_is_ring(const struct bench_variant *variant)
+{
+    return variant->peer == NULL && variant->log.engine == LOGFILE_ENGINE_RING;
+}

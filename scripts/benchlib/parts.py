@@ -1,0 +1,194 @@
+"""What a sweep is made of: which runs answer which question, and how long they take."""
+
+OWN_ENGINES = ("ring", "mutex", "serial")
+PEERS = ("rocksdb", "wiredtiger", "lmdb", "sqlite")
+POLICIES = ("faa", "cas", "ticket", "mcs", "mutex")
+IN_MEMORY = ["--device", "null", "--checksum", "header"]
+
+# What a run takes besides its warm-up and its time: opening, reading back, removing.
+FILE_OVERHEAD_S = 0.35
+MEMORY_OVERHEAD_S = 0.08
+FLOOR_S = 0.32
+PEER_OVERHEAD_S = 0.6
+
+
+class Settings:
+    """How much is run. `asked` is what the user wants otherwise than the mode has it."""
+
+    def __init__(self, mode, asked):
+        self.mode = mode
+        for key, value in {**MODES["full"], **MODES[mode]}.items():
+            setattr(self, key, asked.get(key) or value)
+        if asked.get("writers"):
+            self.few_writers = self.in_memory_writers = self.peer_writers = asked["writers"]
+            self.ladder_writers = asked["writers"]
+        if asked.get("rounds"):
+            self.side_rounds = asked["rounds"]
+        if asked.get("seconds"):
+            self.records = None
+
+    @property
+    def middle(self):
+        """The number of writers for questions that are not about their number: 16, or near it."""
+        return min(self.writers, key=lambda writers: abs(writers - 16))
+
+
+MODES = {
+    "full": {
+        "engines": list(OWN_ENGINES), "policies": list(POLICIES), "rounds": 5, "side_rounds": 5,
+        "seconds": 1.0, "memory_seconds": 0.3, "records": None, "writers": [1, 4, 16, 64, 256],
+        "few_writers": [1, 4, 16, 64], "ladder_writers": [1, 16, 64],
+        "in_memory_writers": [1, 2, 4, 16, 64], "peer_writers": [1, 16, 64, 256],
+        "sizes": [64, 512, 4096, 65536, 1048576], "windows": [1, 4, 16, 64, 256, 1024],
+        "in_memory_window": 8192, "fractions": [0.25, 0.5, 0.7, 0.8, 0.9], "ladder_device": None,
+    },
+    # Under three minutes on two processors; the comparisons that matter keep three rounds.
+    "quick": {
+        "rounds": 3, "side_rounds": 1, "seconds": 0.35, "memory_seconds": 0.1,
+        "writers": [1, 4, 16, 64], "few_writers": [1, 16], "ladder_writers": [16],
+        "in_memory_writers": [1, 2, 4, 16], "peer_writers": [1, 16],
+        "sizes": [100, 4096, 65536], "windows": [1, 16, 256], "fractions": [0.3, 0.6, 0.9],
+    },
+    # That everything runs, in a few seconds: the numbers mean nothing.
+    "smoke": {
+        "rounds": 1, "side_rounds": 1, "records": 200, "writers": [1, 2], "few_writers": [2],
+        "ladder_writers": [2], "in_memory_writers": [1, 2], "peer_writers": [2],
+        "sizes": [100, 4096], "windows": [1, 16], "in_memory_window": 64, "fractions": [0.5],
+        "ladder_device": "delay:20",
+    },
+}
+QUICK_LIMIT_S = 175
+
+
+class Part:
+    """A question: the options of its runs, and how many cells they have in a round."""
+
+    def __init__(self, name, title, options, cells, rounds, in_memory=False, floors=0):
+        self.name = name
+        self.title = title
+        self.options = options
+        self.cells = cells
+        self.rounds = rounds
+        self.in_memory = in_memory
+        self.floors = floors
+        self.fractions = [None]  # of the closed loop's rate, a command each
+        self.peers = False
+
+    def duration(self, settings):
+        if settings.records:
+            return ["--records", str(settings.records)]
+        seconds = settings.memory_seconds if self.in_memory else settings.seconds
+        return ["--seconds", f"{seconds:g}"]
+
+    def estimate_s(self, settings):
+        """How long the part takes, roughly; a sweep corrects it by what earlier parts took."""
+        overhead = MEMORY_OVERHEAD_S if self.in_memory else FILE_OVERHEAD_S
+        overhead += PEER_OVERHEAD_S if self.peers else 0
+        seconds = settings.memory_seconds if self.in_memory else settings.seconds
+        warm_up = min(1.0, max(0.2, seconds / 10))
+        run = overhead if settings.records else warm_up + seconds + overhead
+        cells = self.cells * len(self.fractions)
+        return self.rounds * (cells * run + self.floors * FLOOR_S)
+
+    def lines(self):
+        """How many lines all its results files will have."""
+        return self.rounds * (self.cells * len(self.fractions) + self.floors)
+
+
+def listed(values):
+    return ",".join(str(value) for value in values)
+
+
+def pair_of(settings):
+    """Ring and mutex, or what there is of them: serial would only take the time of the others."""
+    some = [engine for engine in settings.engines if engine != "serial"]
+    return some or settings.engines
+
+
+def engines(s):
+    options = ["--engine", listed(s.engines), "--writers", listed(s.writers), "--size", "512",
+               "--floors", "--stages", "16"]
+    return Part("engines", "Throughput and latency by number of writers", options,
+                len(s.engines) * len(s.writers), s.rounds, floors=1 + len(s.writers))
+
+
+def ladder(s):
+    options = ["--ladder", "--writers", listed(s.ladder_writers), "--size", "512"]
+    options += ["--device", s.ladder_device] if s.ladder_device else []
+    return Part("ladder", "The ladder, a change at a time", options,
+                9 * len(s.ladder_writers), s.rounds)
+
+
+def contention(s):
+    some = pair_of(s)
+    options = IN_MEMORY + ["--window", str(s.in_memory_window), "--size", "90", "--engine",
+                           listed(some), "--writers", listed(s.in_memory_writers)]
+    count = len(some)
+    if "ring" in some:
+        options += ["--reserve", listed(s.policies)]
+        count += len(s.policies) - 1
+    return Part("contention", "Contention for a place in the log", options,
+                count * len(s.in_memory_writers), s.rounds, in_memory=True)
+
+
+def shards(s):
+    options = IN_MEMORY + ["--window", str(s.in_memory_window), "--size", "90", "--engine", "ring",
+                           "--writers", listed(s.in_memory_writers), "--shards", "1,8,cores"]
+    return Part("shards", "Contention where records are published", options,
+                3 * len(s.in_memory_writers), s.side_rounds, in_memory=True)
+
+
+def peers(s):
+    options = ["--writers", listed(s.peer_writers), "--size", "512"]
+    part = Part("peers", "Beside other stores", options,
+                (len(s.engines) + len(PEERS)) * len(s.peer_writers), s.side_rounds)
+    part.peers = True
+    return part
+
+
+def open_loop(s):
+    some = pair_of(s)
+    options = ["--engine", listed(some), "--writers", str(s.middle), "--size", "512"]
+    part = Part("open-loop", "Latency at an offered load", options, len(some), s.side_rounds)
+    part.fractions = s.fractions
+    return part
+
+
+def sizes(s):
+    some = pair_of(s)
+    options = ["--engine", listed(some), "--writers", str(s.middle), "--size", listed(s.sizes)]
+    return Part("sizes", "Record sizes", options, len(some) * len(s.sizes), s.side_rounds)
+
+
+def windows(s):
+    some = pair_of(s)
+    options = ["--engine", listed(some), "--writers", "2", "--size", "512", "--window",
+               listed(s.windows)]
+    return Part("windows", "Windows instead of threads", options,
+                len(some) * len(s.windows), s.side_rounds)
+
+
+def flushers(s):
+    options = ["--engine", "ring", "--flusher", "hybrid,sequencer,leader", "--writers",
+               listed(s.few_writers), "--size", "512"]
+    return Part("flushers", "Who flushes", options, 3 * len(s.few_writers), s.side_rounds)
+
+
+def waits(s):
+    options = ["--engine", "ring", "--wait", "adaptive,block,spin", "--writers",
+               listed(s.few_writers), "--size", "512"]
+    return Part("waits", "How writers wait", options, 3 * len(s.few_writers), s.side_rounds)
+
+
+# In the order in which they are run: what matters most comes first, should the time run out.
+PARTS = {"engines": engines, "ladder": ladder, "contention": contention, "peers": peers,
+         "open-loop": open_loop, "shards": shards, "sizes": sizes, "windows": windows,
+         "flushers": flushers, "waits": waits}
+# These are about the ring alone.
+OF_RING = ("ladder", "shards", "flushers", "waits")
+
+
+def plan(settings, names):
+    names = names or list(PARTS)
+    return [make(settings) for name, make in PARTS.items()
+            if name in names and (name not in OF_RING or "ring" in settings.engines)]

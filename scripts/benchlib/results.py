@@ -1,0 +1,304 @@
+"""Results files and sweep folders: how they are read, and what is taken together.
+
+logfile-bench --json writes one object a line: a result has the key "engine", a floor "floor". Keys
+that this module does not know are left alone, and keys that an older bench did not write read
+as None, so that files of different versions can be looked at side by side.
+"""
+
+import json
+import os
+
+from .stats import Summary, median
+
+OWN_ENGINES = ("ring", "mutex", "serial")
+
+# Without these a line says nothing that could be shown.
+NEEDED = {"engine": str, "writers": int, "records_per_s": (int, float)}
+NEEDED_OF_FLOOR = {"sync": "syncs_per_s", "wake": "wakes_per_s"}
+
+
+class BadInput(Exception):
+    """One line that says what is wrong with a file, and where."""
+
+
+class Result:
+    """One run: a line of a results file."""
+
+    def __init__(self, fields):
+        self.fields = fields
+        self.options = fields.get("options") or {}
+        self.device = fields.get("device") or {}
+        self.machine = fields.get("machine") or {}
+        self.filesystem = fields.get("filesystem") or {}
+        self.engine = fields["engine"]
+        self.variant = fields.get("variant") or self.engine
+        self.writers = fields["writers"]
+        self.round = self.options.get("round") or 1
+        self.interrupted = bool(self.options.get("interrupted"))
+
+    def get(self, key):
+        return self.fields.get(key)
+
+    def option(self, key):
+        return self.options.get(key)
+
+    @property
+    def sizes(self):
+        """Smallest and largest record that were asked for, or the mean where that is not known."""
+        mean = self.get("size_bytes")
+        low = self.option("size_min")
+        high = self.option("size_max")
+        return (mean if low is None else low, mean if high is None else high)
+
+    @property
+    def window(self):
+        return self.option("window") or 1
+
+    @property
+    def cell(self):
+        """What rounds repeat: runs of one cell differ only by chance and by drift."""
+        return (self.variant, self.writers, self.sizes, self.window, self.option("rate"),
+                self.option("preset"), self.device.get("kind"), self.device.get("delay_us"))
+
+    @property
+    def setting(self):
+        """What shapes a result besides its cell; two files agree in it or are not compared."""
+        names = ("io_used", "sync", "prepare", "checksum", "segment_bytes", "trim_keep")
+        placement = self.get("placement") or {}
+        asked = tuple(placement.get(key) for key in ("pin", "pin_sequencer", "ring_memory"))
+        return tuple(self.option(name) for name in names) + asked
+
+    @property
+    def is_peer(self):
+        return self.engine not in OWN_ENGINES
+
+
+class Cell:
+    """The rounds of one cell."""
+
+    def __init__(self, rows):
+        whole = [row for row in rows if not row.interrupted]
+        # A run that was cut short counts only where there is no other.
+        self.rows = whole or rows
+        self.first = self.rows[0]
+        self.interrupted = any(row.interrupted for row in rows)
+
+    def values(self, key):
+        return [row.get(key) for row in self.rows if row.get(key) is not None]
+
+    def summary(self, key):
+        """Median and spread over the rounds, or None where no round has the key."""
+        values = self.values(key)
+        return Summary(values) if values else None
+
+    def mid(self, key):
+        values = self.values(key)
+        return median(values) if values else None
+
+
+class Dataset:
+    """Runs that belong into one picture, and the floors that were measured beside them."""
+
+    def __init__(self, name, title, kind, rows, floors):
+        self.name = name
+        self.title = title
+        self.kind = kind
+        self.rows = rows
+        self.floors = floors
+        self.cells = group(rows)
+
+    def of(self, **wanted):
+        """The cells whose first row has these attributes."""
+        return [cell for cell in self.cells
+                if all(getattr(cell.first, key) == value for key, value in wanted.items())]
+
+    def distinct(self, attribute):
+        """In the order of first appearance; numbers ascending."""
+        values = list(dict.fromkeys(getattr(cell.first, attribute) for cell in self.cells))
+        numeric = all(isinstance(value, (int, float, tuple)) for value in values)
+        return sorted(values) if numeric else values
+
+    def has(self, key):
+        return any(row.get(key) is not None for row in self.rows)
+
+    def sync_floor(self):
+        """The device's own syncs: median and spread of its rate and of its latencies."""
+        rows = [floor for floor in self.floors if floor["floor"] == "sync"]
+        keys = ("syncs_per_s", "p50_us", "p99_us", "p999_us")
+        found = {key: [row[key] for row in rows if row.get(key) is not None] for key in keys}
+        return {key: Summary(values) for key, values in found.items() if values}
+
+    def wake_floor(self):
+        """Wakes a second, by number of threads."""
+        rates = {}
+        for floor in self.floors:
+            if floor["floor"] == "wake" and floor.get("threads"):
+                rates.setdefault(floor["threads"], []).append(floor["wakes_per_s"])
+        return {threads: Summary(rates[threads]) for threads in sorted(rates)}
+
+
+class Source:
+    """What was named on a command line: a sweep's folder, or a results file."""
+
+    def __init__(self, name, sweep, folder, datasets):
+        self.name = name
+        self.sweep = sweep
+        self.folder = folder
+        self.datasets = datasets
+
+    @property
+    def rows(self):
+        return [row for dataset in self.datasets for row in dataset.rows]
+
+
+# ---- Reading -------------------------------------------------------------------------------------
+
+
+def check_needed(fields, where):
+    """Refuses a line that has no meaning, in words that lead to it."""
+    if "engine" in fields:
+        for key, kind in NEEDED.items():
+            value = fields.get(key)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise BadInput(f"{where}: '{key}' is missing or not what it should be")
+        if fields["writers"] < 1:
+            raise BadInput(f"{where}: 'writers' is {fields['writers']}")
+    elif "floor" in fields:
+        key = NEEDED_OF_FLOOR.get(fields["floor"])
+        if key and not isinstance(fields.get(key), (int, float)):
+            raise BadInput(f"{where}: a floor without '{key}'")
+    else:
+        raise BadInput(f"{where}: neither a result nor a floor of logfile-bench")
+
+
+def check_nested(fields, where):
+    for key in ("options", "machine", "filesystem", "device", "stages_us", "placement"):
+        if not isinstance(fields.get(key), (dict, type(None))):
+            raise BadInput(f"{where}: '{key}' is not an object")
+    for key in ("latency_histogram", "batch_histogram"):
+        if not isinstance(fields.get(key), (list, type(None))):
+            raise BadInput(f"{where}: '{key}' is not a list")
+
+
+def read_text(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise BadInput(f"{path}: {reason}") from None
+
+
+def parse_line(line, where):
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        raise BadInput(f"{where}: not JSON") from None
+    if not isinstance(fields, dict):
+        raise BadInput(f"{where}: not a JSON object")
+    check_needed(fields, where)
+    check_nested(fields, where)
+    return fields
+
+
+def read_results(path):
+    """The results and the floors of one file."""
+    rows, floors = [], []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        if not line.strip():
+            continue
+        fields = parse_line(line, f"{path}:{number}")
+        if "engine" in fields:
+            rows.append(Result(fields))
+        else:
+            floors.append(fields)
+    return rows, floors
+
+
+def read_sweep(folder):
+    path = os.path.join(folder, "sweep.json")
+    try:
+        sweep = json.loads(read_text(path))
+    except ValueError:
+        raise BadInput(f"{path}: not JSON") from None
+    parts = sweep.get("parts") if isinstance(sweep, dict) else None
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise BadInput(f"{path}: not what bench-sweep writes: it has no list of parts")
+    return sweep
+
+
+def load_folder(folder):
+    """Every part of a sweep that left results."""
+    sweep = read_sweep(folder)
+    datasets = []
+    for part in sweep["parts"]:
+        name = part.get("file")
+        path = os.path.join(folder, os.path.basename(name)) if name else None
+        if path and os.path.exists(path):
+            datasets += split(part.get("name") or name, part.get("title"), *read_results(path))
+    return Source(folder, sweep, folder, datasets)
+
+
+def load_file(path):
+    rows, floors = read_results(path)
+    if not rows:
+        raise BadInput(f"{path}: no results")
+    stem = os.path.splitext(os.path.basename(path))[0]
+    return Source(path, None, None, split(stem, None, rows, floors))
+
+
+def load(path):
+    """A folder or a file, whichever it is."""
+    return load_folder(path) if os.path.isdir(path) else load_file(path)
+
+
+# ---- What belongs together -----------------------------------------------------------------------
+
+
+def group(rows):
+    """Cells, in the order in which they came up first."""
+    cells = {}
+    for row in rows:
+        cells.setdefault(row.cell, []).append(row)
+    return [Cell(rows) for rows in cells.values()]
+
+
+def kind_of_row(row):
+    if row.get("rung") is not None:
+        return "ladder"
+    if row.option("preset"):
+        return "preset"
+    return "open" if row.option("rate") else "closed"
+
+
+def kind_of_closed(rows):
+    """What a file of closed-loop runs is about: what varies in it says so."""
+    if any(row.is_peer for row in rows):
+        return "peers"
+    if len({row.window for row in rows}) > 1:
+        return "windows"
+    if len({row.sizes for row in rows}) > 1:
+        return "sizes"
+    if all(row.device.get("kind") == "null" and row.window > 1 for row in rows):
+        return "contention"
+    own = {row.engine for row in rows} == {row.variant for row in rows}
+    return "engines" if own else "variants"
+
+
+def split(name, title, rows, floors):
+    """A file may hold runs of several kinds, one appended to the other: a dataset each."""
+    kinds = {}
+    for row in rows:
+        kinds.setdefault(kind_of_row(row), []).append(row)
+    datasets = []
+    for kind, some in kinds.items():
+        kind = kind_of_closed(some) if kind == "closed" else kind
+        datasets.append(Dataset(name, title, kind, some, floors))
+    return datasets
+
+
+def paired_ratios(cell, base, key="records_per_s"):
+    """The ratio within each round that both cells have: what a drifting machine cannot blur."""
+    of_base = {row.round: row.get(key) for row in base.rows}
+    pairs = [(row.get(key), of_base.get(row.round)) for row in cell.rows]
+    return [mine / other for mine, other in pairs if mine is not None and other]

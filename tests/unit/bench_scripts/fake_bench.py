@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Stands in for logfile-bench: takes its options, writes results of fixture.py, measures nothing.
+
+FAKE_SLEEP    seconds that each run takes
+FAKE_REFUSE   an option that it refuses with status 2
+FAKE_FAIL     an option with which it fails with status 1
+"""
+import os
+import shlex
+import signal
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import fixture  # noqa: E402
+
+ALONE = ("--ladder", "--floors", "--version")
+stopped_by = None
+
+
+def end(line, status):
+    print(f"logfile-bench: {line}", file=sys.stderr)
+    sys.exit(status)
+
+
+def parse(words):
+    options, rest = {}, iter(words)
+    for word in rest:
+        options[word] = True if word in ALONE else next(rest, None)
+    return options
+
+
+def numbers(options, name, default):
+    return [int(word) for word in options.get(name, default).split(",")]
+
+
+def variants(options):
+    if "--ladder" in options:
+        return [{"variant": name, "engine": "ring" if rung > 3 else "mutex", "rung": rung}
+                for rung, name in enumerate(fixture.LADDER, 1)]
+    found = []
+    lists = [options[name].split(",") for name in ("--reserve", "--shards", "--flusher", "--wait")
+             if name in options]
+    for engine in options.get("--engine", "ring,mutex,serial").split(","):
+        names = ["/".join(["ring", word]) for words in lists for word in words] or ["ring"]
+        found += [{"variant": name} for name in (names if engine == "ring" else [engine])]
+    return found
+
+
+def runs(options):
+    device = fixture.NULL if options.get("--device") == "null" else None
+    rate = float(options["--rate"]) if "--rate" in options else None
+    return [{**variant, "writers": writers, "size": size, "window": window, "rate": rate,
+             "device": device}
+            for size in numbers(options, "--size", "512")
+            for window in numbers(options, "--window", "1")
+            for writers in numbers(options, "--writers", "1,4,16,64")
+            for variant in variants(options)]
+
+
+def stop(number, _):
+    """The first signal ends it cleanly, the second at once."""
+    global stopped_by
+    if stopped_by:
+        os._exit(128 + number)
+    stopped_by = number
+
+
+def nap():
+    until = time.monotonic() + float(os.environ.get("FAKE_SLEEP", "0"))
+    while not stopped_by and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def measure(options, output):
+    rounds = int(options.get("--repeat", "1"))
+    maker = fixture.Maker(seed=len(str(sorted(options.items()))), rounds=rounds)
+    maker.samples = 200
+    for number in range(1, rounds + 1):
+        if "--floors" in options:
+            floors = [maker.sync_floor(number)]
+            floors += [maker.wake_floor(w, number) for w in numbers(options, "--writers", "1")]
+            fixture.add_lines(output, floors)
+        for run in runs(options):
+            nap()
+            if stopped_by:
+                time.sleep(0.3)  # reading back takes its time
+            line = maker.run(number, **run, options={"interrupted": bool(stopped_by)})
+            fixture.add_lines(output, [line])
+            if stopped_by:
+                sys.exit(128 + stopped_by)
+
+
+def main(words):
+    options = parse(words)
+    if "--version" in options:
+        print("logfile-bench 9.8.7")
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    if os.environ.get("FAKE_REFUSE") in words:
+        end(f"{os.environ['FAKE_REFUSE']}: refused", 2)
+    if os.environ.get("FAKE_FAIL") in words and "--json" in options:
+        end(f"{os.environ['FAKE_FAIL']}: failed", 1)
+    if set(options.get("--engine", "").split(",")) & {"wiredtiger", "lmdb", "sqlite"}:
+        end("--engine: not built in", 2)
+    if "--json" in options:
+        print(shlex.join(words))
+        print("alone in its session" if os.getsid(0) == os.getpid() else "not alone")
+        open(options["--json"], "w", encoding="utf-8").close()
+        measure(options, options["--json"])
+
+
+main(sys.argv[1:])

@@ -1,0 +1,137 @@
+"""Reading results, and the few statistics: medians, paired ratios, percentiles."""
+
+import json
+import unittest
+
+from support import Case
+
+import fixture
+from benchlib import parts, results, stats, wording
+
+
+def row(**fields):
+    return {"engine": "ring", "writers": 1, "records_per_s": 1.0, **fields}
+
+
+class Statistics(unittest.TestCase):
+    def test_median(self):
+        self.assertEqual(stats.median([3, 1, 2]), 2)
+        self.assertEqual(stats.median([4, 1, 2, 3]), 2.5)
+        self.assertEqual(stats.median([7]), 7)
+
+    def test_t_probability_has_the_values_of_the_tables(self):
+        for t, freedom, expected in ((2.776, 4, 0.05), (2.306, 8, 0.05), (4.604, 4, 0.01),
+                                     (1.0, 1, 0.5), (0.0, 5, 1.0)):
+            self.assertAlmostEqual(stats.t_probability(t, freedom), expected, places=4)
+
+    def test_pooling_adds_counts_of_equal_edges(self):
+        pooled = stats.pool([[[1.0, 2], [4.0, 1]], [[1.0, 3], [2.0, 5]]])
+        self.assertEqual(pooled, [[1.0, 5], [2.0, 5], [4.0, 1]])
+
+    def test_shares_count_with_the_ends_of_buckets(self):
+        points = stats.slower_shares([[8.0, 90], [16.0, 9], [64.0, 1]])
+        self.assertEqual(points, [(1.0, 8.0), (0.1, 9.0), (0.01, 18.0), (0.01, 72.0)])
+
+    def test_words(self):
+        self.assertEqual(wording.time_us(0.25), "250 ns")
+        self.assertEqual(wording.time_us(1234), "1.23 ms")
+        self.assertEqual(wording.count(51234), "51,200")
+        self.assertEqual(wording.short(1500000), "1.5M")
+        self.assertEqual(wording.size(4096), "4 KiB")
+        self.assertEqual(wording.clock(61), "1:01")
+
+
+class Pairs(unittest.TestCase):
+    def cell(self, variant, rates):
+        rows = [results.Result(row(variant=variant, records_per_s=rate, options={"round": number}))
+                for number, rate in rates.items()]
+        return results.Cell(rows)
+
+    def test_ratios_are_taken_within_rounds(self):
+        ring = self.cell("ring", {1: 30.0, 2: 10.0, 3: 20.0})
+        mutex = self.cell("mutex", {3: 10.0, 1: 10.0, 2: 5.0})
+        self.assertEqual(results.paired_ratios(ring, mutex), [3.0, 2.0, 2.0])
+
+    def test_a_round_without_partner_has_no_ratio(self):
+        ring = self.cell("ring", {1: 30.0, 2: 10.0})
+        self.assertEqual(results.paired_ratios(ring, self.cell("mutex", {2: 4.0})), [2.5])
+
+    def test_an_interrupted_run_counts_only_alone(self):
+        whole = results.Result(row(options={"round": 1}))
+        cut = results.Result(row(records_per_s=9.0, options={"round": 2, "interrupted": True}))
+        self.assertEqual(results.Cell([whole, cut]).mid("records_per_s"), 1.0)
+        self.assertEqual(results.Cell([cut]).mid("records_per_s"), 9.0)
+        self.assertTrue(results.Cell([whole, cut]).interrupted)
+
+
+class Reading(Case):
+    def bad(self, text, expected, at):
+        path = self.write("bad.json", text)
+        with self.assertRaises(results.BadInput) as caught:
+            results.load(path)
+        self.assertEqual(str(caught.exception), f"{path}{at}: {expected}")
+        self.refuses(f"bad.json{at}: {expected}", "bench-report", "bad.json")
+        self.refuses(f"bad.json{at}: {expected}", "bench-compare", "bad.json", "bad.json")
+
+    def test_broken_lines_are_named(self):
+        good = json.dumps(row()) + "\n"
+        self.bad(good + "{\n", "not JSON", ":2")
+        self.bad(good + "\n[1]\n", "not a JSON object", ":3")
+        self.bad(good + '{"a":1}\n', "neither a result nor a floor of logfile-bench", ":2")
+        self.bad('{"engine":"ring","writers":"4"}\n',
+                 "'writers' is missing or not what it should be", ":1")
+        self.bad(json.dumps(row(writers=0)) + "\n", "'writers' is 0", ":1")
+        self.bad('{"engine":"ring","writers":4}\n',
+                 "'records_per_s' is missing or not what it should be", ":1")
+        self.bad('{"floor":"sync"}\n', "a floor without 'syncs_per_s'", ":1")
+        self.bad(json.dumps(row(options=[])) + "\n", "'options' is not an object", ":1")
+        self.bad(json.dumps(row(latency_histogram=5)) + "\n",
+                 "'latency_histogram' is not a list", ":1")
+
+    def test_what_holds_no_results(self):
+        self.bad("", "no results", "")
+        self.refuses("nowhere.json: No such file", "bench-report", "nowhere.json")
+        self.write("binary.json", "")
+        with open(self.path("binary.json"), "wb") as file:
+            file.write(b"\xff\xfe\n")
+        self.refuses("binary.json: not a text file", "bench-report", "binary.json")
+        self.refuses("sweep.json: No such file", "bench-report", ".")
+        self.write("sweep.json", "{}")
+        self.refuses("sweep.json: not what bench-sweep writes", "bench-report", ".")
+
+    def test_unknown_and_missing_keys_are_tolerated(self):
+        path = self.write("old.json", json.dumps(row(later=[1], options={"more": {}})) + "\n"
+                          + '{"floor":"new kind","round":1}\n')
+        found = results.load(path).datasets
+        self.assertEqual([one.kind for one in found], ["engines"])
+        self.assertEqual(found[0].rows[0].variant, "ring")
+
+    def test_a_file_says_what_it_is_about(self):
+        for name, (_, make) in fixture.PARTS.items():
+            path = self.path(f"{name}.json")
+            fixture.add_lines(path, make(fixture.Maker(rounds=1)))
+            kinds = [one.kind for one in results.load(path).datasets]
+            expected = {"open-loop": "open", "waits": "variants"}.get(name, name)
+            self.assertEqual(kinds, [expected])
+
+
+class Plan(unittest.TestCase):
+    def test_quick_fits_its_time(self):
+        settings = parts.Settings("quick", {})
+        total = sum(part.estimate_s(settings) for part in parts.plan(settings, []))
+        self.assertLess(total, parts.QUICK_LIMIT_S)
+
+    def test_the_main_comparisons_have_three_rounds(self):
+        settings = parts.Settings("quick", {})
+        rounds = {part.name: part.rounds for part in parts.plan(settings, [])}
+        for name in ("engines", "ladder", "contention"):
+            self.assertGreaterEqual(rounds[name], 3)
+
+    def test_without_ring_its_parts_are_left_out(self):
+        settings = parts.Settings("full", {"engines": ["mutex"]})
+        names = [part.name for part in parts.plan(settings, [])]
+        self.assertEqual(names, ["engines", "contention", "peers", "open-loop", "sizes", "windows"])
+
+
+if __name__ == "__main__":
+    unittest.main()

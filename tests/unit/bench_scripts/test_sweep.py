@@ -1,0 +1,212 @@
+"""bench-sweep with a bench that measures nothing: what it runs, refuses, keeps and says."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+import unittest
+
+from support import HERE, SCRIPTS, Case
+
+
+class Sweep(Case):
+    def setUp(self):
+        super().setUp()
+        os.makedirs(self.path("build", "bench"))
+        for name in ("logfile", "bench/soak", "logfile-bench"):
+            self.write(f"build/{name}",
+                       f'#!/bin/sh\nexec "{sys.executable}" "{HERE}/fake_bench.py" "$@"\n')
+            os.chmod(self.path("build", name), stat.S_IRWXU)
+
+    def sweep(self, *words, **environment):
+        return self.runs("bench-sweep", "--build", "build", "--out", "out", *words, **environment)
+
+    def about(self):
+        return json.loads(self.read("out", "sweep.json"))
+
+    def part(self, name):
+        return next(part for part in self.about()["parts"] if part["name"] == name)
+
+    def refused(self, expected, *words, **environment):
+        """And leaves nothing."""
+        self.refuses(expected, "bench-sweep", "--build", "build", *words, **environment)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["build"])
+
+
+class Complete(Sweep):
+    def test_what_it_leaves(self):
+        done = self.sweep("--smoke")
+        self.assertEqual(done.stdout, "out/report.html\n")
+        about = self.about()
+        self.assertEqual((about["version"], about["mode"], about["interrupted"]),
+                         ("9.8.7", "smoke", False))
+        self.assertTrue(about["started"] <= about["ended"])
+        for part in about["parts"]:
+            self.assertEqual((part["status"], part["reason"]), ("complete", None), part)
+            self.assertEqual(part["file"], f"{part['name']}.json")
+            self.assertTrue(self.read("out", part["file"]))
+        expected = {f"{part['name']}.{end}" for part in about["parts"] for end in ("json", "txt")}
+        expected |= {"sweep.json", "report.html"}
+        expected |= {"topology.svg"} if about["topology"] else set()
+        self.assertEqual(set(os.listdir(self.path("out"))), expected)
+        self.assertIn("</html>", self.read("out", "report.html"))
+
+    def test_topology_or_why_not(self):
+        self.sweep("--smoke", "--parts", "ladder")
+        if shutil.which("lstopo-no-graphics") or shutil.which("lstopo"):
+            self.assertEqual(self.about()["topology"], "topology.svg")
+            self.assertIn("<svg", self.read("out", "topology.svg"))
+        os.mkdir(self.path("bin"))
+        for name in ("sh", "dirname", "env"):
+            os.symlink(shutil.which(name), self.path("bin", name))
+        self.runs("bench-sweep", "--build", "build", "--out", "other", "--smoke", "--parts",
+                  "ladder", PATH=self.path("bin"))
+        self.assertIn("hwloc's lstopo is not installed", self.read("other", "sweep.json"))
+        self.assertFalse(os.path.exists(self.path("other", "topology.svg")))
+
+    def test_commands_are_those_that_ran(self):
+        self.sweep("--quick", "--parts", "engines,open-loop", "--rounds", "1", "--seconds", "0.5")
+        engines = self.part("engines")["commands"]
+        self.assertEqual(engines, [
+            "logfile-bench --engine ring,mutex,serial --writers 1,4,16,64 --size 512 --floors"
+            " --stages 16 --seconds 0.5 --repeat 1 --dir . --json out/engines.json"])
+        rates = [float(re.search(r"--rate (\d+)", one).group(1))
+                 for one in self.part("open-loop")["commands"]]
+        ring = [json.loads(line) for line in self.read("out", "engines.json").splitlines()]
+        ring = next(line["records_per_s"] for line in ring
+                    if line.get("variant") == "ring" and line["writers"] == 16)
+        for rate, share in zip(rates, (0.3, 0.6, 0.9)):
+            self.assertAlmostEqual(rate / ring, share, delta=0.03)
+        self.assertEqual(self.read("out", "open-loop.json").count("\n"), 6)
+
+    def test_the_open_loop_alone_measures_its_own_rate(self):
+        self.sweep("--smoke", "--parts", "open-loop", "--engines", "mutex")
+        self.assertEqual(self.part("open-loop")["status"], "complete")
+        self.assertIn("--rate", self.part("open-loop")["commands"][0])
+
+    def test_only_what_is_asked_for(self):
+        self.sweep("--smoke", "--ladder", "--peers")
+        self.assertEqual([part["name"] for part in self.about()["parts"]], ["ladder", "peers"])
+        peers = self.part("peers")
+        self.assertIn("--engine ring,mutex,serial,rocksdb ", peers["commands"][0])
+        self.assertIn("without wiredtiger (--engine: not built in)", peers["note"])
+        self.assertIn("without wiredtiger", self.read("out", "report.html"))
+
+    def test_lists_reach_the_bench(self):
+        self.sweep("--smoke", "--writers", "1,3", "--policies", "faa,mcs", "--sizes", "7,8",
+                   "--windows", "2,5", "--engines", "ring,mutex")
+        commands = " ".join(one for part in self.about()["parts"] for one in part["commands"])
+        for expected in ("--writers 1,3", "--reserve faa,mcs", "--size 7,8", "--window 2,5",
+                         "--engine ring,mutex --writers 1,3 --size 512"):
+            self.assertIn(expected, commands)
+        self.assertNotIn("serial", commands)
+
+    def test_progress(self):
+        done = self.sweep("--smoke", "--parts", "ladder,sizes")
+        self.assertRegex(done.stderr, r"part 1 of 2, ladder: \d:\d\d elapsed, about \d:\d\d left\n")
+        self.assertRegex(done.stderr, r"part 2 of 2, sizes: ")
+
+
+class Refused(Sweep):
+    def test_bad_input(self):
+        for expected, words in (
+                ("--writers: '0' is not a whole number", ["--writers", "0"]),
+                ("--writers: 'x' is not a whole number", ["--writers", "1,x"]),
+                ("--writers: '4' is listed twice", ["--writers", "4,4"]),
+                ("--rounds: '1,2' is not one number", ["--rounds", "1,2"]),
+                ("--seconds: 'nan' is not a number", ["--seconds", "nan"]),
+                ("--seconds: '0' is not a number", ["--seconds", "0"]),
+                ("--engines: 'foo' is not one of ring", ["--engines", "ring,foo"]),
+                ("--policies: '' is not one of faa", ["--policies", ""]),
+                ("--sizes: '-1' is not", ["--sizes=-1"]),
+                ("--windows: '' is not", ["--windows", ""]),
+                ("--parts: 'foo' is not one of engines", ["--parts", "foo"]),
+                ("--engines: without ring none of the parts", ["--engines", "mutex", "--ladder"]),
+                ("--dir nowhere: not a folder", ["--dir", "nowhere"]),
+                ("--out build: there is something in it", ["--out", "build"]),
+                ("unrecognized arguments: --foo", ["--foo"]),
+                ("not allowed with argument", ["--quick", "--smoke"])):
+            self.refused(expected, *words)
+
+    def test_what_the_bench_refuses_in_any_part(self):
+        self.refused("sizes: 100,4096: refused", "--smoke", FAKE_REFUSE="100,4096")
+
+    def test_what_the_bench_refuses_when_it_begins(self):
+        """Such as a disk that is too small, which only the run itself can tell."""
+        done = self.script("bench-sweep", "--build", "build", "--smoke", "--parts", "ladder",
+                           FAKE_REFUSE="200")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertEqual(done.stderr.splitlines()[-1], "bench-sweep: 200: refused")
+        self.assertEqual(os.listdir(self.folder), ["build"])
+
+    def test_a_folder_that_was_there_stays(self):
+        os.mkdir(self.path("out"))
+        self.refuses("refused", "bench-sweep", "--build", "build", "--out", "out", "--smoke",
+                     FAKE_REFUSE="--ladder")
+        self.assertEqual(os.listdir(self.path("out")), [])
+
+
+class Cut(Sweep):
+    def test_a_part_that_fails_does_not_end_the_others(self):
+        done = self.script("bench-sweep", "--build", "build", "--out", "out", "--smoke", "--parts",
+                           "ladder,sizes", FAKE_FAIL="--ladder")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(self.part("ladder")["status"], "failed")
+        self.assertEqual(self.part("ladder")["reason"], "--ladder: failed")
+        self.assertEqual(self.part("sizes")["status"], "complete")
+        self.assertIn("ladder: failed: --ladder: failed", done.stderr)
+        self.assertIn("--ladder: failed", self.read("out", "report.html"))
+
+    def test_no_store_is_built_in(self):
+        self.sweep("--smoke", "--peers", FAKE_REFUSE="rocksdb")
+        self.assertEqual(self.part("peers")["status"], "skipped")
+        self.assertEqual(self.part("peers")["reason"], "no other store is built in")
+
+    def interrupt(self, send, *words):
+        """A signal as soon as the second part has a result."""
+        command = [sys.executable, os.path.join(SCRIPTS, "bench-sweep"), "--build", "build",
+                   "--out", "out", *words]
+        with subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, start_new_session=True,
+                              env={**os.environ, "FAKE_SLEEP": "0.1"}) as sweep:
+            until = time.monotonic() + 30
+            path = self.path("out", "sizes.json")
+            while time.monotonic() < until and not (
+                    os.path.exists(path) and os.path.getsize(path) > 0):
+                time.sleep(0.01)
+            send(sweep.pid)
+            said, errors = sweep.communicate(timeout=30)
+        return sweep.returncode, said, errors
+
+    def check_interrupted(self, number, send):
+        status, said, errors = self.interrupt(send, "--smoke", "--parts", "ladder,sizes,windows")
+        self.assertEqual(status, 128 + number, errors)
+        self.assertEqual(said, "out/report.html\n")
+        states = {part["name"]: part["status"] for part in self.about()["parts"]}
+        self.assertEqual(states, {"ladder": "complete", "sizes": "interrupted",
+                                  "windows": "skipped"})
+        self.assertTrue(self.about()["interrupted"])
+        last = json.loads(self.read("out", "sizes.json").splitlines()[-1])
+        self.assertTrue(last["options"]["interrupted"])
+        self.assertIn("windows: skipped: the sweep was interrupted", errors)
+        self.assertIn("Not everything was measured", self.read("out", "report.html"))
+        left = [name for name in os.listdir(self.path("out")) if name.endswith(".part")]
+        self.assertEqual(left, [])
+
+    def test_ctrl_c_keeps_and_marks_what_was_measured(self):
+        """A terminal sends it to the whole group."""
+        self.check_interrupted(signal.SIGINT, lambda pid: os.killpg(pid, signal.SIGINT))
+        # The bench must not get it from the terminal too: two of them end it at once.
+        self.assertIn("alone in its session\n", self.read("out", "sizes.txt"))
+
+    def test_so_does_being_asked_to_end(self):
+        self.check_interrupted(signal.SIGTERM, lambda pid: os.kill(pid, signal.SIGTERM))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -136,8 +136,9 @@ def lede(sources):
     for source in sources:
         rows = source.rows
         machine = rows[0].machine if rows else {}
-        words.append(", ".join(part for part in (
-            machine.get("cpu"), machine_words(machine), f"{number_of(len(rows), 'run')}") if part))
+        runs = number_of(len(rows), "run") if rows else "No runs"
+        known = (machine.get("cpu"), machine_words(machine), runs)
+        words.append(", ".join(part for part in known if part))
     return "; ".join(dict.fromkeys(words)) + "."
 
 

@@ -76,9 +76,11 @@ void lf_ring_engine_stop(struct logfile *log);
 /* A submit is an append that does not wait. */
 int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
                           const struct timespec *deadline, bool wait, uint64_t *lsnp);
-/* The same under any reservation policy, and with its stages timed where that is asked for. */
-int lf_ring_engine_append_variant(struct logfile *log, const struct lf_payload *payload,
-                                  const struct timespec *deadline, bool wait, uint64_t *lsnp);
+/* The same under any reservation policy; and with the stages of some appends timed. */
+int lf_ring_engine_append_by_policy(struct logfile *log, const struct lf_payload *payload,
+                                    const struct timespec *deadline, bool wait, uint64_t *lsnp);
+int lf_ring_engine_append_timed(struct logfile *log, const struct lf_payload *payload,
+                                const struct timespec *deadline, bool wait, uint64_t *lsnp);
 int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline);
 int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline);
 /* The log has failed, or there is room: whoever sleeps must look again. */

@@ -160,10 +160,13 @@ static int reserve_slowly(struct logfile *log, uint64_t need, const struct times
     return error;
 }
 
-/* `take` is a constant: nothing is called through a pointer. */
-static inline __attribute__((always_inline)) int
-reserve(struct logfile *log, bool take(struct lf_ring *, uint64_t, struct lf_reservation *),
-        uint64_t need, const struct timespec *deadline, struct lf_reservation *reservation)
+/* How to take a place: a constant wherever it is used, so that nothing is called through it. */
+typedef bool take_function(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
+
+static inline __attribute__((always_inline)) int reserve(struct logfile *log, take_function *take,
+                                                         uint64_t need,
+                                                         const struct timespec *deadline,
+                                                         struct lf_reservation *reservation)
 {
     struct lf_ring *ring = ring_of(log);
 
@@ -380,51 +383,56 @@ static inline int conclude(struct logfile *log, const struct lf_reservation *res
     return wait_durable(log, durable);
 }
 
-int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
-                          const struct timespec *deadline, bool wait, uint64_t *lsnp)
+/* The life of one append.  `take` is a constant and `clock` NULL or not, so that each of the ways
+ * below has only what it needs. */
+static inline __attribute__((always_inline)) int
+append(struct logfile *log, const struct lf_payload *payload, const struct timespec *deadline,
+       bool wait, uint64_t *lsnp, take_function *take, struct lf_stage_clock *clock)
 {
     uint32_t crc = touch_payload(log, payload);
     struct durable_wait durable = {.deadline = deadline, .waits = wait};
     struct lf_reservation reservation;
-    int error =
-        reserve(log, lf_ring_reserve, lf_record_bytes(payload->size), deadline, &reservation);
-
-    if (error != 0)
-        return error;
-    durable.guards = wait && lf_reservation_is_first(&reservation);
-    fill(log, &reservation, payload, crc, &durable);
-    if (lsnp)
-        *lsnp = durable.lsn;
-    return conclude(log, &reservation, &durable);
-}
-
-int lf_ring_engine_append_variant(struct logfile *log, const struct lf_payload *payload,
-                                  const struct timespec *deadline, bool wait, uint64_t *lsnp)
-{
-    struct durable_wait durable = {.deadline = deadline, .waits = wait};
-    struct lf_stage_clock clock = {0};
-    struct lf_reservation reservation;
-    uint32_t crc;
     int error;
 
-    if (wait)
-        lf_stages_begin(&log->stages, &clock);
-    crc = touch_payload(log, payload);
-    lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
-    error = reserve(log, lf_ring_reserve_by_policy, lf_record_bytes(payload->size), deadline,
-                    &reservation);
+    if (clock != NULL)
+        lf_stages_mark(clock, LOGFILE_STAGE_CHECKSUM);
+    error = reserve(log, take, lf_record_bytes(payload->size), deadline, &reservation);
     if (error != 0)
         return error;
-    lf_stages_mark(&clock, LOGFILE_STAGE_RESERVE);
+    if (clock != NULL)
+        lf_stages_mark(clock, LOGFILE_STAGE_RESERVE);
     durable.guards = wait && lf_reservation_is_first(&reservation);
     fill(log, &reservation, payload, crc, &durable);
-    lf_stages_mark(&clock, LOGFILE_STAGE_COPY);
+    if (clock != NULL)
+        lf_stages_mark(clock, LOGFILE_STAGE_COPY);
     if (lsnp)
         *lsnp = durable.lsn;
     error = conclude(log, &reservation, &durable);
-    if (error == 0)
-        lf_stages_finish(&log->stages, &clock, reservation.epoch, &log->stats);
+    if (clock != NULL && error == 0)
+        lf_stages_finish(&log->stages, clock, reservation.epoch, &log->stats);
     return error;
+}
+
+int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
+                          const struct timespec *deadline, bool wait, uint64_t *lsnp)
+{
+    return append(log, payload, deadline, wait, lsnp, lf_ring_reserve, NULL);
+}
+
+int lf_ring_engine_append_by_policy(struct logfile *log, const struct lf_payload *payload,
+                                    const struct timespec *deadline, bool wait, uint64_t *lsnp)
+{
+    return append(log, payload, deadline, wait, lsnp, lf_ring_reserve_by_policy, NULL);
+}
+
+int lf_ring_engine_append_timed(struct logfile *log, const struct lf_payload *payload,
+                                const struct timespec *deadline, bool wait, uint64_t *lsnp)
+{
+    struct lf_stage_clock clock = {0};
+
+    if (wait)
+        lf_stages_begin(&log->stages, &clock);
+    return append(log, payload, deadline, wait, lsnp, lf_ring_reserve_by_policy, &clock);
 }
 
 int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)

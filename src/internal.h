@@ -20,8 +20,9 @@
 /* The way of an append through the library: one switch, and no test on the way, for what is not the
  * default. */
 enum lf_append_path {
-    LF_APPEND_RING = 0,     /* fetch-add, nothing sampled */
-    LF_APPEND_RING_VARIANT, /* another policy, or stages are sampled */
+    LF_APPEND_RING = 0, /* by fetch-add */
+    LF_APPEND_RING_BY_POLICY,
+    LF_APPEND_RING_TIMED, /* by any policy, and stages are sampled */
     LF_APPEND_MUTEX,
     LF_APPEND_SERIAL
 };

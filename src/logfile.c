@@ -70,8 +70,10 @@ static int append_payload(struct logfile *log, const struct lf_payload *payload,
     switch (log->append_path) {
     case LF_APPEND_RING:
         return lf_ring_engine_append(log, payload, deadline, wait, lsnp);
-    case LF_APPEND_RING_VARIANT:
-        return lf_ring_engine_append_variant(log, payload, deadline, wait, lsnp);
+    case LF_APPEND_RING_BY_POLICY:
+        return lf_ring_engine_append_by_policy(log, payload, deadline, wait, lsnp);
+    case LF_APPEND_RING_TIMED:
+        return lf_ring_engine_append_timed(log, payload, deadline, wait, lsnp);
     case LF_APPEND_MUTEX:
         return lf_mutex_engine_append(log, payload, deadline, wait, lsnp);
     case LF_APPEND_SERIAL:

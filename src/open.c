@@ -206,9 +206,9 @@ static enum lf_append_path append_path_of(const struct logfile_options *options)
         return LF_APPEND_MUTEX;
     if (options->engine == LOGFILE_ENGINE_SERIAL)
         return LF_APPEND_SERIAL;
-    return options->reserve == LOGFILE_RESERVE_FAA && options->stage_sample_every == 0
-               ? LF_APPEND_RING
-               : LF_APPEND_RING_VARIANT;
+    if (options->stage_sample_every != 0)
+        return LF_APPEND_RING_TIMED;
+    return options->reserve == LOGFILE_RESERVE_FAA ? LF_APPEND_RING : LF_APPEND_RING_BY_POLICY;
 }
 
 static struct logfile *allocate_log(const struct logfile_options *options)

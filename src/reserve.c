@@ -84,10 +84,8 @@ static uint64_t under_mutex(struct lf_ring *ring, uint64_t section(struct lf_rin
 
 /* ---- By the ring's policy ---- */
 
-uint64_t lf_reserve_take(struct lf_ring *ring, uint64_t need)
+static inline uint64_t take_by_policy(struct lf_ring *ring, uint64_t units)
 {
-    uint64_t units = need >> LF_UNIT_SHIFT;
-
     switch (ring->policy) {
     case LOGFILE_RESERVE_FAA:
         break;
@@ -101,6 +99,12 @@ uint64_t lf_reserve_take(struct lf_ring *ring, uint64_t need)
         return under_mutex(ring, take, units);
     }
     return lf_fetch_add_acquire_64(&ring->head, units); /* R1 */
+}
+
+bool lf_ring_reserve_by_policy(struct lf_ring *ring, uint64_t need,
+                               struct lf_reservation *reservation)
+{
+    return lf_ring_settle(ring, take_by_policy(ring, need >> LF_UNIT_SHIFT), need, reservation);
 }
 
 uint64_t lf_reserve_swap(struct lf_ring *ring, uint64_t word)

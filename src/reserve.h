@@ -30,9 +30,7 @@ union lf_reserve_lock {
 void lf_reserve_init(union lf_reserve_lock *lock, enum logfile_reserve_policy policy);
 void lf_reserve_destroy(union lf_reserve_lock *lock, enum logfile_reserve_policy policy);
 
-/* Takes `need` bytes, a multiple of 8, by the ring's policy.  The head as it was. */
-uint64_t lf_reserve_take(struct lf_ring *ring, uint64_t need);
-/* Puts a new word into the head, for the token's holder.  The head as it was. */
+/* Puts a new word into the head of a ring under any policy, for the token's holder.  The head as it was. */
 uint64_t lf_reserve_swap(struct lf_ring *ring, uint64_t word);
 
 #endif /* LF_RESERVE_H */

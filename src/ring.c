@@ -37,40 +37,12 @@ void lf_ring_destroy(struct lf_ring *ring)
     lf_buffers_unmap(ring->slots, (ring->slot_mask + 1) * sizeof *ring->slots);
 }
 
-/* What the head was before this writer took `need` bytes of it makes of it: a place in the open
- * epoch, its end, or nothing. */
-static inline bool settle(struct lf_ring *ring, uint64_t old, uint64_t need,
-                          struct lf_reservation *reservation)
-{
-    uint64_t offset = lf_head_offset_bytes(old);
-    struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(old));
-
-    if (__builtin_expect(offset + need > ring->slot_bytes, 0)) {
-        /* R2: the crosser; pairs with find_end. */
-        if (offset <= ring->slot_bytes)
-            lf_store_release_64(&slot->end, offset);
-        return false;
-    }
-    reservation->slot = slot;
-    reservation->epoch = slot->epoch;
-    reservation->offset = offset;
-    reservation->need = need;
-    LF_DEBUG_ASSERT((slot->epoch & LF_GENERATION_MASK) == lf_head_generation(old));
-    return true;
-}
-
 bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation)
 {
     /* R1: pairs with the release of the swap in lf_ring_flip: the slot is prepared. */
     uint64_t old = lf_fetch_add_acquire_64(&ring->head, need >> LF_UNIT_SHIFT);
 
-    return settle(ring, old, need, reservation);
-}
-
-bool lf_ring_reserve_by_policy(struct lf_ring *ring, uint64_t need,
-                               struct lf_reservation *reservation)
-{
-    return settle(ring, lf_reserve_take(ring, need), need, reservation);
+    return lf_ring_settle(ring, old, need, reservation);
 }
 
 uint64_t lf_ring_lsn(const struct lf_reservation *reservation)

@@ -31,6 +31,7 @@
 
 #include "atomic.h"
 #include "format.h"
+#include "lf_assert.h"
 #include "logfile.h"
 #include "reserve.h"
 #include "waiter.h"
@@ -203,9 +204,30 @@ void lf_ring_destroy(struct lf_ring *ring);
  * look at the head before the next try.
  */
 bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
-/* The same by the ring's policy, whichever it is; lf_ring_reserve is the fetch-add. */
+/* The same by the ring's policy, whichever it is (reserve.c); lf_ring_reserve is the fetch-add. */
 bool lf_ring_reserve_by_policy(struct lf_ring *ring, uint64_t need,
                                struct lf_reservation *reservation);
+/* What the head was before this writer took `need` bytes of it makes of it: a place in the open
+ * epoch, its end, or nothing. */
+static inline bool lf_ring_settle(struct lf_ring *ring, uint64_t old, uint64_t need,
+                                  struct lf_reservation *reservation)
+{
+    uint64_t offset = lf_head_offset_bytes(old);
+    struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(old));
+
+    if (__builtin_expect(offset + need > ring->slot_bytes, 0)) {
+        /* R2: the crosser; pairs with find_end. */
+        if (offset <= ring->slot_bytes)
+            lf_store_release_64(&slot->end, offset);
+        return false;
+    }
+    reservation->slot = slot;
+    reservation->epoch = slot->epoch;
+    reservation->offset = offset;
+    reservation->need = need;
+    LF_DEBUG_ASSERT((slot->epoch & LF_GENERATION_MASK) == lf_head_generation(old));
+    return true;
+}
 /* The LSN of a reservation.  Waits for the base, which the flipper stores at once. */
 uint64_t lf_ring_lsn(const struct lf_reservation *reservation);
 /* The last touch of the slot: hands the copied bytes to the flusher. */

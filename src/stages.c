@@ -47,10 +47,13 @@ static bool read_times(const struct lf_stages *stages, uint64_t epoch, struct lf
 void lf_stages_finish(const struct lf_stages *stages, struct lf_stage_clock *clock, uint64_t epoch,
                       struct lf_stats *stats)
 {
-    uint64_t now_ns = lf_now_ns();
     struct lf_epoch_times times;
+    uint64_t now_ns;
 
-    if (clock->last_ns == 0 || !read_times(stages, epoch, &times))
+    if (clock->last_ns == 0)
+        return;
+    now_ns = lf_now_ns();
+    if (!read_times(stages, epoch, &times))
         return;
     advance(clock, LOGFILE_STAGE_FLIP, times.sealed_ns);
     advance(clock, LOGFILE_STAGE_WRITE, times.written_ns);

@@ -102,7 +102,7 @@ enum logfile_engine {
 enum logfile_reserve_policy {
     LOGFILE_RESERVE_FAA = 0, /* one atomic fetch-add */
     LOGFILE_RESERVE_CAS,     /* a compare-and-swap loop, which adds nothing to a full head */
-    LOGFILE_RESERVE_TICKET,  /* under Concurrency Kit's ticket lock */
+    LOGFILE_RESERVE_TICKET,  /* under Concurrency Kit's ticket lock, for at most 65,535 threads */
     LOGFILE_RESERVE_MCS,     /* under Concurrency Kit's MCS queue lock */
     LOGFILE_RESERVE_MUTEX    /* under a pthread mutex */
 };
@@ -225,9 +225,10 @@ struct logfile_options {
     unsigned variant_flags;  /* LOGFILE_VARIANT_* */
     unsigned publish_shards; /* counters of a slot that ring writers publish into, each on lines of
                                     its own: a power of two up to 256, or LOGFILE_SHARDS_PER_CORE: one
-                                    for each processor, rounded up; 0: 8 */
-    unsigned stage_sample_every; /* time the stages of one append in so many, for logfile_stats; 0:
-                                    of none.  Only what logfile_append and its like wait for */
+                                    for each processor that runs, rounded up; 0: 8 */
+    unsigned stage_sample_every; /* time the stages of one append in so many, drawn at random, for
+                                    logfile_stats; 0: of none.  Only of calls that wait until their
+                                    record is durable */
     uint64_t reserved[16];       /* must be zero */
 };
 
@@ -296,8 +297,8 @@ int logfile_close(struct logfile *log);
  *           written), LOGFILE_EFORKED.
  * Threads:  any.
  * Blocking: until durable.
- * Progress: reserving is one fetch-add.  The group as a whole waits for its slowest writer between
- *           reserve and publish, and for the device.
+ * Progress: reserving is one fetch-add, unless options.reserve says otherwise.  The group as a whole
+ *           waits for its slowest writer between reserve and publish, and for the device.
  * Ordering: records of one thread have growing LSNs; a record that is durable makes every record
  *           with a smaller LSN durable.
  */
@@ -455,8 +456,8 @@ enum logfile_stage {
     LOGFILE_STAGE_RESERVE,      /* until it has its place; under mutex and serial, until the lock */
     LOGFILE_STAGE_COPY,         /* record encoded and published */
     LOGFILE_STAGE_FLIP,         /* until its epoch was sealed */
-    LOGFILE_STAGE_WRITE,        /* late publishes of the epoch, and its write */
-    LOGFILE_STAGE_SYNC,         /* the sync; 0 where the write syncs itself */
+    LOGFILE_STAGE_WRITE,        /* late publishes of the epoch, a zero-fill in its way, its write */
+    LOGFILE_STAGE_SYNC,         /* the sync; next to nothing where the write syncs itself */
     LOGFILE_STAGE_WAKE,         /* until the append was about to return */
     LOGFILE_STAGE_COUNT
 };

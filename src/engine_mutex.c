@@ -57,7 +57,8 @@ static pthread_cond_t *condition_of(struct logfile *log, uint64_t lsn)
     return condition(log, (lsn >= engine->base_lsn ? engine->epoch : engine->epoch - 1) % 2);
 }
 
-/* A thread that was woken to flush next, and will not, wakes another. */
+/* A thread that was woken to flush next, and will not, wakes another: its deadline has passed, or the
+ * log has failed, in any thread, and all of them are told, each by the one before. */
 static void pass_on(struct logfile *log)
 {
     struct lf_mutex_engine *engine = engine_of(log);
@@ -202,7 +203,7 @@ static int wait_durable(struct logfile *log, uint64_t lsn, const struct timespec
 
     while (lf_durable_lsn(log) <= lsn) {
         if (lf_store_has_failed(&log->store))
-            return LOGFILE_EFAILED;
+            error = LOGFILE_EFAILED;
         if (error != 0) {
             pass_on(log);
             return error;

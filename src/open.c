@@ -107,10 +107,10 @@ static const char *find_bad_size(const struct logfile_options *options)
     return lf_layout_is_valid(&layout) ? NULL : "segment_bytes";
 }
 
-/* One for each processor, rounded up to a power of two. */
+/* One for each processor that runs, rounded up to a power of two. */
 static unsigned shards_per_core(void)
 {
-    long processors = sysconf(_SC_NPROCESSORS_CONF);
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned shards = 1;
 
     while (shards < LF_SHARDS_MAX && (long)shards < processors)

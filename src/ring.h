@@ -285,7 +285,8 @@ bool lf_ring_is_unopened(const struct lf_ring *ring, uint64_t head);
 void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn);
 /*
  * Seals the open epoch `epoch`, which starts at base_lsn, and opens the next one, or, with
- * open_next false, leaves that one full from birth.  Does nothing that can block or fail.
+ * open_next false, leaves that one full from birth.  Does nothing that can block or fail,
+ * but for the lock of the policies that have one.
  */
 void lf_ring_flip(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn, bool open_next,
                   struct lf_sealed *sealed);

@@ -3,17 +3,26 @@
 
 #include "waiter.h"
 
-/* Of the calling thread, over all logs: how many appends it has begun since it was sampled.  A
- * counter that threads share would itself be contended. */
-static _Thread_local unsigned appends_since;
+/* One append in `every` on average, drawn at random (xorshift64: G. Marsaglia, 2003), so that threads
+ * in step are not sampled in step.  Of each thread its own: a state that threads share would itself
+ * be contended. */
+static bool is_drawn(unsigned every)
+{
+    static _Thread_local uint64_t state;
+
+    if (state == 0)
+        state = lf_now_ns() ^ (uintptr_t)&state;
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state % every == 0;
+}
 
 void lf_stages_begin(const struct lf_stages *stages, struct lf_stage_clock *clock)
 {
     *clock = (struct lf_stage_clock){0};
-    if (stages->every == 0 || ++appends_since < stages->every)
-        return;
-    appends_since = 0;
-    clock->last_ns = lf_now_ns();
+    if (stages->every != 0 && is_drawn(stages->every))
+        clock->last_ns = lf_now_ns();
 }
 
 /* The stage lasted until then; not at all where that was before the last one ended. */

@@ -5,7 +5,7 @@
  * The appending thread reads the clock after each of its own stages; who commits the epoch notes
  * when it was sealed, written and durable; when the append is about to return, the two are put
  * together.  Notes are kept for the last LF_STAGES_EPOCHS epochs: a thread that wakes up later than
- * that loses its sample.  A log that samples nothing reads no clock for this.
+ * that loses its sample.  Where nothing is sampled, no append reads the clock for this.
  */
 #ifndef LF_STAGES_H
 #define LF_STAGES_H
@@ -14,7 +14,7 @@
 #include "logfile.h"
 #include "stats.h"
 
-#define LF_STAGES_EPOCHS 64u /* power of two, well above slot_count */
+#define LF_STAGES_EPOCHS 64u
 
 struct lf_epoch_times {
     /* W: who commits.  R: sampled appends.  Number of the epoch whose times are here, 0: none. */

@@ -42,12 +42,16 @@ void bench_calls_start(int fd)
         ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
 }
 
-bool bench_calls_close(int fd, uint64_t *calls)
+bool bench_calls_stop(int fd, uint64_t *calls)
 {
     if (fd < 0)
         return false;
     ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
-    bool known = read(fd, calls, sizeof *calls) == (ssize_t)sizeof *calls;
-    close(fd);
-    return known;
+    return read(fd, calls, sizeof *calls) == (ssize_t)sizeof *calls;
+}
+
+void bench_calls_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
 }

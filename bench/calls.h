@@ -2,7 +2,7 @@
 /*
  * Counts the system calls of the calling thread and of all that it starts later, by the kernel's
  * own tracepoint.  While a counter is open every system call takes the kernel's slower way, so it is
- * closed before anything is timed.
+ * closed when the timed part begins.
  */
 #ifndef BENCH_CALLS_H
 #define BENCH_CALLS_H
@@ -15,7 +15,9 @@
 int bench_calls_open(void);
 /* Counts from now on, in every thread. */
 void bench_calls_start(int fd);
-/* Tells what was counted, and closes the counter.  False when that is not known; fd may be -1. */
-bool bench_calls_close(int fd, uint64_t *calls);
+/* Counts no more and tells what was counted.  False when that is not known; fd may be -1. */
+bool bench_calls_stop(int fd, uint64_t *calls);
+/* fd may be -1. */
+void bench_calls_close(int fd);
 
 #endif /* BENCH_CALLS_H */

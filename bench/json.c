@@ -72,17 +72,17 @@ static void put_id(FILE *out, const struct bench_run_id *id)
 
 static void put_measures(FILE *out, const struct bench_result *result)
 {
-    bool any = result->records > 0;
-    uint64_t records = any ? result->records : 1;
+    bool has_latency = result->latencies > 0;
+    uint64_t records = result->records > 0 ? result->records : 1;
     fprintf(out, ",\"size_bytes\":%" PRIu64, (result->payload_bytes + records / 2) / records);
     fprintf(out, ",\"records\":%" PRIu64 ",\"seconds\":%.6f", result->records,
             (double)result->elapsed_ns / (double)BENCH_NS_PER_S);
     put_measure(out, "records_per_s", bench_records_per_s(result), true);
     put_measure(out, "bytes_per_s", bench_bytes_per_s(result), true);
-    put_measure(out, "p50_us", (double)result->p50_ns / 1000, any);
-    put_measure(out, "p99_us", (double)result->p99_ns / 1000, any);
-    put_measure(out, "p999_us", (double)result->p999_ns / 1000, any);
-    put_measure(out, "max_us", (double)result->max_ns / 1000, any);
+    put_measure(out, "p50_us", (double)result->p50_ns / 1000, has_latency);
+    put_measure(out, "p99_us", (double)result->p99_ns / 1000, has_latency);
+    put_measure(out, "p999_us", (double)result->p999_ns / 1000, has_latency);
+    put_measure(out, "max_us", (double)result->max_ns / 1000, has_latency);
 }
 
 static void put_costs(FILE *out, const struct bench_result *result)
@@ -306,6 +306,7 @@ static void put_options(FILE *out, const struct bench_context *context,
     put_variant_flags(out, id->variant);
     put_log_options(out, &id->variant->log, result);
     put_number(out, "trim_keep", options->trim_keep_bytes, result->is_log);
+    put_number(out, "stages_every", options->log.stage_sample_every, result->is_log);
     fprintf(out, ",\"seed\":%" PRIu64 ",\"round\":%u,\"rounds\":%" PRIu64 ",\"interrupted\":%s,",
             options->seed, id->round, options->repeat, truth(result->interrupted));
     put_string(out, "command", context->command);

@@ -2,7 +2,7 @@
 /*
  * logfile-bench: how fast durable appends are, and how that changes with writers and engines.
  *
- * Everything that can be refused is refused before the first run.  Then, round by round, at each
+ * Everything that can be refused is refused before the first run, where --check ends.  Then, round by round, at each
  * size, window and number of writers every variant is run in turn, so that what is compared was
  * measured within seconds of each other; each run has a new log, which is read back and removed.
  */
@@ -44,7 +44,10 @@ struct bench {
     struct bench_results results;
     struct bench_progress progress;
     struct bench_written *written;
-    struct bench_detail detail;        /* of the last run */
+    struct bench_detail detail;       /* of the last run */
+    struct bench_placement placement; /* of the first run that was measured */
+    bool has_placement;
+    bool placements_differ;            /* between that one and a later one */
     struct bench_round_floors *floors; /* of each round; NULL: none is measured */
     struct bench_place
         *places[BENCH_LIST_MAX]; /* by entry of --writers; NULL: nowhere in particular */
@@ -146,6 +149,30 @@ static void set_sizes(struct bench *bench, const struct bench_point *point)
     bench->payload.size_max = point->size_max;
 }
 
+static void note_placement(struct bench *bench)
+{
+    const struct bench_placement *first = &bench->placement;
+    const struct bench_placement *last = &bench->detail.placement;
+    if (!bench->has_placement)
+        bench->placement = *last;
+    else if (strcmp(first->writers, last->writers) != 0 ||
+             strcmp(first->sequencer, last->sequencer) != 0 ||
+             strcmp(first->ring_memory, last->ring_memory) != 0)
+        bench->placements_differ = true;
+    bench->has_placement = true;
+}
+
+/* A window counts when its wait ends: where none did within the time, there is no number to show. */
+static void tell_unmeasured(const struct bench_run_id *id, const struct bench_result *result)
+{
+    if (result->measured || result->interrupted || id->point.window == 1)
+        return;
+    fprintf(stderr,
+            "logfile-bench: %s, %u writer%s: no window of %llu records ended in the timed part\n",
+            id->variant->label, id->point.writers, id->point.writers == 1 ? "" : "s",
+            (unsigned long long)id->point.window);
+}
+
 /* 0, or -1 after a line on standard error. */
 static int run_one(struct bench *bench, const struct bench_run_id *id, struct bench_place *place,
                    struct bench_result *result)
@@ -165,8 +192,12 @@ static int run_one(struct bench *bench, const struct bench_run_id *id, struct be
     int status = bench->options.device == BENCH_DEVICE_FILE ? run_in_file(bench, &run, result)
                                                             : run_in_memory(bench, &run, result);
     bench_progress_end(&bench->progress, status == 0 ? result : NULL);
-    if (status == 0)
+    if (status == 0) {
+        tell_unmeasured(id, result);
+        if (place != NULL && result->measured)
+            note_placement(bench);
         status = write_json(bench, id, result);
+    }
     if (status == 0)
         return 0;
     result->measured = false;
@@ -206,15 +237,21 @@ static int ending(int status)
     return bench_signals_caught() != 0 ? EXIT_SIGNAL + bench_signals_caught() : 0;
 }
 
-/* Each round starts with another variant: what ran just before (another number of writers, or
- * nothing on an idle device) would else always weigh on the same one. */
+/* Which variant is run as number `i` of a round.  Each round starts with another, and every other
+ * round goes through them backwards: what ran just before (another variant, another number of
+ * writers, or nothing on an idle device) would else always weigh on the same one. */
+static unsigned variant_at(unsigned i, unsigned round, unsigned count)
+{
+    return (round + (round % 2 == 0 ? i : count - i)) % count;
+}
+
 static int run_point(struct bench *bench, unsigned round, unsigned point)
 {
     const struct bench_options *options = &bench->options;
     struct bench_place *place = bench->places[point % options->writers.count];
     int status = 0;
     for (unsigned i = 0; status == 0 && i < options->variants.count; i++) {
-        unsigned variant = (i + round) % options->variants.count;
+        unsigned variant = variant_at(i, round, options->variants.count);
         struct bench_run_id id = {.point = bench_point_at(options, point),
                                   .variant = &options->variants.all[variant],
                                   .round = round + 1};
@@ -232,6 +269,12 @@ static int run_round(struct bench *bench, unsigned round)
     return status;
 }
 
+/* What can be said of all runs at once; where they differ, each result says it. */
+static const struct bench_placement *common_placement(const struct bench *bench)
+{
+    return bench->has_placement && !bench->placements_differ ? &bench->placement : NULL;
+}
+
 static int run_all(struct bench *bench)
 {
     int status = 0;
@@ -239,7 +282,7 @@ static int run_all(struct bench *bench)
     for (unsigned round = 0; status == 0 && round < bench->options.repeat; round++)
         status = run_round(bench, round);
     bench_report_table(stdout, &bench->context, &bench->results, bench->floors,
-                       bench->places[0] != NULL ? &bench->detail.placement : NULL);
+                       common_placement(bench));
     if (ferror(stdout)) {
         fprintf(stderr, "logfile-bench: writing to standard output failed\n");
         return EXIT_MISMATCH_OR_ERROR;
@@ -353,16 +396,30 @@ static void release(struct bench *bench)
     free(bench->command);
 }
 
-static int open_json(struct bench *bench)
+static int open_json(struct bench *bench, const char *mode)
 {
     if (bench->options.json_path == NULL)
         return 0;
-    bench->json = fopen(bench->options.json_path, "we");
+    bench->json = fopen(bench->options.json_path, mode);
     if (bench->json != NULL)
         return 0;
     snprintf(bench->message, sizeof bench->message, "--json %.200s: %s", bench->options.json_path,
              strerror(errno));
     return -1;
+}
+
+/* Whether results could be written, without a trace of that. */
+static int try_json(struct bench *bench)
+{
+    const char *path = bench->options.json_path;
+    bool is_new = path != NULL && access(path, F_OK) != 0;
+    if (open_json(bench, "ae") != 0)
+        return -1;
+    if (bench->json != NULL)
+        fclose(bench->json);
+    if (is_new)
+        unlink(path);
+    return 0;
 }
 
 static int close_json(struct bench *bench, int status)
@@ -392,9 +449,10 @@ static int measure(struct bench *bench, int argc, char **argv)
     int status;
     describe(bench);
     if (error != 0) {
-        fprintf(stderr, "logfile-bench: %s\n", strerror(-error));
-        status = EXIT_MISMATCH_OR_ERROR;
-    } else if (open_json(bench) != 0) {
+        status = refuse(strerror(-error));
+    } else if (bench->options.action == BENCH_CHECK) {
+        status = try_json(bench) != 0 ? refuse(bench->message) : 0;
+    } else if (open_json(bench, "we") != 0) {
         status = refuse(bench->message);
     } else {
         status = close_json(bench, run_all(bench));

@@ -226,6 +226,12 @@ static int parse_probe(const struct bench_argument *argument)
     return parse_dir(argument);
 }
 
+static int parse_check(const struct bench_argument *argument)
+{
+    argument->options->action = BENCH_CHECK;
+    return 0;
+}
+
 /* ---- How the logs work, and results ---------------------------------------------------------- */
 
 static int parse_slot_bytes(const struct bench_argument *argument)
@@ -298,6 +304,7 @@ const struct bench_option_spec bench_option_specs[] = {
     [OPTION_LADDER] = FLAG("ladder", parse_ladder),
     [OPTION_STAGES] = VALUE("stages", parse_stages),
     [OPTION_PROBE] = VALUE("probe", parse_probe),
+    [OPTION_SYNC] = CHOICE("sync", bench_sync_names, log.sync),
     [OPTION_OTHERS] = VALUE("repeat", parse_repeat),
     VALUE("seed", parse_seed),
     VALUE("device", parse_device),
@@ -307,11 +314,11 @@ const struct bench_option_spec bench_option_specs[] = {
     VALUE("ring-memory", parse_ring_memory),
     VALUE("json", parse_json),
     FLAG("floors", parse_floors),
+    FLAG("check", parse_check),
     VALUE("slot-bytes", parse_slot_bytes),
     VALUE("segment-bytes", parse_segment_bytes),
     VALUE("trim-keep", parse_trim_keep),
     CHOICE("io", bench_io_names, log.io_mode),
-    CHOICE("sync", bench_sync_names, log.sync),
     CHOICE("prepare", bench_prepare_names, log.prepare),
     CHOICE("checksum", bench_checksum_names, log.checksum),
 };

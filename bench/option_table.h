@@ -34,6 +34,7 @@ enum {
     OPTION_LADDER,
     OPTION_STAGES,
     OPTION_PROBE,
+    OPTION_SYNC,
     OPTION_OTHERS /* that nothing else conflicts with */
 };
 

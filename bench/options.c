@@ -53,16 +53,43 @@ static int check_pairs(struct bench_argument *argument, uint64_t given)
     return 0;
 }
 
+static bool lists_peer(const struct bench_list *engines)
+{
+    return bench_list_max(engines) >= BENCH_ENGINE_ROCKSDB;
+}
+
+static bool lists_ring(const struct bench_list *engines)
+{
+    for (unsigned i = 0; i < engines->count; i++)
+        if (engines->values[i] == BENCH_ENGINE_RING)
+            return true;
+    return false;
+}
+
+static int check_engines(struct bench_argument *argument, uint64_t given)
+{
+    const struct bench_options *options = argument->options;
+    if (options->log.sync == LOGFILE_SYNC_NONE && lists_peer(&options->engines))
+        return refuse_pair(argument, OPTION_SYNC,
+                           "none is not for comparison: other stores are measured durable");
+    if (lists_ring(&options->engines))
+        return 0;
+    return refuse_any(argument, given, OPTION_RESERVE, OPTION_LADDER,
+                      "ring is not among the engines");
+}
+
 static int check_combination(struct bench_argument *argument, uint64_t given)
 {
     const struct bench_options *options = argument->options;
-    if (options->action == BENCH_PROBE && given != BIT(OPTION_PROBE))
+    if ((given & BIT(OPTION_PROBE)) != 0 && given != BIT(OPTION_PROBE))
         return refuse_pair(argument, OPTION_PROBE, "not together with another option");
     if (options->preset == BENCH_PRESET_README &&
         refuse_any(argument, given, 0, OPTION_PRESET, "not together with --preset readme") != 0)
         return -1;
     if (options->ladder && refuse_any(argument, given, OPTION_ENGINE, OPTION_LADDER,
                                       "not together with --ladder") != 0)
+        return -1;
+    if (check_engines(argument, given) != 0)
         return -1;
     return check_pairs(argument, given);
 }

@@ -19,6 +19,7 @@
 
 enum bench_action {
     BENCH_RUN = 0,
+    BENCH_CHECK, /* whether that could begin */
     BENCH_HELP,
     BENCH_VERSION,
     BENCH_PROBE /* of `dir` */

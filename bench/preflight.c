@@ -182,19 +182,38 @@ static uint64_t whole_blocks(uint64_t bytes)
     return (bytes + LOGFILE_IO_BLOCK - 1) / LOGFILE_IO_BLOCK * LOGFILE_IO_BLOCK;
 }
 
-/* How large the log of one run becomes, at a guess. */
+static double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static double greatest(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* How large the log of one run of a set time becomes, at a guess.  Whatever the disk can do, each
+ * writer submits a whole window, and appends all that is due on a schedule: when that is more than
+ * the disk can keep up with, a flush carries a record of each writer. */
+static uint64_t timed_run_bytes(const struct bench_options *options,
+                                const struct bench_point *point, uint64_t mean)
+{
+    double seconds = 1.1 * (double)options->duration_ns / (double)BENCH_NS_PER_S + 0.2;
+    uint64_t per_flush = whole_blocks(point->writers * point->window * mean);
+    double per_s = least((double)per_flush * FLUSHES_PER_S, BYTES_PER_S);
+    if (options->rate == 0)
+        return (uint64_t)greatest(seconds * per_s, (double)per_flush);
+    double each_alone = least(options->rate * (double)whole_blocks(mean), per_s);
+    double together = options->rate * (double)per_flush / point->writers;
+    return (uint64_t)least(seconds * greatest(each_alone, together), (double)INT64_MAX);
+}
+
 static uint64_t run_bytes(const struct bench_options *options, const struct bench_point *point)
 {
     uint64_t mean = point->size_min + (point->size_max - point->size_min) / 2 + 72;
     if (options->records > 0)
         return point->writers * options->records * whole_blocks(mean);
-    uint64_t per_flush = whole_blocks(point->writers * point->window * mean);
-    uint64_t per_s =
-        per_flush < BYTES_PER_S / FLUSHES_PER_S ? per_flush * FLUSHES_PER_S : BYTES_PER_S;
-    double seconds = 1.1 * (double)options->duration_ns / (double)BENCH_NS_PER_S + 0.2;
-    if (options->rate > 0 && options->rate * (double)whole_blocks(mean) < (double)per_s)
-        per_s = (uint64_t)(options->rate * (double)whole_blocks(mean));
-    return (uint64_t)(seconds * (double)per_s);
+    return timed_run_bytes(options, point, mean);
 }
 
 static uint64_t largest_run_bytes(const struct bench_options *options)

@@ -32,17 +32,17 @@ char *bench_format_number(char *text, double value)
 
 static double p50_us(const struct bench_result *result)
 {
-    return result->records > 0 ? (double)result->p50_ns / 1000 : NAN;
+    return result->latencies > 0 ? (double)result->p50_ns / 1000 : NAN;
 }
 
 static double p99_us(const struct bench_result *result)
 {
-    return result->records > 0 ? (double)result->p99_ns / 1000 : NAN;
+    return result->latencies > 0 ? (double)result->p99_ns / 1000 : NAN;
 }
 
 static double p999_us(const struct bench_result *result)
 {
-    return result->records > 0 ? (double)result->p999_ns / 1000 : NAN;
+    return result->latencies > 0 ? (double)result->p999_ns / 1000 : NAN;
 }
 
 static double records_per_flush(const struct bench_result *result)

@@ -29,7 +29,7 @@ struct bench_run_id {
 /*
  * The table: variants at each point, medians over the rounds, below it stages, above it floors
  * (NULL: none; one entry for each round).  Nothing when nothing was measured.  placement: NULL, or what
- * was read back in the last run.
+ * was read back in every run.
  */
 void bench_report_table(FILE *out, const struct bench_context *context,
                         const struct bench_results *results,

@@ -139,7 +139,7 @@ static void print_place(FILE *out, const char *who, const char *where)
 
 static void print_placement(FILE *out, const struct bench_placement *placement)
 {
-    fputs("placement, as read back in the last run: ", out);
+    fputs("placement, as read back: ", out);
     print_place(out, "writers", placement->writers);
     print_place(out, ", sequencer", placement->sequencer);
     if (placement->ring_memory[0] != '\0')

@@ -82,7 +82,7 @@ void bench_session_free(struct bench_session *session)
     for (unsigned i = 0; session->writers != NULL && i < session->task.run->writers; i++)
         sem_destroy(&session->writers[i].hurry);
     free(session->writers);
-    bench_calls_close(session->calls_fd, &session->calls);
+    bench_calls_close(session->calls_fd);
     if (session->task.done_fd >= 0)
         close(session->task.done_fd);
     pthread_cond_destroy(&session->task.gate.changed);

@@ -76,21 +76,32 @@ static void summarise_writers(const struct bench_session *session, struct bench_
         bench_histogram_merge(latency_ns, &writer->latency_ns);
     }
     result->submit_ns = submits > 0 ? (double)submit_ns / (double)submits : NAN;
+    result->latencies = latency_ns->count;
     result->p50_ns = bench_histogram_percentile(latency_ns, 0.5);
     result->p99_ns = bench_histogram_percentile(latency_ns, 0.99);
     result->p999_ns = bench_histogram_percentile(latency_ns, 0.999);
     result->max_ns = latency_ns->max;
 }
 
+/* Windows may be under way all through the timed part: that none ended in it is not a rate of 0. */
+static bool has_rate(const struct bench_session *session, bool by_clock,
+                     const struct bench_result *result)
+{
+    return result->records > 0 || (by_clock && session->task.run->window == 1);
+}
+
 void bench_session_summarise(const struct bench_session *session, struct bench_result *result)
 {
     bool by_clock = session->task.until_ns != UINT64_MAX && !session->interrupted;
     uint64_t end_ns = by_clock ? session->task.until_ns : last_end_ns(session);
+    /* Interrupted while writers made up for what was due earlier. */
+    if (end_ns > session->task.until_ns)
+        end_ns = session->task.until_ns;
     memset(result, 0, sizeof *result);
     summarise_writers(session, result);
     result->elapsed_ns = end_ns - session->task.from_ns;
     result->measured =
-        session->has_before && result->elapsed_ns > 0 && (by_clock || result->records > 0);
+        session->has_before && result->elapsed_ns > 0 && has_rate(session, by_clock, result);
     result->interrupted = session->interrupted;
     summarise_usage(session, result);
     summarise_log(session, result);

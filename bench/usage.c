@@ -47,6 +47,7 @@ const char bench_usage[] =
     "  --seed N           of payloads and sizes [1]\n"
     "  --help, --version\n"
     "or\n"
+    "  --check            with these options: refuse what cannot be run, and run nothing\n"
     "  --probe DIR        how long syncs take in DIR, by how they are made; appends nothing\n"
     "\n"
     "The table goes to standard output, progress to standard error.  logfile-bench(1) tells "

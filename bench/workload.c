@@ -88,13 +88,15 @@ static void interrupt_writers(struct bench_session *session)
         logfile_shutdown(session->task.log, NULL);
 }
 
-/* The warm-up is over: its calls are known, and nothing is counted any more. */
+/* The warm-up is over, and nothing counts its calls any more.  The records that they were for are noted
+ * at once: closing the counter and reading where threads are takes a while, in which writers go on. */
 static void begin_timed_part(struct bench_session *session)
 {
-    session->knows_calls = bench_calls_close(session->calls_fd, &session->calls);
+    session->knows_calls = bench_calls_stop(session->calls_fd, &session->calls);
+    bench_session_note_usage(session, &session->before, &session->has_before);
+    bench_calls_close(session->calls_fd);
     session->calls_fd = -1;
     read_placement(session);
-    bench_session_note_usage(session, &session->before, &session->has_before);
 }
 
 /* Notes the usage at the edges of the timed part.  The time of the next edge, or UINT64_MAX. */

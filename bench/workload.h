@@ -33,7 +33,7 @@ struct bench_written {
 };
 
 struct bench_result {
-    bool measured; /* else the run ended before its timed part began */
+    bool measured; /* else it ended before its timed part began, or no window ended in that */
     bool interrupted;
     bool is_log;                  /* else flushes and what follows from them are not known */
     bool knows_calls;             /* system_calls_per_record was counted */
@@ -41,6 +41,7 @@ struct bench_result {
     uint64_t elapsed_ns;
     uint64_t records; /* durable within that time, and their payload */
     uint64_t payload_bytes;
+    uint64_t latencies; /* how many the percentiles are of */
     uint64_t p50_ns;
     uint64_t p99_ns;
     uint64_t p999_ns;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 
 /* Waits until the gate is that far open; false when it never will be. */
 static bool gate_pass(struct bench_gate *gate, enum bench_gate_state needed)
@@ -36,14 +37,18 @@ void bench_gate_await(struct bench_gate *gate, unsigned count)
     pthread_mutex_unlock(&gate->lock);
 }
 
-static bool has_finished(const struct bench_writer *writer, uint64_t now_ns)
+/* Whether it was told to end, or has offered all the records that it was to append. */
+static bool is_done(const struct bench_writer *writer)
 {
     uint64_t records = writer->task->run->options->records;
     if (atomic_load_explicit(&writer->task->stop, memory_order_relaxed))
         return true;
-    if (records > 0)
-        return writer->written.offered >= records;
-    return now_ns >= writer->task->until_ns;
+    return records > 0 && writer->written.offered >= records;
+}
+
+static bool has_finished(const struct bench_writer *writer, uint64_t now_ns)
+{
+    return is_done(writer) || now_ns >= writer->task->until_ns;
 }
 
 static void fail(struct bench_writer *writer, int error, const char *call)
@@ -52,24 +57,34 @@ static void fail(struct bench_writer *writer, int error, const char *call)
     writer->failed_call = call;
 }
 
-static bool is_timed(const struct bench_writer *writer, uint64_t end_ns)
+static bool is_timed(const struct bench_writer *writer, uint64_t time_ns)
 {
-    return end_ns >= writer->task->from_ns && end_ns < writer->task->until_ns;
+    return time_ns >= writer->task->from_ns && time_ns < writer->task->until_ns;
 }
 
-/* `records` of them became durable at end_ns, and one of them took latency_ns. */
-static void count(struct bench_writer *writer, uint64_t records, uint64_t bytes,
-                  uint64_t latency_ns, uint64_t end_ns)
+/* A schedule decides beforehand whose latencies are counted: those due in the timed part, however
+ * late they end.  Chosen by their end, the slowest would be left out, and records that a stall of the
+ * warm-up held up taken in. */
+static bool has_timed_latency(const struct bench_writer *writer, uint64_t begin_ns, uint64_t end_ns)
+{
+    bool is_open_loop = writer->task->run->options->rate > 0;
+    return is_timed(writer, is_open_loop ? begin_ns : end_ns);
+}
+
+/* `records` of them became durable at end_ns, and one of them had begun, or was due, at begin_ns. */
+static void count(struct bench_writer *writer, uint64_t records, uint64_t bytes, uint64_t begin_ns,
+                  uint64_t end_ns)
 {
     writer->written.acked += records;
     writer->last_end_ns = end_ns;
     /* A statistic that publishes nothing. */
     atomic_store_explicit(&writer->durable, writer->written.acked, memory_order_relaxed);
+    if (has_timed_latency(writer, begin_ns, end_ns))
+        bench_histogram_add(&writer->latency_ns, end_ns - begin_ns);
     if (!is_timed(writer, end_ns))
         return;
     writer->records += records;
     writer->payload_bytes += bytes;
-    bench_histogram_add(&writer->latency_ns, latency_ns);
 }
 
 static int append_piece(struct bench_writer *writer, uint64_t number,
@@ -97,7 +112,7 @@ static uint64_t append_one(struct bench_writer *writer, uint64_t begin_ns)
         return 0;
     }
     uint64_t end_ns = bench_now_ns();
-    count(writer, 1, piece.size, end_ns - begin_ns, end_ns);
+    count(writer, 1, piece.size, begin_ns, end_ns);
     return end_ns;
 }
 
@@ -108,7 +123,7 @@ static void append_closed_loop(struct bench_writer *writer)
         now_ns = append_one(writer, now_ns);
 }
 
-/* Waits until due_ns; false when the run is over first. */
+/* Waits until due_ns; false when no record is due any more, or the run is to end first. */
 static bool wait_for_turn(struct bench_writer *writer, uint64_t due_ns)
 {
     if (due_ns >= writer->task->until_ns)
@@ -124,14 +139,15 @@ static bool wait_for_turn(struct bench_writer *writer, uint64_t due_ns)
 }
 
 /* The writers' turns interleave: together they make an even schedule of `rate` records a second.  A
- * latency starts when the record was due, so that one slow append shows in all that it delays. */
+ * latency starts when the record was due, so that one slow append shows in all that it delays.
+ * Whatever was due before the timed part ended is still appended after it. */
 static void append_open_loop(struct bench_writer *writer)
 {
     struct bench_task *task = writer->task;
     double interval_ns = (double)BENCH_NS_PER_S / task->run->options->rate;
     double turn = writer->index;
     uint64_t now_ns = bench_now_ns();
-    while (now_ns != 0 && !has_finished(writer, now_ns)) {
+    while (now_ns != 0 && !is_done(writer)) {
         uint64_t due_ns = task->start_ns + (uint64_t)(turn * interval_ns);
         if (!wait_for_turn(writer, due_ns))
             return;
@@ -206,7 +222,7 @@ static void submit_loop(struct bench_writer *writer)
             return;
         }
         uint64_t end_ns = bench_now_ns();
-        count(writer, records, bytes, end_ns - begin_ns, end_ns);
+        count(writer, records, bytes, begin_ns, end_ns);
         count_submits(writer, records, submitted_ns - now_ns, end_ns);
         now_ns = end_ns;
     }
@@ -230,6 +246,14 @@ static int begin_session(struct bench_writer *writer)
     return -1;
 }
 
+/* The kernel may let a sleeper lie 50 us longer than it asked to, unless it is told otherwise; that
+ * would count as latency of a record that was due. */
+static void wake_on_time(const struct bench_writer *writer)
+{
+    if (writer->task->run->options->rate > 0)
+        prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+}
+
 static void run_loop(struct bench_writer *writer)
 {
     const struct bench_run *run = writer->task->run;
@@ -247,6 +271,7 @@ void *bench_writer_main(void *arg)
     struct bench_task *task = writer->task;
     bench_signals_leave_to_main();
     bind_writer(writer);
+    wake_on_time(writer);
     bool has_begun = gate_pass(&task->gate, BENCH_GATE_HALF) && begin_session(writer) == 0;
     /* Whoever could not begin arrives too: the main thread waits for all, and then looks. */
     if (gate_pass(&task->gate, BENCH_GATE_OPEN) && has_begun)

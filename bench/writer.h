@@ -59,7 +59,7 @@ struct bench_writer {
     uint64_t submit_ns; /* spent in submits of windows that were counted, and how many those were */
     uint64_t submits;
     _Atomic uint64_t durable; /* written.acked, for the main thread while the run goes on */
-    struct bench_histogram latency_ns;
+    struct bench_histogram latency_ns; /* of those that ended, or with a rate were due, within it */
 } __attribute__((aligned(128)));
 
 void bench_gate_set(struct bench_gate *gate, enum bench_gate_state state);

@@ -178,6 +178,10 @@ for option in "--engine ring" "--reserve cas" "--shards 1" "--flusher leader" "-
     # shellcheck disable=SC2086 # an option and its value
     refuses "not together with --ladder" --ladder $option
 done
+for option in "--reserve cas" "--shards 1" "--flusher leader" "--wait block"; do
+    # shellcheck disable=SC2086 # an option and its value
+    refuses "${option% *}: ring is not among the engines" --engine mutex,serial $option
+done
 refuses "no value goes with '--ladder=2'" --ladder=2
 refuses "the library refuses" --slot-bytes 12345
 refuses "the library refuses" --segment-bytes 12345
@@ -201,11 +205,16 @@ refuses "not a directory" --dir "$here/out/stdout"
 refuses "not writable" --dir /proc
 refuses "No such file" --json "$here/missing/json"
 refuses "one log may need" --records 1099511627776
+refuses "one log may need" --engine ring --seconds 0.01 --window 16777216 --size 8000000 --writers 10
+refuses "one log may need" --engine ring --seconds 60 --rate 1000000000 --size 4000
 if [ "$(id -u)" -ne 0 ]; then
     mkdir "$here/closed"
     chmod 555 "$here/closed"
     refuses "not writable" --dir "$here/closed"
 fi
+
+refuses "--sync: none is not for comparison: other stores are measured durable" --sync none \
+    --engine ring,sqlite
 
 # Another store is refused with the name of its package, or, where it is built in, whatever it has not.
 while read -r store package; do
@@ -227,6 +236,26 @@ END
 
 # Something else is wrong, so the JSON file must not appear.
 refuses "not writable" --json "$here/logs/json" --dir /proc
+
+# A check refuses the same, and else says and leaves nothing, not even in results that are there.
+refuses "one log may need" --check --records 1099511627776
+refuses "not writable" --check --dir /proc
+refuses "the library refuses" --check --slot-bytes 12345
+refuses "--pin" --check --pin list:0,4000
+refuses "No such file" --check --json "$here/missing/json"
+refuses "not together with another option" --check --probe .
+refuses "not together with another option" --probe . --check
+echo before >"$here/out/kept"
+for json in "$here/out/kept" "$here/logs/new"; do
+    bench --check --seconds 86400 --device null --pin compact --json "$json"
+    [ $status -eq 0 ] || fail "--check: exit $status: $(cat "$here/out/stderr")"
+    [ ! -s "$here/out/stdout" ] && [ ! -s "$here/out/stderr" ] || fail "--check says something"
+    assert_nothing_left "--check"
+done
+[ "$(cat "$here/out/kept")" = before ] || fail "--check touched results"
+bench --check --engine ring,mutex --seconds 2 --writers 1,4
+[ $status -eq 0 ] || fail "--check on a file: exit $status: $(cat "$here/out/stderr")"
+assert_nothing_left "--check on a file"
 
 # ---- What it says about itself ----
 
@@ -287,10 +316,16 @@ for device in file null; do
 done
 grep -q '"filesystem":null,"device":{"kind":"null"}' "$here/out/json" || fail "null device"
 
-# Rounds interleave, and each starts with another engine.
+# Rounds interleave, each starts with another engine, and every other one goes backwards.
+order_of_runs() {
+    sed 's/.*"engine":"\([a-z]*\)".*"round":\([0-9]*\).*/\1\2/' "$here/out/json" | tr '\n' ' '
+}
 runs --device null --engine ring,serial --writers 2 --records 20 --repeat 3
-order=$(sed 's/.*"engine":"\([a-z]*\)".*"round":\([0-9]*\).*/\1\2/' "$here/out/json" | tr '\n' ' ')
-[ "$order" = "ring1 serial1 serial2 ring2 ring3 serial3 " ] || fail "order of rounds: $order"
+[ "$(order_of_runs)" = "ring1 serial1 serial2 ring2 ring3 serial3 " ] ||
+    fail "order of rounds: $(order_of_runs)"
+runs --device null --engine ring,mutex,serial --writers 2 --records 20 --repeat 4
+[ "$(order_of_runs)" = "ring1 mutex1 serial1 mutex2 ring2 serial2 serial3 ring3 mutex3 \
+ring4 serial4 mutex4 " ] || fail "order of rounds: $(order_of_runs)"
 
 # Variants: a label says what differs from the others, or from the default.
 runs --device null --engine ring,mutex --writers 2 --records 20 --reserve faa,cas --shards 1,8
@@ -299,6 +334,7 @@ runs --device null --engine ring,mutex --writers 2 --records 20 --reserve faa,ca
     fail "variants: $(all_of variant)"
 [ "$(all_of reserve)" = "faa;faa;cas;cas;null;" ] || fail "reserve: $(all_of reserve)"
 [ "$(all_of publish_shards)" = "1;8;1;8;null;" ] || fail "shards: $(all_of publish_shards)"
+[ "$(all_of stages_every)" = "0;0;0;0;0;" ] || fail "stages_every: $(all_of stages_every)"
 runs --device null --engine ring --writers 2 --records 20 --shards cores --flusher leader --wait block
 [ "$(all_of variant)" = "ring/core-shard/leader/block;" ] || fail "variant: $(all_of variant)"
 grep -q 'vs ring/core-shard/leader/block' "$here/out/stdout" || fail "the first variant is no measure"
@@ -335,6 +371,13 @@ grep -qE '^ +bytes +window +writers' "$here/out/stdout" || fail "lists: the tabl
 [ "$(grep -cE '^ +(64|600) +[14] +[12]  (ring|mutex) ' "$here/out/stdout")" -eq 16 ] ||
     fail "lists: rows: $(cat "$here/out/stdout")"
 
+# A window that is too long to end in time is no rate of 0.
+bench --device delay:700000 --engine ring,mutex --writers 1 --window 8 --seconds 0.2
+[ $status -eq 0 ] || fail "long window: exit $status"
+[ "$(grep -c '1 writer: no window of 8 records ended in the timed part$' "$here/out/stderr")" -eq 2 ] ||
+    fail "long window: $(cat "$here/out/stderr")"
+grep -qE '^ +1  (ring|mutex) ' "$here/out/stdout" && fail "long window: $(cat "$here/out/stdout")"
+
 # Ratios over rounds come with the least and the most of them.
 runs --device null --engine ring,mutex --writers 2 --records 200 --repeat 3
 grep -qE 'vs mutex +least\.\.most$' "$here/out/stdout" || fail "spread: heading"
@@ -358,6 +401,7 @@ grep -q '"floor":"sync"' "$here/out/json" && fail "a device in memory has no flo
 runs --device delay:2000 --engine ring,mutex --writers 2 --records 50 --stages 5
 [ "$(grep -c '"stages_us":{"samples":[1-9][0-9]*,"checksum":.*"sync":[12][0-9][0-9][0-9]\.[0-9]*,"wake":' \
     "$here/out/json")" -eq 2 ] || fail "stages: $(cat "$here/out/json")"
+[ "$(all_of stages_every)" = "5;5;" ] || fail "stages_every: $(all_of stages_every)"
 grep -q 'mean us of one append in 5, by stage' "$here/out/stdout" || fail "stages: no table"
 
 # Costs, and the command that it was.
@@ -376,6 +420,11 @@ runs --device null --engine ring --writers 2 --seconds 0.2 --pin compact --pin-s
 grep -q '"placement":{"pin":"compact","pin_sequencer":"same","ring_memory":.*"writers":"[0-9,-]*","sequencer":"[0-9,-]*"' \
     "$here/out/json" || fail "placement: $(cat "$here/out/json")"
 grep -q '^placement, as read back' "$here/out/stdout" || fail "placement: the table does not tell"
+# The table tells only what is true of every run; two writers are elsewhere than one, given two places.
+runs --device null --engine ring --writers 1,2 --records 20 --pin compact
+places=$(sed 's/.*"placement":{[^}]*"writers":"\([0-9,-]*\)".*/\1/' "$here/out/json" | sort -u | wc -l)
+lines=$(grep -c '^placement' "$here/out/stdout")
+[ "$lines" -eq $((places == 1)) ] || fail "placement: $lines lines for $places places"
 
 # Other stores run the same task, are read back, and leave nothing.
 for store in ${stores-}; do
@@ -418,6 +467,15 @@ holds "$(value seconds 1) >= 0.19" "rate"
 # The latency is that of the schedule: at 1,000 a second, 20 ms a sync fall behind more and more.
 runs --device delay:20000 --engine ring --writers 1 --records 10 --rate 1000
 holds "$(value max_us 1) >= 150000" "open loop"
+
+# Latencies are of all that was due in the timed part, 0.2 to 0.7 s, and of nothing else; the last of
+# the five ends at 1.4 s.
+runs --device delay:200000 --engine ring --writers 1 --seconds 0.5 --rate 10
+latencies=$(sed 's/.*"latency_histogram":\[\(.*\)\],"batch_histogram".*/\1/;s/\],\[/\n/g' \
+    "$here/out/json" | tr -d '][' | awk -F, '{ count += $2 } END { print count }')
+[ "$latencies" = 5 ] || fail "open loop: $latencies latencies, not the 5 that were due"
+holds "$(value max_us 1) >= 750000" "open loop: what ended after the timed part"
+holds "$(value records 1) < 5" "open loop: what became durable in the timed part"
 
 runs --preset readme --device null
 for line in 1 2 3; do

@@ -1,5 +1,6 @@
-"""Runs logfile-bench as a child: with a time, with signals passed on, and with what it said."""
+"""Runs logfile-bench as a child: with a time, with signals that end it, and with what it said."""
 
+import ctypes
 import os
 import shlex
 import signal
@@ -7,14 +8,28 @@ import subprocess
 import tempfile
 
 POLL_S = 0.2
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+# What Linux calls it; Python has no name for it.
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+def end_with(parent):
+    """In the child, before it is the bench: none must go on measuring after a sweep that was
+    killed. A parent that is gone by now will send nothing any more."""
+    def prepare():
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(128 + signal.SIGTERM)
+    return prepare
 
 
 class Bench:
     """The program, and the signal that came while it ran, if any.
 
     The child has a session of its own: Ctrl-C reaches it once, through this process, and not a
-    second time from the terminal, which it would take for an order to end at once.
+    second time from the terminal, which it would take for an order to end at once. Whichever the
+    signal was, the bench is sent SIGTERM, which ends it cleanly.
     """
 
     def __init__(self, program):
@@ -22,12 +37,14 @@ class Bench:
         self.child = None
         self.signal = None
         for number in SIGNALS:
-            signal.signal(number, self.on_signal)
+            # What is ignored from the start, as nohup has it, stays so.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self.on_signal)
 
     def on_signal(self, number, _):
         self.signal = self.signal or number
         if self.child and self.child.poll() is None:
-            self.child.send_signal(number)
+            self.child.terminate()
 
     def command(self, options):
         """As somebody would type it."""
@@ -37,9 +54,10 @@ class Bench:
         """The exit status, and the last line on standard error; the table goes into `output`."""
         with tempfile.TemporaryFile() as errors, open(output, "ab") as table:
             self.child = subprocess.Popen([self.program, *options], stdin=subprocess.DEVNULL,
-                                          stdout=table, stderr=errors, start_new_session=True)
+                                          stdout=table, stderr=errors, start_new_session=True,
+                                          preexec_fn=end_with(os.getpid()))
             if self.signal:  # it came before there was a child to tell
-                self.child.send_signal(self.signal)
+                self.child.terminate()
             status = self.wait(while_running)
             errors.seek(0)
             lines = errors.read().decode("utf-8", "replace").split("\n")

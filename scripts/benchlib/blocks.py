@@ -132,10 +132,9 @@ def points_of(cells, at, key, form, log=True):
     an axis counts by factors zero has no place."""
     points = []
     for cell in cells:
-        summary = cell.summary(key)
-        if summary is None or (log and summary.low <= 0):
+        summary, place = cell.summary(key), at(cell.first)
+        if summary is None or not place or (log and summary.low <= 0):
             continue
-        place = at(cell.first)
         words = f"{cell.first.variant}, {place:,}: {spread(summary, form)}"
         points.append((place, summary.median, summary.low, summary.high, words))
     return sorted(points)

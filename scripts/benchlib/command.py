@@ -3,7 +3,7 @@
 import os
 import sys
 
-from .results import BadInput
+from .fields import BadInput
 
 
 class GiveUp(Exception):

@@ -7,11 +7,21 @@ followed each other within seconds.
 from . import svg
 from .results import paired_ratios
 from .stats import Summary
+from .verdict import LEAST_CHANGE, LEAST_ROUNDS
 from .wording import count, factor, significant, time_us
 
-LEAST_ROUNDS = 3
 # A device whose syncs differ by more between rounds makes medians of rates doubtful.
 RESTLESS = 1.25
+
+
+def is_agreed(ratio):
+    """The rounds are enough, and all say the same of which is faster."""
+    return ratio.count >= LEAST_ROUNDS and (ratio.low > 1 or ratio.high < 1)
+
+
+def is_sure(ratio):
+    """And it is more than nothing."""
+    return is_agreed(ratio) and not 1 / LEAST_CHANGE < ratio.median < LEAST_CHANGE
 
 
 class Pair:
@@ -26,9 +36,7 @@ class Pair:
 
     @property
     def sure(self):
-        if not self.ratio or self.ratio.count < LEAST_ROUNDS:
-            return False
-        return self.ratio.low > 1 or self.ratio.high < 1
+        return self.ratio is not None and is_sure(self.ratio)
 
 
 def pairs_of(dataset):
@@ -103,15 +111,17 @@ def median_words(ratio):
 
 
 def sentences_of_pairs(pairs):
-    """Where ring is ahead, where mutex is, and where nobody can tell."""
+    """Where ring is ahead, where mutex is, where neither is, and where nobody can tell."""
     few = [pair for pair in pairs if pair.ratio.count < LEAST_ROUNDS]
     faster = [pair for pair in pairs if pair.sure and pair.ratio.low > 1]
     slower = [pair for pair in pairs if pair.sure and pair.ratio.high < 1]
-    open_ = [pair for pair in pairs if not pair.sure and pair not in few]
+    alike = [pair for pair in pairs if is_agreed(pair.ratio) and not pair.sure]
+    open_ = [pair for pair in pairs if not pair.sure and pair not in few + alike]
     groups = (
         (faster, "More durable records a second with ring than with mutex in every round: at ",
          median_words),
         (slower, "Fewer with ring than with mutex in every round: at ", median_words),
+        (alike, "Ring and mutex are less than 5 % apart: at ", median_words),
         (open_, "The rounds do not agree whether ring or mutex is faster: at ", range_words),
         (few, "Too few rounds to call ring against mutex a difference: at ", median_words))
     return [words + places(some, form) + "." for some, words, form in groups if some]
@@ -139,19 +149,30 @@ def sentence_of_floor(dataset):
 
 
 def sentence_of_ladder(dataset):
-    """What the whole way was worth, and its largest step."""
+    """What the whole way was worth, and its largest step, where the rounds agree on them."""
     writers = max(dataset.distinct("writers"))
     rungs = sorted(dataset.of(writers=writers), key=lambda cell: cell.first.get("rung"))
     steps = [(paired_ratios(b, a), b.first.variant) for a, b in zip(rungs, rungs[1:])]
     steps = [(Summary(ratios), name) for ratios, name in steps if ratios]
     whole = paired_ratios(rungs[-1], rungs[0]) if len(rungs) > 1 else []
-    if not steps or not whole:
+    if not whole:
         return []
-    best, name = max(steps, key=lambda step: step[0].median)
-    return [f"From {rungs[0].first.variant} to {rungs[-1].first.variant} in {len(rungs) - 1} steps,"
-            f" {writers_words(writers)}: {factor(Summary(whole).median)};"
-            f" the largest step is “{name}” ({factor(best.median)},"
-            f" {factor(best.low)} to {factor(best.high)})."]
+    if len(whole) < LEAST_ROUNDS:
+        return ["Too few rounds to call any step of the ladder a difference."]
+    words = words_of_way(rungs, Summary(whole), writers)
+    best, name = max([step for step in steps if is_sure(step[0]) and step[0].median > 1],
+                     key=lambda step: step[0].median, default=(None, None))
+    if words and best:
+        words += (f"; the largest step is “{name}” ({factor(best.median)},"
+                  f" {factor(best.low)} to {factor(best.high)})")
+    return [words + "."] if words else []
+
+
+def words_of_way(rungs, whole, writers):
+    if not is_sure(whole):
+        return ""
+    return (f"From {rungs[0].first.variant} to {rungs[-1].first.variant} in {len(rungs) - 1} steps,"
+            f" {writers_words(writers)}: {factor(whole.median)}")
 
 
 def markup(datasets):

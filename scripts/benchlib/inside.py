@@ -12,7 +12,8 @@ STAGES = ("checksum", "reserve", "copy", "flip", "write", "sync", "wake")
 
 
 def pooled_histogram(cell):
-    histograms = [values for values in cell.values("latency_histogram") if values]
+    histograms = [values for values in cell.values("latency_histogram")
+                  if sum(count for _, count in values)]
     return pool(histograms) if histograms else None
 
 
@@ -83,8 +84,9 @@ def distribution(dataset):
     batches = some(sharing_figure(dataset)) + batch_figures(dataset)
     sections = []
     if figures:
-        words = paragraph("Every record of all rounds. A line that stays flat to the right is a log"
-                          " without stalls; both axes count by factors.", "quiet")
+        words = paragraph("All latencies of all rounds, one of each append or, where writers have"
+                          " windows, one of each window. A line that stays flat to the right is a"
+                          " log without stalls; both axes count by factors.", "quiet")
         sections.append(Section(f"{dataset.name}-latency", "How latencies are distributed",
                                 words + legend(dataset.distinct("variant")) + grid(figures),
                                 "Latency distributions"))

@@ -68,7 +68,7 @@ def topology_figure(source):
         return ""
     name = source.sweep.get("topology")
     path = os.path.join(source.folder, os.path.basename(name)) if name else None
-    if path and os.path.exists(path):
+    if path and os.path.isfile(path):
         with open(path, encoding="utf-8", errors="replace") as file:
             drawn = topology.inline(file.read())
         if drawn:

@@ -40,7 +40,8 @@ MODES = {
         "few_writers": [1, 4, 16, 64], "ladder_writers": [1, 16, 64],
         "in_memory_writers": [1, 2, 4, 16, 64], "peer_writers": [1, 16, 64, 256],
         "sizes": [64, 512, 4096, 65536, 1048576], "windows": [1, 4, 16, 64, 256, 1024],
-        "in_memory_window": 8192, "fractions": [0.25, 0.5, 0.7, 0.8, 0.9], "ladder_device": None,
+        # Far longer than a batch, yet many of them end within the timed part of a run.
+        "in_memory_window": 1024, "fractions": [0.25, 0.5, 0.7, 0.8, 0.9], "ladder_device": None,
     },
     # Under three minutes on two processors; the comparisons that matter keep three rounds.
     "quick": {
@@ -49,7 +50,7 @@ MODES = {
         "in_memory_writers": [1, 2, 4, 16], "peer_writers": [1, 16],
         "sizes": [100, 4096, 65536], "windows": [1, 16, 256], "fractions": [0.3, 0.6, 0.9],
     },
-    # That everything runs, in a few seconds: the numbers mean nothing.
+    # That everything runs, in some ten seconds: the numbers mean nothing.
     "smoke": {
         "rounds": 1, "side_rounds": 1, "records": 200, "writers": [1, 2], "few_writers": [2],
         "ladder_writers": [2], "in_memory_writers": [1, 2], "peer_writers": [2],
@@ -63,14 +64,16 @@ QUICK_LIMIT_S = 175
 class Part:
     """A question: the options of its runs, and how many cells they have in a round."""
 
-    def __init__(self, name, title, options, cells, rounds, in_memory=False, floors=0):
+    def __init__(self, name, title, options, cells, rounds, writers, in_memory=False):
         self.name = name
         self.title = title
-        self.options = options
+        # Each part has its own floors: what the device did during another one says nothing.
+        self.options = options + ["--writers", listed(writers), "--floors"]
         self.cells = cells
         self.rounds = rounds
         self.in_memory = in_memory
-        self.floors = floors
+        # The wakes of each number of threads, and the syncs of a device that has any.
+        self.floors = len(writers) + (0 if "--device" in options else 1)
         self.fractions = [None]  # of the closed loop's rate, a command each
         self.peers = False
 
@@ -87,12 +90,11 @@ class Part:
         seconds = settings.memory_seconds if self.in_memory else settings.seconds
         warm_up = min(1.0, max(0.2, seconds / 10))
         run = overhead if settings.records else warm_up + seconds + overhead
-        cells = self.cells * len(self.fractions)
-        return self.rounds * (cells * run + self.floors * FLOOR_S)
+        return self.rounds * len(self.fractions) * (self.cells * run + self.floors * FLOOR_S)
 
     def lines(self):
         """How many lines all its results files will have."""
-        return self.rounds * (self.cells * len(self.fractions) + self.floors)
+        return self.rounds * len(self.fractions) * (self.cells + self.floors)
 
 
 def listed(values):
@@ -106,78 +108,76 @@ def pair_of(settings):
 
 
 def engines(s):
-    options = ["--engine", listed(s.engines), "--writers", listed(s.writers), "--size", "512",
-               "--floors", "--stages", "16"]
+    options = ["--engine", listed(s.engines), "--size", "512", "--stages", "16"]
     return Part("engines", "Throughput and latency by number of writers", options,
-                len(s.engines) * len(s.writers), s.rounds, floors=1 + len(s.writers))
+                len(s.engines) * len(s.writers), s.rounds, s.writers)
 
 
 def ladder(s):
-    options = ["--ladder", "--writers", listed(s.ladder_writers), "--size", "512"]
+    options = ["--ladder", "--size", "512"]
     options += ["--device", s.ladder_device] if s.ladder_device else []
     return Part("ladder", "The ladder, a change at a time", options,
-                9 * len(s.ladder_writers), s.rounds)
+                9 * len(s.ladder_writers), s.rounds, s.ladder_writers)
 
 
 def contention(s):
     some = pair_of(s)
     options = IN_MEMORY + ["--window", str(s.in_memory_window), "--size", "90", "--engine",
-                           listed(some), "--writers", listed(s.in_memory_writers)]
+                           listed(some)]
     count = len(some)
     if "ring" in some:
         options += ["--reserve", listed(s.policies)]
         count += len(s.policies) - 1
     return Part("contention", "Contention for a place in the log", options,
-                count * len(s.in_memory_writers), s.rounds, in_memory=True)
+                count * len(s.in_memory_writers), s.rounds, s.in_memory_writers, in_memory=True)
 
 
 def shards(s):
     options = IN_MEMORY + ["--window", str(s.in_memory_window), "--size", "90", "--engine", "ring",
-                           "--writers", listed(s.in_memory_writers), "--shards", "1,8,cores"]
+                           "--shards", "1,8,cores"]
     return Part("shards", "Contention where records are published", options,
-                3 * len(s.in_memory_writers), s.side_rounds, in_memory=True)
+                3 * len(s.in_memory_writers), s.side_rounds, s.in_memory_writers, in_memory=True)
 
 
 def peers(s):
-    options = ["--writers", listed(s.peer_writers), "--size", "512"]
-    part = Part("peers", "Beside other stores", options,
-                (len(s.engines) + len(PEERS)) * len(s.peer_writers), s.side_rounds)
+    part = Part("peers", "Beside other stores", ["--size", "512"],
+                (len(s.engines) + len(PEERS)) * len(s.peer_writers), s.side_rounds, s.peer_writers)
     part.peers = True
     return part
 
 
 def open_loop(s):
     some = pair_of(s)
-    options = ["--engine", listed(some), "--writers", str(s.middle), "--size", "512"]
-    part = Part("open-loop", "Latency at an offered load", options, len(some), s.side_rounds)
+    part = Part("open-loop", "Latency at an offered load",
+                ["--engine", listed(some), "--size", "512"], len(some), s.side_rounds, [s.middle])
     part.fractions = s.fractions
     return part
 
 
 def sizes(s):
     some = pair_of(s)
-    options = ["--engine", listed(some), "--writers", str(s.middle), "--size", listed(s.sizes)]
-    return Part("sizes", "Record sizes", options, len(some) * len(s.sizes), s.side_rounds)
+    options = ["--engine", listed(some), "--size", listed(s.sizes)]
+    return Part("sizes", "Record sizes", options, len(some) * len(s.sizes), s.side_rounds,
+                [s.middle])
 
 
 def windows(s):
     some = pair_of(s)
-    options = ["--engine", listed(some), "--writers", "2", "--size", "512", "--window",
-               listed(s.windows)]
+    options = ["--engine", listed(some), "--size", "512", "--window", listed(s.windows)]
     return Part("windows", "Windows instead of threads", options,
-                len(some) * len(s.windows), s.side_rounds)
+                len(some) * len(s.windows), s.side_rounds, [2])
 
 
 def flushers(s):
-    options = ["--engine", "ring", "--flusher", "hybrid,sequencer,leader", "--writers",
-               listed(s.few_writers), "--size", "512"]
-    return Part("flushers", "Who flushes", options, 3 * len(s.few_writers), s.side_rounds)
+    options = ["--engine", "ring", "--flusher", "hybrid,sequencer,leader", "--size", "512"]
+    return Part("flushers", "Who flushes", options, 3 * len(s.few_writers), s.side_rounds,
+                s.few_writers)
 
 
 def waits(s):
-    options = ["--engine", "ring", "--wait", "adaptive,block,spin", "--writers",
-               listed(s.few_writers), "--size", "512"]
-    return Part("waits", "How writers wait", options, 3 * len(s.few_writers), s.side_rounds)
+    options = ["--engine", "ring", "--wait", "adaptive,block,spin", "--size", "512"]
+    return Part("waits", "How writers wait", options, 3 * len(s.few_writers), s.side_rounds,
+                s.few_writers)
 
 
 # In the order in which they are run: what matters most comes first, should the time run out.

@@ -5,20 +5,17 @@ that this module does not know are left alone, and keys that an older bench did 
 as None, so that files of different versions can be looked at side by side.
 """
 
-import json
 import os
 
+from . import fields as known
+from .fields import BadInput
 from .stats import Summary, median
 
 OWN_ENGINES = ("ring", "mutex", "serial")
 
 # Without these a line says nothing that could be shown.
-NEEDED = {"engine": str, "writers": int, "records_per_s": (int, float)}
+NEEDED = {"engine": known.is_text, "writers": known.is_whole, "records_per_s": known.is_number}
 NEEDED_OF_FLOOR = {"sync": "syncs_per_s", "wake": "wakes_per_s"}
-
-
-class BadInput(Exception):
-    """One line that says what is wrong with a file, and where."""
 
 
 class Result:
@@ -51,6 +48,11 @@ class Result:
         return (mean if low is None else low, mean if high is None else high)
 
     @property
+    def mean_size(self):
+        """Of what was asked for; None where nobody knows."""
+        return None if None in self.sizes else sum(self.sizes) / 2
+
+    @property
     def window(self):
         return self.option("window") or 1
 
@@ -63,7 +65,8 @@ class Result:
     @property
     def setting(self):
         """What shapes a result besides its cell; two files agree in it or are not compared."""
-        names = ("io_used", "sync", "prepare", "checksum", "segment_bytes", "trim_keep")
+        names = ("io_used", "sync", "prepare", "checksum", "segment_bytes", "trim_keep",
+                 "slot_bytes", "asked_seconds", "records_per_writer", "stages_every")
         placement = self.get("placement") or {}
         asked = tuple(placement.get(key) for key in ("pin", "pin_sequencer", "ring_memory"))
         return tuple(self.option(name) for name in names) + asked
@@ -115,7 +118,8 @@ class Dataset:
     def distinct(self, attribute):
         """In the order of first appearance; numbers ascending."""
         values = list(dict.fromkeys(getattr(cell.first, attribute) for cell in self.cells))
-        numeric = all(isinstance(value, (int, float, tuple)) for value in values)
+        numeric = all(isinstance(value, (int, float)) or
+                      isinstance(value, tuple) and None not in value for value in values)
         return sorted(values) if numeric else values
 
     def has(self, key):
@@ -125,14 +129,14 @@ class Dataset:
         """The device's own syncs: median and spread of its rate and of its latencies."""
         rows = [floor for floor in self.floors if floor["floor"] == "sync"]
         keys = ("syncs_per_s", "p50_us", "p99_us", "p999_us")
-        found = {key: [row[key] for row in rows if row.get(key) is not None] for key in keys}
+        found = {key: [row[key] for row in rows if row.get(key)] for key in keys}
         return {key: Summary(values) for key, values in found.items() if values}
 
     def wake_floor(self):
         """Wakes a second, by number of threads."""
         rates = {}
         for floor in self.floors:
-            if floor["floor"] == "wake" and floor.get("threads"):
+            if floor["floor"] == "wake" and floor.get("threads") and floor["wakes_per_s"]:
                 rates.setdefault(floor["threads"], []).append(floor["wakes_per_s"])
         return {threads: Summary(rates[threads]) for threads in sorted(rates)}
 
@@ -157,27 +161,18 @@ class Source:
 def check_needed(fields, where):
     """Refuses a line that has no meaning, in words that lead to it."""
     if "engine" in fields:
-        for key, kind in NEEDED.items():
-            value = fields.get(key)
-            if not isinstance(value, kind) or isinstance(value, bool):
+        for key, good in NEEDED.items():
+            if not good(fields.get(key)):
                 raise BadInput(f"{where}: '{key}' is missing or not what it should be")
         if fields["writers"] < 1:
             raise BadInput(f"{where}: 'writers' is {fields['writers']}")
     elif "floor" in fields:
+        known.check_floor(fields, where)
         key = NEEDED_OF_FLOOR.get(fields["floor"])
-        if key and not isinstance(fields.get(key), (int, float)):
+        if key and fields.get(key) is None:
             raise BadInput(f"{where}: a floor without '{key}'")
     else:
         raise BadInput(f"{where}: neither a result nor a floor of logfile-bench")
-
-
-def check_nested(fields, where):
-    for key in ("options", "machine", "filesystem", "device", "stages_us", "placement"):
-        if not isinstance(fields.get(key), (dict, type(None))):
-            raise BadInput(f"{where}: '{key}' is not an object")
-    for key in ("latency_histogram", "batch_histogram"):
-        if not isinstance(fields.get(key), (list, type(None))):
-            raise BadInput(f"{where}: '{key}' is not a list")
 
 
 def read_text(path):
@@ -190,21 +185,19 @@ def read_text(path):
 
 
 def parse_line(line, where):
-    try:
-        fields = json.loads(line)
-    except ValueError:
-        raise BadInput(f"{where}: not JSON") from None
+    fields = known.parse(line, where)
     if not isinstance(fields, dict):
         raise BadInput(f"{where}: not a JSON object")
     check_needed(fields, where)
-    check_nested(fields, where)
+    if "engine" in fields:
+        known.check_result(fields, where)
     return fields
 
 
 def read_results(path):
     """The results and the floors of one file."""
     rows, floors = [], []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         fields = parse_line(line, f"{path}:{number}")
@@ -217,13 +210,11 @@ def read_results(path):
 
 def read_sweep(folder):
     path = os.path.join(folder, "sweep.json")
-    try:
-        sweep = json.loads(read_text(path))
-    except ValueError:
-        raise BadInput(f"{path}: not JSON") from None
+    sweep = known.parse(read_text(path), path)
     parts = sweep.get("parts") if isinstance(sweep, dict) else None
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise BadInput(f"{path}: not what bench-sweep writes: it has no list of parts")
+    known.check_sweep(sweep, path)
     return sweep
 
 

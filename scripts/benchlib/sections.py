@@ -52,10 +52,10 @@ def guides_of_rate(dataset):
     return guides
 
 
-def guides_of_latency(dataset, key):
+def guides_of_latency(dataset, key, against):
     floor = dataset.sync_floor().get(key)
-    writers = dataset.distinct("writers")
-    return [Guide("sync floor", [(w, floor.median) for w in writers])] if floor else []
+    places = sorted({against.at(cell.first) for cell in dataset.cells} - {None, 0})
+    return [Guide("sync floor", [(x, floor.median) for x in places])] if floor else []
 
 
 def throughput_figure(dataset):
@@ -63,17 +63,25 @@ def throughput_figure(dataset):
     if guides_of_rate(dataset):
         caption += (" Broken lines, measured in the same rounds: what one sync for every turn of"
                     " all writers would give, and how many sleeping threads the kernel wakes.")
+    if not any(cell.summary("records_per_s").low > 0 for cell in dataset.cells):
+        return ""
     picture = both_widths(lambda width: draw_against(
         dataset, WRITERS, "records_per_s", "Throughput", "records/s", count,
         guides=guides_of_rate(dataset), width=width, height=380 if width > 600 else 300))
     return figure("Throughput", caption, picture, whole=True)
 
 
+def rate_figure(dataset):
+    """Throughput among other pictures, with the limits that the machine sets."""
+    return figure_against(dataset, WRITERS, "records_per_s", "Throughput", "records/s", count,
+                          guides=guides_of_rate(dataset))
+
+
 def latency_figures(dataset, against=WRITERS):
     figures = []
     for key, title in (("p50_us", "Median latency"), ("p99_us", "p99 latency"),
                        ("p999_us", "p99.9 latency")):
-        guides = guides_of_latency(dataset, key) if against is WRITERS else []
+        guides = guides_of_latency(dataset, key, against)
         figures.append(figure_against(dataset, against, key, title, "lower is better", time_us,
                                       guides=guides))
     return some(*figures)
@@ -91,8 +99,8 @@ def variants(dataset):
     content = paragraph(conditions(dataset), "quiet")
     if len(dataset.distinct("writers")) > 1:
         content += legend(dataset.distinct("variant"))
-        rate = figure_against(dataset, WRITERS, "records_per_s", "Throughput", "records/s", count)
-        content += grid(some(rate) + latency_figures(dataset)[:2] + some(sharing_figure(dataset)))
+        figures = some(rate_figure(dataset)) + latency_figures(dataset)[:2]
+        content += grid(figures + some(sharing_figure(dataset)))
     else:
         content += rate_bars(dataset)
     return [Section(dataset.name, dataset.title or "Variants", content + numbers(dataset))]
@@ -198,7 +206,7 @@ def ladder(dataset):
 # ---- Sizes, windows, offered load ----------------------------------------------------------------
 
 
-SIZES = Against("record size", lambda row: sum(row.sizes) / 2, size)
+SIZES = Against("record size", lambda row: row.mean_size, size)
 WINDOWS = Against("window: records submitted and not yet durable", lambda row: row.window)
 OFFERED = Against("offered records/s", lambda row: row.option("rate"))
 
@@ -207,7 +215,8 @@ def record_sizes(dataset):
     figures = some(
         figure_against(dataset, SIZES, "records_per_s", "Throughput", "records/s", count),
         figure_against(dataset, SIZES, "bytes_per_s", "Payload", "bytes/s", short),
-        figure_against(dataset, SIZES, "p99_us", "p99 latency", "lower is better", time_us),
+        figure_against(dataset, SIZES, "p99_us", "p99 latency", "lower is better", time_us,
+                       guides=guides_of_latency(dataset, "p99_us", SIZES)),
         figure_against(dataset, SIZES, "device_bytes_per_payload_byte", "Write amplification",
                        "bytes written for one of payload", significant))
     content = paragraph(conditions(dataset), "quiet") + legend(dataset.distinct("variant"))
@@ -219,7 +228,8 @@ def windows(dataset):
     figures = some(
         figure_against(dataset, WINDOWS, "records_per_s", "Throughput", "records/s", count),
         figure_against(dataset, WINDOWS, "p99_us", "p99 latency",
-                       "of a record, until its writer knows", time_us),
+                       "of a record, until its writer knows", time_us,
+                       guides=guides_of_latency(dataset, "p99_us", WINDOWS)),
         figure_against(dataset, WINDOWS, "records_per_flush", "Records per flush",
                        "records in one write and sync", significant))
     content = paragraph(conditions(dataset), "quiet") + legend(dataset.distinct("variant"))
@@ -261,8 +271,7 @@ def peer_settings(dataset):
 
 
 def peers(dataset):
-    rate = figure_against(dataset, WRITERS, "records_per_s", "Throughput", "records/s", count)
-    figures = some(rate) + latency_figures(dataset)[:2]
+    figures = some(rate_figure(dataset)) + latency_figures(dataset)[:2]
     words = paragraph("The same records, made durable one by one in stores that do more than a log:"
                       " they keep an order or an index beside it. " + conditions(dataset), "quiet")
     content = words + legend(dataset.distinct("variant")) + grid(figures)

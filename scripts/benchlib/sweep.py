@@ -69,6 +69,14 @@ def line_count(path):
         return 0
 
 
+# How the bench says that it knows a store and has not got it.
+NOT_BUILT_IN = "is not built in"
+
+
+def plain(said):
+    return said.removeprefix("logfile-bench: ")
+
+
 def append_file(fresh, kept):
     """What was added is no longer there."""
     if os.path.exists(fresh):
@@ -95,6 +103,7 @@ class Sweep:
         self.where = where
         self.settings = settings
         self.planned = planned
+        self.peers, self.missing = [], []  # the stores that there are, and words on the others
         self.progress = Progress([part.estimate_s(settings) for part in planned])
         self.entries = [{"name": part.name, "title": part.title, "file": None, "commands": [],
                          "status": "skipped", "reason": "not reached", "note": None,
@@ -116,24 +125,35 @@ class Sweep:
 
     # ---- Before anything is measured ----
 
+    def refusal(self, part, options):
+        """What the bench says to a command of the part instead of running it, if anything."""
+        status, said = self.bench.run([*self.shared(part), *options, "--dir", self.where, "--json",
+                                       self.path(f"{part.name}.json"), "--check"])
+        return plain(said) if status else None
+
     def rehearse(self):
-        """Every part once with a record of each writer on a device in memory: what the bench
+        """Every part as it will be run, up to where the first run would begin: what the bench
         refuses in one of them, it refuses before any run of the sweep."""
         for part in self.planned:
-            options = list(part.options)
-            for flag in ("--floors", "--stages"):
-                if flag in options:
-                    at = options.index(flag)
-                    del options[at:at + (2 if flag == "--stages" else 1)]
-            if part.peers:
-                options += ["--engine", parts.listed(self.settings.engines)]
-            if "--device" not in options:
-                options += ["--device", "null"]
-            status, said = self.bench.run(options + ["--records", "1", "--dir", self.where])
-            if status == 2:
-                give_up(f"{part.name}: {said.removeprefix('logfile-bench: ')}", 2)
             if self.bench.signal:
                 return
+            own = ["--engine", parts.listed(self.settings.engines)] if part.peers else []
+            said = self.refusal(part, own)
+            said = said or (self.find_peers(part) if part.peers else None)
+            if said and not self.bench.signal:
+                give_up(f"{part.name}: {said}", 2)
+
+    def find_peers(self, part):
+        """Which stores the bench was built with; or what it has against one of those."""
+        for peer in parts.PEERS:
+            said = self.refusal(part, ["--engine", peer])
+            if said is None:
+                self.peers.append(peer)
+            elif NOT_BUILT_IN in said:
+                self.missing.append(f"without {peer} ({said})")
+            else:
+                return said
+        return None
 
     def draw_topology(self):
         """hwloc's own drawing of the machine; without its legend, which names the host."""
@@ -192,27 +212,32 @@ class Sweep:
                  if cell.first.variant == engine and cell.first.writers == writers]
         return cells[0].mid("records_per_s") if cells else None
 
-    def engines_with_peers(self, entry):
-        """The engines and the stores that this bench was built with; none: why not."""
-        found, missing = [], []
-        for peer in parts.PEERS:
+    def peers_that_run(self, entry):
+        """Each makes one record durable: one that cannot must not end the part for the others."""
+        found, notes = [], list(self.missing)
+        for peer in self.peers:
             status, said = self.bench.run(["--engine", peer, "--writers", "1", "--records", "1",
                                            "--dir", self.where])
             if status == 0:
                 found.append(peer)
-            else:
-                missing.append(f"{peer} ({said.removeprefix('logfile-bench: ')})")
-        if missing:
-            entry["note"] = "without " + ", ".join(missing)
-        return self.settings.engines + found if found else None
+            elif not self.bench.signal:
+                notes.append(f"{peer} could not be run ({plain(said)})")
+        entry["note"] = "; ".join(notes) or None
+        return found
+
+    def shared(self, part):
+        """The options of all commands of a part."""
+        return [*part.options, *part.duration(self.settings), "--repeat", str(part.rounds)]
 
     def commands_of(self, part, entry):
         """The options of each of its commands; a text says why there are none."""
-        shared = [*part.options, *part.duration(self.settings), "--repeat", str(part.rounds)]
+        shared = self.shared(part)
         if part.peers:
-            engines = self.engines_with_peers(entry)
-            return [["--engine", parts.listed(engines), *shared]] if engines else (
-                "no other store is built in")
+            found = self.peers_that_run(entry)
+            if not found:
+                return "none of the other stores could be run" if self.peers else (
+                    "no other store is built in")
+            return [["--engine", parts.listed(self.settings.engines + found), *shared]]
         if part.fractions == [None]:
             return [shared]
         rate = self.closed_rate(part)
@@ -229,7 +254,7 @@ class Sweep:
         entry = self.entries[index]
         commands = self.commands_of(self.planned[index], entry)
         if isinstance(commands, str):
-            return "skipped", commands
+            return ("failed" if self.planned[index].peers and self.peers else "skipped"), commands
         for options in commands:
             if self.bench.signal:
                 break
@@ -238,7 +263,7 @@ class Sweep:
                 continue
             if self.bench.signal or status > 128 or status < 0:
                 break
-            reason = said.removeprefix("logfile-bench: ")
+            reason = plain(said)
             return ("skipped" if status == 2 and not entry["file"] else "failed"), reason
         else:
             return "complete", None

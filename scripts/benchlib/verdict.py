@@ -7,12 +7,14 @@ the machine's. A cell gets the verdict "better" or "worse" only where all of thi
   2. the ranges of the rounds do not overlap, and the medians are 5 % apart or more;
   3. a t test on the logarithms has a probability below 0.05 divided by the number of ratios, so
      that a whole comparison of a build with itself says "different" at most about once in twenty.
-     Its variance is both sides' together and never below the median of all cells, which in turn
-     counts as four more degrees of freedom;
+     Its variance is both sides' together and never below the median of all cells. Where the
+     median stands in for it, that counts as four more degrees of freedom;
   4. drift does not explain it: the range of the ratios is still beyond the range of B/A of the
-     floors, which know nothing of the build: the device's own syncs, and the wakes of as many
-     threads. Without floors of the device on both sides a cell on a file gets no verdict; nor does
-     one with an offered rate where they moved at all, because queues make much of little.
+     floors, which know nothing of the build and were measured in the same part of the sweep: the
+     device's own syncs, their p99 too where the ratio is one of p99, and the wakes of as many
+     threads. Where drift is unknown there is no verdict: a cell on a file needs the floor of the
+     syncs on both sides, one on a device in memory (null or delay) that of the wakes. Nor is there
+     one with an offered rate where the floors moved at all, because queues make much of little.
 """
 
 import math
@@ -59,26 +61,34 @@ class Comparison:
         return within / self.freedom
 
     def probability(self, least_variance):
-        """That chance alone puts the means so far apart."""
-        variance = max(self.variance(), least_variance)
+        """That chance alone puts the means so far apart. A cell that scatters more than the others
+        has nothing but its own rounds to show by how much."""
+        own = self.variance()
+        variance = max(own, least_variance)
         apart = abs(log_mean(self.values[0]) - log_mean(self.values[1]))
         if variance == 0:
             return 0.0 if apart else 1.0
         error = math.sqrt(variance * (1 / self.a.count + 1 / self.b.count))
-        return t_probability(apart / error, self.freedom + PRIOR_FREEDOM)
+        prior = PRIOR_FREEDOM if own <= least_variance else 0
+        return t_probability(apart / error, self.freedom + prior)
 
 
 # ---- Drift ---------------------------------------------------------------------------------------
 
 
-def floor_rates(floors, kind, rate, threads=None):
-    some = [floor for floor in floors if floor["floor"] == kind and floor[rate] > 0]
-    return [floor[rate] for floor in some if threads in (None, floor.get("threads"))]
+def floor_values(floors, kind, key, threads=None):
+    some = [floor for floor in floors if floor["floor"] == kind and (floor.get(key) or 0) > 0]
+    return [floor[key] for floor in some if threads in (None, floor.get("threads"))]
 
 
 def ratio_range(a, b):
     """What B/A of a floor may have been, at either end."""
     return (min(b) / max(a), max(b) / min(a))
+
+
+def inverse(pair):
+    low, high = pair
+    return (1 / high, 1 / low if low else math.inf)
 
 
 def nearest_threads(a, b, writers):
@@ -94,30 +104,35 @@ class Drift:
         self.a = a
         self.b = b
 
+    def of(self, kind, key, threads=None):
+        """The range of B/A of a floor; None where it is not known on both sides."""
+        values = [floor_values(side, kind, key, threads) for side in (self.a, self.b)]
+        return ratio_range(*values) if all(values) else None
+
     def of_sync(self):
-        rates = [floor_rates(side, "sync", "syncs_per_s") for side in (self.a, self.b)]
-        return ratio_range(*rates) if all(rates) else None
+        return self.of("sync", "syncs_per_s")
 
     def of_wake(self, writers):
         threads = nearest_threads(self.a, self.b, writers)
-        if threads is None:
-            return None
-        rates = [floor_rates(side, "wake", "wakes_per_s", threads) for side in (self.a, self.b)]
-        return ratio_range(*rates) if all(rates) else None
+        return self.of("wake", "wakes_per_s", threads) if threads is not None else None
 
-    def around(self, cell):
-        """The range of rates that drift alone could give; None where nobody measured it."""
-        ranges = [(1.0, 1.0), self.of_wake(cell.writers)]
-        if cell.device.get("kind", "file") == "file":
-            sync = self.of_sync()
-            if sync is None:
-                return None
-            ranges.append(sync)
-        known = [pair for pair in ranges if pair]
+    def needed(self, cell, metric):
+        """The ranges, as rates, without which drift is unknown."""
+        if cell.device.get("kind", "file") != "file":
+            return [self.of_wake(cell.writers)]
+        tail = self.of("sync", "p99_us") if metric == "p99_us" else (1.0, 1.0)
+        return [self.of_sync(), inverse(tail) if tail else None]
+
+    def around(self, cell, metric):
+        """The range of the metric that drift alone could give; None where nobody measured it."""
+        needed = self.needed(cell, metric)
+        if None in needed:
+            return None
+        known = [(1.0, 1.0), *needed, self.of_wake(cell.writers) or (1.0, 1.0)]
         low, high = min(low for low, _ in known), max(high for _, high in known)
         if cell.option("rate") and max(high, 1 / low) > LEAST_CHANGE:
             return (0.0, math.inf)
-        return (low, high)
+        return inverse((low, high)) if metric == "p99_us" else (low, high)
 
 
 # ---- The rule ------------------------------------------------------------------------------------
@@ -135,15 +150,10 @@ def objection(comparison, drift, ratio_count, least_variance):
         return "within the scatter"
     if drift is None:
         return "no floors to tell drift"
-    low, high = drift if comparison.more_is_better else inverse(drift)
+    low, high = drift
     if comparison.low <= high and comparison.high >= low:
         return "drift explains it"
     return None
-
-
-def inverse(pair):
-    low, high = pair
-    return (1 / high, 1 / low if low else math.inf)
 
 
 def judge(comparison, drift, ratio_count, least_variance):
@@ -178,16 +188,17 @@ def name_of(key, cell):
     """Only what tells the cell apart."""
     part, row = key[0], cell.first
     words = [f"{part}:" if part else "", row.variant, number_of(row.writers, "writer")]
-    words.append(f"{row.sizes[0]} B" if row.sizes[0] == row.sizes[1] else
-                 f"{row.sizes[0]}..{row.sizes[1]} B")
+    low, high = row.sizes
+    words.append("" if low is None else f"{low} B" if low == high else f"{low}..{high} B")
     words.append(f"window {row.window}" if row.window > 1 else "")
     words.append(f"rate {row.option('rate'):g}" if row.option("rate") else "")
     return " ".join(word for word in words if word)
 
 
-def floors_of(source):
-    """A sweep's parts share what one of them measured."""
-    floors = {id(floor): floor for dataset in source.datasets for floor in dataset.floors}
+def floors_of(source, part=None):
+    """Of one part; None: all that there are."""
+    floors = {id(floor): floor for dataset in source.datasets for floor in dataset.floors
+              if part in (None, dataset.name)}
     return list(floors.values())
 
 
@@ -217,16 +228,17 @@ def other_place(a, b):
 
 def compare(a, b):
     """Every metric of every cell that both sources have, each with its verdict or the reason why
-    there is none; and how many cells only one of the two has."""
+    there is none; the drift over all parts; and how many cells only one of the two has."""
     by_part = bool(a.sweep and b.sweep)
     cells_a, cells_b = whole_cells(a, by_part), whole_cells(b, by_part)
     common = [key for key in cells_a if key in cells_b]
     found = [one for key in common for one in comparisons_of(key, cells_a[key], cells_b[key])]
-    drift = Drift(floors_of(a), floors_of(b))
+    drifts = {part: Drift(floors_of(a, part), floors_of(b, part))
+              for part in {None, *(key[0] for key in common)}}
     variances = least_variances(found)
     for one in found:
         one.reason = other_place(cells_a[one.key], cells_b[one.key])
         if one.reason is None:
-            judge(one, drift.around(cells_a[one.key].first), len(found),
-                  variances.get(one.metric, 0.0))
-    return found, drift, len(set(cells_a) ^ set(cells_b))
+            drift = drifts[one.key[0]].around(cells_a[one.key].first, one.metric)
+            judge(one, drift, len(found), variances.get(one.metric, 0.0))
+    return found, drifts[None], len(set(cells_a) ^ set(cells_b))

@@ -48,6 +48,8 @@ def size(value):
 
 def sizes(pair):
     low, high = pair
+    if low is None or high is None:
+        return "unknown size"
     return size(low) if low == high else f"{size(low)} to {size(high)}"
 
 

@@ -3,7 +3,10 @@
 
 FAKE_SLEEP    seconds that each run takes
 FAKE_REFUSE   an option that it refuses with status 2
+FAKE_LATE     one that it refuses only when it is to run, not with --check
 FAKE_FAIL     an option with which it fails with status 1
+FAKE_PEERS    the other store that it has, if any [rocksdb]
+FAKE_PIDS     a file that gets a line with the process of each run
 """
 import os
 import shlex
@@ -15,7 +18,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import fixture  # noqa: E402
 
-ALONE = ("--ladder", "--floors", "--version")
+ALONE = ("--ladder", "--floors", "--version", "--check")
 stopped_by = None
 
 
@@ -79,7 +82,7 @@ def measure(options, output):
     maker.samples = 200
     for number in range(1, rounds + 1):
         if "--floors" in options:
-            floors = [maker.sync_floor(number)]
+            floors = [] if "--device" in options else [maker.sync_floor(number)]
             floors += [maker.wake_floor(w, number) for w in numbers(options, "--writers", "1")]
             fixture.add_lines(output, floors)
         for run in runs(options):
@@ -101,10 +104,19 @@ def main(words):
         signal.signal(number, stop)
     if os.environ.get("FAKE_REFUSE") in words:
         end(f"{os.environ['FAKE_REFUSE']}: refused", 2)
-    if os.environ.get("FAKE_FAIL") in words and "--json" in options:
+    built_in = os.environ.get("FAKE_PEERS", "rocksdb")
+    for peer in fixture.PEER_SETTINGS:
+        if peer != built_in and peer in options.get("--engine", "").split(","):
+            end(f"--engine: {peer} is not built in", 2)
+    if "--check" in options:
+        return
+    if os.environ.get("FAKE_LATE") in words:
+        end(f"{os.environ['FAKE_LATE']}: refused late", 2)
+    if os.environ.get("FAKE_FAIL") in words:
         end(f"{os.environ['FAKE_FAIL']}: failed", 1)
-    if set(options.get("--engine", "").split(",")) & {"wiredtiger", "lmdb", "sqlite"}:
-        end("--engine: not built in", 2)
+    if os.environ.get("FAKE_PIDS"):
+        with open(os.environ["FAKE_PIDS"], "a", encoding="utf-8") as file:
+            file.write(f"{os.getpid()}\n")
     if "--json" in options:
         print(shlex.join(words))
         print("alone in its session" if os.getsid(0) == os.getpid() else "not alone")

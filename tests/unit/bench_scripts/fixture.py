@@ -143,12 +143,14 @@ class Maker:
         options.update(more)
         return options
 
-    def rounds_of(self, runs, floors=()):
-        """Interleaved, as the bench does it: every run once in each round."""
+    def rounds_of(self, runs):
+        """Interleaved, as the bench does it: in each round the floors, and every run once."""
         lines = []
+        in_memory = any("device" in run for run in runs)
         for number in range(1, self.rounds + 1):
-            lines += [self.sync_floor(number)] if floors else []
-            lines += [self.wake_floor(threads, number) for threads in floors]
+            lines += [] if in_memory else [self.sync_floor(number)]
+            lines += [self.wake_floor(threads, number)
+                      for threads in sorted({run["writers"] for run in runs})]
             lines += [self.run(number, **arguments) for arguments in runs]
         return lines
 
@@ -165,8 +167,7 @@ def cross(**lists):
 
 
 def engines(maker):
-    return maker.rounds_of(cross(writers=[1, 4, 16, 64], variant=["ring", "mutex", "serial"]),
-                           floors=[1, 4, 16, 64])
+    return maker.rounds_of(cross(writers=[1, 4, 16, 64], variant=["ring", "mutex", "serial"]))
 
 
 def ladder(maker):
@@ -180,7 +181,7 @@ def ladder(maker):
 def contention(maker):
     names = ["ring/faa", "ring/cas", "ring/ticket", "ring/mcs", "ring/mutex", "mutex"]
     costs = dict(zip(names, (1.0, 1.2, 1.5, 1.6, 2.4, 0.9)))
-    runs = cross(writers=[1, 2, 4, 16], variant=names, device=[NULL], window=[8192], size=[90])
+    runs = cross(writers=[1, 2, 4, 16], variant=names, device=[NULL], window=[1024], size=[90])
     return maker.rounds_of([{**run, "cost": costs[run["variant"]]} for run in runs])
 
 
@@ -201,7 +202,7 @@ def peers(maker):
     runs = cross(writers=[1, 16, 64], variant=["ring", "mutex", "serial", *PEER_SETTINGS])
     lines = maker.rounds_of(runs)
     for line in lines:
-        if line["engine"] in PEER_SETTINGS:
+        if line.get("engine") in PEER_SETTINGS:
             line.update(settings=PEER_SETTINGS[line["engine"]], flushes=None, rss_bytes=None,
                         records_per_flush=None, device_bytes_per_payload_byte=None,
                         batch_histogram=None, system_calls_per_record=None)

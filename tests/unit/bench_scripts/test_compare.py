@@ -1,5 +1,7 @@
 """When bench-compare calls something a difference, and when not."""
 
+import math
+import random
 import unittest
 
 from support import Case
@@ -61,6 +63,43 @@ class Verdicts(Case):
         self.assertEqual(self.verdicts(a, b), {})
         self.assertIn("drift explains it", self.reasons(a, b))
 
+    def test_each_part_has_its_own_drift(self):
+        """The device was slower while sizes were measured, and only then."""
+        a, b = self.sweep("a", ["engines", "sizes"]), self.sweep("b", ["engines"], seed=2, **FAST)
+        fixture.write_sweep(self.path("c"), ["sizes"], seed=3, sync_us=fixture.SYNC_US * 1.5)
+        b.datasets += results.load(self.path("c")).datasets
+        found = {key[0].split(":")[0] for key in self.verdicts(a, b)}
+        self.assertEqual(found, {"engines"})
+        b.datasets[-1].floors = []
+        self.assertEqual({one.reason for one in verdict.compare(a, b)[0]
+                          if one.name.startswith("sizes") and one.metric == "records_per_s"
+                          and one.high < 1 / 1.3}, {"no floors to tell drift"})
+
+    def test_the_tail_of_the_device_explains_a_tail(self):
+        a, b = self.lines("a", seed=1, scatter=0.004), self.lines("b", seed=2, scatter=0.004)
+        for row in b.rows:
+            row.fields["p99_us"] *= 1.5
+        self.assertEqual(set(self.verdicts(a, b).values()), {"worse"})
+        for floor in b.datasets[0].floors:
+            floor.update({"p99_us": 2 * floor["p99_us"]} if floor["floor"] == "sync" else {})
+        self.assertEqual(self.verdicts(a, b), {})
+        for floor in b.datasets[0].floors:
+            floor.pop("p99_us", None)
+        self.assertEqual(self.verdicts(a, b), {})
+        self.assertIn("no floors to tell drift", self.reasons(a, b))
+
+    def test_a_device_in_memory_drifts_with_the_wakes(self):
+        slow = {"planted": lambda variant, writers: variant == "ring/mcs", "factor": 1 / 1.5}
+        a = self.sweep("a", ["contention"], seed=1)
+        b = self.sweep("b", ["contention"], seed=2, **slow)
+        self.assertEqual(set(self.verdicts(a, b).values()), {"worse"})
+        for floor in b.datasets[0].floors:
+            floor["wakes_per_s"] /= 2
+        self.assertEqual(self.verdicts(a, b), {})
+        self.assertIn("drift explains it", self.reasons(a, b))
+        b.datasets[0].floors.clear()
+        self.assertIn("no floors to tell drift", self.reasons(a, b))
+
     def test_without_floors_a_file_has_no_verdict(self):
         a, b = self.lines("a", floors=False, seed=1), self.lines("b", floors=False, seed=2, **FAST)
         self.assertEqual(self.verdicts(a, b), {})
@@ -82,9 +121,13 @@ class Verdicts(Case):
 
     def test_other_options_are_other_cells(self):
         a, b = self.lines("a", seed=1), self.lines("b", seed=2)
-        for row in b.rows:
-            row.options = {**row.options, "sync": "dsync"}
-        self.assertEqual(verdict.compare(a, b)[0], [])
+        for other in ({"sync": "dsync"}, {"slot_bytes": 1 << 20}, {"stages_every": 16},
+                      {"asked_seconds": 0.1}, {"asked_seconds": None, "records_per_writer": 9}):
+            c = self.lines("b", seed=2)
+            for row in c.rows:
+                row.options = {**row.options, **other}
+            self.assertEqual(verdict.compare(a, c)[0], [], other)
+        self.assertNotEqual(verdict.compare(a, b)[0], [])
 
 
 class Rule(unittest.TestCase):
@@ -120,6 +163,48 @@ class Rule(unittest.TestCase):
         self.assertEqual(self.objection(a, b, drift=(0.9, 1.28)), "drift explains it")
         self.assertIsNone(self.objection(a, b, drift=(0.9, 1.25)))
         self.assertEqual(self.objection(a, b, drift=None), "no floors to tell drift")
+
+
+class Chance(unittest.TestCase):
+    """Nothing has changed: how many whole comparisons say that something has?"""
+
+    COMPARISONS = 400
+
+    def false_share(self, scatters, rounds, seed=1):
+        """Of comparisons in which the cells scatter by these logarithms."""
+        source = random.Random(seed)
+        wrong = sum(self.finds_something(source, scatters, rounds)
+                    for _ in range(self.COMPARISONS))
+        return wrong / self.COMPARISONS
+
+    @staticmethod
+    def finds_something(source, scatters, rounds):
+        found = []
+        for scatter in scatters:
+            sides = [[math.exp(source.gauss(0, scatter)) for _ in range(rounds)]
+                     for _ in range(2)]
+            found.append(verdict.Comparison(None, "cell", "records_per_s", True, *sides))
+        variance = verdict.least_variances(found)["records_per_s"]
+        for one in found:
+            verdict.judge(one, (1.0, 1.0), len(found), variance)
+        return any(one.verdict for one in found)
+
+    def test_a_build_against_itself(self):
+        for name, scatters in (("mixed", [0.01, 0.15] * 12), ("restless", [0.15] * 24),
+                               ("one among many", [0.02] * 23 + [0.3])):
+            for rounds in (3, 5):
+                with self.subTest(name, rounds=rounds):
+                    self.assertLessEqual(self.false_share(scatters, rounds), 0.05)
+
+    def test_the_simulation_can_tell(self):
+        """The same with a prior that counts where a cell's own variance is the larger one."""
+        freedom = verdict.PRIOR_FREEDOM
+        honest = verdict.Comparison.freedom
+        try:
+            verdict.Comparison.freedom = property(lambda one: honest.fget(one) + freedom)
+            self.assertGreater(self.false_share([0.01, 0.15] * 12, 3), 0.05)
+        finally:
+            verdict.Comparison.freedom = honest
 
 
 class Command(Case):

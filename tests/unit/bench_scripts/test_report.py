@@ -1,6 +1,7 @@
 """What is on the page of bench-report, and that it stands on its own."""
 
 import html.parser
+import os
 import re
 import unittest
 import xml.etree.ElementTree
@@ -166,6 +167,42 @@ class Words(Report):
         words = self.rounds([30000.0, 20000.0], [10000.0, 10000.0])
         self.assertIn("Too few rounds to call ring against mutex a difference", words)
 
+    def test_a_small_difference_is_none(self):
+        words = self.rounds([10100.0, 10200.0, 10300.0], [10000.0, 10000.0, 10000.0])
+        self.assertIn("Ring and mutex are less than 5 % apart: at 4 writers (1.02×)", words)
+        self.assertNotIn("ring's records/s over mutex's", words)
+
+    def ladder(self, rates_of):
+        """`rates_of` the first, the second and the last rung, in each round."""
+        maker = fixture.Maker()
+        lines = []
+        for number, rates in enumerate(rates_of, 1):
+            for rung, rate in enumerate(rates, 1):
+                line = maker.run(number, f"rung {rung}", 4, engine="ring", rung=rung)
+                line["records_per_s"] = rate
+                lines.append(line)
+        return self.results(lines).words
+
+    def test_a_ladder_that_was_climbed(self):
+        words = self.ladder([[100.0, 130.0, 200.0]] * 3)
+        self.assertIn("From rung 1 to rung 3 in 2 steps, 4 writers: 2.00×; the largest step is"
+                      " “rung 3” (1.54×, 1.54× to 1.54×).", words)
+
+    def test_a_step_that_nobody_can_tell(self):
+        words = self.ladder([[100.0, 130.0, 200.0], [100.0, 140.0, 200.0], [100.0, 210.0, 200.0]])
+        self.assertIn("in 2 steps, 4 writers: 2.00×; the largest step is “rung 2” (1.40×", words)
+
+    def test_a_ladder_without_a_difference(self):
+        for rates in ([[100.0, 90.0, 102.0]] * 3, [[100.0, 130.0, 90.0], [100.0, 130.0, 200.0],
+                                                  [100.0, 130.0, 300.0]]):
+            self.assertNotIn("From rung 1", self.ladder(rates))
+            os.remove(self.path("results.json"))
+
+    def test_a_ladder_of_two_rounds(self):
+        words = self.ladder([[100.0, 130.0, 200.0]] * 2)
+        self.assertIn("Too few rounds to call any step of the ladder a difference", words)
+        self.assertNotIn("From rung 1", words)
+
     def test_rates_that_could_not_be_followed(self):
         words = self.results(fixture.open_loop(fixture.Maker())).words
         self.assertIn("In these runs mutex could not follow 60,000/s", words)
@@ -177,6 +214,13 @@ class Parts(Report):
             fixture.add_lines(self.path(f"{name}.json"), make(fixture.Maker(rounds=1)))
             self.assertEqual(self.page(f"{name}.json").problems, [], name)
 
+    def test_floors_are_drawn_wherever_they_were_measured(self):
+        for name, words in (("peers", ["sync floor × writers", "wake ceiling", "sync floor"]),
+                            ("windows", ["sync floor"]), ("open-loop", ["sync floor"])):
+            fixture.add_lines(self.path(f"{name}.json"), fixture.PARTS[name][1](fixture.Maker()))
+            texts = self.page(f"{name}.json").texts
+            self.assertEqual([word for word in words if word not in texts], [], name)
+
     def test_several_files_in_one_page(self):
         for name in ("ladder", "sizes"):
             fixture.add_lines(self.path(f"{name}.json"), fixture.PARTS[name][1](fixture.Maker()))
@@ -187,6 +231,7 @@ class Parts(Report):
     def test_results_with_nothing_in_them_but_a_rate(self):
         page = self.results([{"engine": "ring", "writers": 2, "records_per_s": 0.0}])
         self.assertEqual(page.problems, [])
+        self.assertNotIn("None", page.words)
         self.assertNotIn("What a record costs", page.words)
         self.assertNotIn("Where an append's time goes", page.words)
 
@@ -205,7 +250,7 @@ class Parts(Report):
 
     def test_what_comes_from_a_file_stays_text(self):
         nasty = "<script>alert(1)</script>&\"'"
-        lines = fixture.interrupted(fixture.Maker())
+        lines = [line for line in fixture.interrupted(fixture.Maker()) if "engine" in line]
         for line in lines:
             line["variant"] = nasty
             line["machine"] = {**line["machine"], "cpu": nasty}

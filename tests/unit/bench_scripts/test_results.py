@@ -6,11 +6,24 @@ import unittest
 from support import Case
 
 import fixture
-from benchlib import parts, results, stats, wording
+from benchlib import page, parts, results, stats, verdict, wording
 
 
 def row(**fields):
     return {"engine": "ring", "writers": 1, "records_per_s": 1.0, **fields}
+
+
+def keys_of(line):
+    """Of a line, and of what is in it."""
+    inner = [[key, name] for key, value in line.items() if isinstance(value, dict)
+             for name in value]
+    return [[key] for key in line] + inner
+
+
+def put(line, path, value):
+    for key in path[:-1]:
+        line = line[key]
+    line[path[-1]] = value
 
 
 class Statistics(unittest.TestCase):
@@ -86,7 +99,68 @@ class Reading(Case):
         self.bad('{"floor":"sync"}\n', "a floor without 'syncs_per_s'", ":1")
         self.bad(json.dumps(row(options=[])) + "\n", "'options' is not an object", ":1")
         self.bad(json.dumps(row(latency_histogram=5)) + "\n",
-                 "'latency_histogram' is not a list", ":1")
+                 "'latency_histogram' is not a list of pairs of numbers", ":1")
+
+    def test_values_that_cannot_be(self):
+        for fields, expected in (
+                ({"p99_us": "a"}, "'p99_us' is not a number"),
+                ({"p99_us": 1e308}, "'p99_us' is not a number"),
+                ({"p99_us": float("nan")}, "not JSON"),
+                ({"records_per_s": -1.0}, "'records_per_s' is missing or not what it should be"),
+                ({"variant": 7}, "'variant' is not a text"),
+                ({"rung": 1.5}, "'rung' is not a whole number"),
+                ({"latency_histogram": [1]},
+                 "'latency_histogram' is not a list of pairs of numbers"),
+                ({"batch_histogram": ["a"]}, "'batch_histogram' is not a list of whole numbers"),
+                ({"batch_histogram": [1] * 2000},
+                 "'batch_histogram' is not a list of whole numbers"),
+                ({"options": {"window": 0}}, "'options.window' is not a whole number from 1"),
+                ({"machine": {"cpu": []}}, "'machine.cpu' is not a text"),
+                ({"stages_us": {"sync": {}}}, "'stages_us.sync' is not a number"),
+                ({"placement": {"pin": [1]}}, "'placement.pin' is not a text or a number"),
+                ({"settings": "\ud800"}, "not JSON")):
+            self.bad(json.dumps(row(**fields)) + "\n", expected, ":1")
+        self.bad('{"floor":"wake","wakes_per_s":1,"threads":"a"}\n',
+                 "'threads' is not a whole number from 1", ":1")
+        self.bad('{"floor":"sync","syncs_per_s":NaN}\n', "not JSON", ":1")
+        self.bad("[" * 100000 + "\n", "not JSON", ":1")
+
+    def test_whatever_a_key_holds_is_refused_or_shown(self):
+        lines = fixture.engines(fixture.Maker(rounds=1))[:7]
+        for line in lines[1:]:
+            line["latency_histogram"] = [[1.0, 2], [8.0, 1]]
+        # A sync floor, a wake floor, and two results.
+        lines = [lines[0], lines[1], *[line for line in lines if "engine" in line][:2]]
+        base = json.dumps(lines)
+        for number, path in [(i, path) for i, line in enumerate(lines) for path in keys_of(line)]:
+            for value in ("a", 0, 7, -1, 1.5, 1e300, True, [], [1], [[0, 0]], {}, None):
+                damaged = json.loads(base)
+                put(damaged[number], path, value)
+                with self.subTest(number=number, path=path, value=value):
+                    self.shows_or_refuses(damaged)
+
+    def shows_or_refuses(self, lines):
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        try:
+            source = results.load(self.write("damaged.json", text))
+        except results.BadInput:
+            return
+        self.assertIn("</html>", page.page([source]))
+        verdict.compare(source, source)
+
+    def test_sweeps_that_cannot_be(self):
+        for part, expected in (({"file": 3}, "'parts[1].file' is not a text"),
+                               ({"name": []}, "'parts[1].name' is not a text"),
+                               ({"commands": [1]}, "'parts[1].commands' is not a list of texts"),
+                               ({"reason": {}}, "'parts[1].reason' is not a text")):
+            self.write("sweep.json", json.dumps({"parts": [part]}))
+            self.refuses(f"sweep.json: {expected}", "bench-report", ".")
+        self.write("sweep.json", '{"parts":[],"started":1}')
+        self.refuses("sweep.json: 'started' is not a text", "bench-compare", ".", ".")
+        self.write("sweep.json", '{"parts":[{"file":".."}]}')
+        self.refuses("Is a directory", "bench-report", ".")
+        self.write("sweep.json", '{"parts":[{"status":null}],"topology":".."}')
+        self.runs("bench-report", ".")
 
     def test_what_holds_no_results(self):
         self.bad("", "no results", "")

@@ -73,8 +73,8 @@ class Complete(Sweep):
         self.sweep("--quick", "--parts", "engines,open-loop", "--rounds", "1", "--seconds", "0.5")
         engines = self.part("engines")["commands"]
         self.assertEqual(engines, [
-            "logfile-bench --engine ring,mutex,serial --writers 1,4,16,64 --size 512 --floors"
-            " --stages 16 --seconds 0.5 --repeat 1 --dir . --json out/engines.json"])
+            "logfile-bench --engine ring,mutex,serial --size 512 --stages 16 --writers 1,4,16,64"
+            " --floors --seconds 0.5 --repeat 1 --dir . --json out/engines.json"])
         rates = [float(re.search(r"--rate (\d+)", one).group(1))
                  for one in self.part("open-loop")["commands"]]
         ring = [json.loads(line) for line in self.read("out", "engines.json").splitlines()]
@@ -82,7 +82,7 @@ class Complete(Sweep):
                     if line.get("variant") == "ring" and line["writers"] == 16)
         for rate, share in zip(rates, (0.3, 0.6, 0.9)):
             self.assertAlmostEqual(rate / ring, share, delta=0.03)
-        self.assertEqual(self.read("out", "open-loop.json").count("\n"), 6)
+        self.assertEqual(self.read("out", "open-loop.json").count('"engine"'), 6)
 
     def test_the_open_loop_alone_measures_its_own_rate(self):
         self.sweep("--smoke", "--parts", "open-loop", "--engines", "mutex")
@@ -94,7 +94,7 @@ class Complete(Sweep):
         self.assertEqual([part["name"] for part in self.about()["parts"]], ["ladder", "peers"])
         peers = self.part("peers")
         self.assertIn("--engine ring,mutex,serial,rocksdb ", peers["commands"][0])
-        self.assertIn("without wiredtiger (--engine: not built in)", peers["note"])
+        self.assertIn("without wiredtiger (--engine: wiredtiger is not built in)", peers["note"])
         self.assertIn("without wiredtiger", self.read("out", "report.html"))
 
     def test_lists_reach_the_bench(self):
@@ -102,9 +102,24 @@ class Complete(Sweep):
                    "--windows", "2,5", "--engines", "ring,mutex")
         commands = " ".join(one for part in self.about()["parts"] for one in part["commands"])
         for expected in ("--writers 1,3", "--reserve faa,mcs", "--size 7,8", "--window 2,5",
-                         "--engine ring,mutex --writers 1,3 --size 512"):
+                         "--engine ring,mutex --size 512 --stages 16"):
             self.assertIn(expected, commands)
         self.assertNotIn("serial", commands)
+
+    def test_every_part_has_its_floors(self):
+        self.sweep("--smoke")
+        for part in self.about()["parts"]:
+            lines = [json.loads(line) for line in self.read("out", part["file"]).splitlines()]
+            floors = {line["floor"] for line in lines if "floor" in line}
+            in_memory = part["name"] in ("ladder", "contention", "shards")  # with --smoke
+            self.assertEqual(floors, {"wake"} if in_memory else {"sync", "wake"}, part["name"])
+
+    def test_contention_is_about_every_policy(self):
+        self.sweep("--quick", "--parts", "contention")
+        command = self.part("contention")["commands"][0]
+        for expected in ("--device null", "--checksum header", "--window 1024",
+                         "--reserve faa,cas,ticket,mcs,mutex", "--writers 1,2,4,16"):
+            self.assertIn(expected, command)
 
     def test_progress(self):
         done = self.sweep("--smoke", "--parts", "ladder,sizes")
@@ -135,13 +150,27 @@ class Refused(Sweep):
 
     def test_what_the_bench_refuses_in_any_part(self):
         self.refused("sizes: 100,4096: refused", "--smoke", FAKE_REFUSE="100,4096")
+        self.refused("peers: rocksdb: refused", "--smoke", FAKE_REFUSE="rocksdb")
+
+    def test_each_part_is_rehearsed_as_it_will_be_run(self):
+        self.refused("engines: 7.25: refused", "--quick", "--seconds", "7.25", FAKE_REFUSE="7.25")
+        os.mkdir(self.path("logs"))
+        self.refuses("ladder: logs: refused", "bench-sweep", "--build", "build", "--smoke",
+                     "--ladder", "--dir", "logs", FAKE_REFUSE="logs")
 
     def test_what_the_bench_refuses_when_it_begins(self):
-        """Such as a disk that is too small, which only the run itself can tell."""
+        """Such as a disk that was filled since."""
         done = self.script("bench-sweep", "--build", "build", "--smoke", "--parts", "ladder",
-                           FAKE_REFUSE="200")
+                           FAKE_LATE="200")
         self.assertEqual((done.returncode, done.stdout), (2, ""))
-        self.assertEqual(done.stderr.splitlines()[-1], "bench-sweep: 200: refused")
+        self.assertEqual(done.stderr.splitlines()[-1], "bench-sweep: 200: refused late")
+        self.assertEqual(os.listdir(self.folder), ["build"])
+
+    def test_no_bench_where_it_should_be(self):
+        done = self.script("bench-sweep", "--build", "nowhere")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertEqual(done.stderr.count("\n"), 1)
+        self.assertIn("nowhere: logfile-bench and its floors are not there", done.stderr)
         self.assertEqual(os.listdir(self.folder), ["build"])
 
     def test_a_folder_that_was_there_stays(self):
@@ -163,17 +192,38 @@ class Cut(Sweep):
         self.assertIn("--ladder: failed", self.read("out", "report.html"))
 
     def test_no_store_is_built_in(self):
-        self.sweep("--smoke", "--peers", FAKE_REFUSE="rocksdb")
+        self.sweep("--smoke", "--peers", FAKE_PEERS="none")
         self.assertEqual(self.part("peers")["status"], "skipped")
         self.assertEqual(self.part("peers")["reason"], "no other store is built in")
 
-    def interrupt(self, send, *words):
+    def test_a_store_that_cannot_be_run(self):
+        done = self.script("bench-sweep", "--build", "build", "--out", "out", "--smoke", "--peers",
+                           FAKE_FAIL="rocksdb")
+        self.assertEqual(done.returncode, 1)
+        part = self.part("peers")
+        self.assertEqual((part["status"], part["reason"]),
+                         ("failed", "none of the other stores could be run"))
+        self.assertIn("rocksdb could not be run (rocksdb: failed)", part["note"])
+        self.assertIn("rocksdb could not be run (rocksdb: failed)", done.stderr)
+        self.assertIn("rocksdb could not be run", self.read("out", "report.html"))
+
+    @staticmethod
+    def signals(ignored):
+        """As a sweep is started with them, whatever this test was started with."""
+        def prepare():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+                signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
+        return prepare
+
+    def interrupt(self, send, *words, ignored=None):
         """A signal as soon as the second part has a result."""
         command = [sys.executable, os.path.join(SCRIPTS, "bench-sweep"), "--build", "build",
                    "--out", "out", *words]
         with subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, start_new_session=True,
-                              env={**os.environ, "FAKE_SLEEP": "0.1"}) as sweep:
+                              env={**os.environ, "FAKE_SLEEP": "0.1",
+                                   "FAKE_PIDS": self.path("pids")},
+                              preexec_fn=self.signals(ignored)) as sweep:
             until = time.monotonic() + 30
             path = self.path("out", "sizes.json")
             while time.monotonic() < until and not (
@@ -206,6 +256,35 @@ class Cut(Sweep):
 
     def test_so_does_being_asked_to_end(self):
         self.check_interrupted(signal.SIGTERM, lambda pid: os.kill(pid, signal.SIGTERM))
+
+    def test_so_does_ctrl_backslash(self):
+        self.check_interrupted(signal.SIGQUIT, lambda pid: os.killpg(pid, signal.SIGQUIT))
+
+    def test_nohup_keeps_it_going(self):
+        status, said, errors = self.interrupt(lambda pid: os.kill(pid, signal.SIGHUP), "--smoke",
+                                              "--parts", "ladder,sizes", ignored=signal.SIGHUP)
+        self.assertEqual((status, said), (0, "out/report.html\n"), errors)
+
+    @staticmethod
+    def lives(pid):
+        """Dead is dead, even where nobody asks how it ended."""
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                return file.read().rpartition(")")[2].split()[0] != "Z"
+        except OSError:
+            return False
+
+    def test_a_sweep_that_is_killed_leaves_no_bench(self):
+        self.interrupt(lambda pid: os.kill(pid, signal.SIGKILL), "--smoke", "--parts",
+                       "ladder,sizes")
+        last = int(self.read("pids").split()[-1])
+        until = time.monotonic() + 30
+        while time.monotonic() < until and self.lives(last):
+            time.sleep(0.01)
+        self.assertFalse(self.lives(last))
+        # It was told, rather than that it came to its end.
+        line = json.loads(self.read("out", "sizes.json").splitlines()[-1])
+        self.assertTrue(line["options"]["interrupted"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,145 @@
+"""What the keys of results and of sweeps must be, where they are there and not null.
+
+A file may be damaged, or somebody else's: what a picture would stumble over is refused when it is
+read. Keys that are not named here are left alone.
+"""
+
+import json
+import math
+
+# Beyond this it is no measurement, and arithmetic would overflow.
+MOST = 1e30
+# A list by powers of two: nothing that is counted reaches the last one.
+MOST_POWERS = 64
+
+
+class BadInput(Exception):
+    """One line that says what is wrong with a file, and where."""
+
+
+def is_number(value):
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and 0 <= value <= MOST and math.isfinite(value))
+
+
+def is_whole(value):
+    return is_number(value) and isinstance(value, int)
+
+
+def is_positive(value):
+    return is_whole(value) and value > 0
+
+
+def is_text(value):
+    return isinstance(value, str)
+
+
+def is_bool(value):
+    return isinstance(value, bool)
+
+
+def is_word(value):
+    return is_text(value) or is_number(value) or is_bool(value)
+
+
+def is_list_of(check):
+    return lambda value: isinstance(value, list) and all(check(item) for item in value)
+
+
+def is_bucket(value):
+    return (isinstance(value, list) and len(value) == 2 and is_number(value[0])
+            and is_whole(value[1]))
+
+
+def is_batches(value):
+    return is_list_of(is_whole)(value) and len(value) <= MOST_POWERS
+
+
+NUMBER, WHOLE, POSITIVE = (is_number, "a number"), (is_whole, "a whole number"), (
+    is_positive, "a whole number from 1")
+TEXT, BOOL, WORD = (is_text, "a text"), (is_bool, "true or false"), (is_word, "a text or a number")
+
+
+def each(kind, names):
+    return dict.fromkeys(names.split(), kind)
+
+
+MEASURES = {
+    **each(TEXT, "engine variant settings"), **each(WHOLE, "rung"), **each(POSITIVE, "writers"),
+    **each(NUMBER, "size_bytes records seconds records_per_s bytes_per_s p50_us p99_us p999_us"
+                   " max_us flushes records_per_flush device_bytes_per_payload_byte"
+                   " cpu_us_per_record rss_bytes submit_ns context_switches_per_record"
+                   " system_calls_per_record"),
+    "latency_histogram": (is_list_of(is_bucket), "a list of pairs of numbers"),
+    "batch_histogram": (is_batches, "a list of whole numbers"),
+}
+FLOOR = {**each(TEXT, "floor how"), **each(POSITIVE, "threads round"),
+         **each(NUMBER, "syncs_per_s wakes_per_s p50_us p99_us p999_us")}
+NESTED = {
+    "options": {**each(TEXT, "version preset io_used sync prepare checksum command"),
+                **each(POSITIVE, "window round"), **each(BOOL, "interrupted"),
+                **each(NUMBER, "size_min size_max asked_seconds records_per_writer rate slot_bytes"
+                               " segment_bytes trim_keep stages_every")},
+    "machine": {**each(TEXT, "cpu architecture kernel"), **each(BOOL, "virtual"),
+                **each(NUMBER, "packages cores hardware_threads numa_nodes memory_bytes")},
+    "filesystem": each(TEXT, "type source mount_options super_options"),
+    "device": {**each(TEXT, "kind name model write_cache"), **each(BOOL, "rotational"),
+               **each(NUMBER, "delay_us")},
+    "stages_us": each(NUMBER, "samples checksum reserve copy flip write sync wake"),
+}
+# Every key of these.
+ALIKE = {"placement": WORD}
+
+SWEEP = each(TEXT, "version mode command dir started ended topology topology_note")
+PART = {**each(TEXT, "name title file status reason note started ended"),
+        "commands": (is_list_of(is_text), "a list of texts")}
+
+
+def check(fields, kinds, where, before=""):
+    for key, (good, words) in kinds.items():
+        if fields.get(key) is not None and not good(fields[key]):
+            raise BadInput(f"{where}: '{before}{key}' is not {words}")
+
+
+def check_nested(fields, where):
+    for key in (*NESTED, *ALIKE):
+        inner = fields.get(key)
+        if inner is None:
+            continue
+        if not isinstance(inner, dict):
+            raise BadInput(f"{where}: '{key}' is not an object")
+        kinds = NESTED[key] if key in NESTED else dict.fromkeys(inner, ALIKE[key])
+        check(inner, kinds, where, f"{key}.")
+
+
+def check_result(fields, where):
+    check(fields, MEASURES, where)
+    check_nested(fields, where)
+
+
+def check_floor(fields, where):
+    check(fields, FLOOR, where)
+
+
+def check_sweep(sweep, where):
+    check(sweep, SWEEP, where)
+    for number, part in enumerate(sweep["parts"], 1):
+        check(part, PART, where, f"parts[{number}].")
+
+
+# ---- JSON ----------------------------------------------------------------------------------------
+
+
+def no_number(name):
+    raise ValueError(f"{name} is not JSON")
+
+
+def parse(text, where):
+    """JSON and nothing beyond it: neither NaN nor halves of characters that no page can hold."""
+    try:
+        value = json.loads(text, parse_constant=no_number)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
+    except (ValueError, RecursionError):
+        raise BadInput(f"{where}: not JSON") from None

@@ -279,7 +279,6 @@ static void put_log_options(FILE *out, const struct logfile_options *log,
     put_choice(out, "checksum", bench_checksum_names, (int)log->checksum, is_log);
     put_number(out, "slot_bytes", log->slot_bytes, is_log && log->slot_bytes != 0);
     put_number(out, "segment_bytes", log->segment_bytes, is_log);
-    put_number(out, "stages_every", log->stage_sample_every, is_log);
 }
 
 static void put_task(FILE *out, const struct bench_options *options,

@@ -1,8 +1,13 @@
 """What a sweep is made of: which runs answer which question, and how long they take."""
 
+import os
+
 OWN_ENGINES = ("ring", "mutex", "serial")
 PEERS = ("rocksdb", "wiredtiger", "lmdb", "sqlite")
 POLICIES = ("faa", "cas", "ticket", "mcs", "mutex")
+# Locks that hand over in order and spin: with more threads than processors each hand-over waits for
+# a thread that does not run, and one window may take minutes.
+SPINLOCKS = ("ticket", "mcs")
 IN_MEMORY = ["--device", "null", "--checksum", "header"]
 
 # What a run takes besides its warm-up and its time: opening, reading back, removing.
@@ -120,16 +125,28 @@ def ladder(s):
                 9 * len(s.ladder_writers), s.rounds, s.ladder_writers)
 
 
+def reserving(s, engines, policies):
+    options = IN_MEMORY + ["--window", str(s.in_memory_window), "--size", "90", "--engine",
+                           listed(engines)]
+    return options + (["--reserve", listed(policies)] if "ring" in engines else [])
+
+
 def contention(s):
     some = pair_of(s)
-    options = IN_MEMORY + ["--window", str(s.in_memory_window), "--size", "90", "--engine",
-                           listed(some)]
-    count = len(some)
-    if "ring" in some:
-        options += ["--reserve", listed(s.policies)]
-        count += len(s.policies) - 1
-    return Part("contention", "Contention for a place in the log", options,
+    policies = [policy for policy in s.policies if policy not in SPINLOCKS] or ["faa"]
+    count = len(some) + (len(policies) - 1 if "ring" in some else 0)
+    return Part("contention", "Contention for a place in the log", reserving(s, some, policies),
                 count * len(s.in_memory_writers), s.rounds, s.in_memory_writers, in_memory=True)
+
+
+def spinlocks(s):
+    policies = ["faa"] + [policy for policy in s.policies if policy in SPINLOCKS]
+    writers = [count for count in s.in_memory_writers if count <= (os.cpu_count() or 1)]
+    if len(policies) == 1 or not writers:
+        return None
+    return Part("spinlocks", "Spinlocks, while every thread has a processor",
+                reserving(s, ["ring"], policies), len(policies) * len(writers), s.rounds, writers,
+                in_memory=True)
 
 
 def shards(s):
@@ -181,14 +198,16 @@ def waits(s):
 
 
 # In the order in which they are run: what matters most comes first, should the time run out.
-PARTS = {"engines": engines, "ladder": ladder, "contention": contention, "peers": peers,
+PARTS = {"engines": engines, "ladder": ladder, "contention": contention,
+         "spinlocks": spinlocks, "peers": peers,
          "open-loop": open_loop, "shards": shards, "sizes": sizes, "windows": windows,
          "flushers": flushers, "waits": waits}
 # These are about the ring alone.
-OF_RING = ("ladder", "shards", "flushers", "waits")
+OF_RING = ("ladder", "spinlocks", "shards", "flushers", "waits")
 
 
 def plan(settings, names):
     names = names or list(PARTS)
-    return [make(settings) for name, make in PARTS.items()
-            if name in names and (name not in OF_RING or "ring" in settings.engines)]
+    parts = [make(settings) for name, make in PARTS.items()
+             if name in names and (name not in OF_RING or "ring" in settings.engines)]
+    return [part for part in parts if part is not None]

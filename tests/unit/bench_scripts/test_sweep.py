@@ -111,15 +111,19 @@ class Complete(Sweep):
         for part in self.about()["parts"]:
             lines = [json.loads(line) for line in self.read("out", part["file"]).splitlines()]
             floors = {line["floor"] for line in lines if "floor" in line}
-            in_memory = part["name"] in ("ladder", "contention", "shards")  # with --smoke
+            in_memory = part["name"] in ("ladder", "contention", "spinlocks", "shards")  # with --smoke
             self.assertEqual(floors, {"wake"} if in_memory else {"sync", "wake"}, part["name"])
 
     def test_contention_is_about_every_policy(self):
-        self.sweep("--quick", "--parts", "contention")
+        self.sweep("--quick", "--parts", "contention,spinlocks")
         command = self.part("contention")["commands"][0]
         for expected in ("--device null", "--checksum header", "--window 1024",
-                         "--reserve faa,cas,ticket,mcs,mutex", "--writers 1,2,4,16"):
+                         "--reserve faa,cas,mutex", "--writers 1,2,4,16"):
             self.assertIn(expected, command)
+        command = self.part("spinlocks")["commands"][0]
+        self.assertIn("--reserve faa,ticket,mcs", command)
+        writers = command.split("--writers ")[1].split()[0].split(",")
+        self.assertLessEqual(max(int(count) for count in writers), os.cpu_count())
 
     def test_progress(self):
         done = self.sweep("--smoke", "--parts", "ladder,sizes")

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The values of --pin, --pin-sequencer and --ring-memory, read and written. */
 #include "place.h"
+#include "verdict.h"
 
 #include <ctype.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,24 +38,6 @@ static const char pin_values[] = "none, compact, scatter, node:N, list:0,2-3";
 static const char sequencer_values[] = "any, same, far, core:N";
 static const char memory_values[] = "any, sequencer, writers, interleaved, node:N";
 static const char list_prefix[] = "list:";
-
-/* Where one line goes that says what is wrong. */
-struct verdict {
-    char *message;
-    size_t message_bytes;
-};
-
-static int refuse(const struct verdict *verdict, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int refuse(const struct verdict *verdict, const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    vsnprintf(verdict->message, verdict->message_bytes, format, list);
-    va_end(list);
-    return -1;
-}
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 

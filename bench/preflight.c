@@ -5,11 +5,11 @@
 #include "device.h"
 #include "payload.h"
 #include "probe.h"
+#include "verdict.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,23 +21,6 @@
 #define BYTES_PER_S UINT64_C(2000000000)
 #define PREPARED_BYTES (UINT64_C(64) << 20) /* the library's default for prepare_bytes */
 #define DEFAULT_SLOT_BYTES (UINT64_C(8) << 20)
-
-struct verdict {
-    char *message;
-    size_t message_bytes;
-};
-
-static int refuse(const struct verdict *verdict, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int refuse(const struct verdict *verdict, const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    vsnprintf(verdict->message, verdict->message_bytes, format, list);
-    va_end(list);
-    return -1;
-}
 
 /* ---- What the stores take -------------------------------------------------------------------- */
 

@@ -40,7 +40,7 @@ static bool is_torn_mark(const char *report)
 }
 
 /* A crash leaves nothing else that verify takes for damage. */
-static bool check_with_verify(struct crash_run *run, struct sim_disk *disk, bool is_closed)
+static bool check_with_verify(struct crash_run *run, struct logfile_sim *disk, bool is_closed)
 {
     char *report = NULL;
     size_t report_bytes;
@@ -48,7 +48,7 @@ static bool check_with_verify(struct crash_run *run, struct sim_disk *disk, bool
 
     if (out == NULL)
         abort();
-    int status = lf_tool_verify_log(sim_disk_io(disk), LOG_PATH, out);
+    int status = lf_tool_verify_log(logfile_sim_io(disk), LOG_PATH, out);
     fclose(out);
     bool good = status == LF_TOOL_OK || (status == LF_TOOL_TORN && !is_closed);
     if (!good && !is_torn_mark(report))
@@ -57,7 +57,7 @@ static bool check_with_verify(struct crash_run *run, struct sim_disk *disk, bool
     return run->why[0] == '\0';
 }
 
-static bool check_crashed(struct crash_run *run, struct sim_disk *disk)
+static bool check_crashed(struct crash_run *run, struct logfile_sim *disk)
 {
     return check_with_verify(run, disk, false);
 }
@@ -105,41 +105,41 @@ static bool fails_with_names(struct crash_run *run, const char *what, const stru
 
 /* Of what was trimmed there are the segments that wait to be recycled; and one segment at most is
  * being made. */
-static bool check_trimmed_directory(struct crash_run *run, struct sim_disk *disk,
+static bool check_trimmed_directory(struct crash_run *run, struct logfile_sim *disk,
                                     uint64_t oldest_lsn)
 {
     uint64_t first = oldest_lsn / run->options.segment_bytes;
     struct names names = {.first = first};
 
-    sim_list(disk, LOG_PATH, look_at_name, &names);
+    logfile_sim_list(disk, LOG_PATH, look_at_name, &names);
     if (names.released_count > SPARE_SEGMENTS_MAX || names.foreign_count > 1)
         return fails_with_names(run, "trimmed, and too much is left", &names);
     return true;
 }
 
 /* The size is asked for last: it can only grow meanwhile. */
-static bool check_trimmed_file(struct crash_run *run, struct sim_disk *disk, uint64_t oldest_lsn)
+static bool check_trimmed_file(struct crash_run *run, struct logfile_sim *disk, uint64_t oldest_lsn)
 {
-    uint64_t used_bytes = sim_used_bytes(disk, LOG_PATH);
-    uint64_t bytes = sim_file_bytes(disk, LOG_PATH);
+    uint64_t used_bytes = logfile_sim_used_bytes(disk, LOG_PATH);
+    uint64_t bytes = logfile_sim_file_bytes(disk, LOG_PATH);
 
     if (!run->disk_options.no_punch && used_bytes > bytes + 4 * KIB - (oldest_lsn - 16 * KIB))
         return crash_fails(run, "trimmed, and the space was not given back", 0);
     return true;
 }
 
-static bool check_trimmed(struct crash_run *run, struct sim_disk *disk, uint64_t oldest_lsn)
+static bool check_trimmed(struct crash_run *run, struct logfile_sim *disk, uint64_t oldest_lsn)
 {
     return run->options.segment_bytes == 0 ? check_trimmed_file(run, disk, oldest_lsn)
                                            : check_trimmed_directory(run, disk, oldest_lsn);
 }
 
-static bool read_end_lsn(struct crash_run *run, struct sim_disk *disk, uint64_t *end_lsn)
+static bool read_end_lsn(struct crash_run *run, struct logfile_sim *disk, uint64_t *end_lsn)
 {
     struct logfile_reader *reader;
     struct logfile_record record;
     struct logfile_tail tail;
-    int error = logfile_reader_open_io(LOG_PATH, 0, sim_disk_io(disk), &reader);
+    int error = logfile_reader_open_io(LOG_PATH, 0, logfile_sim_io(disk), &reader);
 
     if (error != 0)
         return crash_fails(run, "opening a reader of a closed log", error);
@@ -154,14 +154,14 @@ static bool read_end_lsn(struct crash_run *run, struct sim_disk *disk, uint64_t 
 }
 
 /* A log that was closed has the segments from its first to its last byte, and nothing else. */
-static bool check_closed_directory(struct crash_run *run, struct sim_disk *disk,
+static bool check_closed_directory(struct crash_run *run, struct logfile_sim *disk,
                                    uint64_t oldest_lsn, uint64_t end_lsn)
 {
     uint64_t first = oldest_lsn / run->options.segment_bytes;
     uint64_t last = (end_lsn - 1) / run->options.segment_bytes;
     struct names names = {0};
 
-    sim_list(disk, LOG_PATH, look_at_name, &names);
+    logfile_sim_list(disk, LOG_PATH, look_at_name, &names);
     if (names.foreign_count > 0)
         return fails_with_names(run, "a closed log has names that are not its own", &names);
     if (names.segment_count != names.highest - names.lowest + 1)
@@ -171,14 +171,14 @@ static bool check_closed_directory(struct crash_run *run, struct sim_disk *disk,
     return true;
 }
 
-static bool check_closed_file(struct crash_run *run, struct sim_disk *disk, uint64_t end_lsn)
+static bool check_closed_file(struct crash_run *run, struct logfile_sim *disk, uint64_t end_lsn)
 {
-    if (sim_file_bytes(disk, LOG_PATH) != end_lsn)
+    if (logfile_sim_file_bytes(disk, LOG_PATH) != end_lsn)
         return crash_fails(run, "a closed log has bytes behind its end", 0);
     return true;
 }
 
-static bool check_closed(struct crash_run *run, struct sim_disk *disk, uint64_t oldest_lsn)
+static bool check_closed(struct crash_run *run, struct logfile_sim *disk, uint64_t oldest_lsn)
 {
     uint64_t end_lsn = 0;
 
@@ -192,7 +192,7 @@ static bool check_closed(struct crash_run *run, struct sim_disk *disk, uint64_t 
 
 static void plan_disk(struct crash_run *run)
 {
-    struct sim_options *options = &run->disk_options;
+    struct logfile_sim_options *options = &run->disk_options;
 
     options->no_direct = rng_one_in(&run->rng, 4);
     options->no_allocate = rng_one_in(&run->rng, 16);

@@ -6,7 +6,7 @@
  * tmpfs where one can be mounted.
  */
 #include "journal.h"
-#include "sim_disk.h"
+#include "logfile_sim.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ enum {
 };
 
 struct full {
-    struct sim_disk *disk; /* NULL: a real file */
+    struct logfile_sim *disk; /* NULL: a real file */
     const char *path;
     struct logfile *log;
     struct logfile_options options;
@@ -52,7 +52,7 @@ static void open_full(struct full *full, unsigned engine, enum logfile_prepare p
     full->options.prepare_bytes = 32 << 10;
     full->options.segment_bytes = full->segment_bytes;
     if (full->disk != NULL)
-        full->options.io = sim_disk_io(full->disk);
+        full->options.io = logfile_sim_io(full->disk);
     ck_assert_int_eq(logfile_open(full->path, &full->options, &full->log), 0);
 }
 
@@ -144,48 +144,49 @@ static void compare(struct full *full)
 /* Loop test: each engine, allocated or zero-filled ahead. */
 START_TEST(test_full_and_not_full_again)
 {
-    struct sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES};
-    struct full full = {.disk = sim_disk_new(&disk_options), .path = LOG_PATH};
+    struct logfile_sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES};
+    struct full full = {.disk = logfile_sim_new(&disk_options), .path = LOG_PATH};
 
     open_full(&full, (unsigned)_i / 2, (enum logfile_prepare)(_i % 2));
     ck_assert_uint_gt(append_until_full(&full), CAPACITY_BYTES / 8192 / 2);
     for (unsigned round = 2; round < 5; round++) {
         check_submit_is_refused(&full);
         check_still_good(&full);
-        sim_set_capacity(full.disk, CAPACITY_BYTES * round);
+        logfile_sim_set_capacity(full.disk, CAPACITY_BYTES * round);
         append_when_space_is_back(&full);
         ck_assert_uint_gt(append_until_full(&full), 5);
     }
     check_still_good(&full);
     ck_assert_int_eq(logfile_close(full.log), 0);
-    sim_reboot_losing_all(full.disk);
+    logfile_sim_reboot_losing_all(full.disk);
     compare(&full);
-    sim_disk_free(full.disk);
+    logfile_sim_free(full.disk);
 }
 END_TEST
 
 /* A file system without fallocate: blocks are allocated by writing zeros. */
 START_TEST(test_full_without_allocate)
 {
-    struct sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES, .no_allocate = true};
-    struct full full = {.disk = sim_disk_new(&disk_options), .path = LOG_PATH};
+    struct logfile_sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES,
+                                               .no_allocate = true};
+    struct full full = {.disk = logfile_sim_new(&disk_options), .path = LOG_PATH};
 
     open_full(&full, (unsigned)_i / 2, (enum logfile_prepare)(_i % 2));
     ck_assert_uint_gt(append_until_full(&full), CAPACITY_BYTES / 8192 / 2);
-    sim_set_capacity(full.disk, CAPACITY_BYTES * 2);
+    logfile_sim_set_capacity(full.disk, CAPACITY_BYTES * 2);
     append_when_space_is_back(&full);
     check_still_good(&full);
     ck_assert_int_eq(logfile_close(full.log), 0);
     compare(&full);
-    sim_disk_free(full.disk);
+    logfile_sim_free(full.disk);
 }
 END_TEST
 
 /* A log that is full can be closed, opened again where it has room to begin, and read. */
 START_TEST(test_full_log_is_closed_and_reopened)
 {
-    struct sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES};
-    struct full full = {.disk = sim_disk_new(&disk_options), .path = LOG_PATH};
+    struct logfile_sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES};
+    struct full full = {.disk = logfile_sim_new(&disk_options), .path = LOG_PATH};
 
     open_full(&full, (unsigned)_i / 2, (enum logfile_prepare)(_i % 2));
     append_until_full(&full);
@@ -194,12 +195,12 @@ START_TEST(test_full_log_is_closed_and_reopened)
     ck_assert_msg(error == 0 || error == -ENOSPC, "%s: %s", current, logfile_strerror(error));
     if (error == 0)
         ck_assert_int_eq(logfile_close(full.log), 0);
-    sim_set_capacity(full.disk, CAPACITY_BYTES * 2);
+    logfile_sim_set_capacity(full.disk, CAPACITY_BYTES * 2);
     ck_assert_int_eq(logfile_open(LOG_PATH, &full.options, &full.log), 0);
     ck_assert_int_eq(append(&full), 0);
     ck_assert_int_eq(logfile_close(full.log), 0);
     compare(&full);
-    sim_disk_free(full.disk);
+    logfile_sim_free(full.disk);
 }
 END_TEST
 
@@ -225,7 +226,7 @@ static void fill_and_trim(struct full *full)
     check_still_good(full);
     uint64_t oldest_lsn = logfile_oldest_lsn(full->log);
     ck_assert_int_eq(logfile_close(full->log), 0);
-    sim_reboot_losing_all(full->disk);
+    logfile_sim_reboot_losing_all(full->disk);
     ck_assert_int_eq(logfile_open(full->path, &full->options, &full->log), 0);
     ck_assert_uint_eq(logfile_oldest_lsn(full->log), oldest_lsn);
     ck_assert_int_eq(append(full), 0);
@@ -236,9 +237,9 @@ static void fill_and_trim(struct full *full)
  * with fallocate and without. */
 START_TEST(test_a_trim_gives_space_back)
 {
-    struct sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES,
-                                       .no_allocate = _i / 4 % 2 == 1};
-    struct full full = {.disk = sim_disk_new(&disk_options),
+    struct logfile_sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES,
+                                               .no_allocate = _i / 4 % 2 == 1};
+    struct full full = {.disk = logfile_sim_new(&disk_options),
                         .path = LOG_PATH,
                         .segment_bytes = _i / 2 % 2 == 1 ? SEGMENT_BYTES : 0};
     char why[JOURNAL_WHY_BYTES];
@@ -249,7 +250,7 @@ START_TEST(test_a_trim_gives_space_back)
                 journal_compare_path(&full.journal, full.path, full.options.io, why);
     ck_assert_msg(good, "%s: %s", current, why);
     journal_free(&full.journal);
-    sim_disk_free(full.disk);
+    logfile_sim_free(full.disk);
     watchdog_stop();
 }
 END_TEST
@@ -263,9 +264,9 @@ START_TEST(test_no_room_to_begin)
     engine_variant_get((unsigned)_i / 2, &variant);
     watchdog_start(60, variant.name);
     for (uint64_t capacity = 4096; capacity < 128 << 10; capacity += 4096) {
-        struct sim_options disk_options = {.capacity_bytes = capacity};
-        struct sim_disk *disk = sim_disk_new(&disk_options);
-        variant.options.io = sim_disk_io(disk);
+        struct logfile_sim_options disk_options = {.capacity_bytes = capacity};
+        struct logfile_sim *disk = logfile_sim_new(&disk_options);
+        variant.options.io = logfile_sim_io(disk);
         variant.options.segment_bytes =
             _i % 2 == 1 ? variant.options.slot_bytes + SEGMENT_BYTES : 0;
         int error = logfile_open(LOG_PATH, &variant.options, &log);
@@ -273,10 +274,10 @@ START_TEST(test_no_room_to_begin)
             ck_assert_int_eq(logfile_close(log), 0);
         } else {
             ck_assert_int_eq(error, -ENOSPC);
-            ck_assert_uint_eq(sim_file_count(disk), 0);
-            ck_assert_uint_eq(sim_open_count(disk), 0);
+            ck_assert_uint_eq(logfile_sim_file_count(disk), 0);
+            ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
         }
-        sim_disk_free(disk);
+        logfile_sim_free(disk);
     }
     watchdog_stop();
 }
@@ -284,8 +285,8 @@ END_TEST
 
 START_TEST(test_without_preparation_a_full_disk_fails_the_log)
 {
-    struct sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES};
-    struct full full = {.disk = sim_disk_new(&disk_options), .path = LOG_PATH};
+    struct logfile_sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES};
+    struct full full = {.disk = logfile_sim_new(&disk_options), .path = LOG_PATH};
     struct logfile_failure failure;
     uint8_t payload[PAYLOAD_BYTES] = {0};
     int error;
@@ -302,7 +303,7 @@ START_TEST(test_without_preparation_a_full_disk_fails_the_log)
     ck_assert_int_eq(logfile_failure(full.log, &failure), 0);
     ck_assert_int_eq(failure.error, -ENOSPC);
     ck_assert_str_eq(failure.call, "write");
-    sim_set_capacity(full.disk, 0);
+    logfile_sim_set_capacity(full.disk, 0);
     ck_assert_int_eq(append(&full), LOGFILE_EFAILED);
     ck_assert_int_eq(logfile_close(full.log), LOGFILE_EFAILED);
 
@@ -312,7 +313,7 @@ START_TEST(test_without_preparation_a_full_disk_fails_the_log)
     ck_assert_int_eq(append(&full), 0);
     ck_assert_int_eq(logfile_close(full.log), 0);
     compare(&full);
-    sim_disk_free(full.disk);
+    logfile_sim_free(full.disk);
 }
 END_TEST
 
@@ -347,13 +348,13 @@ static void *fill_up(void *argument)
 
 START_TEST(test_every_writer_is_told)
 {
-    struct sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES};
-    struct full full = {.disk = sim_disk_new(&disk_options), .path = LOG_PATH};
+    struct logfile_sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES};
+    struct full full = {.disk = logfile_sim_new(&disk_options), .path = LOG_PATH};
     struct writer writers[WRITERS] = {0};
 
     open_full(&full, (unsigned)_i / 2, (enum logfile_prepare)(_i % 2));
     for (unsigned round = 1; round < 4; round++) {
-        sim_set_capacity(full.disk, round * CAPACITY_BYTES);
+        logfile_sim_set_capacity(full.disk, round * CAPACITY_BYTES);
         append_when_space_is_back(&full);
         for (unsigned i = 0; i < WRITERS; i++) {
             writers[i].full.log = full.log;
@@ -369,7 +370,7 @@ START_TEST(test_every_writer_is_told)
     }
     ck_assert_int_eq(logfile_close(full.log), 0);
     compare(&full);
-    sim_disk_free(full.disk);
+    logfile_sim_free(full.disk);
 }
 END_TEST
 
@@ -430,7 +431,7 @@ END_TEST
 
 /* ---- Segments ---- */
 
-static struct logfile_options segmented(unsigned engine, struct sim_disk *disk)
+static struct logfile_options segmented(unsigned engine, struct logfile_sim *disk)
 {
     struct variant variant;
 
@@ -439,7 +440,7 @@ static struct logfile_options segmented(unsigned engine, struct sim_disk *disk)
     variant.options.slot_bytes = 8 << 10;
     variant.options.segment_bytes = 44 << 10;
     variant.options.prepare_bytes = 16 << 10;
-    variant.options.io = sim_disk_io(disk);
+    variant.options.io = logfile_sim_io(disk);
     return variant.options;
 }
 
@@ -447,8 +448,8 @@ static struct logfile_options segmented(unsigned engine, struct sim_disk *disk)
  * the one who reopens, too. */
 static void fill_segments(unsigned engine, uint64_t capacity_bytes)
 {
-    struct sim_options small = {.capacity_bytes = capacity_bytes};
-    struct sim_disk *disk = sim_disk_new(&small);
+    struct logfile_sim_options small = {.capacity_bytes = capacity_bytes};
+    struct logfile_sim *disk = logfile_sim_new(&small);
     struct logfile_options options = segmented(engine, disk);
     struct logfile *log, *reopened;
     int error = 0;
@@ -459,17 +460,17 @@ static void fill_segments(unsigned engine, uint64_t capacity_bytes)
         error = logfile_append(log, current, sizeof current, NULL);
     ck_assert_int_eq(error, -ENOSPC);
 
-    struct sim_disk *crashed = sim_disk_clone(disk);
-    sim_reboot_losing_all(crashed);
-    options.io = sim_disk_io(crashed);
+    struct logfile_sim *crashed = logfile_sim_clone(disk);
+    logfile_sim_reboot_losing_all(crashed);
+    options.io = logfile_sim_io(crashed);
     error = logfile_open(LOG_PATH, &options, &reopened);
     ck_assert_msg(error == 0 || error == -ENOSPC, "%s, %llu bytes: %s", current,
                   (unsigned long long)capacity_bytes, logfile_strerror(error));
     if (error == 0)
         ck_assert_int_eq(logfile_close(reopened), 0);
     ck_assert_int_eq(logfile_close(log), 0);
-    sim_disk_free(crashed);
-    sim_disk_free(disk);
+    logfile_sim_free(crashed);
+    logfile_sim_free(disk);
     watchdog_stop();
 }
 

@@ -12,7 +12,7 @@
  *   - short counts are no errors.
  */
 #include "journal.h"
-#include "sim_disk.h"
+#include "logfile_sim.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -29,17 +29,18 @@ enum {
 };
 
 /* Calls whose failure is no failure of the log. */
-static bool is_harmless(enum sim_call call)
+static bool is_harmless(enum logfile_sim_call call)
 {
-    return call == SIM_CLOSE || call == SIM_DROP_CACHE || call == SIM_LOCKED;
+    return call == LOGFILE_SIM_CLOSE || call == LOGFILE_SIM_DROP_CACHE ||
+           call == LOGFILE_SIM_LOCKED;
 }
 
 /* One workload on one disk. */
 struct trial {
-    struct sim_disk *disk;
+    struct logfile_sim *disk;
     struct logfile_options options;
     struct logfile_open_report report;
-    struct sim_fault fault;
+    struct logfile_sim_fault fault;
     struct journal journal;
     struct logfile *log;
     bool failed;          /* the log has said so */
@@ -49,22 +50,23 @@ struct trial {
 
 static char current[160];
 
-static void trial_begin(struct trial *trial, unsigned variant_index, const struct sim_fault *fault,
-                        enum logfile_prepare prepare)
+static void trial_begin(struct trial *trial, unsigned variant_index,
+                        const struct logfile_sim_fault *fault, enum logfile_prepare prepare)
 {
     struct variant variant;
 
     memset(trial, 0, sizeof *trial);
     engine_variant_get(variant_index, &variant);
-    trial->disk = sim_disk_new(NULL);
+    trial->disk = logfile_sim_new(NULL);
     trial->fault = *fault;
     trial->options = variant.options;
     trial->options.slot_bytes = 8 << 10;
     trial->options.prepare = prepare;
     trial->options.prepare_bytes = 32 << 10;
-    trial->options.io = sim_disk_io(trial->disk);
+    trial->options.io = logfile_sim_io(trial->disk);
     snprintf(trial->name, sizeof trial->name, "%s, %s call %u %s %s", variant.name,
-             sim_call_name(fault->call), fault->after + 1, fault->for_ever ? "and later" : "once",
+             logfile_sim_call_name(fault->call), fault->after + 1,
+             fault->for_ever ? "and later" : "once",
              fault->error == 0 ? "short" : strerror(-fault->error));
     memcpy(current, trial->name, sizeof current);
     watchdog_start(30, current);
@@ -72,10 +74,11 @@ static void trial_begin(struct trial *trial, unsigned variant_index, const struc
 
 static void trial_end(struct trial *trial)
 {
-    ck_assert_msg(sim_open_count(trial->disk) == 0, "%s: %u descriptors are open", trial->name,
-                  sim_open_count(trial->disk));
-    ck_assert_msg(sim_misuse_count(trial->disk) == 0, "%s: a call broke a rule", trial->name);
-    sim_disk_free(trial->disk);
+    ck_assert_msg(logfile_sim_open_count(trial->disk) == 0, "%s: %u descriptors are open",
+                  trial->name, logfile_sim_open_count(trial->disk));
+    ck_assert_msg(logfile_sim_misuse_count(trial->disk) == 0, "%s: a call broke a rule",
+                  trial->name);
+    logfile_sim_free(trial->disk);
     journal_free(&trial->journal);
     watchdog_stop();
 }
@@ -85,7 +88,8 @@ static void trial_end(struct trial *trial)
 /* Room that cannot be had is no failure: nothing was reserved. */
 static bool is_room_error(const struct trial *trial, int error)
 {
-    return (trial->fault.call == SIM_ALLOCATE || trial->fault.call == SIM_ZERO_FILL) &&
+    return (trial->fault.call == LOGFILE_SIM_ALLOCATE ||
+            trial->fault.call == LOGFILE_SIM_ZERO_FILL) &&
            error == trial->fault.error;
 }
 
@@ -97,7 +101,7 @@ static void check_failure(struct trial *trial)
     ck_assert_msg(failure.error == trial->fault.error, "%s: failure says %d", trial->name,
                   failure.error);
     ck_assert_msg(failure.call[0] != '\0', "%s: failure names no call", trial->name);
-    ck_assert_msg(failure.offset <= sim_file_bytes(trial->disk, LOG_PATH) + (16 << 10),
+    ck_assert_msg(failure.offset <= logfile_sim_file_bytes(trial->disk, LOG_PATH) + (16 << 10),
                   "%s: failure at offset %" PRIu64, trial->name, failure.offset);
     if (!trial->failed) {
         trial->failed = true;
@@ -184,7 +188,7 @@ static void append_some(struct trial *trial)
 
 static bool open_log(struct trial *trial)
 {
-    unsigned files = sim_file_count(trial->disk);
+    unsigned files = logfile_sim_file_count(trial->disk);
 
     trial->log = NULL;
     trial->options.report = &trial->report;
@@ -196,9 +200,11 @@ static bool open_log(struct trial *trial)
     ck_assert_ptr_null(trial->log);
     ck_assert_msg(trial->report.message[0] != '\0', "%s: open does not say what failed",
                   trial->name);
-    ck_assert_msg(sim_open_count(trial->disk) == 0, "%s: open left a descriptor", trial->name);
-    if (trial->fault.call != SIM_UNLINK)
-        ck_assert_msg(sim_file_count(trial->disk) == files, "%s: open left a file", trial->name);
+    ck_assert_msg(logfile_sim_open_count(trial->disk) == 0, "%s: open left a descriptor",
+                  trial->name);
+    if (trial->fault.call != LOGFILE_SIM_UNLINK)
+        ck_assert_msg(logfile_sim_file_count(trial->disk) == files, "%s: open left a file",
+                      trial->name);
     return false;
 }
 
@@ -217,7 +223,8 @@ static void compare(struct trial *trial, const char *when)
 {
     char why[JOURNAL_WHY_BYTES];
 
-    if (sim_file_bytes(trial->disk, LOG_PATH) == 0 && journal_acked_count(&trial->journal) == 0)
+    if (logfile_sim_file_bytes(trial->disk, LOG_PATH) == 0 &&
+        journal_acked_count(&trial->journal) == 0)
         return; /* it never came into being */
     bool good = journal_sort(&trial->journal, why) &&
                 journal_compare_path(&trial->journal, LOG_PATH, trial->options.io, why);
@@ -229,14 +236,14 @@ static void reopen_and_cut(struct trial *trial)
 {
     struct logfile *log;
 
-    sim_fault_clear(trial->disk);
+    logfile_sim_fault_clear(trial->disk);
     int error = logfile_open(LOG_PATH, &trial->options, &log);
     ck_assert_msg(error == 0, "%s: reopening: %s", trial->name, logfile_strerror(error));
     compare(trial, "reopened");
     ck_assert_int_eq(logfile_append(log, "", 0, NULL), 0);
-    sim_crash_at(trial->disk, 1);
+    logfile_sim_crash_at(trial->disk, 1);
     logfile_close(log);
-    sim_reboot_losing_all(trial->disk);
+    logfile_sim_reboot_losing_all(trial->disk);
     error = logfile_open(LOG_PATH, &trial->options, &log);
     ck_assert_msg(error == 0, "%s: after a power cut: %s", trial->name, logfile_strerror(error));
     ck_assert_int_eq(logfile_close(log), 0);
@@ -261,19 +268,19 @@ static void compare_with_one_more(struct trial *trial)
 }
 
 /* Whether the fault was hit: if not, the workload makes no such call any more. */
-static bool run_trial(unsigned variant_index, const struct sim_fault *fault,
+static bool run_trial(unsigned variant_index, const struct logfile_sim_fault *fault,
                       enum logfile_prepare prepare)
 {
     struct trial trial;
 
     trial_begin(&trial, variant_index, fault, prepare);
-    sim_fault(trial.disk, fault);
+    logfile_sim_fault(trial.disk, fault);
     if (open_log(&trial)) {
         append_some(&trial);
         check_waits(&trial);
         close_log(&trial);
     }
-    bool hit = sim_fault_hits(trial.disk) > 0;
+    bool hit = logfile_sim_fault_hits(trial.disk) > 0;
     if (is_harmless(fault->call) || fault->error == 0)
         ck_assert_msg(!trial.failed, "%s: failed the log", trial.name);
     reopen_and_cut(&trial);
@@ -286,7 +293,7 @@ static bool run_trial(unsigned variant_index, const struct sim_fault *fault,
 
 /* Fails the first call of a kind, the second, ... until the workload makes no more; the trials. */
 static unsigned fail_calls(unsigned variant_index, enum logfile_prepare prepare,
-                           struct sim_fault fault)
+                           struct logfile_sim_fault fault)
 {
     for (fault.after = 0; fault.after < 100; fault.after++)
         if (!run_trial(variant_index, &fault, prepare))
@@ -300,9 +307,9 @@ static void fail_each_call(unsigned variant_index, enum logfile_prepare prepare,
     unsigned errno_count = (unsigned)scaled(1, ERROR_COUNT, ERROR_COUNT);
     unsigned trials = 0;
 
-    for (enum sim_call call = 0; call < SIM_CALL_COUNT; call++) {
+    for (enum logfile_sim_call call = 0; call < LOGFILE_SIM_CALL_COUNT; call++) {
         for (unsigned i = 0; i < errno_count; i++) {
-            struct sim_fault fault = {
+            struct logfile_sim_fault fault = {
                 .call = call, .for_ever = for_ever, .error = -error_numbers[i]};
             trials += fail_calls(variant_index, prepare, fault);
         }
@@ -325,11 +332,13 @@ END_TEST
 
 START_TEST(test_short_counts)
 {
-    static const enum sim_call calls[] = {SIM_READ, SIM_WRITE, SIM_ZERO_FILL};
+    static const enum logfile_sim_call calls[] = {LOGFILE_SIM_READ, LOGFILE_SIM_WRITE,
+                                                  LOGFILE_SIM_ZERO_FILL};
 
     for (unsigned i = 0; i < 3; i++)
         for (unsigned after = 0; after < 20; after++) {
-            struct sim_fault fault = {.call = calls[i], .after = after, .short_bytes = 4096};
+            struct logfile_sim_fault fault = {
+                .call = calls[i], .after = after, .short_bytes = 4096};
             fault.for_ever = after % 2 == 1;
             if (!run_trial((unsigned)_i, &fault, LOGFILE_PREPARE_ZERO))
                 break;
@@ -340,18 +349,20 @@ END_TEST
 START_TEST(test_odd_short_counts)
 {
     struct trial trial;
-    struct sim_fault fault = {.call = SIM_WRITE, .after = 3, .for_ever = true, .short_bytes = 777};
+    struct logfile_sim_fault fault = {
+        .call = LOGFILE_SIM_WRITE, .after = 3, .for_ever = true, .short_bytes = 777};
 
     trial_begin(&trial, (unsigned)_i, &fault, LOGFILE_PREPARE_NONE);
     trial.options.io_mode = LOGFILE_IO_BUFFERED;
-    sim_fault(trial.disk, &fault);
+    logfile_sim_fault(trial.disk, &fault);
     ck_assert(open_log(&trial));
     append_some(&trial);
     ck_assert(!trial.failed);
     close_log(&trial);
-    sim_fault_clear(trial.disk);
-    fault = (struct sim_fault){.call = SIM_READ, .for_ever = true, .short_bytes = 1000};
-    sim_fault(trial.disk, &fault);
+    logfile_sim_fault_clear(trial.disk);
+    fault =
+        (struct logfile_sim_fault){.call = LOGFILE_SIM_READ, .for_ever = true, .short_bytes = 1000};
+    logfile_sim_fault(trial.disk, &fault);
     compare(&trial, "with short reads");
     trial_end(&trial);
 }
@@ -365,11 +376,12 @@ START_TEST(test_a_failed_sync_does_not_come_back_as_durable)
 {
     for (unsigned after = 1; after < 12; after++) {
         for (unsigned mode = LOGFILE_IO_BUFFERED; mode <= LOGFILE_IO_DIRECT; mode++) {
-            struct sim_fault fault = {.call = SIM_SYNC, .after = after, .error = -EIO};
+            struct logfile_sim_fault fault = {
+                .call = LOGFILE_SIM_SYNC, .after = after, .error = -EIO};
             struct trial trial;
             trial_begin(&trial, (unsigned)_i, &fault, LOGFILE_PREPARE_NONE);
             trial.options.io_mode = (enum logfile_io_mode)mode;
-            sim_fault(trial.disk, &fault);
+            logfile_sim_fault(trial.disk, &fault);
             if (open_log(&trial)) {
                 append_some(&trial);
                 check_waits(&trial);
@@ -387,11 +399,11 @@ END_TEST
 START_TEST(test_a_failed_dsync_write)
 {
     for (unsigned after = 0; after < 12; after++) {
-        struct sim_fault fault = {.call = SIM_WRITE, .after = after, .error = -EIO};
+        struct logfile_sim_fault fault = {.call = LOGFILE_SIM_WRITE, .after = after, .error = -EIO};
         struct trial trial;
         trial_begin(&trial, (unsigned)_i, &fault, LOGFILE_PREPARE_NONE);
         trial.options.sync = LOGFILE_SYNC_DSYNC;
-        sim_fault(trial.disk, &fault);
+        logfile_sim_fault(trial.disk, &fault);
         if (open_log(&trial)) {
             append_some(&trial);
             check_waits(&trial);
@@ -433,12 +445,12 @@ static void *append_one(void *argument)
 /* Some wait for durability, the rest for room in the ring, while the call that will fail hangs. */
 static void hang_writers(struct trial *trial, struct writer writers[WRITERS])
 {
-    sim_gate_close(trial->disk, trial->fault.call);
+    logfile_sim_gate_close(trial->disk, trial->fault.call);
     for (unsigned i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){.log = trial->log, .seed = 1000 + i};
         ck_assert_int_eq(pthread_create(&writers[i].thread, NULL, append_one, &writers[i]), 0);
     }
-    ck_assert(sim_gate_is_reached(trial->disk, 10000));
+    ck_assert(logfile_sim_gate_is_reached(trial->disk, 10000));
     /* Time for the others to go to sleep; what is checked holds without it too. */
     sleep_us(20000);
 }
@@ -446,7 +458,8 @@ static void hang_writers(struct trial *trial, struct writer writers[WRITERS])
 /* Loop test: engines, times write or sync. */
 START_TEST(test_every_waiter_is_told)
 {
-    struct sim_fault fault = {.call = _i % 2 == 0 ? SIM_SYNC : SIM_WRITE, .error = -EIO};
+    struct logfile_sim_fault fault = {.call = _i % 2 == 0 ? LOGFILE_SIM_SYNC : LOGFILE_SIM_WRITE,
+                                      .error = -EIO};
     struct writer writers[WRITERS];
     struct trial trial;
 
@@ -454,8 +467,8 @@ START_TEST(test_every_waiter_is_told)
     ck_assert(open_log(&trial));
     append(&trial, 100, false);
     hang_writers(&trial, writers);
-    sim_fault(trial.disk, &fault);
-    sim_gate_open(trial.disk);
+    logfile_sim_fault(trial.disk, &fault);
+    logfile_sim_gate_open(trial.disk);
     for (unsigned i = 0; i < WRITERS; i++) {
         pthread_join(writers[i].thread, NULL);
         ck_assert_msg(writers[i].error == LOGFILE_EFAILED, "%s: writer %u: %s", trial.name, i,

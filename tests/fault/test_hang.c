@@ -7,7 +7,7 @@
  * zero-fill in flight could still overwrite.
  */
 #include "journal.h"
-#include "sim_disk.h"
+#include "logfile_sim.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@
 /* How late a call may be: nothing to do with the code, all with a loaded machine. */
 #define GRACE_NS UINT64_C(1000000000)
 
-static struct sim_disk *disk;
+static struct logfile_sim *disk;
 static struct logfile *hung_log;
 static struct variant variant;
 static struct journal journal;
@@ -28,11 +28,11 @@ static void begin(int index, enum logfile_prepare prepare)
 {
     engine_variant_get((unsigned)index, &variant);
     watchdog_start(60, variant.name);
-    disk = sim_disk_new(NULL);
+    disk = logfile_sim_new(NULL);
     variant.options.slot_bytes = 8 << 10;
     variant.options.prepare = prepare;
     variant.options.prepare_bytes = 64 << 10;
-    variant.options.io = sim_disk_io(disk);
+    variant.options.io = logfile_sim_io(disk);
     ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &hung_log), 0);
 }
 
@@ -42,11 +42,11 @@ static void end(void)
 
     ck_assert_int_eq(logfile_close(hung_log), 0);
     ck_assert_msg(journal_sort(&journal, why) &&
-                      journal_compare_path(&journal, LOG_PATH, sim_disk_io(disk), why),
+                      journal_compare_path(&journal, LOG_PATH, logfile_sim_io(disk), why),
                   "%s: %s", variant.name, why);
-    ck_assert_uint_eq(sim_overlap_count(disk), 0);
+    ck_assert_uint_eq(logfile_sim_overlap_count(disk), 0);
     journal_free(&journal);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     watchdog_stop();
 }
 
@@ -100,16 +100,16 @@ enum {
 /* Loop test: each flusher that keeps deadlines, each call of a commit. */
 START_TEST(test_a_hung_commit)
 {
-    static const enum sim_call calls[] = {SIM_SYNC, SIM_WRITE};
+    static const enum logfile_sim_call calls[] = {LOGFILE_SIM_SYNC, LOGFILE_SIM_WRITE};
     uint64_t lsns[3];
 
     begin(_i / 2, LOGFILE_PREPARE_NONE);
     ck_assert_int_eq(logfile_append(hung_log, "", 0, &lsns[0]), 0);
     journal_add(&journal, lsns[0], 0, 0, true);
-    sim_gate_close(disk, calls[_i % 2]);
+    logfile_sim_gate_close(disk, calls[_i % 2]);
     ck_assert_int_eq(append_in_time(100, false, &lsns[1]), -ETIMEDOUT);
     ck_assert_uint_ne(lsns[1], UINT64_MAX);
-    ck_assert(sim_gate_is_reached(disk, 10000));
+    ck_assert(logfile_sim_gate_is_reached(disk, 10000));
     ck_assert_int_eq(append_in_time(200, false, &lsns[2]), -ETIMEDOUT);
     ck_assert_uint_ne(lsns[2], UINT64_MAX);
     check_everything_times_out(lsns[1]);
@@ -118,7 +118,7 @@ START_TEST(test_a_hung_commit)
     ck_assert_int_eq(logfile_wait(hung_log, lsns[0], &past), 0);
     ck_assert_uint_le(logfile_durable_lsn(hung_log), lsns[1]);
 
-    sim_gate_open(disk);
+    logfile_sim_gate_open(disk);
     ck_assert_int_eq(logfile_wait(hung_log, lsns[1], NULL), 0);
     ck_assert_int_eq(logfile_wait(hung_log, lsns[2], NULL), 0);
     ck_assert_int_eq(logfile_flush(hung_log, NULL), 0);
@@ -132,16 +132,16 @@ START_TEST(test_shutdown_while_a_sync_hangs)
     uint64_t lsn;
 
     begin(_i, LOGFILE_PREPARE_NONE);
-    sim_gate_close(disk, SIM_SYNC);
+    logfile_sim_gate_close(disk, LOGFILE_SIM_SYNC);
     ck_assert_int_eq(append_in_time(100, false, &lsn), -ETIMEDOUT);
-    ck_assert(sim_gate_is_reached(disk, 10000));
+    ck_assert(logfile_sim_gate_is_reached(disk, 10000));
     for (unsigned i = 0; i < 2; i++) {
         struct timespec deadline = deadline_in_ms(50);
         uint64_t begin_ns = now_ns();
         ck_assert_int_eq(logfile_shutdown(hung_log, &deadline), -ETIMEDOUT);
         ck_assert_uint_lt(now_ns() - begin_ns, GRACE_NS);
     }
-    sim_gate_open(disk);
+    logfile_sim_gate_open(disk);
     ck_assert_int_eq(logfile_shutdown(hung_log, NULL), 0);
     ck_assert_int_eq(logfile_wait(hung_log, lsn, NULL), 0);
     journal_ack_below(&journal, UINT64_MAX);
@@ -158,7 +158,7 @@ START_TEST(test_a_hung_allocation)
     int error;
 
     begin(_i, LOGFILE_PREPARE_ALLOCATE);
-    sim_gate_close(disk, SIM_ALLOCATE);
+    logfile_sim_gate_close(disk, LOGFILE_SIM_ALLOCATE);
     do {
         error = append_in_time(4000, false, &lsn);
         ck_assert_uint_lt(count++, 100);
@@ -166,8 +166,8 @@ START_TEST(test_a_hung_allocation)
     ck_assert_int_eq(error, -ETIMEDOUT);
     ck_assert_uint_eq(lsn, UINT64_MAX);
     ck_assert_uint_ge(count, 2);
-    ck_assert(sim_gate_is_reached(disk, 10000));
-    sim_gate_open(disk);
+    ck_assert(logfile_sim_gate_is_reached(disk, 10000));
+    logfile_sim_gate_open(disk);
     ck_assert_int_eq(logfile_append(hung_log, "", 0, &lsn), 0);
     journal_add(&journal, lsn, 0, 0, true);
     end();
@@ -219,12 +219,12 @@ START_TEST(test_no_epoch_is_written_into_a_zero_fill)
     struct logfile_stats stats;
 
     begin(_i, LOGFILE_PREPARE_ZERO);
-    sim_gate_close(disk, SIM_ZERO_FILL);
+    logfile_sim_gate_close(disk, LOGFILE_SIM_ZERO_FILL);
     ck_assert_int_eq(pthread_create(&racer.thread, NULL, append_many, &racer), 0);
-    ck_assert(sim_gate_is_reached(disk, 60000));
+    ck_assert(logfile_sim_gate_is_reached(disk, 60000));
     wait_for_standstill();
-    ck_assert_uint_eq(sim_overlap_count(disk), 0);
-    sim_gate_open(disk);
+    ck_assert_uint_eq(logfile_sim_overlap_count(disk), 0);
+    logfile_sim_gate_open(disk);
     pthread_join(racer.thread, NULL);
     ck_assert_int_eq(racer.error, 0);
     journal_take(&journal, &racer.journal);
@@ -241,7 +241,7 @@ START_TEST(test_zero_fills_never_overlap_epochs)
     struct racer racer = {.count = (unsigned)scaled(100, 400, 100000)};
 
     begin(0, LOGFILE_PREPARE_ZERO);
-    sim_delay(disk, SIM_ZERO_FILL, (uint64_t)_i * 300);
+    logfile_sim_delay(disk, LOGFILE_SIM_ZERO_FILL, (uint64_t)_i * 300);
     append_many(&racer);
     ck_assert_int_eq(racer.error, 0);
     journal_take(&journal, &racer.journal);

@@ -3,7 +3,7 @@
  * Nothing is allocated after logfile_open.  This program has malloc and its kin, mmap and brk of
  * its own, which count while they are watched; a million appends go by every way of waiting.
  */
-#include "sim_disk.h"
+#include "logfile_sim.h"
 #include "support.h"
 
 #include <errno.h>
@@ -183,16 +183,16 @@ static void *work(void *argument)
 }
 
 /* Opens a log on a disk that forgets all but the log's first blocks. */
-static struct sim_disk *open_watched_log(const struct variant *variant, uint64_t sync_us)
+static struct logfile_sim *open_watched_log(const struct variant *variant, uint64_t sync_us)
 {
-    struct sim_options disk_options = {.discard_from = 32 << 10};
-    struct sim_disk *disk = sim_disk_new(&disk_options);
+    struct logfile_sim_options disk_options = {.discard_from = 32 << 10};
+    struct logfile_sim *disk = logfile_sim_new(&disk_options);
     struct logfile_options options = variant->options;
 
-    sim_delay(disk, SIM_SYNC, sync_us);
+    logfile_sim_delay(disk, LOGFILE_SIM_SYNC, sync_us);
     options.slot_bytes = SLOT_BYTES;
     options.prepare_bytes = 256 << 10;
-    options.io = sim_disk_io(disk);
+    options.io = logfile_sim_io(disk);
     ck_assert_int_eq(logfile_open(LOG_PATH, &options, &watched_log), 0);
     return disk;
 }
@@ -221,7 +221,7 @@ static void check_work(const struct variant *variant, const struct worker *worke
 static void append_and_count(const struct variant *variant, unsigned appends, uint64_t sync_us)
 {
     struct worker workers[WORKERS] = {0};
-    struct sim_disk *disk = open_watched_log(variant, sync_us);
+    struct logfile_sim *disk = open_watched_log(variant, sync_us);
     pthread_barrier_init(&start_line, NULL, WORKERS + 1);
     pthread_barrier_init(&finish_line, NULL, WORKERS + 1);
     for (unsigned i = 0; i < WORKERS; i++) {
@@ -242,7 +242,7 @@ static void append_and_count(const struct variant *variant, unsigned appends, ui
                   (unsigned)allocation_count, last_allocation);
     check_work(variant, workers, sync_us > 0);
     ck_assert_int_eq(logfile_close(watched_log), 0);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     pthread_barrier_destroy(&start_line);
     pthread_barrier_destroy(&finish_line);
 }

@@ -6,7 +6,7 @@
  */
 #include "format.h"
 #include "journal.h"
-#include "sim_disk.h"
+#include "logfile_sim.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ enum {
 
 static struct variant variant;
 static struct logfile *shared_log;
-static struct sim_disk *disk;
+static struct logfile_sim *disk;
 static struct journal journal;
 
 /* One thread. */
@@ -231,12 +231,12 @@ static void join_workers(unsigned from, unsigned to)
 static void begin_sim_variant(uint64_t sync_us)
 {
     watchdog_start((unsigned)scaled(120, 60, 7200), variant.name);
-    disk = sim_disk_new(NULL);
-    sim_delay(disk, SIM_SYNC, sync_us);
+    disk = logfile_sim_new(NULL);
+    logfile_sim_delay(disk, LOGFILE_SIM_SYNC, sync_us);
     variant.options.slot_bytes = 8 << 10;
     variant.options.slot_count = 2;
     variant.options.prepare_bytes = 128 << 10;
-    variant.options.io = sim_disk_io(disk);
+    variant.options.io = logfile_sim_io(disk);
     ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &shared_log), 0);
 }
 
@@ -261,9 +261,9 @@ static void compare(const char *path)
 static void end_sim(void)
 {
     ck_assert_int_eq(logfile_close(shared_log), 0);
-    ck_assert_uint_eq(sim_overlap_count(disk), 0);
+    ck_assert_uint_eq(logfile_sim_overlap_count(disk), 0);
     compare(LOG_PATH);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     watchdog_stop();
 }
 
@@ -545,10 +545,10 @@ static void make_old_log(uint64_t epoch)
 
     ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &log), 0);
     ck_assert_int_eq(logfile_close(log), 0);
-    sim_peek(disk, LOG_PATH, 0, blocks, sizeof blocks);
+    logfile_sim_peek(disk, LOG_PATH, 0, blocks, sizeof blocks);
     set_trim_marks(blocks, epoch, LF_FIRST_LSN);
-    sim_poke(disk, LOG_PATH, 0, blocks, sizeof blocks);
-    sim_poke(disk, LOG_PATH, LF_FIRST_LSN, nothing, sizeof nothing);
+    logfile_sim_poke(disk, LOG_PATH, 0, blocks, sizeof blocks);
+    logfile_sim_poke(disk, LOG_PATH, LF_FIRST_LSN, nothing, sizeof nothing);
 }
 
 /* Epoch numbers around the powers of two at which some field of fewer bits begins again. */
@@ -560,9 +560,9 @@ START_TEST(test_epoch_numbers_wrap)
 
     begin_sim(_i % (int)engine_variant_count(), 0);
     ck_assert_int_eq(logfile_close(shared_log), 0);
-    sim_disk_free(disk);
-    disk = sim_disk_new(NULL);
-    variant.options.io = sim_disk_io(disk);
+    logfile_sim_free(disk);
+    disk = logfile_sim_new(NULL);
+    variant.options.io = logfile_sim_io(disk);
     make_old_log(epoch);
     variant.options.report = &report;
     ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &shared_log), 0);

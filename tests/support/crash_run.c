@@ -24,7 +24,7 @@ static bool check_trimmed(const struct crash_workload *load, uint64_t oldest_lsn
     return false;
 }
 
-static bool append_all(struct crash_run *run, struct sim_disk *disk, struct logfile *log,
+static bool append_all(struct crash_run *run, struct logfile_sim *disk, struct logfile *log,
                        struct journal *journal, unsigned steps)
 {
     struct crash_workload load = {
@@ -82,10 +82,10 @@ static bool check_tail(struct crash_run *run, struct logfile_reader *reader)
 }
 
 /* Reads the log as it lies there, without opening it for appending. */
-static bool inspect(struct crash_run *run, struct sim_disk *disk, struct journal *journal)
+static bool inspect(struct crash_run *run, struct logfile_sim *disk, struct journal *journal)
 {
     struct logfile_reader *reader;
-    int error = logfile_reader_open_io(run->path, 0, sim_disk_io(disk), &reader);
+    int error = logfile_reader_open_io(run->path, 0, logfile_sim_io(disk), &reader);
 
     if (error == -ENOENT && journal_acked_count(journal) == 0 && journal->oldest_min == 0) {
         journal->count = 0;
@@ -99,7 +99,7 @@ static bool inspect(struct crash_run *run, struct sim_disk *disk, struct journal
 }
 
 /* The same from somewhere in the middle. */
-static bool inspect_from_within(struct crash_run *run, struct sim_disk *disk,
+static bool inspect_from_within(struct crash_run *run, struct logfile_sim *disk,
                                 const struct journal *journal)
 {
     struct logfile_reader *reader;
@@ -109,7 +109,7 @@ static bool inspect_from_within(struct crash_run *run, struct sim_disk *disk,
         return true;
     uint64_t lsn = journal->entries[rng_below(&run->rng, journal->count)].lsn;
     lsn -= rng_below(&run->rng, 2);
-    int error = logfile_reader_open_io(run->path, lsn, sim_disk_io(disk), &reader);
+    int error = logfile_reader_open_io(run->path, lsn, logfile_sim_io(disk), &reader);
     if (error == LOGFILE_ETRIMMED && lsn < journal->oldest_max)
         return true;
     if (error != 0)
@@ -125,27 +125,27 @@ static bool inspect_from_within(struct crash_run *run, struct sim_disk *disk,
 
 /* ---- Opening and closing ---- */
 
-static int try_to_open(struct crash_run *run, struct sim_disk *disk, struct logfile **logp)
+static int try_to_open(struct crash_run *run, struct logfile_sim *disk, struct logfile **logp)
 {
     int error = logfile_open(run->path, &run->options, logp);
 
     /* A log that is full may need room to be opened. */
     if (error == -ENOSPC && run->disk_options.capacity_bytes != 0) {
-        sim_set_capacity(disk, 0);
+        logfile_sim_set_capacity(disk, 0);
         error = logfile_open(run->path, &run->options, logp);
     }
     return error;
 }
 
 /* Opens the log; false with an empty `why` when the machine went down meanwhile. */
-static bool open_log(struct crash_run *run, struct sim_disk *disk, struct logfile **logp)
+static bool open_log(struct crash_run *run, struct logfile_sim *disk, struct logfile **logp)
 {
     struct logfile_open_report report;
 
-    run->options.io = sim_disk_io(disk);
+    run->options.io = logfile_sim_io(disk);
     run->options.report = &report;
     int error = try_to_open(run, disk, logp);
-    if (error != 0 && !sim_is_down(disk)) {
+    if (error != 0 && !logfile_sim_is_down(disk)) {
         crash_fails(run, "open", error);
         size_t length = strlen(run->why);
         snprintf(run->why + length, sizeof run->why - length, " (%.100s)", report.message);
@@ -170,14 +170,14 @@ static bool check_oldest(struct crash_run *run, struct logfile *log, struct jour
 
 /* What the log has when it was opened; nothing to be said when the machine goes down meanwhile, and
  * nothing to be appended: the journal still has what may be lost, at LSNs that are given anew. */
-static bool compare_open_log(struct crash_run *run, struct sim_disk *disk, struct journal *journal,
-                             bool *compared)
+static bool compare_open_log(struct crash_run *run, struct logfile_sim *disk,
+                             struct journal *journal, bool *compared)
 {
     struct journal before = {0};
 
     journal_copy(&before, journal);
-    *compared = journal_compare_path(journal, run->path, sim_disk_io(disk), run->why);
-    if (!*compared && sim_is_down(disk)) {
+    *compared = journal_compare_path(journal, run->path, logfile_sim_io(disk), run->why);
+    if (!*compared && logfile_sim_is_down(disk)) {
         journal_copy(journal, &before);
         run->why[0] = '\0';
     }
@@ -194,16 +194,16 @@ static bool fails_with_failure(struct crash_run *run, int error,
 }
 
 /* What was closed has been looked at; nothing to be said when the machine goes down meanwhile. */
-static bool look_at_closed(struct crash_run *run, struct sim_disk *disk, uint64_t oldest_lsn)
+static bool look_at_closed(struct crash_run *run, struct logfile_sim *disk, uint64_t oldest_lsn)
 {
     if (run->check_closed == NULL || run->check_closed(run, disk, oldest_lsn))
         return true;
-    if (sim_is_down(disk))
+    if (logfile_sim_is_down(disk))
         run->why[0] = '\0';
-    return sim_is_down(disk);
+    return logfile_sim_is_down(disk);
 }
 
-static bool close_log(struct crash_run *run, struct sim_disk *disk, struct logfile *log,
+static bool close_log(struct crash_run *run, struct logfile_sim *disk, struct logfile *log,
                       struct journal *journal)
 {
     uint64_t oldest_lsn = logfile_oldest_lsn(log);
@@ -214,9 +214,9 @@ static bool close_log(struct crash_run *run, struct sim_disk *disk, struct logfi
     int error = logfile_close(log);
     if (error == 0)
         journal_ack_below(journal, UINT64_MAX);
-    if (error != 0 && !(error == LOGFILE_EFAILED && sim_is_down(disk)))
+    if (error != 0 && !(error == LOGFILE_EFAILED && logfile_sim_is_down(disk)))
         return fails_with_failure(run, error, &failure);
-    return sim_is_down(disk) || look_at_closed(run, disk, oldest_lsn);
+    return logfile_sim_is_down(disk) || look_at_closed(run, disk, oldest_lsn);
 }
 
 /* ---- Lives of a machine ---- */
@@ -225,7 +225,7 @@ static bool close_log(struct crash_run *run, struct sim_disk *disk, struct logfi
  * Opens the log, checks what is in it, appends, closes or is cut off.  The machine is off or about
  * to be rebooted afterwards; no file is open.
  */
-static bool live(struct crash_run *run, struct sim_disk *disk, struct journal *journal,
+static bool live(struct crash_run *run, struct logfile_sim *disk, struct journal *journal,
                  unsigned steps)
 {
     struct logfile *log = NULL;
@@ -240,38 +240,41 @@ static bool live(struct crash_run *run, struct sim_disk *disk, struct journal *j
     if (good && compared)
         good = append_all(run, disk, log, journal, steps);
     /* Half of the logs are not closed before the lights go out. */
-    if (rng_one_in(&run->rng, 2) && !sim_is_down(disk))
-        sim_crash_at(disk, 1);
+    if (rng_one_in(&run->rng, 2) && !logfile_sim_is_down(disk))
+        logfile_sim_crash_at(disk, 1);
     bool closed = close_log(run, disk, log, journal);
     return good && closed;
 }
 
 /* Calls that are rare, each of which is a step of something that a crash must not tear. */
-static enum sim_call choose_rare_call(struct crash_run *run)
+static enum logfile_sim_call choose_rare_call(struct crash_run *run)
 {
-    static const enum sim_call file_calls[] = {SIM_PUNCH, SIM_PUNCH, SIM_TRUNCATE, SIM_ALLOCATE};
-    static const enum sim_call directory_calls[] = {SIM_RENAME,   SIM_UNLINK,   SIM_SYNC_DIRECTORY,
-                                                    SIM_ALLOCATE, SIM_TRUNCATE, SIM_MAKE_DIRECTORY};
+    static const enum logfile_sim_call file_calls[] = {LOGFILE_SIM_PUNCH, LOGFILE_SIM_PUNCH,
+                                                       LOGFILE_SIM_TRUNCATE, LOGFILE_SIM_ALLOCATE};
+    static const enum logfile_sim_call directory_calls[] = {
+        LOGFILE_SIM_RENAME,   LOGFILE_SIM_UNLINK,   LOGFILE_SIM_SYNC_DIRECTORY,
+        LOGFILE_SIM_ALLOCATE, LOGFILE_SIM_TRUNCATE, LOGFILE_SIM_MAKE_DIRECTORY};
 
     return run->options.segment_bytes == 0 ? file_calls[rng_below(&run->rng, 4)]
                                            : directory_calls[rng_below(&run->rng, 6)];
 }
 
-static void plan_crash(struct crash_run *run, struct sim_disk *disk, unsigned within)
+static void plan_crash(struct crash_run *run, struct logfile_sim *disk, unsigned within)
 {
     if (run->aims && rng_one_in(&run->rng, 2))
-        sim_crash_at_call(disk, choose_rare_call(run), 1 + rng_below(&run->rng, 1 + within / 12));
+        logfile_sim_crash_at_call(disk, choose_rare_call(run),
+                                  1 + rng_below(&run->rng, 1 + within / 12));
     else
-        sim_crash_at(disk, 1 + rng_below(&run->rng, within));
+        logfile_sim_crash_at(disk, 1 + rng_below(&run->rng, within));
 }
 
 /* Runs the log through several openings, until the machine crashes or is cut off. */
-static bool first_life(struct crash_run *run, struct sim_disk *disk, struct journal *journal)
+static bool first_life(struct crash_run *run, struct logfile_sim *disk, struct journal *journal)
 {
     unsigned openings = 1 + (unsigned)rng_below(&run->rng, 3);
 
     plan_crash(run, disk, run->crash_within);
-    for (unsigned i = 0; i < openings && !sim_is_down(disk); i++) {
+    for (unsigned i = 0; i < openings && !logfile_sim_is_down(disk); i++) {
         if (!live(run, disk, journal, 1 + (unsigned)rng_below(&run->rng, run->step_count_max)))
             return false;
         crash_choose_engine(run);
@@ -280,21 +283,21 @@ static bool first_life(struct crash_run *run, struct sim_disk *disk, struct jour
 }
 
 /* The power was cut; or only the process died, and what it wrote is still in the cache. */
-static void come_back(struct crash_run *run, struct sim_disk *disk)
+static void come_back(struct crash_run *run, struct logfile_sim *disk)
 {
-    enum sim_call call = sim_crash_call(disk);
+    enum logfile_sim_call call = logfile_sim_crash_call(disk);
 
-    if (call != SIM_CALL_COUNT)
+    if (call != LOGFILE_SIM_CALL_COUNT)
         run->crash_count[call]++;
     run->state_count++;
     if (rng_one_in(&run->rng, 4))
-        sim_restart(disk);
+        logfile_sim_restart(disk);
     else
-        sim_reboot(disk, rng_next(&run->rng));
+        logfile_sim_reboot(disk, rng_next(&run->rng));
 }
 
 /* What a reader has returned must survive the next crash. */
-static bool look_around(struct crash_run *run, struct sim_disk *disk, struct journal *journal)
+static bool look_around(struct crash_run *run, struct logfile_sim *disk, struct journal *journal)
 {
     come_back(run, disk);
     while (rng_one_in(&run->rng, 4)) {
@@ -322,7 +325,7 @@ static uint64_t find_byte(const struct crash_run *run, uint64_t lsn, char path[1
 }
 
 /* Changes a byte of a record. */
-static void rot(struct crash_run *run, struct sim_disk *disk, const struct journal *journal)
+static void rot(struct crash_run *run, struct logfile_sim *disk, const struct journal *journal)
 {
     char path[128];
     uint8_t byte;
@@ -331,9 +334,9 @@ static void rot(struct crash_run *run, struct sim_disk *disk, const struct journ
         return;
     const struct journal_entry *entry = &journal->entries[rng_below(&run->rng, journal->count)];
     uint64_t offset = find_byte(run, entry->lsn + rng_below(&run->rng, entry->size + 8), path);
-    sim_peek(disk, path, offset, &byte, 1);
+    logfile_sim_peek(disk, path, offset, &byte, 1);
     byte ^= 0x10;
-    sim_poke(disk, path, offset, &byte, 1);
+    logfile_sim_poke(disk, path, offset, &byte, 1);
 }
 
 static void plant_in_journal(struct crash_run *run, struct journal *journal)
@@ -347,7 +350,7 @@ static void plant_in_journal(struct crash_run *run, struct journal *journal)
 }
 
 /* From one crash on: what is left is read, is recovered, perhaps crashes again, and goes on. */
-static bool later_lives(struct crash_run *run, struct sim_disk *disk, struct journal *journal)
+static bool later_lives(struct crash_run *run, struct logfile_sim *disk, struct journal *journal)
 {
     if (!look_around(run, disk, journal))
         return false;
@@ -363,28 +366,29 @@ static bool later_lives(struct crash_run *run, struct sim_disk *disk, struct jou
     plant_in_journal(run, journal);
 
     run->state_count++;
-    sim_reboot_losing_all(disk);
+    logfile_sim_reboot_losing_all(disk);
     rot(run, disk, journal);
     if (!inspect(run, disk, journal))
         return false;
-    if (sim_misuse_count(disk) > 0)
+    if (logfile_sim_misuse_count(disk) > 0)
         return crash_fails(run, "a call broke a rule of logfile_io.h", 0);
     return true;
 }
 
-static bool all_fates(struct crash_run *run, struct sim_disk *disk, const struct journal *journal)
+static bool all_fates(struct crash_run *run, struct logfile_sim *disk,
+                      const struct journal *journal)
 {
     struct logfile_options options = run->options;
     bool good = true;
 
     for (unsigned i = 0; i < 6 && good; i++) {
-        struct sim_disk *clone = sim_disk_clone(disk);
+        struct logfile_sim *clone = logfile_sim_clone(disk);
         struct journal copy = {0};
         journal_copy(&copy, journal);
         run->options = options;
         good = later_lives(run, clone, &copy);
         journal_free(&copy);
-        sim_disk_free(clone);
+        logfile_sim_free(clone);
     }
     return good;
 }
@@ -392,10 +396,10 @@ static bool all_fates(struct crash_run *run, struct sim_disk *disk, const struct
 static bool run_planned(struct crash_run *run)
 {
     struct journal journal = {0};
-    struct sim_disk *disk = sim_disk_new(&run->disk_options);
+    struct logfile_sim *disk = logfile_sim_new(&run->disk_options);
     bool good = first_life(run, disk, &journal) && all_fates(run, disk, &journal);
 
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     journal_free(&journal);
     return good;
 }
@@ -421,10 +425,10 @@ static void print_crash_counts(const struct crash_run *total)
     const char *comma = "";
 
     printf("crashed in:");
-    for (enum sim_call call = 0; call < SIM_CALL_COUNT; call++) {
+    for (enum logfile_sim_call call = 0; call < LOGFILE_SIM_CALL_COUNT; call++) {
         if (total->crash_count[call] == 0)
             continue;
-        printf("%s %s %" PRIu64, comma, sim_call_name(call), total->crash_count[call]);
+        printf("%s %s %" PRIu64, comma, logfile_sim_call_name(call), total->crash_count[call]);
         comma = ",";
     }
     printf("\n");
@@ -441,7 +445,7 @@ void crash_run_cases(crash_plan *plan, const char *program, uint64_t state_count
         if (!crash_run_case(&run, plan, program))
             ck_abort_msg("%s; again with: %s %" PRIu64, run.why, program, run.seed);
         total.state_count += run.state_count;
-        for (int i = 0; i < SIM_CALL_COUNT; i++)
+        for (int i = 0; i < LOGFILE_SIM_CALL_COUNT; i++)
             total.crash_count[i] += run.crash_count[i];
     }
     printf("%" PRIu64 " crash states from %" PRIu64 " workloads in %.1f s\n", total.state_count,

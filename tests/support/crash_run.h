@@ -12,7 +12,7 @@
 
 #include "crash_worker.h"
 #include "journal.h"
-#include "sim_disk.h"
+#include "logfile_sim.h"
 
 /* Faults of the test's own making, to see that it finds them. */
 enum crash_plant {
@@ -31,7 +31,7 @@ struct crash_run {
     /* The plan. */
     const char *path;
     struct logfile_options options; /* of the next open */
-    struct sim_options disk_options;
+    struct logfile_sim_options disk_options;
     unsigned thread_count;
     unsigned trim_one_in;    /* steps of a thread; 0: none */
     unsigned step_count_max; /* between two openings */
@@ -41,12 +41,12 @@ struct crash_run {
     /* Each looks at what is on the disk; sets `why`, and returns false, where something is wrong.
      * NULL: nothing to be looked at.  After a crash; after a trim by the only thread; after a clean
      * close. */
-    bool (*check_crashed)(struct crash_run *run, struct sim_disk *disk);
-    bool (*check_trimmed)(struct crash_run *run, struct sim_disk *disk, uint64_t oldest_lsn);
-    bool (*check_closed)(struct crash_run *run, struct sim_disk *disk, uint64_t oldest_lsn);
+    bool (*check_crashed)(struct crash_run *run, struct logfile_sim *disk);
+    bool (*check_trimmed)(struct crash_run *run, struct logfile_sim *disk, uint64_t oldest_lsn);
+    bool (*check_closed)(struct crash_run *run, struct logfile_sim *disk, uint64_t oldest_lsn);
     /* What came of it. */
-    uint64_t state_count;                 /* crash states that recovered, or should have */
-    uint64_t crash_count[SIM_CALL_COUNT]; /* in which calls */
+    uint64_t state_count;                         /* crash states that recovered, or should have */
+    uint64_t crash_count[LOGFILE_SIM_CALL_COUNT]; /* in which calls */
     char why[JOURNAL_WHY_BYTES];
 };
 

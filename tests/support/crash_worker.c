@@ -36,7 +36,7 @@ static void fails(struct worker *worker, const char *what, int error)
 static bool is_expected(const struct worker *worker, int error)
 {
     return error == 0 || error == -ETIMEDOUT ||
-           (error == LOGFILE_EFAILED && sim_is_down(worker->load->disk));
+           (error == LOGFILE_EFAILED && logfile_sim_is_down(worker->load->disk));
 }
 
 /* ---- Appending ---- */
@@ -189,7 +189,7 @@ static void do_trim(struct worker *worker)
 
     if (error == -EINVAL && lsn > durable_lsn)
         return;
-    if (error != 0 && !sim_is_down(worker->load->disk))
+    if (error != 0 && !logfile_sim_is_down(worker->load->disk))
         fails(worker, "trim", error);
     if (lsn > logfile_durable_lsn(worker->log)) {
         if (error == 0)

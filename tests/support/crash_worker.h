@@ -7,7 +7,7 @@
 #define CRASH_WORKER_H
 
 #include "journal.h"
-#include "sim_disk.h"
+#include "logfile_sim.h"
 
 enum {
     CRASH_THREADS_MAX = 4
@@ -15,7 +15,7 @@ enum {
 
 struct crash_workload {
     struct logfile *log;
-    struct sim_disk *disk;
+    struct logfile_sim *disk;
     const struct logfile_options *options; /* that it was opened with */
     unsigned thread_count;
     unsigned steps;       /* of each thread */

@@ -23,24 +23,6 @@ int run_suite(Suite *suite)
 
 /* ---- Random numbers ---- */
 
-uint64_t rng_next(struct rng *rng)
-{
-    uint64_t z = rng->state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-uint64_t rng_below(struct rng *rng, uint64_t bound)
-{
-    return rng_next(rng) % bound;
-}
-
-bool rng_one_in(struct rng *rng, uint64_t n)
-{
-    return rng_below(rng, n) == 0;
-}
-
 /* ---- Payloads ---- */
 
 /* The bytes of a payload come from here, eight at a time. */

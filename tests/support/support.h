@@ -7,6 +7,7 @@
 #define SUPPORT_H
 
 #include "logfile.h"
+#include "sim/rng.h"
 
 #include <check.h>
 #include <stdbool.h>
@@ -16,18 +17,6 @@
 
 /* Runs and frees the suite: what main returns. */
 int run_suite(Suite *suite);
-
-/* ---- Random numbers: splitmix64, the same everywhere for the same seed ---- */
-
-struct rng {
-    uint64_t state;
-};
-
-uint64_t rng_next(struct rng *rng);
-/* A number of [0, bound); bound > 0. */
-uint64_t rng_below(struct rng *rng, uint64_t bound);
-/* True once in `n` times. */
-bool rng_one_in(struct rng *rng, uint64_t n);
 
 /* ---- Payloads ---- */
 

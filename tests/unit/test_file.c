@@ -4,7 +4,7 @@
  * the tests run on, and on a simulated disk that fails, hangs and crashes.
  */
 #include "file.h"
-#include "sim_disk.h"
+#include "logfile_sim.h"
 #include "support.h"
 
 #include <check.h>
@@ -35,13 +35,13 @@ enum place {
 };
 
 static const struct logfile_io *io;
-static struct sim_disk *disk; /* NULL: a folder */
+static struct logfile_sim *disk; /* NULL: a folder */
 static const char *log_path;
 
-static void use_sim(const struct sim_options *options)
+static void use_sim(const struct logfile_sim_options *options)
 {
-    disk = sim_disk_new(options);
-    io = sim_disk_io(disk);
+    disk = logfile_sim_new(options);
+    io = logfile_sim_io(disk);
     log_path = "/log";
 }
 
@@ -64,9 +64,9 @@ static void setup(void)
 static void teardown(void)
 {
     if (disk != NULL) {
-        ck_assert_uint_eq(sim_misuse_count(disk), 0);
-        ck_assert_uint_eq(sim_open_count(disk), 0);
-        sim_disk_free(disk);
+        ck_assert_uint_eq(logfile_sim_misuse_count(disk), 0);
+        ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
+        logfile_sim_free(disk);
     }
     leave_folder();
 }
@@ -141,7 +141,7 @@ static unsigned descriptor_count(void)
 {
     unsigned count = 0;
     if (disk != NULL)
-        return sim_open_count(disk);
+        return logfile_sim_open_count(disk);
     ck_assert_int_eq(logfile_io_posix()->list_directory(NULL, "/proc/self/fd", count_name, &count),
                      0);
     return count;
@@ -330,7 +330,7 @@ START_TEST(one_file_needs_no_allocation_that_nobody_asked_for)
     make_one_file();
     ck_assert_int_eq(lf_file_extend(&file, LF_FIRST_LSN, 1 << 20, false, &reached, &written), 0);
     ck_assert_uint_eq(reached, 1 << 20);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_ALLOCATE), 0);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_ALLOCATE), 0);
     lf_file_close(&file);
 }
 END_TEST
@@ -343,13 +343,13 @@ START_TEST(one_file_is_punched_once)
     for (unsigned i = 0; i < 8; i++)
         write_block(LF_FIRST_LSN + i * BLOCK, i);
     ck_assert_int_eq(lf_file_release(&file, LF_FIRST_LSN, 0), 0);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_PUNCH), 0);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_PUNCH), 0);
     ck_assert_int_eq(lf_file_release(&file, LF_FIRST_LSN + 2 * BLOCK, 0), 0);
     ck_assert_int_eq(lf_file_release(&file, LF_FIRST_LSN + 2 * BLOCK, 0), 0);
     ck_assert_int_eq(lf_file_release(&file, LF_FIRST_LSN + BLOCK, 0), 0);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_PUNCH), 1);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_PUNCH), 1);
     ck_assert_int_eq(lf_file_release(&file, LF_FIRST_LSN + 5 * BLOCK, 0), 0);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_PUNCH), 2);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_PUNCH), 2);
     for (unsigned i = 0; i < 5; i++) {
         peek(log_path, found, BLOCK, LF_FIRST_LSN + i * BLOCK);
         ck_assert(lf_is_zero(found, found + BLOCK));
@@ -363,13 +363,13 @@ END_TEST
 /* What could not be punched is tried again. */
 START_TEST(punch_that_fails_is_told)
 {
-    const struct sim_fault fault = {.call = SIM_PUNCH, .error = -EIO};
+    const struct logfile_sim_fault fault = {.call = LOGFILE_SIM_PUNCH, .error = -EIO};
     use_sim(NULL);
     make_one_file();
-    sim_fault(disk, &fault);
+    logfile_sim_fault(disk, &fault);
     ck_assert_int_eq(lf_file_release(&file, LF_FIRST_LSN + BLOCK, 0), -EIO);
     ck_assert_int_eq(lf_file_release(&file, LF_FIRST_LSN + BLOCK, 0), 0);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_PUNCH), 2);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_PUNCH), 2);
     lf_file_close(&file);
 }
 END_TEST
@@ -596,17 +596,17 @@ START_TEST(before_the_header_is_read_there_is_only_the_prologue)
     make_segments(2);
     lf_file_close(&file);
     open_log(inside(LF_CONTROL_NAME), true);
-    uint64_t sync_count = sim_call_count(disk, SIM_SYNC);
+    uint64_t sync_count = logfile_sim_call_count(disk, LOGFILE_SIM_SYNC);
     ck_assert_int_eq(lf_file_sync(&file, 0, UINT64_MAX), 0);
     lf_file_drop_cache(&file, 0);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), sync_count + 1);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), sync_count + 1);
     ck_assert_int_eq(lf_file_read_prologue(&file, block_of(0), BLOCK, 3 * BLOCK), BLOCK);
     ck_assert_int_eq(lf_file_adopt(&file, &header, LF_FIRST_LSN), 0);
     ck_assert_int_eq(lf_file_sync(&file, 0, UINT64_MAX), 0);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), sync_count + 4);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), sync_count + 4);
     ck_assert_int_eq(lf_file_adopt(&file, &header, first_lsn_of(1)), 0);
     ck_assert_int_eq(lf_file_sync(&file, 0, UINT64_MAX), 0); /* not of what is released */
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), sync_count + 6);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), sync_count + 6);
     lf_file_close(&file);
 }
 END_TEST
@@ -663,7 +663,7 @@ START_TEST(new_segments_are_whole_and_durable)
     lf_file_close(&file);
     ck_assert_uint_eq(descriptor_count(), before);
     if (disk != NULL)
-        sim_reboot_losing_all(disk);
+        logfile_sim_reboot_losing_all(disk);
     assert_segments(0, 3);
     for (unsigned i = 0; i < 3; i++)
         ck_assert_int_eq(bytes_of(segment_path(i)), SEGMENT_BYTES);
@@ -687,7 +687,7 @@ START_TEST(segment_is_allocated_as_far_as_it_is_wanted)
     /* The size of the first is durable with its next sync, that of the second already. */
     ck_assert_int_eq(lf_file_sync(&file, middle, SEGMENT_BYTES), 0);
     lf_file_close(&file);
-    sim_reboot_losing_all(disk);
+    logfile_sim_reboot_losing_all(disk);
     ck_assert_int_eq(bytes_of(segment_path(0)), SEGMENT_BYTES);
     ck_assert_int_eq(bytes_of(segment_path(1)), LF_FIRST_LSN + BLOCK);
 }
@@ -713,7 +713,7 @@ START_TEST(segments_may_grow_by_themselves)
     ck_assert_int_eq(
         lf_file_extend(&file, LF_FIRST_LSN, 2 * SEGMENT_BYTES, false, &reached, &written), 0);
     ck_assert_uint_eq(reached, 2 * SEGMENT_BYTES);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_ALLOCATE), 0);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_ALLOCATE), 0);
     assert_segments(0, 2);
     ck_assert_int_eq(bytes_of(segment_path(1)), LF_FIRST_LSN);
     lf_file_close(&file);
@@ -722,7 +722,7 @@ END_TEST
 
 START_TEST(segment_is_made_where_nothing_can_be_allocated)
 {
-    const struct sim_options options = {.no_allocate = true};
+    const struct logfile_sim_options options = {.no_allocate = true};
     use_sim(&options);
     make_directory();
     for (unsigned i = 0; i < 2; i++) {
@@ -743,13 +743,13 @@ START_TEST(full_disk_leaves_what_there_was)
 {
     use_sim(NULL);
     make_segments(2);
-    sim_set_capacity(disk, sim_used_bytes(disk, NULL) + SEGMENT_BYTES);
+    logfile_sim_set_capacity(disk, logfile_sim_used_bytes(disk, NULL) + SEGMENT_BYTES);
     ck_assert_int_eq(
         lf_file_extend(&file, 2 * SEGMENT_BYTES, 4 * SEGMENT_BYTES, true, &reached, &written),
         -ENOSPC);
     ck_assert_uint_eq(reached, 3 * SEGMENT_BYTES);
     assert_segments(0, 3);
-    sim_set_capacity(disk, 0);
+    logfile_sim_set_capacity(disk, 0);
     ck_assert_int_eq(lf_file_extend(&file, reached, 4 * SEGMENT_BYTES, true, &reached, &written),
                      0);
     assert_segments(0, 4);
@@ -803,7 +803,7 @@ START_TEST(released_segment_becomes_the_next_one)
     assert_block(first_lsn_of(5), 1);
     lf_file_close(&file);
     if (disk != NULL)
-        sim_reboot_losing_all(disk);
+        logfile_sim_reboot_losing_all(disk);
     assert_segments(2, 7);
 }
 END_TEST
@@ -843,7 +843,7 @@ START_TEST(released_segment_may_be_short)
     ck_assert_int_eq(lf_file_sync(&file, first_lsn_of(3), 4 * SEGMENT_BYTES), 0);
     lf_file_close(&file);
     if (disk != NULL)
-        sim_reboot_losing_all(disk);
+        logfile_sim_reboot_losing_all(disk);
     ck_assert_int_eq(bytes_of(segment_path(3)), SEGMENT_BYTES);
 }
 END_TEST
@@ -882,13 +882,13 @@ END_TEST
 /* A file system that cannot rewrite a block without a free one gets one. */
 START_TEST(full_disk_gives_up_what_cannot_be_recycled)
 {
-    const struct sim_fault fault = {.call = SIM_WRITE, .error = -ENOSPC};
+    const struct logfile_sim_fault fault = {.call = LOGFILE_SIM_WRITE, .error = -ENOSPC};
     use_sim(NULL);
     make_segments(3);
     ck_assert_int_eq(lf_file_release(&file, first_lsn_of(1), 8), 0);
-    sim_fault(disk, &fault);
+    logfile_sim_fault(disk, &fault);
     extend_to(3, 4);
-    ck_assert_uint_eq(sim_fault_hits(disk), 1);
+    ck_assert_uint_eq(logfile_sim_fault_hits(disk), 1);
     ck_assert_uint_eq(written, first_lsn_of(3));
     assert_segments(1, 4);
     lf_file_close(&file);
@@ -907,7 +907,7 @@ START_TEST(cut_never_comes_back)
     ck_assert_int_eq(lf_file_cut(&file, first_lsn_of(2) + BLOCK), 0);
     lf_file_close(&file);
     if (disk != NULL)
-        sim_reboot_losing_all(disk);
+        logfile_sim_reboot_losing_all(disk);
     assert_segments(0, 3);
     ck_assert_int_eq(bytes_of(segment_path(1)), SEGMENT_BYTES);
     ck_assert_int_eq(bytes_of(segment_path(2)), LF_FIRST_LSN + BLOCK);
@@ -1201,16 +1201,16 @@ START_TEST(segment_that_is_used_stays_open)
     use_sim(NULL);
     make_segments(MANY);
     write_block(LF_FIRST_LSN, 0);
-    uint64_t open_count = sim_call_count(disk, SIM_OPEN);
-    uint64_t sync_count = sim_call_count(disk, SIM_SYNC);
+    uint64_t open_count = logfile_sim_call_count(disk, LOGFILE_SIM_OPEN);
+    uint64_t sync_count = logfile_sim_call_count(disk, LOGFILE_SIM_SYNC);
     for (unsigned i = 1; i < MANY; i++)
         ck_assert(lf_file_has_segment(&file, first_lsn_of(i)));
-    uint64_t opened = sim_call_count(disk, SIM_OPEN) - open_count;
+    uint64_t opened = logfile_sim_call_count(disk, LOGFILE_SIM_OPEN) - open_count;
     write_block(LF_FIRST_LSN, 1);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_OPEN), open_count + opened);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_OPEN), open_count + opened);
     ck_assert(lf_file_has_segment(&file, first_lsn_of(MANY - 1)));
-    ck_assert_uint_eq(sim_call_count(disk, SIM_OPEN), open_count + opened);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), sync_count);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_OPEN), open_count + opened);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), sync_count);
     lf_file_close(&file);
 }
 END_TEST
@@ -1219,14 +1219,15 @@ START_TEST(what_was_written_is_synced_before_it_is_closed)
 {
     use_sim(NULL);
     make_segments(MANY);
-    uint64_t sync_count = sim_call_count(disk, SIM_SYNC);
+    uint64_t sync_count = logfile_sim_call_count(disk, LOGFILE_SIM_SYNC);
     for (unsigned i = 0; i < MANY; i++) {
         write_block(first_lsn_of(i), i);
         assert_block(first_lsn_of(i), i); /* reading makes it no cleaner */
     }
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), sync_count + MANY - LF_SEGMENTS_OPEN_MAX);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC),
+                      sync_count + MANY - LF_SEGMENTS_OPEN_MAX);
     lf_file_close(&file);
-    sim_reboot_losing_all(disk);
+    logfile_sim_reboot_losing_all(disk);
     for (unsigned i = 0; i < MANY - LF_SEGMENTS_OPEN_MAX; i++)
         assert_block_in(segment_path(i), LF_FIRST_LSN, i);
 }
@@ -1243,7 +1244,7 @@ START_TEST(what_was_allocated_is_synced_before_it_is_closed)
     for (unsigned i = 1; i < MANY; i++)
         write_block(first_lsn_of(i), i);
     lf_file_close(&file);
-    sim_reboot_losing_all(disk);
+    logfile_sim_reboot_losing_all(disk);
     ck_assert_int_eq(bytes_of(segment_path(0)), SEGMENT_BYTES);
 }
 END_TEST
@@ -1252,7 +1253,7 @@ START_TEST(what_was_synced_is_closed_as_it_is)
 {
     use_sim(NULL);
     make_segments(MANY);
-    uint64_t sync_count = sim_call_count(disk, SIM_SYNC);
+    uint64_t sync_count = logfile_sim_call_count(disk, LOGFILE_SIM_SYNC);
     for (unsigned i = 0; i < MANY; i++) {
         if (i % 2 == 0) {
             write_block(first_lsn_of(i), i);
@@ -1263,9 +1264,9 @@ START_TEST(what_was_synced_is_closed_as_it_is)
                 0);
         }
     }
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), sync_count + MANY / 2);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), sync_count + MANY / 2);
     lf_file_close(&file);
-    sim_reboot_losing_all(disk);
+    logfile_sim_reboot_losing_all(disk);
     for (unsigned i = 0; i < MANY; i++)
         assert_block_in(segment_path(i), LF_FIRST_LSN, i);
 }
@@ -1276,10 +1277,10 @@ START_TEST(log_that_never_syncs_does_not_sync_to_close)
     use_sim(NULL);
     make_segments(MANY);
     file.segments.never_syncs = true;
-    uint64_t sync_count = sim_call_count(disk, SIM_SYNC);
+    uint64_t sync_count = logfile_sim_call_count(disk, LOGFILE_SIM_SYNC);
     for (unsigned i = 0; i < MANY; i++)
         write_block(first_lsn_of(i), i);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), sync_count);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), sync_count);
     for (unsigned i = 0; i < MANY; i++)
         assert_block(first_lsn_of(i), i);
     lf_file_close(&file);
@@ -1291,14 +1292,14 @@ START_TEST(every_sync_is_made)
 {
     use_sim(NULL);
     make_segments(3);
-    uint64_t sync_count = sim_call_count(disk, SIM_SYNC);
+    uint64_t sync_count = logfile_sim_call_count(disk, LOGFILE_SIM_SYNC);
     for (unsigned i = 0; i < 2; i++)
         ck_assert_int_eq(lf_file_sync(&file, first_lsn_of(1), first_lsn_of(1) + BLOCK), 0);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), sync_count + 2);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), sync_count + 2);
     ck_assert_int_eq(lf_file_sync(&file, SEGMENT_BYTES - BLOCK, first_lsn_of(2)), 0);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), sync_count + 5);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), sync_count + 5);
     ck_assert_int_eq(lf_file_sync(&file, 2 * BLOCK, 3 * BLOCK), 0); /* a trim mark */
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), sync_count + 6);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), sync_count + 6);
     lf_file_close(&file);
 }
 END_TEST
@@ -1306,12 +1307,12 @@ END_TEST
 /* The failure may concern whoever wrote there: nobody may go on. */
 START_TEST(sync_that_fails_while_closing_ends_it_all)
 {
-    const struct sim_fault fault = {.call = SIM_SYNC, .error = -EIO};
+    const struct logfile_sim_fault fault = {.call = LOGFILE_SIM_SYNC, .error = -EIO};
     use_sim(NULL);
     make_segments(LF_SEGMENTS_OPEN_MAX + 1);
     for (unsigned i = 0; i < LF_SEGMENTS_OPEN_MAX; i++)
         write_block(first_lsn_of(i), i);
-    sim_fault(disk, &fault);
+    logfile_sim_fault(disk, &fault);
     ck_assert_int_eq(
         lf_file_write(&file, first_lsn_of(LF_SEGMENTS_OPEN_MAX), block_of(0), BLOCK, 0), -EIO);
     for (unsigned i = 0; i <= LF_SEGMENTS_OPEN_MAX; i++) {
@@ -1324,12 +1325,12 @@ END_TEST
 
 START_TEST(failed_sync_is_returned)
 {
-    const struct sim_fault fault = {.call = SIM_SYNC, .error = -EIO};
+    const struct logfile_sim_fault fault = {.call = LOGFILE_SIM_SYNC, .error = -EIO};
     use_sim(NULL);
     make_segments(3);
-    sim_fault(disk, &fault);
+    logfile_sim_fault(disk, &fault);
     ck_assert_int_eq(lf_file_sync(&file, first_lsn_of(1), 3 * SEGMENT_BYTES), -EIO);
-    sim_fault(disk, &fault);
+    logfile_sim_fault(disk, &fault);
     ck_assert_int_eq(lf_file_sync(&file, 0, BLOCK), -EIO);
     lf_file_close(&file);
 }
@@ -1352,12 +1353,12 @@ static void *write_second_segment(void *arg)
 }
 
 /* Starts a call that hangs at a gate. */
-static pthread_t hang(enum sim_call call, void *(*body)(void *), int *result)
+static pthread_t hang(enum logfile_sim_call call, void *(*body)(void *), int *result)
 {
     pthread_t thread;
-    sim_gate_close(disk, call);
+    logfile_sim_gate_close(disk, call);
     ck_assert_int_eq(pthread_create(&thread, NULL, body, result), 0);
-    ck_assert(sim_gate_is_reached(disk, PATIENCE_MS));
+    ck_assert(logfile_sim_gate_is_reached(disk, PATIENCE_MS));
     return thread;
 }
 
@@ -1366,12 +1367,12 @@ START_TEST(sync_that_hangs_holds_nobody_up)
     int result = 1;
     use_sim(NULL);
     make_segments(4);
-    pthread_t thread = hang(SIM_SYNC, sync_first_segment, &result);
+    pthread_t thread = hang(LOGFILE_SIM_SYNC, sync_first_segment, &result);
     write_block(LF_FIRST_LSN, 0);
     for (unsigned i = 1; i < 4; i++)
         write_block(first_lsn_of(i), i);
     ck_assert_int_eq(lf_file_release(&file, SEGMENT_BYTES - BLOCK, 0), 0);
-    sim_gate_open(disk);
+    logfile_sim_gate_open(disk);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     ck_assert_int_eq(result, 0);
     lf_file_close(&file);
@@ -1386,16 +1387,16 @@ START_TEST(open_that_hangs_holds_only_its_segment_up)
     make_segments(3);
     reopen_directory(LF_FIRST_LSN);
     write_block(LF_FIRST_LSN, 0);
-    uint64_t open_count = sim_call_count(disk, SIM_OPEN);
-    threads[0] = hang(SIM_OPEN, write_second_segment, &results[0]);
+    uint64_t open_count = logfile_sim_call_count(disk, LOGFILE_SIM_OPEN);
+    threads[0] = hang(LOGFILE_SIM_OPEN, write_second_segment, &results[0]);
     ck_assert_int_eq(pthread_create(&threads[1], NULL, write_second_segment, &results[1]), 0);
     write_block(LF_FIRST_LSN, 1);
-    sim_gate_open(disk);
+    logfile_sim_gate_open(disk);
     for (unsigned i = 0; i < 2; i++) {
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
         ck_assert_int_eq(results[i], 0);
     }
-    ck_assert_uint_eq(sim_call_count(disk, SIM_OPEN), open_count + 1);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_OPEN), open_count + 1);
     lf_file_close(&file);
 }
 END_TEST
@@ -1408,10 +1409,10 @@ START_TEST(close_that_hangs_holds_nobody_up)
     reopen_directory(LF_FIRST_LSN);
     for (unsigned i = 0; i < LF_SEGMENTS_OPEN_MAX; i++)
         ck_assert(lf_file_has_segment(&file, first_lsn_of(2 + i)));
-    pthread_t thread = hang(SIM_CLOSE, write_second_segment, &result);
+    pthread_t thread = hang(LOGFILE_SIM_CLOSE, write_second_segment, &result);
     for (unsigned i = 1; i < LF_SEGMENTS_OPEN_MAX; i++)
         write_block(first_lsn_of(2 + i), i);
-    sim_gate_open(disk);
+    logfile_sim_gate_open(disk);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     ck_assert_int_eq(result, 0);
     lf_file_close(&file);
@@ -1431,11 +1432,11 @@ START_TEST(segment_in_use_is_not_removed)
     int results[2] = {1, 1};
     use_sim(NULL);
     make_segments(2);
-    threads[0] = hang(SIM_SYNC, sync_first_segment, &results[0]);
+    threads[0] = hang(LOGFILE_SIM_SYNC, sync_first_segment, &results[0]);
     ck_assert_int_eq(pthread_create(&threads[1], NULL, release_first_segment, &results[1]), 0);
     sleep_us(2000);
-    ck_assert(sim_exists(disk, segment_path(0)));
-    sim_gate_open(disk);
+    ck_assert(logfile_sim_exists(disk, segment_path(0)));
+    logfile_sim_gate_open(disk);
     for (unsigned i = 0; i < 2; i++) {
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
         ck_assert_int_eq(results[i], 0);
@@ -1582,23 +1583,24 @@ static int extend_by_two(void)
 }
 
 /* One call of extend fails.  Returns false when there was no such call. */
-static bool extend_with_fault(bool recycle, const struct sim_fault *fault)
+static bool extend_with_fault(bool recycle, const struct logfile_sim_fault *fault)
 {
     use_sim(NULL);
     make_log_with_choice(recycle);
-    sim_fault(disk, fault);
+    logfile_sim_fault(disk, fault);
     int error = extend_by_two();
-    bool hit = sim_fault_hits(disk) > 0;
-    bool may_be_made_good = fault->call == SIM_UNLINK || fault->call == SIM_OPEN || recycle;
+    bool hit = logfile_sim_fault_hits(disk) > 0;
+    bool may_be_made_good =
+        fault->call == LOGFILE_SIM_UNLINK || fault->call == LOGFILE_SIM_OPEN || recycle;
     ck_assert_msg(!hit || error == fault->error || (error == 0 && may_be_made_good),
-                  "%s: %d instead of %d", sim_call_name(fault->call), error, fault->error);
-    ck_assert_uint_ge(sim_open_count(disk), 1);
-    sim_fault_clear(disk);
+                  "%s: %d instead of %d", logfile_sim_call_name(fault->call), error, fault->error);
+    ck_assert_uint_ge(logfile_sim_open_count(disk), 1);
+    logfile_sim_fault_clear(disk);
     assert_log_is_whole();
     ck_assert_int_eq(lf_file_extend(&file, reached, 5 * SEGMENT_BYTES, true, &reached, &written),
                      0);
     lf_file_close(&file);
-    sim_reboot_losing_all(disk);
+    logfile_sim_reboot_losing_all(disk);
     for (unsigned i = 3; i < 5; i++)
         assert_is_segment(i);
     open_directory(first_lsn_of(1));
@@ -1606,8 +1608,8 @@ static bool extend_with_fault(bool recycle, const struct sim_fault *fault)
     ck_assert_int_eq(lf_file_release(&file, first_lsn_of(1), 0), 0);
     assert_segments(1, 5);
     lf_file_close(&file);
-    ck_assert_uint_eq(sim_open_count(disk), 0);
-    sim_disk_free(disk);
+    ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
+    logfile_sim_free(disk);
     disk = NULL;
     return hit;
 }
@@ -1616,9 +1618,10 @@ START_TEST(each_call_may_fail_once)
 {
     static const int errors[] = {-EIO, -ENOSPC, -EDQUOT, -EACCES, -EMFILE, -EROFS, -EINTR};
     unsigned hit_count = 0;
-    for (int call = 0; call < SIM_CALL_COUNT; call++) {
+    for (int call = 0; call < LOGFILE_SIM_CALL_COUNT; call++) {
         for (unsigned i = 0; i < 2 * sizeof errors / sizeof errors[0]; i++) {
-            struct sim_fault fault = {.call = (enum sim_call)call, .error = errors[i / 2]};
+            struct logfile_sim_fault fault = {.call = (enum logfile_sim_call)call,
+                                              .error = errors[i / 2]};
             while (extend_with_fault(i % 2, &fault)) {
                 fault.after++;
                 hit_count++;
@@ -1634,11 +1637,12 @@ START_TEST(short_counts_are_made_good)
 {
     use_sim(NULL);
     make_log_with_choice(true);
-    const struct sim_fault fault = {.call = SIM_WRITE, .for_ever = true, .short_bytes = 5000};
-    sim_fault(disk, &fault);
+    const struct logfile_sim_fault fault = {
+        .call = LOGFILE_SIM_WRITE, .for_ever = true, .short_bytes = 5000};
+    logfile_sim_fault(disk, &fault);
     ck_assert_int_eq(extend_by_two(), 0);
-    ck_assert_uint_gt(sim_fault_hits(disk), 0);
-    sim_fault_clear(disk);
+    ck_assert_uint_gt(logfile_sim_fault_hits(disk), 0);
+    logfile_sim_fault_clear(disk);
     assert_segments(1, 5);
     lf_file_close(&file);
 }
@@ -1651,45 +1655,48 @@ START_TEST(faults_are_not_taken_for_gaps)
     use_sim(NULL);
     make_segments(2);
     lf_file_close(&file);
-    const struct sim_fault no_listing = {.call = SIM_LIST_DIRECTORY, .error = -EIO};
-    const struct sim_fault no_open = {.call = SIM_OPEN, .for_ever = true, .error = -EIO};
-    const struct sim_fault no_stat = {.call = SIM_STAT, .for_ever = true, .error = -EIO};
+    const struct logfile_sim_fault no_listing = {.call = LOGFILE_SIM_LIST_DIRECTORY, .error = -EIO};
+    const struct logfile_sim_fault no_open = {
+        .call = LOGFILE_SIM_OPEN, .for_ever = true, .error = -EIO};
+    const struct logfile_sim_fault no_stat = {
+        .call = LOGFILE_SIM_STAT, .for_ever = true, .error = -EIO};
     open_log(inside(LF_CONTROL_NAME), true);
-    sim_fault(disk, &no_listing);
+    logfile_sim_fault(disk, &no_listing);
     ck_assert_int_eq(lf_file_adopt(&file, &header, LF_FIRST_LSN), -EIO);
     ck_assert_int_eq(lf_file_adopt(&file, &header, LF_FIRST_LSN), 0);
-    sim_fault(disk, &no_listing);
+    logfile_sim_fault(disk, &no_listing);
     ck_assert_int_eq(lf_file_refresh(&file, LF_FIRST_LSN), -EIO);
-    sim_fault(disk, &no_listing);
+    logfile_sim_fault(disk, &no_listing);
     ck_assert_int_eq(lf_file_next_segment(&file, 0, &index), -EIO);
-    sim_fault(disk, &no_open);
+    logfile_sim_fault(disk, &no_open);
     ck_assert_int_eq(lf_file_read(&file, LF_FIRST_LSN, block_of(0), BLOCK), -EIO);
     ck_assert(lf_file_has_segment(&file, LF_FIRST_LSN));
     ck_assert_int_eq(lf_file_end_lsn(&file, &end_lsn), -EIO);
     ck_assert_int_eq(lf_file_sync(&file, 0, UINT64_MAX), -EIO);
-    sim_fault(disk, &no_stat);
+    logfile_sim_fault(disk, &no_stat);
     ck_assert_int_eq(lf_file_read(&file, LF_FIRST_LSN, block_of(0), BLOCK), -EIO);
     ck_assert_int_eq(lf_file_end_lsn(&file, &end_lsn), -EIO);
     ck_assert_int_eq(lf_file_cut(&file, LF_FIRST_LSN), -EIO);
-    sim_fault_clear(disk);
+    logfile_sim_fault_clear(disk);
     lf_file_close(&file);
 }
 END_TEST
 
 START_TEST(cut_that_fails_says_so)
 {
-    static const enum sim_call calls[] = {SIM_LIST_DIRECTORY, SIM_UNLINK, SIM_TRUNCATE, SIM_SYNC,
-                                          SIM_SYNC_DIRECTORY};
+    static const enum logfile_sim_call calls[] = {LOGFILE_SIM_LIST_DIRECTORY, LOGFILE_SIM_UNLINK,
+                                                  LOGFILE_SIM_TRUNCATE, LOGFILE_SIM_SYNC,
+                                                  LOGFILE_SIM_SYNC_DIRECTORY};
     for (unsigned i = 0; i < sizeof calls / sizeof calls[0]; i++) {
-        const struct sim_fault fault = {.call = calls[i], .error = -EIO};
+        const struct logfile_sim_fault fault = {.call = calls[i], .error = -EIO};
         use_sim(NULL);
         make_segments(3);
-        sim_fault(disk, &fault);
+        logfile_sim_fault(disk, &fault);
         ck_assert_int_eq(lf_file_cut(&file, LF_FIRST_LSN), -EIO);
-        ck_assert_uint_eq(sim_fault_hits(disk), 1);
+        ck_assert_uint_eq(logfile_sim_fault_hits(disk), 1);
         lf_file_close(&file);
-        ck_assert_uint_eq(sim_open_count(disk), 0);
-        sim_disk_free(disk);
+        ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
+        logfile_sim_free(disk);
         disk = NULL;
     }
 }
@@ -1698,10 +1705,10 @@ END_TEST
 /* Whoever dies in the middle leaves no gap. */
 START_TEST(cut_begins_at_the_end)
 {
-    const struct sim_fault fault = {.call = SIM_UNLINK, .after = 2, .error = -EIO};
+    const struct logfile_sim_fault fault = {.call = LOGFILE_SIM_UNLINK, .after = 2, .error = -EIO};
     use_sim(NULL);
     make_segments(5);
-    sim_fault(disk, &fault);
+    logfile_sim_fault(disk, &fault);
     ck_assert_int_eq(lf_file_cut(&file, LF_FIRST_LSN), -EIO);
     assert_segments(0, 3);
     lf_file_close(&file);
@@ -1710,10 +1717,10 @@ END_TEST
 
 START_TEST(release_that_fails_is_made_again)
 {
-    const struct sim_fault fault = {.call = SIM_UNLINK, .error = -EIO};
+    const struct logfile_sim_fault fault = {.call = LOGFILE_SIM_UNLINK, .error = -EIO};
     use_sim(NULL);
     make_segments(3);
-    sim_fault(disk, &fault);
+    logfile_sim_fault(disk, &fault);
     ck_assert_int_eq(lf_file_release(&file, first_lsn_of(2), 0), -EIO);
     ck_assert_int_eq(lf_file_release(&file, first_lsn_of(2), 0), 0);
     assert_segments(2, 3);
@@ -1744,12 +1751,12 @@ static bool extend_and_crash(bool recycle, uint64_t at, uint64_t seed)
 {
     use_sim(NULL);
     make_log_with_choice(recycle);
-    sim_crash_at(disk, at);
+    logfile_sim_crash_at(disk, at);
     bool is_extended = extend_by_two() == 0;
     lf_file_close(&file);
-    sim_reboot(disk, seed);
+    logfile_sim_reboot(disk, seed);
     assert_survived(is_extended);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     disk = NULL;
     return is_extended;
 }

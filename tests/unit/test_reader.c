@@ -9,7 +9,7 @@
 #include "log_image.h"
 #include "logfile.h"
 #include "record.h"
-#include "sim_disk.h"
+#include "logfile_sim.h"
 #include "support.h"
 
 #include <check.h>
@@ -27,28 +27,28 @@
 
 /* ---- A log on a simulated disk ---- */
 
-static struct sim_disk *disk_with(const struct log_image *image)
+static struct logfile_sim *disk_with(const struct log_image *image)
 {
-    static const struct sim_options options;
-    struct sim_disk *disk = sim_disk_new(&options);
+    static const struct logfile_sim_options options;
+    struct logfile_sim *disk = logfile_sim_new(&options);
 
-    log_image_store(image, sim_disk_io(disk), NAME);
+    log_image_store(image, logfile_sim_io(disk), NAME);
     return disk;
 }
 
-static struct logfile_reader *open_reader(struct sim_disk *disk, uint64_t lsn)
+static struct logfile_reader *open_reader(struct logfile_sim *disk, uint64_t lsn)
 {
     struct logfile_reader *reader = NULL;
 
-    ck_assert_int_eq(logfile_reader_open_io(NAME, lsn, sim_disk_io(disk), &reader), 0);
+    ck_assert_int_eq(logfile_reader_open_io(NAME, lsn, logfile_sim_io(disk), &reader), 0);
     ck_assert_ptr_nonnull(reader);
     return reader;
 }
 
 /* What another process would do: open the file for appending, lock it, write to it. */
-static int open_writer(struct sim_disk *disk)
+static int open_writer(struct logfile_sim *disk)
 {
-    const struct logfile_io *io = sim_disk_io(disk);
+    const struct logfile_io *io = logfile_sim_io(disk);
     const int fd = io->open(io->context, NAME, LOGFILE_IO_OPEN_WRITE, 0);
 
     ck_assert_int_ge(fd, 0);
@@ -56,18 +56,18 @@ static int open_writer(struct sim_disk *disk)
     return fd;
 }
 
-static void close_writer(struct sim_disk *disk, int fd)
+static void close_writer(struct logfile_sim *disk, int fd)
 {
-    const struct logfile_io *io = sim_disk_io(disk);
+    const struct logfile_io *io = logfile_sim_io(disk);
 
     ck_assert_int_eq(io->close(io->context, fd), 0);
 }
 
 /* Writes what the image has from `lsn` on; without a sync it is in the cache only. */
-static void write_from(struct sim_disk *disk, int fd, const struct log_image *image, uint64_t lsn,
-                       bool sync)
+static void write_from(struct logfile_sim *disk, int fd, const struct log_image *image,
+                       uint64_t lsn, bool sync)
 {
-    const struct logfile_io *io = sim_disk_io(disk);
+    const struct logfile_io *io = logfile_sim_io(disk);
 
     ck_assert_int_eq(
         lf_io_write_full(io, fd, image->bytes + lsn, image->size - (size_t)lsn, lsn, 0), 0);
@@ -198,7 +198,7 @@ END_TEST
 
 START_TEST(not_a_log)
 {
-    static const struct sim_options options;
+    static const struct logfile_sim_options options;
     struct logfile_reader *reader = NULL;
     struct log_image image;
 
@@ -207,13 +207,13 @@ START_TEST(not_a_log)
         memset(image.bytes + (damaged ? 20 : 0), 'x', 2 * LF_BLOCK_BYTES - 20);
         if (damaged)
             memcpy(image.bytes + LF_BLOCK_BYTES, "logfile\n", 8);
-        struct sim_disk *disk = sim_disk_new(&options);
-        log_image_store(&image, sim_disk_io(disk), NAME);
-        ck_assert_int_eq(logfile_reader_open_io(NAME, 0, sim_disk_io(disk), &reader),
+        struct logfile_sim *disk = logfile_sim_new(&options);
+        log_image_store(&image, logfile_sim_io(disk), NAME);
+        ck_assert_int_eq(logfile_reader_open_io(NAME, 0, logfile_sim_io(disk), &reader),
                          damaged ? LOGFILE_ECORRUPT : LOGFILE_EFORMAT);
         ck_assert_ptr_null(reader);
-        ck_assert_uint_eq(sim_open_count(disk), 0);
-        sim_disk_free(disk);
+        ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
+        logfile_sim_free(disk);
         log_image_free(&image);
     }
 }
@@ -222,20 +222,21 @@ END_TEST
 /* Whatever call fails while a reader opens, its error comes back and nothing stays open. */
 START_TEST(errors_of_opening)
 {
-    static const enum sim_call calls[] = {SIM_OPEN, SIM_STAT, SIM_READ};
+    static const enum logfile_sim_call calls[] = {LOGFILE_SIM_OPEN, LOGFILE_SIM_STAT,
+                                                  LOGFILE_SIM_READ};
     struct logfile_reader *reader = NULL;
     struct log_image image;
 
     build_sample(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        sim_fault(disk, &(struct sim_fault){.call = calls[i], .error = -EIO});
-        ck_assert_int_eq(logfile_reader_open_io(NAME, 0, sim_disk_io(disk), &reader), -EIO);
-        sim_fault_clear(disk);
+        logfile_sim_fault(disk, &(struct logfile_sim_fault){.call = calls[i], .error = -EIO});
+        ck_assert_int_eq(logfile_reader_open_io(NAME, 0, logfile_sim_io(disk), &reader), -EIO);
+        logfile_sim_fault_clear(disk);
     }
     ck_assert_ptr_null(reader);
-    ck_assert_uint_eq(sim_open_count(disk), 0);
-    sim_disk_free(disk);
+    ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -256,7 +257,7 @@ START_TEST(reads_every_record_once)
             log_image_seal(&image);
     }
     log_image_close(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, 0);
     struct logfile_record record;
     uint64_t last_lsn = 0;
@@ -272,9 +273,9 @@ START_TEST(reads_every_record_once)
     const struct logfile_tail tail = expect_tail(reader, LOGFILE_CLEAN, image.chain.lsn);
     ck_assert_uint_eq(tail.incarnation, 1);
     logfile_reader_close(reader);
-    ck_assert_uint_eq(sim_open_count(disk), 0);
-    ck_assert_uint_eq(sim_misuse_count(disk), 0);
-    sim_disk_free(disk);
+    ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
+    ck_assert_uint_eq(logfile_sim_misuse_count(disk), 0);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -292,7 +293,7 @@ START_TEST(starts_at_the_first_record_at_or_after)
     log_image_seal(&image);
     add_epoch(&image, 5000);
     add_epoch(&image, 300);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     for (uint64_t lsn = LF_FIRST_LSN; lsn < image.chain.lsn + 8; lsn += 4) {
         struct logfile_reader *reader = open_reader(disk, lsn);
         struct logfile_record record;
@@ -305,7 +306,7 @@ START_TEST(starts_at_the_first_record_at_or_after)
         expect_next(reader, 0);
         logfile_reader_close(reader);
     }
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -318,13 +319,13 @@ START_TEST(starts_in_a_trimmed_log)
     build_sample(&image);
     log_image_close(&image);
     log_image_trim(&image, 24576);
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     ck_assert_int_eq(logfile_reader_open_io(NAME, FIRST_LSN, io, &reader), LOGFILE_ETRIMMED);
     ck_assert_int_eq(logfile_reader_open_io(NAME, 24575, io, &reader), LOGFILE_ETRIMMED);
     ck_assert_int_eq(logfile_reader_open_io(NAME, 1, io, &reader), LOGFILE_ETRIMMED);
     ck_assert_ptr_null(reader);
-    ck_assert_uint_eq(sim_open_count(disk), 0);
+    ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
     for (uint64_t lsn = 0; lsn <= 24576; lsn += 24576) {
         reader = open_reader(disk, lsn);
         expect_record(reader, SECOND_LSN, 5000);
@@ -333,7 +334,7 @@ START_TEST(starts_in_a_trimmed_log)
         expect_tail(reader, LOGFILE_CLEAN, image.chain.lsn);
         logfile_reader_close(reader);
     }
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -345,7 +346,7 @@ START_TEST(tail_waits_for_the_last_record)
 
     build_sample(&image);
     log_image_close(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, 0);
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(logfile_reader_tail(reader, &tail), -EAGAIN);
@@ -356,7 +357,7 @@ START_TEST(tail_waits_for_the_last_record)
     expect_tail(reader, LOGFILE_CLEAN, image.chain.lsn);
     expect_next(reader, 0);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -364,13 +365,14 @@ END_TEST
 /* Each read fails once, at every place; the call that met it is made again, and nothing is lost. */
 START_TEST(read_errors_are_not_the_end)
 {
-    static const enum sim_call calls[] = {SIM_READ, SIM_STAT, SIM_LOCKED, SIM_SYNC};
+    static const enum logfile_sim_call calls[] = {LOGFILE_SIM_READ, LOGFILE_SIM_STAT,
+                                                  LOGFILE_SIM_LOCKED, LOGFILE_SIM_SYNC};
     struct logfile_record record;
     struct log_image image;
 
     build_sample(&image);
     log_image_extend(&image, 3 * LF_BLOCK_BYTES);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     for (size_t call = 0; call < sizeof(calls) / sizeof(calls[0]); call++) {
         unsigned after = 0;
         unsigned failed;
@@ -379,15 +381,15 @@ START_TEST(read_errors_are_not_the_end)
             size_t sizes[4] = {0};
             int count = 0, result;
             failed = 0;
-            sim_fault(disk,
-                      &(struct sim_fault){.call = calls[call], .after = after++, .error = -EIO});
+            logfile_sim_fault(disk, &(struct logfile_sim_fault){
+                                        .call = calls[call], .after = after++, .error = -EIO});
             while ((result = logfile_reader_next(reader, &record)) != 0) {
                 ck_assert_int_eq(result, result < 0 ? -EIO : 1);
                 failed += result < 0;
                 if (result == 1 && count < 4)
                     sizes[count++] = record.size;
             }
-            sim_fault_clear(disk);
+            logfile_sim_fault_clear(disk);
             ck_assert_int_eq(count, 3);
             ck_assert(sizes[0] == 100 && sizes[1] == 5000 && sizes[2] == 300);
             expect_tail(reader, LOGFILE_TORN, SAMPLE_END);
@@ -395,7 +397,7 @@ START_TEST(read_errors_are_not_the_end)
         } while (failed > 0);
         ck_assert_uint_gt(after, 1);
     }
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -410,19 +412,19 @@ START_TEST(promised_epochs_need_no_sync)
     log_image_open(&image);
     for (int i = 0; i < 50; i++)
         add_epoch(&image, 100);
-    struct sim_disk *disk = disk_with(&image);
-    const uint64_t syncs = sim_call_count(disk, SIM_SYNC);
+    struct logfile_sim *disk = disk_with(&image);
+    const uint64_t syncs = logfile_sim_call_count(disk, LOGFILE_SIM_SYNC);
     const int writer = open_writer(disk);
     struct logfile_reader *reader = open_reader(disk, 0);
     struct logfile_record record;
     for (int i = 0; i < 49; i++)
         ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), syncs);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), syncs);
     ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), syncs + 1);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), syncs + 1);
     logfile_reader_close(reader);
     close_writer(disk, writer);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -438,13 +440,13 @@ START_TEST(one_sync_settles_an_incarnation)
     image.hold_promise = 1;
     for (int i = 0; i < 50; i++)
         add_epoch(&image, 100);
-    struct sim_disk *disk = disk_with(&image);
-    const uint64_t syncs = sim_call_count(disk, SIM_SYNC);
+    struct logfile_sim *disk = disk_with(&image);
+    const uint64_t syncs = logfile_sim_call_count(disk, LOGFILE_SIM_SYNC);
     struct logfile_reader *reader = open_reader(disk, 0);
     for (int i = 0; i < 50; i++)
         ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
     expect_next(reader, 0);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), syncs + 1);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), syncs + 1);
     logfile_reader_close(reader);
 
     /* With the writer still there, what it writes later is not settled by an earlier sync. */
@@ -452,10 +454,10 @@ START_TEST(one_sync_settles_an_incarnation)
     reader = open_reader(disk, 0);
     for (int i = 0; i < 50; i++)
         ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
-    ck_assert_uint_gt(sim_call_count(disk, SIM_SYNC), syncs + 40);
+    ck_assert_uint_gt(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), syncs + 40);
     logfile_reader_close(reader);
     close_writer(disk, writer);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -466,7 +468,7 @@ START_TEST(what_is_read_is_durable)
     struct log_image image;
 
     build_sample(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     const int writer = open_writer(disk);
     struct logfile_reader *reader = open_reader(disk, 0);
     expect_sample(reader);
@@ -475,12 +477,12 @@ START_TEST(what_is_read_is_durable)
     write_from(disk, writer, &image, lsn, false);
     expect_record(reader, lsn + 64, 700);
     logfile_reader_close(reader);
-    sim_reboot_losing_all(disk);
+    logfile_sim_reboot_losing_all(disk);
 
     reader = open_reader(disk, lsn);
     expect_record(reader, lsn + 64, 700);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -493,22 +495,22 @@ START_TEST(what_a_failed_sync_lost_is_not_read)
     build_sample(&image);
     log_image_copy(&before, &image);
     log_image_extend(&before, 4 * LF_BLOCK_BYTES);
-    struct sim_disk *disk = disk_with(&before);
+    struct logfile_sim *disk = disk_with(&before);
     const int writer = open_writer(disk);
     struct logfile_reader *reader = open_reader(disk, 0);
     expect_sample(reader);
     const uint64_t lsn = add_epoch(&image, 700);
     write_from(disk, writer, &image, lsn, false);
-    sim_fault(disk, &(struct sim_fault){.call = SIM_SYNC, .error = -EIO});
+    logfile_sim_fault(disk, &(struct logfile_sim_fault){.call = LOGFILE_SIM_SYNC, .error = -EIO});
     expect_next(reader, -EIO);
-    sim_fault_clear(disk);
+    logfile_sim_fault_clear(disk);
     expect_next(reader, 0);
     expect_tail(reader, LOGFILE_LIVE, SAMPLE_END);
     close_writer(disk, writer);
     expect_next(reader, 0);
     expect_tail(reader, LOGFILE_TORN, SAMPLE_END);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
     log_image_free(&before);
 }
@@ -516,7 +518,7 @@ END_TEST
 
 static struct {
     struct logfile_io real;
-    struct sim_disk *disk;
+    struct logfile_sim *disk;
     const struct log_image *image;
     int writer; /* -1: it has written */
 } successor;
@@ -539,9 +541,9 @@ START_TEST(a_sync_does_not_settle_its_successor)
     build_sample(&image);
     log_image_copy(&torn, &image);
     add_epoch(&torn, 10);
-    struct sim_disk *disk = disk_with(&torn);
+    struct logfile_sim *disk = disk_with(&torn);
     log_image_open(&image);
-    struct logfile_io io = *sim_disk_io(disk);
+    struct logfile_io io = *logfile_sim_io(disk);
     successor.real = io;
     successor.disk = disk;
     successor.image = &image;
@@ -551,12 +553,12 @@ START_TEST(a_sync_does_not_settle_its_successor)
     expect_sample(reader);
     ck_assert_uint_eq(expect_tail(reader, LOGFILE_LIVE, image.chain.lsn).incarnation, 2);
     logfile_reader_close(reader);
-    sim_reboot_losing_all(disk);
+    logfile_sim_reboot_losing_all(disk);
     reader = open_reader(disk, 0);
     expect_sample(reader);
     ck_assert_uint_eq(expect_tail(reader, LOGFILE_TORN, image.chain.lsn).incarnation, 2);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&torn);
     log_image_free(&image);
 }
@@ -571,7 +573,7 @@ START_TEST(end_is_not_sticky)
     build_sample(&image);
     log_image_copy(&before, &image);
     log_image_extend(&before, 2 * LF_BLOCK_BYTES);
-    struct sim_disk *disk = disk_with(&before);
+    struct logfile_sim *disk = disk_with(&before);
     const int writer = open_writer(disk);
     struct logfile_reader *reader = open_reader(disk, 0);
     expect_sample(reader);
@@ -588,7 +590,7 @@ START_TEST(end_is_not_sticky)
     close_writer(disk, writer);
     expect_tail(reader, LOGFILE_CLEAN, image.chain.lsn);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&before);
     log_image_free(&image);
 }
@@ -605,7 +607,7 @@ START_TEST(goes_on_after_a_recovery)
     add_epoch(&torn, 7000);
     add_epoch(&torn, 10);
     torn.bytes[SAMPLE_END + 5000] ^= 1;
-    struct sim_disk *disk = disk_with(&torn);
+    struct logfile_sim *disk = disk_with(&torn);
     struct logfile_reader *reader = open_reader(disk, 0);
     expect_sample(reader);
     expect_next(reader, 0);
@@ -622,7 +624,7 @@ START_TEST(goes_on_after_a_recovery)
     ck_assert_uint_eq(expect_tail(reader, LOGFILE_LIVE, lsn + LF_BLOCK_BYTES).incarnation, 2);
     close_writer(disk, writer);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&torn);
     log_image_free(&image);
 }
@@ -636,17 +638,17 @@ START_TEST(verdict_follows_the_file)
     build_sample(&image);
     log_image_extend(&image, 3 * LF_BLOCK_BYTES);
     memset(image.bytes + SAMPLE_END, 0xdd, 2 * LF_BLOCK_BYTES);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, 0);
     expect_sample(reader);
     ck_assert_uint_eq(expect_tail(reader, LOGFILE_TORN, SAMPLE_END).cut_bytes, 2 * LF_BLOCK_BYTES);
     const int writer = open_writer(disk);
-    const struct logfile_io *io = sim_disk_io(disk);
+    const struct logfile_io *io = logfile_sim_io(disk);
     ck_assert_int_eq(io->truncate(io->context, writer, SAMPLE_END), 0);
     close_writer(disk, writer);
     ck_assert_uint_eq(expect_tail(reader, LOGFILE_TORN, SAMPLE_END).cut_bytes, 0);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -658,18 +660,19 @@ START_TEST(verdict_is_given_once)
 
     build_sample(&image);
     log_image_extend(&image, (size_t)8 << 20);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, 0);
     expect_sample(reader);
     expect_next(reader, 0);
-    const uint64_t reads = sim_call_count(disk, SIM_READ);
+    const uint64_t reads = logfile_sim_call_count(disk, LOGFILE_SIM_READ);
     for (int i = 0; i < 10; i++) {
         expect_next(reader, 0);
         expect_tail(reader, LOGFILE_TORN, SAMPLE_END);
     }
-    ck_assert_uint_le(sim_call_count(disk, SIM_READ), reads + 40); /* the break, the trim mark */
+    ck_assert_uint_le(logfile_sim_call_count(disk, LOGFILE_SIM_READ),
+                      reads + 40); /* the break, the trim mark */
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -689,7 +692,7 @@ START_TEST(damage_is_named_and_passed)
     struct log_image image;
 
     build_damaged(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, 0);
     expect_record(reader, FIRST_LSN, 100);
     ck_assert_int_eq(logfile_reader_skip(reader), -EINVAL);
@@ -707,7 +710,7 @@ START_TEST(damage_is_named_and_passed)
     expect_tail(reader, LOGFILE_CLEAN, image.chain.lsn);
     ck_assert_int_eq(logfile_reader_skip(reader), -EINVAL);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -743,24 +746,25 @@ static unsigned read_damaged_stubbornly(struct logfile_reader *reader)
 
 START_TEST(read_errors_at_damage)
 {
-    static const enum sim_call calls[] = {SIM_READ, SIM_STAT, SIM_LOCKED, SIM_SYNC};
+    static const enum logfile_sim_call calls[] = {LOGFILE_SIM_READ, LOGFILE_SIM_STAT,
+                                                  LOGFILE_SIM_LOCKED, LOGFILE_SIM_SYNC};
     struct log_image image;
 
     build_damaged(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     for (size_t call = 0; call < sizeof(calls) / sizeof(calls[0]); call++) {
         unsigned after = 0, failed;
         do {
             struct logfile_reader *reader = open_reader(disk, 0);
-            sim_fault(disk,
-                      &(struct sim_fault){.call = calls[call], .after = after++, .error = -EIO});
+            logfile_sim_fault(disk, &(struct logfile_sim_fault){
+                                        .call = calls[call], .after = after++, .error = -EIO});
             failed = read_damaged_stubbornly(reader);
-            sim_fault_clear(disk);
+            logfile_sim_fault_clear(disk);
             logfile_reader_close(reader);
         } while (failed > 0);
         ck_assert_uint_gt(after, 1);
     }
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -771,13 +775,13 @@ START_TEST(damage_below_the_start)
     struct log_image image;
 
     build_damaged(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, THIRD_LSN);
     expect_next(reader, LOGFILE_ECORRUPT);
     ck_assert_int_eq(logfile_reader_skip(reader), 0);
     expect_record(reader, THIRD_LSN, 300);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -789,7 +793,7 @@ START_TEST(nothing_behind_the_damage)
     build_sample(&image);
     image.bytes[SECOND_LSN] ^= 1;
     image.bytes[THIRD_LSN] ^= 1;
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, 0);
     expect_record(reader, FIRST_LSN, 100);
     expect_next(reader, LOGFILE_ECORRUPT);
@@ -797,7 +801,7 @@ START_TEST(nothing_behind_the_damage)
     ck_assert_int_eq(logfile_reader_skip(reader), -ENOENT);
     expect_next(reader, LOGFILE_ECORRUPT);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -807,7 +811,7 @@ START_TEST(no_verdict_while_a_writer_is_there)
     struct log_image image;
 
     build_damaged(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     const int writer = open_writer(disk);
     struct logfile_reader *reader = open_reader(disk, 0);
     expect_record(reader, FIRST_LSN, 100);
@@ -825,7 +829,7 @@ START_TEST(no_verdict_while_a_writer_is_there)
     ck_assert_int_eq(logfile_reader_skip(reader), -EINVAL);
     close_writer(disk, other);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -837,14 +841,14 @@ START_TEST(trimmed_underneath)
 
     build_sample(&image);
     log_image_close(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, 0);
     log_image_trim(&image, 32768);
-    sim_poke(disk, NAME, 0, image.bytes, image.size);
+    logfile_sim_poke(disk, NAME, 0, image.bytes, image.size);
     expect_next(reader, LOGFILE_ETRIMMED);
     expect_next(reader, LOGFILE_ETRIMMED);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -853,7 +857,7 @@ END_TEST
 
 static struct {
     struct logfile_io real;
-    struct sim_disk *disk;
+    struct logfile_sim *disk;
     const struct log_image *after; /* what the file becomes */
     unsigned calls_left;           /* before it does; 0: it has */
 } meddler;
@@ -861,7 +865,7 @@ static struct {
 static void meddle(void)
 {
     if (meddler.calls_left > 0 && --meddler.calls_left == 0)
-        sim_poke(meddler.disk, NAME, 0, meddler.after->bytes, meddler.after->size);
+        logfile_sim_poke(meddler.disk, NAME, 0, meddler.after->bytes, meddler.after->size);
 }
 
 static ssize_t meddled_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
@@ -919,9 +923,9 @@ START_TEST(writer_comes_and_goes)
     log_image_close(&after);
     ck_assert_uint_eq(after.size, before.size);
     do {
-        struct sim_disk *disk = disk_with(&before);
+        struct logfile_sim *disk = disk_with(&before);
         struct logfile_reader *reader = NULL;
-        struct logfile_io io = *sim_disk_io(disk);
+        struct logfile_io io = *logfile_sim_io(disk);
         meddler.real = io;
         meddler.disk = disk;
         meddler.after = &after;
@@ -940,7 +944,7 @@ START_TEST(writer_comes_and_goes)
             ck_assert_int_eq(count, 3);
         }
         logfile_reader_close(reader);
-        sim_disk_free(disk);
+        logfile_sim_free(disk);
     } while (meddler.calls_left == 0);
     ck_assert_uint_gt(nth, 15);
     log_image_free(&before);

@@ -7,7 +7,7 @@
 #include "log_image.h"
 #include "logfile.h"
 #include "reader.h"
-#include "sim_disk.h"
+#include "logfile_sim.h"
 #include "support.h"
 
 #include <check.h>
@@ -28,12 +28,12 @@
 
 /* ---- A log on a simulated disk, and what a writer does to it ---- */
 
-static struct sim_disk *disk_with(const struct log_image *image)
+static struct logfile_sim *disk_with(const struct log_image *image)
 {
-    static const struct sim_options options;
-    struct sim_disk *disk = sim_disk_new(&options);
+    static const struct logfile_sim_options options;
+    struct logfile_sim *disk = logfile_sim_new(&options);
 
-    log_image_store(image, sim_disk_io(disk), NAME);
+    log_image_store(image, logfile_sim_io(disk), NAME);
     return disk;
 }
 
@@ -42,18 +42,18 @@ static const char *segment_path(uint64_t index)
     return log_image_segment_path(NAME, index);
 }
 
-static struct logfile_reader *open_reader(struct sim_disk *disk, uint64_t lsn)
+static struct logfile_reader *open_reader(struct logfile_sim *disk, uint64_t lsn)
 {
     struct logfile_reader *reader = NULL;
 
-    ck_assert_int_eq(logfile_reader_open_io(NAME, lsn, sim_disk_io(disk), &reader), 0);
+    ck_assert_int_eq(logfile_reader_open_io(NAME, lsn, logfile_sim_io(disk), &reader), 0);
     return reader;
 }
 
 /* Holds the writer's lock. */
-static int open_writer(struct sim_disk *disk)
+static int open_writer(struct logfile_sim *disk)
 {
-    const struct logfile_io *io = sim_disk_io(disk);
+    const struct logfile_io *io = logfile_sim_io(disk);
     const int fd = io->open(io->context, CONTROL, LOGFILE_IO_OPEN_WRITE, 0);
 
     ck_assert_int_ge(fd, 0);
@@ -61,9 +61,9 @@ static int open_writer(struct sim_disk *disk)
     return fd;
 }
 
-static void close_writer(struct sim_disk *disk, int fd)
+static void close_writer(struct logfile_sim *disk, int fd)
 {
-    const struct logfile_io *io = sim_disk_io(disk);
+    const struct logfile_io *io = logfile_sim_io(disk);
 
     ck_assert_int_eq(io->close(io->context, fd), 0);
 }
@@ -104,24 +104,24 @@ static void build_log(struct log_image *image, unsigned count)
 }
 
 /* Puts on the disk what the image has from epoch n on. */
-static void publish(struct sim_disk *disk, const struct log_image *image, unsigned n)
+static void publish(struct logfile_sim *disk, const struct log_image *image, unsigned n)
 {
-    const struct logfile_io *io = sim_disk_io(disk);
+    const struct logfile_io *io = logfile_sim_io(disk);
 
     for (uint64_t index = segment_of(epoch_lsn(n)); index <= segment_of(image->size - 1); index++)
         log_image_store_segment(image, io, NAME, index);
 }
 
-static void write_trim_mark(struct sim_disk *disk, struct log_image *image, unsigned n)
+static void write_trim_mark(struct logfile_sim *disk, struct log_image *image, unsigned n)
 {
     log_image_trim(image, epoch_lsn(n));
-    sim_poke(disk, CONTROL, 0, image->bytes, LF_FIRST_LSN);
+    logfile_sim_poke(disk, CONTROL, 0, image->bytes, LF_FIRST_LSN);
 }
 
 /* Trims to epoch n and unlinks what is below. */
-static void trim_and_unlink(struct sim_disk *disk, struct log_image *image, unsigned n)
+static void trim_and_unlink(struct logfile_sim *disk, struct log_image *image, unsigned n)
 {
-    const struct logfile_io *io = sim_disk_io(disk);
+    const struct logfile_io *io = logfile_sim_io(disk);
 
     write_trim_mark(disk, image, n);
     for (uint64_t index = 0; index < segment_of(epoch_lsn(n)); index++)
@@ -129,10 +129,10 @@ static void trim_and_unlink(struct sim_disk *disk, struct log_image *image, unsi
 }
 
 /* Trims to epoch n, and makes the segments below the next ones, which the image has already. */
-static void trim_and_recycle(struct sim_disk *disk, struct log_image *image, unsigned n,
+static void trim_and_recycle(struct logfile_sim *disk, struct log_image *image, unsigned n,
                              uint64_t next_index)
 {
-    const struct logfile_io *io = sim_disk_io(disk);
+    const struct logfile_io *io = logfile_sim_io(disk);
 
     write_trim_mark(disk, image, n);
     for (uint64_t index = 0; index < segment_of(epoch_lsn(n)); index++, next_index++) {
@@ -195,15 +195,15 @@ START_TEST(reads_across_segments)
             build_log(&image, count);
             if (closed)
                 log_image_close(&image);
-            struct sim_disk *disk = disk_with(&image);
+            struct logfile_sim *disk = disk_with(&image);
             struct logfile_reader *reader = open_reader(disk, 0);
             ck_assert_int_eq(read_on(reader, &n), 0);
             ck_assert_uint_eq(n, count);
             expect_tail(reader, closed ? LOGFILE_CLEAN : LOGFILE_TORN, image.chain.lsn);
             logfile_reader_close(reader);
-            ck_assert_uint_eq(sim_open_count(disk), 0);
-            ck_assert_uint_eq(sim_misuse_count(disk), 0);
-            sim_disk_free(disk);
+            ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
+            ck_assert_uint_eq(logfile_sim_misuse_count(disk), 0);
+            logfile_sim_free(disk);
             log_image_free(&image);
         }
 }
@@ -215,8 +215,8 @@ START_TEST(starts_anywhere)
 
     build_log(&image, 17);
     log_image_trim(&image, epoch_lsn(7));
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     for (uint64_t lsn = 8; lsn < image.chain.lsn; lsn += 1000) {
         struct logfile_reader *reader = NULL;
         unsigned first = 7, n;
@@ -231,33 +231,33 @@ START_TEST(starts_anywhere)
         ck_assert_uint_eq(n, 17);
         logfile_reader_close(reader);
     }
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
 
 START_TEST(bad_directories)
 {
-    static const struct sim_options options;
+    static const struct logfile_sim_options options;
     struct logfile_reader *reader = NULL;
-    struct sim_disk *disk = sim_disk_new(&options);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = logfile_sim_new(&options);
+    const struct logfile_io *io = logfile_sim_io(disk);
     struct log_image image;
 
     ck_assert_int_eq(io->make_directory(io->context, NAME, 0755), 0);
     ck_assert_int_eq(logfile_reader_open_io(NAME, 0, io, &reader), -EISDIR);
     ck_assert_int_eq(io->make_directory(io->context, CONTROL, 0755), 0);
     ck_assert_int_eq(logfile_reader_open_io(NAME, 0, io, &reader), -EISDIR);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
 
     build_log(&image, 3);
     disk = disk_with(&image);
     /* A segment is no log by itself. */
-    ck_assert_int_eq(logfile_reader_open_io(segment_path(0), 0, sim_disk_io(disk), &reader),
+    ck_assert_int_eq(logfile_reader_open_io(segment_path(0), 0, logfile_sim_io(disk), &reader),
                      LOGFILE_EFORMAT);
     ck_assert_ptr_null(reader);
-    ck_assert_uint_eq(sim_open_count(disk), 0);
-    sim_disk_free(disk);
+    ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -270,8 +270,8 @@ START_TEST(missing_segment)
 
     build_log(&image, 18);
     log_image_close(&image);
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     ck_assert_int_eq(io->unlink(io->context, segment_path(1)), 0);
     struct logfile_reader *reader = open_reader(disk, 0);
     const int writer = open_writer(disk);
@@ -292,7 +292,7 @@ START_TEST(missing_segment)
     ck_assert_uint_eq(n, 18);
     expect_tail(reader, LOGFILE_CLEAN, image.chain.lsn);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -310,15 +310,15 @@ START_TEST(one_sync_settles_a_segment)
     image.hold_promise = 1;
     while (n < 18)
         add_epoch(&image, &n);
-    struct sim_disk *disk = disk_with(&image);
-    const uint64_t syncs = sim_call_count(disk, SIM_SYNC);
+    struct logfile_sim *disk = disk_with(&image);
+    const uint64_t syncs = logfile_sim_call_count(disk, LOGFILE_SIM_SYNC);
     struct logfile_reader *reader = open_reader(disk, 0);
     n = 1;
     ck_assert_int_eq(read_on(reader, &n), 0);
     ck_assert_uint_eq(n, 18);
-    ck_assert_uint_eq(sim_call_count(disk, SIM_SYNC), syncs + 4);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC), syncs + 4);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -330,8 +330,8 @@ START_TEST(what_is_read_is_durable)
     unsigned n = 1;
 
     build_log(&image, 5);
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     const int writer = open_writer(disk);
     struct logfile_reader *reader = open_reader(disk, 0);
     ck_assert_int_eq(read_on(reader, &n), 0);
@@ -346,13 +346,13 @@ START_TEST(what_is_read_is_durable)
     logfile_reader_close(reader);
     io->close(io->context, fd);
     close_writer(disk, writer);
-    sim_reboot_losing_all(disk);
+    logfile_sim_reboot_losing_all(disk);
     reader = open_reader(disk, epoch_lsn(5));
     n = 5;
     ck_assert_int_eq(read_on(reader, &n), 0);
     ck_assert_uint_eq(n, 6);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -368,7 +368,7 @@ START_TEST(follows_into_the_next_segment)
     build_log(&image, 1);
     if (_i == 1)
         log_image_prepare_segment(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     const int writer = open_writer(disk);
     struct logfile_reader *reader = open_reader(disk, 0);
     while (written < 30) {
@@ -384,7 +384,7 @@ START_TEST(follows_into_the_next_segment)
     ck_assert_uint_eq(n, written);
     logfile_reader_close(reader);
     close_writer(disk, writer);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -392,29 +392,30 @@ END_TEST
 /* The end of a live log is asked for again and again: no file is opened, no directory listed. */
 START_TEST(looking_for_news_is_cheap)
 {
-    static const enum sim_call calls[] = {SIM_OPEN, SIM_LIST_DIRECTORY, SIM_STAT, SIM_SYNC,
-                                          SIM_DROP_CACHE};
+    static const enum logfile_sim_call calls[] = {LOGFILE_SIM_OPEN, LOGFILE_SIM_LIST_DIRECTORY,
+                                                  LOGFILE_SIM_STAT, LOGFILE_SIM_SYNC,
+                                                  LOGFILE_SIM_DROP_CACHE};
     struct log_image image;
     uint64_t before[5];
     unsigned n = 1;
 
     build_log(&image, 8);
     log_image_prepare_segment(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     const int writer = open_writer(disk);
     struct logfile_reader *reader = open_reader(disk, 0);
     ck_assert_int_eq(read_on(reader, &n), 0);
     for (unsigned i = 0; i < 5; i++)
-        before[i] = sim_call_count(disk, calls[i]);
-    const uint64_t reads = sim_call_count(disk, SIM_READ);
+        before[i] = logfile_sim_call_count(disk, calls[i]);
+    const uint64_t reads = logfile_sim_call_count(disk, LOGFILE_SIM_READ);
     for (unsigned i = 0; i < 100; i++)
         ck_assert_int_eq(read_on(reader, &n), 0);
     for (unsigned i = 0; i < 5; i++)
-        ck_assert_uint_eq(sim_call_count(disk, calls[i]), before[i]);
-    ck_assert_uint_le(sim_call_count(disk, SIM_READ), reads + 200);
+        ck_assert_uint_eq(logfile_sim_call_count(disk, calls[i]), before[i]);
+    ck_assert_uint_le(logfile_sim_call_count(disk, LOGFILE_SIM_READ), reads + 200);
     logfile_reader_close(reader);
     close_writer(disk, writer);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -431,8 +432,8 @@ START_TEST(segments_that_are_made_anew)
     build_log(&image, 4);
     log_image_prepare_segment(&image);
     log_image_prepare_segment(&image);
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     struct logfile_reader *reader = open_reader(disk, 0);
     ck_assert_int_eq(read_on(reader, &n), 0);
     expect_tail(reader, LOGFILE_TORN, epoch_lsn(4));
@@ -453,7 +454,7 @@ START_TEST(segments_that_are_made_anew)
     ck_assert_int_eq(read_on(reader, &n), 0);
     expect_tail(reader, LOGFILE_TORN, image.chain.lsn);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -467,7 +468,7 @@ static void read_what_is_trimmed(unsigned at, bool live, bool recycled)
     unsigned n = 1, written = 20;
 
     build_log(&image, 20);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, 0);
     read_to(reader, &n, at);
     const int writer = open_writer(disk);
@@ -505,8 +506,8 @@ static void read_what_is_trimmed(unsigned at, bool live, bool recycled)
     logfile_reader_close(reader);
     if (live)
         close_writer(disk, writer);
-    ck_assert_uint_eq(sim_open_count(disk), 0);
-    sim_disk_free(disk);
+    ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 
@@ -524,7 +525,7 @@ START_TEST(trimmed_below_the_start)
 
     build_log(&image, 20);
     for (unsigned n = 11; n < 20; n++) {
-        struct sim_disk *disk = disk_with(&image);
+        struct logfile_sim *disk = disk_with(&image);
         struct logfile_reader *reader = open_reader(disk, epoch_lsn(n));
         struct log_image trimmed;
         unsigned at = n;
@@ -542,7 +543,7 @@ START_TEST(trimmed_below_the_start)
         ck_assert_uint_eq(at, 20);
         logfile_reader_close(reader);
         log_image_free(&trimmed);
-        sim_disk_free(disk);
+        logfile_sim_free(disk);
     }
     log_image_free(&image);
 }
@@ -561,8 +562,8 @@ START_TEST(hole_in_one_file)
         lsns[i] = log_image_seal(&image);
     }
     for (unsigned at = 0; at < 12; at++) {
-        struct sim_disk *disk = disk_with(&image);
-        const struct logfile_io *io = sim_disk_io(disk);
+        struct logfile_sim *disk = disk_with(&image);
+        const struct logfile_io *io = logfile_sim_io(disk);
         struct logfile_reader *reader = open_reader(disk, 0);
         struct logfile_record record;
         struct log_image trimmed;
@@ -573,7 +574,7 @@ START_TEST(hole_in_one_file)
         ck_assert_int_eq(io->lock(io->context, writer), 0);
         log_image_copy(&trimmed, &image);
         log_image_trim(&trimmed, lsns[10]);
-        sim_poke(disk, NAME, 0, trimmed.bytes, LF_FIRST_LSN);
+        logfile_sim_poke(disk, NAME, 0, trimmed.bytes, LF_FIRST_LSN);
         ck_assert_int_eq(io->punch(io->context, writer, LF_FIRST_LSN, lsns[10] - LF_FIRST_LSN), 0);
         if (_i == 0)
             io->close(io->context, writer);
@@ -583,7 +584,7 @@ START_TEST(hole_in_one_file)
             ck_assert_uint_ge(at, 10);
         ck_assert_int_eq(found, at < 10 ? LOGFILE_ETRIMMED : 0);
         logfile_reader_close(reader);
-        sim_disk_free(disk);
+        logfile_sim_free(disk);
         log_image_free(&trimmed);
     }
     log_image_free(&image);
@@ -600,17 +601,17 @@ START_TEST(no_whole_trim_mark_for_a_moment)
     log_image_copy(&torn, &image);
     torn.bytes[2 * LF_BLOCK_BYTES + 9] ^= 1;
     torn.bytes[3 * LF_BLOCK_BYTES + 9] ^= 1;
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, 0);
     const int writer = open_writer(disk);
     ck_assert_int_eq(read_on(reader, &n), 0);
-    sim_poke(disk, CONTROL, 0, torn.bytes, LF_FIRST_LSN);
+    logfile_sim_poke(disk, CONTROL, 0, torn.bytes, LF_FIRST_LSN);
     ck_assert_int_eq(read_on(reader, &n), 0);
     expect_tail(reader, LOGFILE_LIVE, image.chain.lsn);
     close_writer(disk, writer);
     ck_assert_int_eq(read_on(reader, &n), LOGFILE_ECORRUPT);
     logfile_reader_close(reader);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
     log_image_free(&torn);
 }
@@ -620,7 +621,7 @@ END_TEST
 
 static struct {
     struct logfile_io real;
-    struct sim_disk *disk;
+    struct logfile_sim *disk;
     struct log_image *image;
     bool recycles;
     bool appends; /* at the same moment: what was there before ends below the new oldest LSN */
@@ -635,7 +636,7 @@ static void meddle(void)
         return;
     if (meddler.appends)
         for (uint64_t index = 0; index < 6; index++)
-            log_image_store_segment(meddler.image, sim_disk_io(meddler.disk), NAME, index);
+            log_image_store_segment(meddler.image, logfile_sim_io(meddler.disk), NAME, index);
     if (meddler.recycles)
         trim_and_recycle(meddler.disk, meddler.image, 12, 6);
     else
@@ -681,9 +682,9 @@ static int meddled_list(void *context, const char *path, int (*visit)(void *, co
     return meddler.real.list_directory(context, path, visit, visit_arg);
 }
 
-static struct logfile_io meddled_io(struct sim_disk *disk)
+static struct logfile_io meddled_io(struct logfile_sim *disk)
 {
-    struct logfile_io io = *sim_disk_io(disk);
+    struct logfile_io io = *logfile_sim_io(disk);
 
     meddler.real = io;
     io.read = meddled_read;
@@ -729,7 +730,7 @@ static void trim_at_any_moment(const struct log_image *before, const struct log_
     do {
         struct log_image trimmed;
         log_image_copy(&trimmed, after);
-        struct sim_disk *disk = disk_with(before);
+        struct logfile_sim *disk = disk_with(before);
         meddler.disk = disk;
         meddler.image = &trimmed;
         meddler.calls_left = ++nth;
@@ -742,7 +743,7 @@ static void trim_at_any_moment(const struct log_image *before, const struct log_
             ck_assert_uint_eq(end, 28);
         if (!meddler.leaves || meddler.calls_left > 0)
             close_writer(disk, meddler.writer);
-        sim_disk_free(disk);
+        logfile_sim_free(disk);
         log_image_free(&trimmed);
     } while (meddler.calls_left == 0);
     ck_assert_uint_gt(nth, 10);

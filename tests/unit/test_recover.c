@@ -9,7 +9,7 @@
 #include "logfile.h"
 #include "record.h"
 #include "recover.h"
-#include "sim_disk.h"
+#include "logfile_sim.h"
 #include "support.h"
 
 #include <check.h>
@@ -25,12 +25,12 @@
 
 /* ---- A log on a disk ---- */
 
-static struct sim_disk *disk_with(const struct log_image *image)
+static struct logfile_sim *disk_with(const struct log_image *image)
 {
-    static const struct sim_options options;
-    struct sim_disk *disk = sim_disk_new(&options);
+    static const struct logfile_sim_options options;
+    struct logfile_sim *disk = logfile_sim_new(&options);
 
-    log_image_store(image, sim_disk_io(disk), NAME);
+    log_image_store(image, logfile_sim_io(disk), NAME);
     return disk;
 }
 
@@ -96,11 +96,11 @@ static struct found scan_to_end(const struct logfile_io *io, const char *path)
 
 static struct found recover_image(const struct log_image *image)
 {
-    struct sim_disk *disk = disk_with(image);
-    const struct found found = scan_to_end(sim_disk_io(disk), NAME);
+    struct logfile_sim *disk = disk_with(image);
+    const struct found found = scan_to_end(logfile_sim_io(disk), NAME);
 
-    ck_assert_uint_eq(sim_misuse_count(disk), 0);
-    sim_disk_free(disk);
+    ck_assert_uint_eq(logfile_sim_misuse_count(disk), 0);
+    logfile_sim_free(disk);
     return found;
 }
 
@@ -192,8 +192,8 @@ START_TEST(chain_continues_the_log)
     struct lf_scan scan;
 
     build_open_sample(&image);
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     struct lf_file file = file_at(io, NAME);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     ck_assert_int_eq(lf_recover(&scan, NULL, NULL, &tail), 0);
@@ -207,7 +207,7 @@ START_TEST(chain_continues_the_log)
     ck_assert_uint_eq(scan.chain.record_seed, image.chain.record_seed);
     lf_scan_close(&scan);
     lf_file_close(&file);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -289,19 +289,19 @@ START_TEST(every_flipped_byte_is_noticed)
     struct log_image image;
 
     build_sample(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     for (uint64_t at = 0; at < SAMPLE_END; at += step)
         for (unsigned i = 0; i < values; i++) {
             const uint8_t change = values == 1 ? (uint8_t)(1u << (at % 8)) : (uint8_t)(i + 1);
             uint8_t byte = image.bytes[at] ^ change;
-            sim_poke(disk, NAME, at, &byte, 1);
-            const struct found found = scan_to_end(sim_disk_io(disk), NAME);
+            logfile_sim_poke(disk, NAME, at, &byte, 1);
+            const struct found found = scan_to_end(logfile_sim_io(disk), NAME);
             expect_flip_noticed(&found, at);
-            sim_poke(disk, NAME, at, &image.bytes[at], 1);
+            logfile_sim_poke(disk, NAME, at, &image.bytes[at], 1);
         }
-    const struct found found = scan_to_end(sim_disk_io(disk), NAME);
+    const struct found found = scan_to_end(logfile_sim_io(disk), NAME);
     expect_verdict(&found, LOGFILE_CLEAN, SAMPLE_END);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -448,8 +448,8 @@ START_TEST(nothing_whole_behind_the_damage)
     build_open_sample(&image);
     image.bytes[SAMPLE_SECOND + 70] ^= 1;
     image.bytes[SAMPLE_THIRD + 70] ^= 1;
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     struct lf_file file = file_at(io, NAME);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     ck_assert_int_eq(lf_recover(&scan, NULL, NULL, &tail), 0);
@@ -459,7 +459,7 @@ START_TEST(nothing_whole_behind_the_damage)
     ck_assert_int_eq(lf_scan_resume(&scan, &tail), -ENOENT);
     lf_scan_close(&scan);
     lf_file_close(&file);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -487,8 +487,8 @@ START_TEST(resume_after_each_damage)
     image.bytes[open_lsn + 8] ^= 1; /* what begins the next incarnation */
     add_epoch(&image, 10);
     log_image_close(&image);
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     struct lf_file file = file_at(io, NAME);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     for (;;) {
@@ -506,7 +506,7 @@ START_TEST(resume_after_each_damage)
     ck_assert_uint_eq(tail.incarnation, 2);
     lf_scan_close(&scan);
     lf_file_close(&file);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -943,17 +943,18 @@ START_TEST(read_errors)
     for (int i = 0; i < 600; i++)
         add_epoch(&image, 5000);
     log_image_epoch(&image, SAMPLE_THIRD)->lsn++;
-    struct sim_disk *disk = disk_with(&image);
-    const struct found whole = scan_to_end(sim_disk_io(disk), NAME);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct found whole = scan_to_end(logfile_sim_io(disk), NAME);
     expect_verdict(&whole, LOGFILE_CORRUPT, SAMPLE_THIRD);
-    reads = (unsigned)sim_call_count(disk, SIM_READ);
+    reads = (unsigned)logfile_sim_call_count(disk, LOGFILE_SIM_READ);
     ck_assert_uint_gt(reads, 8);
     for (unsigned i = 0; i < reads; i++) {
-        sim_fault(disk, &(struct sim_fault){.call = SIM_READ, .after = i, .error = -EIO});
-        ck_assert_int_eq(scan_to_end(sim_disk_io(disk), NAME).error, -EIO);
-        sim_fault_clear(disk);
+        logfile_sim_fault(
+            disk, &(struct logfile_sim_fault){.call = LOGFILE_SIM_READ, .after = i, .error = -EIO});
+        ck_assert_int_eq(scan_to_end(logfile_sim_io(disk), NAME).error, -EIO);
+        logfile_sim_fault_clear(disk);
     }
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -968,15 +969,16 @@ START_TEST(short_reads)
     image.size -= 700;
     const struct found whole = recover_image(&image);
     expect_verdict(&whole, LOGFILE_CORRUPT, SAMPLE_SECOND);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        sim_fault(disk,
-                  &(struct sim_fault){.call = SIM_READ, .for_ever = true, .short_bytes = sizes[i]});
-        const struct found found = scan_to_end(sim_disk_io(disk), NAME);
+        logfile_sim_fault(disk, &(struct logfile_sim_fault){.call = LOGFILE_SIM_READ,
+                                                            .for_ever = true,
+                                                            .short_bytes = sizes[i]});
+        const struct found found = scan_to_end(logfile_sim_io(disk), NAME);
         ck_assert_int_eq(found.error, 0);
         ck_assert_mem_eq(&found.tail, &whole.tail, sizeof(found.tail));
     }
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -1017,14 +1019,14 @@ START_TEST(direct_reads_are_aligned)
     for (int i = 0; i < 60; i++)
         add_epoch(&image, (size_t)(13331 * i));
     image.size -= 3000;
-    struct sim_disk *disk = disk_with(&image);
-    struct lf_file file = file_with(sim_disk_io(disk), LOGFILE_IO_OPEN_DIRECT, NAME);
+    struct logfile_sim *disk = disk_with(&image);
+    struct lf_file file = file_with(logfile_sim_io(disk), LOGFILE_IO_OPEN_DIRECT, NAME);
     const struct found found = scan_file(&file);
     ck_assert_int_eq(found.error, 0);
     ck_assert_int_eq(found.tail.verdict, LOGFILE_TORN);
     ck_assert_uint_eq(found.epochs, 60);
-    ck_assert_uint_eq(sim_misuse_count(disk), 0);
-    sim_disk_free(disk);
+    ck_assert_uint_eq(logfile_sim_misuse_count(disk), 0);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -1039,8 +1041,8 @@ START_TEST(truncated_underneath)
     log_image_open(&image);
     add_epoch(&image, 900000);
     add_epoch(&image, 900000);
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     struct lf_file file = file_with(io, LOGFILE_IO_OPEN_DIRECT, NAME);
     const int writer = io->open(io->context, NAME, LOGFILE_IO_OPEN_WRITE, 0);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
@@ -1051,7 +1053,7 @@ START_TEST(truncated_underneath)
         ck_assert_int_eq(lf_scan_next(&scan), 0);
     lf_scan_close(&scan);
     lf_file_close(&file);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -1074,8 +1076,8 @@ static ssize_t counting_read(void *context, int fd, void *buffer, size_t bytes, 
 /* Reads all that can be read, behind damage too; returns how often it went on. */
 static unsigned salvage(const struct log_image *image, size_t *window_capacity)
 {
-    struct sim_disk *disk = disk_with(image);
-    struct logfile_io io = *sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(image);
+    struct logfile_io io = *logfile_sim_io(disk);
     struct logfile_tail tail;
     struct lf_scan scan;
     unsigned resumed = 0;
@@ -1094,7 +1096,7 @@ static unsigned salvage(const struct log_image *image, size_t *window_capacity)
     *window_capacity = scan.window.capacity;
     lf_scan_close(&scan);
     lf_file_close(&file);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     return resumed;
 }
 
@@ -1287,8 +1289,8 @@ START_TEST(promises_and_stepping_back)
     struct lf_scan scan;
 
     build_sample(&image);
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     struct lf_file file = file_at(io, NAME);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     for (int i = 0; i < 3; i++)
@@ -1298,12 +1300,12 @@ START_TEST(promises_and_stepping_back)
 
     /* The epoch changes on the disk: stepping back reads what is there now. */
     uint8_t byte = 0xff;
-    sim_poke(disk, NAME, SAMPLE_SECOND + 80, &byte, 1);
+    logfile_sim_poke(disk, NAME, SAMPLE_SECOND + 80, &byte, 1);
     lf_scan_step_back(&scan);
     ck_assert_ptr_null(scan.epoch);
     ck_assert_int_eq(lf_scan_next(&scan), 0);
     ck_assert_uint_eq(scan.chain.lsn, SAMPLE_SECOND);
-    sim_poke(disk, NAME, SAMPLE_SECOND + 80, &image.bytes[SAMPLE_SECOND + 80], 1);
+    logfile_sim_poke(disk, NAME, SAMPLE_SECOND + 80, &image.bytes[SAMPLE_SECOND + 80], 1);
     lf_scan_invalidate(&scan);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(lf_scan_next(&scan), 1);
@@ -1312,14 +1314,14 @@ START_TEST(promises_and_stepping_back)
 
     /* The CLOSE epoch that was there does not make the log clean. */
     struct logfile_tail tail;
-    sim_poke(disk, NAME, SAMPLE_CLOSE + 80, &byte, 1);
+    logfile_sim_poke(disk, NAME, SAMPLE_CLOSE + 80, &byte, 1);
     lf_scan_step_back(&scan);
     ck_assert_int_eq(lf_scan_next(&scan), 0);
     ck_assert_int_eq(lf_scan_verdict(&scan, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_TORN);
     lf_scan_close(&scan);
     lf_file_close(&file);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -1333,8 +1335,8 @@ START_TEST(verdict_is_not_kept_too_long)
 
     build_sample(&image);
     log_image_extend(&image, 2 * LF_BLOCK_BYTES);
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     struct lf_file file = file_at(io, NAME);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     ck_assert_int_eq(lf_recover(&scan, NULL, NULL, &tail), 0);
@@ -1343,7 +1345,7 @@ START_TEST(verdict_is_not_kept_too_long)
     /* The next incarnation's OPEN epoch is lost at once, what follows it is not. */
     log_image_open(&image);
     const uint64_t lsn = add_epoch(&image, 10);
-    sim_poke(disk, NAME, lsn, image.bytes + lsn, LF_BLOCK_BYTES);
+    logfile_sim_poke(disk, NAME, lsn, image.bytes + lsn, LF_BLOCK_BYTES);
     lf_scan_invalidate(&scan);
     ck_assert_int_eq(lf_scan_next(&scan), 0);
     ck_assert_int_eq(lf_scan_verdict(&scan, &tail), 0);
@@ -1353,14 +1355,14 @@ START_TEST(verdict_is_not_kept_too_long)
     /* And what was to be gone on with is lost too: the CLOSE before it is not the log's end. */
     uint8_t byte = 0xff;
     ck_assert_int_eq(lf_scan_resume(&scan, &tail), 0);
-    sim_poke(disk, NAME, lsn + 80, &byte, 1);
+    logfile_sim_poke(disk, NAME, lsn + 80, &byte, 1);
     lf_scan_invalidate(&scan);
     ck_assert_int_eq(lf_scan_next(&scan), 0);
     ck_assert_int_eq(lf_scan_verdict(&scan, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_TORN);
     lf_scan_close(&scan);
     lf_file_close(&file);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST

@@ -9,7 +9,7 @@
 #include "read_ahead.h"
 #include "record.h"
 #include "recover.h"
-#include "sim_disk.h"
+#include "logfile_sim.h"
 #include "support.h"
 
 #include <check.h>
@@ -26,12 +26,12 @@
 
 /* ---- A log on a disk ---- */
 
-static struct sim_disk *disk_with(const struct log_image *image)
+static struct logfile_sim *disk_with(const struct log_image *image)
 {
-    static const struct sim_options options;
-    struct sim_disk *disk = sim_disk_new(&options);
+    static const struct logfile_sim_options options;
+    struct logfile_sim *disk = logfile_sim_new(&options);
 
-    log_image_store(image, sim_disk_io(disk), NAME);
+    log_image_store(image, logfile_sim_io(disk), NAME);
     return disk;
 }
 
@@ -40,16 +40,16 @@ static const char *segment_path(uint64_t index)
     return log_image_segment_path(NAME, index);
 }
 
-static void remove_segment(struct sim_disk *disk, uint64_t index)
+static void remove_segment(struct logfile_sim *disk, uint64_t index)
 {
-    const struct logfile_io *io = sim_disk_io(disk);
+    const struct logfile_io *io = logfile_sim_io(disk);
 
     ck_assert_int_eq(io->unlink(io->context, segment_path(index)), 0);
 }
 
-static void truncate_segment(struct sim_disk *disk, uint64_t index, uint64_t bytes)
+static void truncate_segment(struct logfile_sim *disk, uint64_t index, uint64_t bytes)
 {
-    const struct logfile_io *io = sim_disk_io(disk);
+    const struct logfile_io *io = logfile_sim_io(disk);
     const int fd = io->open(io->context, segment_path(index), LOGFILE_IO_OPEN_WRITE, 0);
 
     ck_assert_int_ge(fd, 0);
@@ -91,21 +91,21 @@ static struct found scan_to_end(const struct logfile_io *io)
     return found;
 }
 
-static struct found recover_disk(struct sim_disk *disk)
+static struct found recover_disk(struct logfile_sim *disk)
 {
-    const struct found found = scan_to_end(sim_disk_io(disk));
+    const struct found found = scan_to_end(logfile_sim_io(disk));
 
-    ck_assert_uint_eq(sim_misuse_count(disk), 0);
-    ck_assert_uint_eq(sim_open_count(disk), 0);
+    ck_assert_uint_eq(logfile_sim_misuse_count(disk), 0);
+    ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
     return found;
 }
 
 static struct found recover_image(const struct log_image *image)
 {
-    struct sim_disk *disk = disk_with(image);
+    struct logfile_sim *disk = disk_with(image);
     const struct found found = recover_disk(disk);
 
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     return found;
 }
 
@@ -244,8 +244,8 @@ START_TEST(recovery_names_each_epoch)
 
     build_log(&image, 12);
     log_image_trim(&image, epoch_lsn(3));
-    struct sim_disk *disk = disk_with(&image);
-    ck_assert_int_eq(lf_file_open(&file, sim_disk_io(disk), NAME), 0);
+    struct logfile_sim *disk = disk_with(&image);
+    ck_assert_int_eq(lf_file_open(&file, logfile_sim_io(disk), NAME), 0);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     ck_assert_int_eq(lf_recover(&scan, note_chain, &visited, &tail), 0);
     ck_assert_uint_eq(visited.count, 13 - 3 + 1);
@@ -260,7 +260,7 @@ START_TEST(recovery_names_each_epoch)
     ck_assert_uint_eq(visited.chains[10].chain, image.chain.chain);
     lf_scan_close(&scan);
     lf_file_close(&file);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -273,28 +273,28 @@ START_TEST(trimmed_log)
     log_image_close(&image);
     for (unsigned n = 1; n < 18; n++) {
         log_image_trim(&image, epoch_lsn(n));
-        struct sim_disk *disk = disk_with(&image);
-        ck_assert(!sim_exists(disk, segment_path(n / EPOCHS_PER_SEGMENT - 1)));
+        struct logfile_sim *disk = disk_with(&image);
+        ck_assert(!logfile_sim_exists(disk, segment_path(n / EPOCHS_PER_SEGMENT - 1)));
         struct found found = recover_disk(disk);
         expect_verdict(&found, LOGFILE_CLEAN, image.chain.lsn);
         ck_assert_uint_eq(found.epochs, 19 - n);
         /* The segments below come back, with what was in them: they count for nothing. */
         for (uint64_t index = 0; index < n / EPOCHS_PER_SEGMENT; index++)
-            log_image_store_segment(&image, sim_disk_io(disk), NAME, index);
+            log_image_store_segment(&image, logfile_sim_io(disk), NAME, index);
         found = recover_disk(disk);
         expect_verdict(&found, LOGFILE_CLEAN, image.chain.lsn);
         ck_assert_uint_eq(found.epochs, 19 - n);
-        sim_disk_free(disk);
+        logfile_sim_free(disk);
     }
     log_image_free(&image);
 }
 END_TEST
 
 /* Writes one epoch with the record "x" to its segment, which is made where it begins. */
-static void write_far_epoch(struct sim_disk *disk, struct log_image *segment,
+static void write_far_epoch(struct logfile_sim *disk, struct log_image *segment,
                             struct lf_chain *chain)
 {
-    const struct logfile_io *io = sim_disk_io(disk);
+    const struct logfile_io *io = logfile_sim_io(disk);
     const struct iovec iov = {(void *)(uintptr_t) "x", 1};
     const struct lf_payload payload = {&iov, 1, 1};
     const struct lf_record_place place = {chain->epoch, LF_EPOCH_HEADER_BYTES, chain->record_seed};
@@ -308,7 +308,7 @@ static void write_far_epoch(struct sim_disk *disk, struct log_image *segment,
     const uint64_t offset = chain->lsn % SEGMENT_BYTES;
     lf_record_encode(block + LF_EPOCH_HEADER_BYTES, &place, &payload, lf_payload_crc(&payload));
     lf_chain_seal(chain, block, LF_EPOCH_HEADER_BYTES + 16, 1, 0, chain->lsn);
-    sim_poke(disk, segment_path(index), offset, block, LF_BLOCK_BYTES);
+    logfile_sim_poke(disk, segment_path(index), offset, block, LF_BLOCK_BYTES);
 }
 
 /* LSNs beyond 32, 40 and nearly 63 bits. */
@@ -321,13 +321,13 @@ START_TEST(far_positions)
     build_log(&image, 0);
     log_image_extend(&image, SEGMENT_BYTES - image.size);
     const uint64_t first_lsn = lsns[_i] / SEGMENT_BYTES * SEGMENT_BYTES + LF_FIRST_LSN;
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct lf_trim_mark *mark = (struct lf_trim_mark *)(image.bytes + 3 * LF_BLOCK_BYTES);
     mark->oldest_lsn = first_lsn;
     mark->epoch = ((uint64_t)1 << 32) - 2;
     mark->chain = 5;
     lf_trim_mark_seal(mark, image.chain.log_seed);
-    sim_poke(disk, NAME "/control", 0, image.bytes, LF_FIRST_LSN);
+    logfile_sim_poke(disk, NAME "/control", 0, image.bytes, LF_FIRST_LSN);
     struct lf_chain chain = {.layout = image.chain.layout,
                              .log_seed = image.chain.log_seed,
                              .lsn = first_lsn,
@@ -340,7 +340,7 @@ START_TEST(far_positions)
     expect_verdict(&found, LOGFILE_TORN, first_lsn + 2 * SEGMENT_BYTES + 3 * LF_BLOCK_BYTES);
     ck_assert_uint_eq(found.epochs, 13);
     ck_assert_uint_eq(found.tail.last_epoch, ((uint64_t)1 << 32) + 10);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -355,21 +355,22 @@ START_TEST(each_lost_epoch_is_noticed)
 
     build_log(&image, 15);
     log_image_close(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     for (unsigned n = 0; n < 16; n++) {
         const uint64_t lsn = epoch_lsn(n);
         const uint64_t offset = lsn % SEGMENT_BYTES;
-        sim_poke(disk, segment_path(lsn / SEGMENT_BYTES), offset + 20, &byte, 1);
+        logfile_sim_poke(disk, segment_path(lsn / SEGMENT_BYTES), offset + 20, &byte, 1);
         const struct found found = recover_disk(disk);
         expect_verdict(&found, LOGFILE_CORRUPT, lsn);
         ck_assert_uint_eq(found.tail.promised_lsn, epoch_lsn(16));
         ck_assert_uint_eq(found.tail.resume_lsn, epoch_lsn(n + 1));
         ck_assert(!found.segment_missing);
-        sim_poke(disk, segment_path(lsn / SEGMENT_BYTES), offset + 20, image.bytes + lsn + 20, 1);
+        logfile_sim_poke(disk, segment_path(lsn / SEGMENT_BYTES), offset + 20,
+                         image.bytes + lsn + 20, 1);
     }
     const struct found found = recover_disk(disk);
     expect_verdict(&found, LOGFILE_CLEAN, image.chain.lsn);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -420,13 +421,13 @@ START_TEST(each_missing_segment_is_named)
     const uint64_t last = lf_segment_index(&image.chain.layout, image.chain.lsn);
     ck_assert_uint_eq(last, 4);
     for (uint64_t index = 0; index <= last; index++) {
-        struct sim_disk *disk = disk_with(&image);
+        struct logfile_sim *disk = disk_with(&image);
         remove_segment(disk, index);
         const struct found found = recover_disk(disk);
         expect_missing(&found, index);
         ck_assert_uint_eq(found.tail.resume_lsn,
                           index < last ? epoch_lsn(((unsigned)index + 1) * EPOCHS_PER_SEGMENT) : 0);
-        sim_disk_free(disk);
+        logfile_sim_free(disk);
     }
     log_image_free(&image);
 }
@@ -445,7 +446,7 @@ START_TEST(missing_successor)
             log_image_prepare_segment(&image);
             const unsigned epochs = 1 + count + closed;
             const uint64_t last = epochs / EPOCHS_PER_SEGMENT + 1;
-            struct sim_disk *disk = disk_with(&image);
+            struct logfile_sim *disk = disk_with(&image);
             remove_segment(disk, last); /* nobody said that it exists */
             struct found found = recover_disk(disk);
             expect_verdict(&found, closed ? LOGFILE_CLEAN : LOGFILE_TORN, epoch_lsn(epochs));
@@ -457,7 +458,7 @@ START_TEST(missing_successor)
                 ck_assert_uint_eq(found.tail.promised_lsn, epoch_lsn(epochs - 1));
                 ck_assert_uint_eq(found.tail.resume_lsn, 0);
             }
-            sim_disk_free(disk);
+            logfile_sim_free(disk);
             log_image_free(&image);
         }
 }
@@ -469,7 +470,7 @@ START_TEST(no_segment_at_all)
     struct log_image image;
 
     log_image_new_segments(&image, SLOT_BYTES, SEGMENT_BYTES, 1);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct found found = recover_disk(disk);
     expect_verdict(&found, LOGFILE_TORN, LF_FIRST_LSN);
     remove_segment(disk, 0);
@@ -480,10 +481,10 @@ START_TEST(no_segment_at_all)
 
     /* But the second segment is not made before the first. */
     log_image_prepare_segment(&image);
-    log_image_store_segment(&image, sim_disk_io(disk), NAME, 1);
+    log_image_store_segment(&image, logfile_sim_io(disk), NAME, 1);
     found = recover_disk(disk);
     expect_missing(&found, 0);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -496,14 +497,14 @@ START_TEST(no_segment_of_a_trimmed_log)
     build_log(&image, 12);
     for (unsigned n = 1; n <= 5; n += 4) {
         log_image_trim(&image, epoch_lsn(n));
-        struct sim_disk *disk = disk_with(&image);
+        struct logfile_sim *disk = disk_with(&image);
         for (uint64_t index = n / EPOCHS_PER_SEGMENT; index <= 2; index++)
             remove_segment(disk, index);
         const struct found found = recover_disk(disk);
         expect_verdict(&found, LOGFILE_CORRUPT, epoch_lsn(n));
         ck_assert(found.segment_missing);
         ck_assert_uint_eq(found.missing_index, n / EPOCHS_PER_SEGMENT);
-        sim_disk_free(disk);
+        logfile_sim_free(disk);
     }
     log_image_free(&image);
 }
@@ -518,7 +519,7 @@ START_TEST(segment_far_away)
     build_log(&image, 2);
     for (unsigned i = 0; i < 2; i++) {
         const uint64_t first_lsn = indexes[i] * SEGMENT_BYTES + LF_FIRST_LSN;
-        struct sim_disk *disk = disk_with(&image);
+        struct logfile_sim *disk = disk_with(&image);
         build_log(&far, 0);
         far.chain.lsn = LF_FIRST_LSN;
         far.chain.epoch = 77;
@@ -526,16 +527,16 @@ START_TEST(segment_far_away)
         struct lf_epoch_header *header = log_image_epoch(&far, LF_FIRST_LSN);
         header->lsn = header->promise = first_lsn;
         log_image_reseal(&far, header);
-        log_image_store_segment(&far, sim_disk_io(disk), NAME, 0);
-        const struct logfile_io *io = sim_disk_io(disk);
+        log_image_store_segment(&far, logfile_sim_io(disk), NAME, 0);
+        const struct logfile_io *io = logfile_sim_io(disk);
         ck_assert_int_eq(io->rename(io->context, segment_path(0), segment_path(indexes[i])), 0);
         log_image_store_segment(&image, io, NAME, 0);
         const struct found found = recover_disk(disk);
         expect_verdict(&found, LOGFILE_CORRUPT, epoch_lsn(3));
         ck_assert_uint_eq(found.tail.promised_lsn, first_lsn);
         ck_assert_uint_eq(found.tail.resume_lsn, first_lsn);
-        ck_assert_uint_lt(sim_call_count(disk, SIM_LIST_DIRECTORY), 20);
-        sim_disk_free(disk);
+        ck_assert_uint_lt(logfile_sim_call_count(disk, LOGFILE_SIM_LIST_DIRECTORY), 20);
+        logfile_sim_free(disk);
         log_image_free(&far);
     }
     log_image_free(&image);
@@ -551,7 +552,7 @@ START_TEST(each_short_segment)
 
     build_log(&image, 15);
     log_image_close(&image);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     for (uint64_t index = 0; index < 4; index++)
         for (uint64_t bytes = SEGMENT_BYTES; bytes-- > 0; bytes -= bytes % step) {
             const uint64_t blocks = bytes / LF_BLOCK_BYTES;
@@ -569,9 +570,9 @@ START_TEST(each_short_segment)
                                epoch_lsn(whole));
                 ck_assert(!found.segment_missing);
             }
-            log_image_store_segment(&image, sim_disk_io(disk), NAME, index);
+            log_image_store_segment(&image, logfile_sim_io(disk), NAME, index);
         }
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -593,17 +594,18 @@ START_TEST(recycled_segment)
             log_image_prepare_segment(&image);
             const unsigned epochs = 1 + count + closed;
             const uint64_t index = epochs / EPOCHS_PER_SEGMENT;
-            struct sim_disk *disk = disk_with(&image);
+            struct logfile_sim *disk = disk_with(&image);
             for (unsigned n = epochs % EPOCHS_PER_SEGMENT; n < EPOCHS_PER_SEGMENT; n++)
-                sim_poke(disk, segment_path(index), LF_FIRST_LSN + n * LF_BLOCK_BYTES,
-                         image.bytes + epoch_lsn(n), LF_BLOCK_BYTES);
+                logfile_sim_poke(disk, segment_path(index), LF_FIRST_LSN + n * LF_BLOCK_BYTES,
+                                 image.bytes + epoch_lsn(n), LF_BLOCK_BYTES);
             truncate_segment(disk, index + 1, SEGMENT_BYTES);
-            sim_poke(disk, segment_path(index + 1), LF_FIRST_LSN,
-                     image.bytes + SEGMENT_BYTES + LF_FIRST_LSN, SEGMENT_BYTES - LF_FIRST_LSN);
+            logfile_sim_poke(disk, segment_path(index + 1), LF_FIRST_LSN,
+                             image.bytes + SEGMENT_BYTES + LF_FIRST_LSN,
+                             SEGMENT_BYTES - LF_FIRST_LSN);
             const struct found found = recover_disk(disk);
             expect_verdict(&found, closed ? LOGFILE_CLEAN : LOGFILE_TORN, epoch_lsn(epochs));
             ck_assert_uint_eq(found.epochs, epochs);
-            sim_disk_free(disk);
+            logfile_sim_free(disk);
             log_image_free(&image);
         }
 }
@@ -616,8 +618,8 @@ START_TEST(exchanged_segments)
 
     build_log(&image, 18);
     log_image_close(&image);
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     ck_assert_int_eq(io->rename(io->context, segment_path(1), "log/x"), 0);
     ck_assert_int_eq(io->rename(io->context, segment_path(2), segment_path(1)), 0);
     ck_assert_int_eq(io->rename(io->context, "log/x", segment_path(2)), 0);
@@ -625,7 +627,7 @@ START_TEST(exchanged_segments)
     expect_verdict(&found, LOGFILE_CORRUPT, epoch_lsn(5));
     ck_assert(!found.segment_missing);
     ck_assert_uint_eq(found.tail.resume_lsn, epoch_lsn(15));
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -664,19 +666,19 @@ START_TEST(headers_that_do_not_go_with_the_place)
 
     build_log(&image, 7);
     log_image_new(&one_file, SLOT_BYTES, 1);
-    struct sim_disk *disk = disk_with(&image);
-    const struct logfile_io *io = sim_disk_io(disk);
+    struct logfile_sim *disk = disk_with(&image);
+    const struct logfile_io *io = logfile_sim_io(disk);
     ck_assert_int_eq(lf_file_open(&file, io, segment_path(1)), 0);
     ck_assert_int_eq(lf_scan_open(&scan, &file), LOGFILE_EFORMAT);
     lf_file_close(&file);
-    sim_poke(disk, "log/control", 0, one_file.bytes, LF_FIRST_LSN);
+    logfile_sim_poke(disk, "log/control", 0, one_file.bytes, LF_FIRST_LSN);
     ck_assert_int_eq(scan_to_end(io).error, LOGFILE_EFORMAT);
     /* The headers of the segments are not looked at. */
-    sim_poke(disk, "log/control", 0, image.bytes, LF_FIRST_LSN);
-    sim_poke(disk, segment_path(1), 0, one_file.bytes + LF_FIRST_LSN / 2, LF_FIRST_LSN / 2);
+    logfile_sim_poke(disk, "log/control", 0, image.bytes, LF_FIRST_LSN);
+    logfile_sim_poke(disk, segment_path(1), 0, one_file.bytes + LF_FIRST_LSN / 2, LF_FIRST_LSN / 2);
     const struct found found = recover_disk(disk);
     expect_verdict(&found, LOGFILE_TORN, epoch_lsn(8));
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&one_file);
     log_image_free(&image);
 }
@@ -687,30 +689,32 @@ END_TEST
 /* Each read, listing and open fails once: an error, or no matter; never another end. */
 START_TEST(read_errors)
 {
-    static const enum sim_call calls[] = {SIM_READ, SIM_OPEN, SIM_LIST_DIRECTORY};
+    static const enum logfile_sim_call calls[] = {LOGFILE_SIM_READ, LOGFILE_SIM_OPEN,
+                                                  LOGFILE_SIM_LIST_DIRECTORY};
     struct log_image image;
 
     build_log(&image, 17);
     log_image_epoch(&image, epoch_lsn(7))->lsn++;
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     for (unsigned c = 0; c < 3; c++) {
-        const uint64_t before = sim_call_count(disk, calls[c]);
+        const uint64_t before = logfile_sim_call_count(disk, calls[c]);
         const struct found whole = recover_disk(disk);
         expect_verdict(&whole, LOGFILE_CORRUPT, epoch_lsn(7));
-        const unsigned count = (unsigned)(sim_call_count(disk, calls[c]) - before);
+        const unsigned count = (unsigned)(logfile_sim_call_count(disk, calls[c]) - before);
         ck_assert_uint_gt(count, 0);
-        for (unsigned after = calls[c] == SIM_OPEN ? 2 : 0; after < count; after++) {
-            sim_fault(disk, &(struct sim_fault){.call = calls[c], .after = after, .error = -EIO});
-            const struct found found = scan_to_end(sim_disk_io(disk));
+        for (unsigned after = calls[c] == LOGFILE_SIM_OPEN ? 2 : 0; after < count; after++) {
+            logfile_sim_fault(
+                disk, &(struct logfile_sim_fault){.call = calls[c], .after = after, .error = -EIO});
+            const struct found found = scan_to_end(logfile_sim_io(disk));
             const bool is_same =
                 found.error == 0 && memcmp(&found.tail, &whole.tail, sizeof(found.tail)) == 0;
-            ck_assert_msg(found.error == -EIO || (calls[c] == SIM_OPEN && is_same), "%s %u: %d",
-                          sim_call_name(calls[c]), after, found.error);
-            ck_assert_uint_eq(sim_open_count(disk), 0);
-            sim_fault_clear(disk);
+            ck_assert_msg(found.error == -EIO || (calls[c] == LOGFILE_SIM_OPEN && is_same),
+                          "%s %u: %d", logfile_sim_call_name(calls[c]), after, found.error);
+            ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
+            logfile_sim_fault_clear(disk);
         }
     }
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -741,13 +745,13 @@ static void build_large_log(struct log_image *image, uint64_t segment_bytes)
     free(payload);
 }
 
-static struct found recover_ahead(struct sim_disk *disk, bool *was_read_ahead)
+static struct found recover_ahead(struct logfile_sim *disk, bool *was_read_ahead)
 {
     struct found found = {0};
     struct lf_file file;
     struct lf_scan scan;
 
-    ck_assert_int_eq(lf_file_open(&file, sim_disk_io(disk), NAME), 0);
+    ck_assert_int_eq(lf_file_open(&file, logfile_sim_io(disk), NAME), 0);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     found.error = lf_recover(&scan, NULL, NULL, &found.tail);
     found.segment_missing = lf_scan_missing_segment(&scan, &found.missing_index);
@@ -767,7 +771,7 @@ START_TEST(large_log_is_read_ahead)
     bool was_read_ahead;
 
     build_large_log(&image, sizes[_i]);
-    struct sim_disk *disk = disk_with(&image);
+    struct logfile_sim *disk = disk_with(&image);
     struct found found = recover_ahead(disk, &was_read_ahead);
     expect_verdict(&found, LOGFILE_TORN, image.chain.lsn);
     ck_assert(was_read_ahead);
@@ -775,14 +779,14 @@ START_TEST(large_log_is_read_ahead)
     /* Damage behind the place where the thread begins. */
     const uint64_t at = ((uint64_t)31 << 20) - LF_BLOCK_BYTES / 2;
     if (sizes[_i] == 0)
-        sim_poke(disk, NAME, at, &byte, 1);
+        logfile_sim_poke(disk, NAME, at, &byte, 1);
     else
-        sim_poke(disk, segment_path(at / sizes[_i]), at % sizes[_i], &byte, 1);
-    const struct found alone = scan_to_end(sim_disk_io(disk));
+        logfile_sim_poke(disk, segment_path(at / sizes[_i]), at % sizes[_i], &byte, 1);
+    const struct found alone = scan_to_end(logfile_sim_io(disk));
     found = recover_ahead(disk, &was_read_ahead);
     ck_assert_int_eq(found.tail.verdict, LOGFILE_CORRUPT);
     ck_assert_mem_eq(&found.tail, &alone.tail, sizeof(alone.tail));
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -794,19 +798,19 @@ START_TEST(missing_and_short_segments_of_a_large_log)
 
     build_large_log(&image, LARGE_SEGMENT_BYTES);
     for (unsigned is_short = 0; is_short < 2; is_short++) {
-        struct sim_disk *disk = disk_with(&image);
+        struct logfile_sim *disk = disk_with(&image);
         if (is_short)
             truncate_segment(disk, 5, LARGE_SEGMENT_BYTES / 2);
         else
             remove_segment(disk, 5);
-        const struct found alone = scan_to_end(sim_disk_io(disk));
+        const struct found alone = scan_to_end(logfile_sim_io(disk));
         const struct found found = recover_ahead(disk, &was_read_ahead);
         ck_assert(was_read_ahead);
         ck_assert_int_eq(found.error, 0);
         ck_assert_int_eq(found.tail.verdict, LOGFILE_CORRUPT);
         ck_assert_mem_eq(&found.tail, &alone.tail, sizeof(alone.tail));
         ck_assert(found.segment_missing == !is_short);
-        sim_disk_free(disk);
+        logfile_sim_free(disk);
     }
     log_image_free(&image);
 }
@@ -819,24 +823,26 @@ START_TEST(errors_while_reading_ahead)
     bool was_read_ahead;
 
     build_large_log(&image, LARGE_SEGMENT_BYTES);
-    struct sim_disk *disk = disk_with(&image);
-    const uint64_t before = sim_call_count(disk, SIM_READ);
+    struct logfile_sim *disk = disk_with(&image);
+    const uint64_t before = logfile_sim_call_count(disk, LOGFILE_SIM_READ);
     struct found found = recover_ahead(disk, &was_read_ahead);
-    const unsigned reads = (unsigned)(sim_call_count(disk, SIM_READ) - before);
+    const unsigned reads = (unsigned)(logfile_sim_call_count(disk, LOGFILE_SIM_READ) - before);
     for (unsigned after = reads / 4; after < reads - reads / 4; after += 3) {
-        sim_fault(disk, &(struct sim_fault){.call = SIM_READ, .after = after, .error = -EIO});
+        logfile_sim_fault(disk, &(struct logfile_sim_fault){
+                                    .call = LOGFILE_SIM_READ, .after = after, .error = -EIO});
         found = recover_ahead(disk, &was_read_ahead);
         if (found.error == 0)
             expect_verdict(&found, LOGFILE_TORN, image.chain.lsn);
         else
             ck_assert_int_eq(found.error, -EIO);
-        sim_fault(disk, &(struct sim_fault){
-                            .call = SIM_READ, .after = after, .for_ever = true, .error = -EIO});
+        logfile_sim_fault(
+            disk, &(struct logfile_sim_fault){
+                      .call = LOGFILE_SIM_READ, .after = after, .for_ever = true, .error = -EIO});
         found = recover_ahead(disk, &was_read_ahead);
         ck_assert_int_eq(found.error, -EIO);
-        sim_fault_clear(disk);
+        logfile_sim_fault_clear(disk);
     }
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
 }
 END_TEST
@@ -852,8 +858,8 @@ START_TEST(reading_ahead_gives_what_is_there)
     struct lf_scan scan;
 
     build_large_log(&image, sizes[_i]);
-    struct sim_disk *disk = disk_with(&image);
-    ck_assert_int_eq(lf_file_open(&file, sim_disk_io(disk), NAME), 0);
+    struct logfile_sim *disk = disk_with(&image);
+    ck_assert_int_eq(lf_file_open(&file, logfile_sim_io(disk), NAME), 0);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     uint64_t lsn = LF_FIRST_LSN;
     struct lf_read_ahead *ahead = lf_read_ahead_start(&file, lsn);
@@ -871,7 +877,7 @@ START_TEST(reading_ahead_gives_what_is_there)
     lf_read_ahead_stop(NULL);
     lf_scan_close(&scan);
     lf_file_close(&file);
-    sim_disk_free(disk);
+    logfile_sim_free(disk);
     log_image_free(&image);
     free(expected);
     free(got);

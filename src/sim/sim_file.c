@@ -497,13 +497,21 @@ struct sim_fates sim_choose_fates(uint64_t seed)
     return fates;
 }
 
+static void fill_randomly(struct rng *rng, uint8_t *to, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += sizeof(uint64_t)) {
+        uint64_t word = rng_next(rng);
+        memcpy(to + at, &word, sizeof word);
+    }
+}
+
 static void trash_sector(struct rng *rng, uint8_t *disk, const uint8_t *cache)
 {
     size_t half = SIM_SECTOR_BYTES / 2;
 
     switch (rng_below(rng, 4)) {
     case 0:
-        payload_fill(disk, SIM_SECTOR_BYTES, rng_next(rng));
+        fill_randomly(rng, disk, SIM_SECTOR_BYTES);
         break;
     case 1:
         memcpy(disk, cache, SIM_SECTOR_BYTES);

@@ -11,7 +11,9 @@
 #define SIM_FILE_H
 
 #include "logfile_io.h"
-#include "support.h"
+#include "rng.h"
+
+#include <stddef.h>
 
 #define SIM_SECTOR_BYTES 512u
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim_disk.h"
+#include "logfile_sim.h"
 
 #include "sim_file.h"
 
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     FD_BASE = 1000,
@@ -27,36 +28,36 @@ struct sim_write {
     uint64_t from, to;
 };
 
-struct sim_disk {
+struct logfile_sim {
     struct logfile_io io;
-    struct sim_options options;
+    struct logfile_sim_options options;
     pthread_mutex_t lock;
     pthread_cond_t changed; /* the gate opened, or somebody reached it */
     struct sim_tree tree;
     struct sim_fd fds[FD_COUNT];
     struct sim_write writes[WRITE_COUNT];
 
-    uint64_t crash_in;          /* changes until the crash, 0: none planned */
-    enum sim_call crash_within; /* the kind that counts; SIM_CALL_COUNT: any */
-    enum sim_call crash_call;
+    uint64_t crash_in;                  /* changes until the crash, 0: none planned */
+    enum logfile_sim_call crash_within; /* the kind that counts; LOGFILE_SIM_CALL_COUNT: any */
+    enum logfile_sim_call crash_call;
     bool down;
     bool fault_set;
-    struct sim_fault fault;
+    struct logfile_sim_fault fault;
     uint64_t fault_hits;
     bool gate_closed;
-    enum sim_call gate;
+    enum logfile_sim_call gate;
     unsigned gate_waiters;
-    uint64_t delay_us[SIM_CALL_COUNT];
+    uint64_t delay_us[LOGFILE_SIM_CALL_COUNT];
 
-    uint64_t calls[SIM_CALL_COUNT];
+    uint64_t calls[LOGFILE_SIM_CALL_COUNT];
     uint64_t changes;
     uint64_t overlaps;
     uint64_t misuses;
 };
 
-const char *sim_call_name(enum sim_call call)
+const char *logfile_sim_call_name(enum logfile_sim_call call)
 {
-    static const char *const names[SIM_CALL_COUNT] = {
+    static const char *const names[LOGFILE_SIM_CALL_COUNT] = {
         "open",       "close",     "stat",   "lock",           "locked",         "read",
         "write",      "zero-fill", "sync",   "allocate",       "truncate",       "punch",
         "drop-cache", "rename",    "unlink", "sync-directory", "make-directory", "list-directory"};
@@ -74,7 +75,7 @@ static void *must(void *memory)
 }
 
 /* How far the file may grow at most, in whole blocks. */
-static uint64_t growth_limit(const struct sim_disk *disk, const struct sim_file *file)
+static uint64_t growth_limit(const struct logfile_sim *disk, const struct sim_file *file)
 {
     uint64_t limit = disk->options.capacity_bytes + sim_file_hole_bytes(file);
     uint64_t others = sim_tree_used_bytes(&disk->tree);
@@ -88,26 +89,26 @@ static uint64_t growth_limit(const struct sim_disk *disk, const struct sim_file 
 
 /* ---- The beginning and end of each call ---- */
 
-static bool changes_something(enum sim_call call)
+static bool changes_something(enum logfile_sim_call call)
 {
     switch (call) {
-    case SIM_WRITE:
-    case SIM_ZERO_FILL:
-    case SIM_SYNC:
-    case SIM_ALLOCATE:
-    case SIM_TRUNCATE:
-    case SIM_PUNCH:
-    case SIM_RENAME:
-    case SIM_UNLINK:
-    case SIM_SYNC_DIRECTORY:
-    case SIM_MAKE_DIRECTORY:
+    case LOGFILE_SIM_WRITE:
+    case LOGFILE_SIM_ZERO_FILL:
+    case LOGFILE_SIM_SYNC:
+    case LOGFILE_SIM_ALLOCATE:
+    case LOGFILE_SIM_TRUNCATE:
+    case LOGFILE_SIM_PUNCH:
+    case LOGFILE_SIM_RENAME:
+    case LOGFILE_SIM_UNLINK:
+    case LOGFILE_SIM_SYNC_DIRECTORY:
+    case LOGFILE_SIM_MAKE_DIRECTORY:
         return true;
     default:
         return false;
     }
 }
 
-static void pass_gate(struct sim_disk *disk, enum sim_call call)
+static void pass_gate(struct logfile_sim *disk, enum logfile_sim_call call)
 {
     disk->gate_waiters += disk->gate_closed && disk->gate == call;
     while (disk->gate_closed && disk->gate == call && !disk->down) {
@@ -116,7 +117,30 @@ static void pass_gate(struct sim_disk *disk, enum sim_call call)
     }
 }
 
-static void take_time(struct sim_disk *disk, enum sim_call call)
+static struct timespec time_of_us(uint64_t us)
+{
+    return (struct timespec){.tv_sec = (time_t)(us / 1000000),
+                             .tv_nsec = (long)(us % 1000000) * 1000};
+}
+
+static void sleep_us(uint64_t us)
+{
+    struct timespec time = time_of_us(us);
+
+    while (nanosleep(&time, &time) != 0 && errno == EINTR)
+        continue;
+}
+
+static struct timespec deadline_in_ms(unsigned ms)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return time_of_us((uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 +
+                      (uint64_t)ms * 1000);
+}
+
+static void take_time(struct logfile_sim *disk, enum logfile_sim_call call)
 {
     uint64_t us = disk->delay_us[call];
 
@@ -134,7 +158,8 @@ struct verdict {
     size_t most_bytes; /* it moves no more than these */
 };
 
-static void plan_fault(struct sim_disk *disk, enum sim_call call, struct verdict *verdict)
+static void plan_fault(struct logfile_sim *disk, enum logfile_sim_call call,
+                       struct verdict *verdict)
 {
     if (!disk->fault_set || disk->fault.call != call)
         return;
@@ -149,9 +174,10 @@ static void plan_fault(struct sim_disk *disk, enum sim_call call, struct verdict
         verdict->most_bytes = disk->fault.short_bytes;
 }
 
-static bool is_time_to_crash(struct sim_disk *disk, enum sim_call call)
+static bool is_time_to_crash(struct logfile_sim *disk, enum logfile_sim_call call)
 {
-    if (disk->crash_in == 0 || (disk->crash_within != SIM_CALL_COUNT && disk->crash_within != call))
+    if (disk->crash_in == 0 ||
+        (disk->crash_within != LOGFILE_SIM_CALL_COUNT && disk->crash_within != call))
         return false;
     if (--disk->crash_in > 0)
         return false;
@@ -160,7 +186,7 @@ static bool is_time_to_crash(struct sim_disk *disk, enum sim_call call)
 }
 
 /* Takes the lock; sim_leave gives it back. */
-static struct verdict sim_enter(struct sim_disk *disk, enum sim_call call)
+static struct verdict sim_enter(struct logfile_sim *disk, enum logfile_sim_call call)
 {
     struct verdict verdict = {.most_bytes = SIZE_MAX};
 
@@ -181,7 +207,7 @@ static struct verdict sim_enter(struct sim_disk *disk, enum sim_call call)
     return verdict;
 }
 
-static int sim_leave(struct sim_disk *disk, const struct verdict *verdict, int result)
+static int sim_leave(struct logfile_sim *disk, const struct verdict *verdict, int result)
 {
     if (verdict->crash) {
         disk->down = true;
@@ -192,13 +218,13 @@ static int sim_leave(struct sim_disk *disk, const struct verdict *verdict, int r
     return result;
 }
 
-static int misuse(struct sim_disk *disk)
+static int misuse(struct logfile_sim *disk)
 {
     disk->misuses++;
     return -EINVAL;
 }
 
-static struct sim_fd *get_fd(struct sim_disk *disk, int fd)
+static struct sim_fd *get_fd(struct logfile_sim *disk, int fd)
 {
     if (fd < FD_BASE || fd >= FD_BASE + FD_COUNT || disk->fds[fd - FD_BASE].file == NULL) {
         disk->misuses++;
@@ -209,7 +235,7 @@ static struct sim_fd *get_fd(struct sim_disk *disk, int fd)
 
 /* ---- The operations ---- */
 
-static int give_fd(struct sim_disk *disk, struct sim_file *file, unsigned flags)
+static int give_fd(struct logfile_sim *disk, struct sim_file *file, unsigned flags)
 {
     for (int i = 0; i < FD_COUNT; i++) {
         if (disk->fds[i].file != NULL)
@@ -221,7 +247,7 @@ static int give_fd(struct sim_disk *disk, struct sim_file *file, unsigned flags)
     return -EMFILE;
 }
 
-static int do_open(struct sim_disk *disk, const char *path, unsigned flags)
+static int do_open(struct logfile_sim *disk, const char *path, unsigned flags)
 {
     struct sim_name place;
     struct sim_file *file = sim_tree_find(&disk->tree, path);
@@ -247,8 +273,8 @@ static int do_open(struct sim_disk *disk, const char *path, unsigned flags)
 
 static int sim_open(void *context, const char *path, unsigned flags, mode_t mode)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_OPEN);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_OPEN);
 
     (void)mode;
     return sim_leave(disk, &verdict,
@@ -257,8 +283,8 @@ static int sim_open(void *context, const char *path, unsigned flags, mode_t mode
 
 static int sim_close(void *context, int fd)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_CLOSE);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_CLOSE);
     struct sim_fd *open = get_fd(disk, fd);
 
     /* As close does, it lets go of the descriptor whatever it returns. */
@@ -272,8 +298,8 @@ static int sim_close(void *context, int fd)
 
 static int sim_stat(void *context, int fd, struct logfile_io_stat *out)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_STAT);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_STAT);
     struct sim_fd *open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
@@ -282,7 +308,7 @@ static int sim_stat(void *context, int fd, struct logfile_io_stat *out)
     return sim_leave(disk, &verdict, result);
 }
 
-static bool locked_by_other(const struct sim_disk *disk, const struct sim_fd *asks)
+static bool locked_by_other(const struct logfile_sim *disk, const struct sim_fd *asks)
 {
     for (int i = 0; i < FD_COUNT; i++)
         if (&disk->fds[i] != asks && disk->fds[i].file == asks->file && disk->fds[i].locked)
@@ -292,8 +318,8 @@ static bool locked_by_other(const struct sim_disk *disk, const struct sim_fd *as
 
 static int sim_lock(void *context, int fd)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_LOCK);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_LOCK);
     struct sim_fd *open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
@@ -306,8 +332,8 @@ static int sim_lock(void *context, int fd)
 
 static int sim_locked(void *context, int fd)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_LOCKED);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_LOCKED);
     struct sim_fd *open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
@@ -340,8 +366,8 @@ static ssize_t do_read(const struct sim_fd *open, void *buffer, size_t bytes, ui
 
 static ssize_t sim_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_READ);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_READ);
     struct sim_fd *open = get_fd(disk, fd);
     ssize_t result = open == NULL ? -EBADF : verdict.error;
 
@@ -353,7 +379,7 @@ static ssize_t sim_read(void *context, int fd, void *buffer, size_t bytes, uint6
     return result;
 }
 
-static struct sim_write *begin_write(struct sim_disk *disk, struct sim_file *file, uint64_t from,
+static struct sim_write *begin_write(struct logfile_sim *disk, struct sim_file *file, uint64_t from,
                                      uint64_t to)
 {
     struct sim_write *mine = NULL;
@@ -379,7 +405,7 @@ struct write_request {
 };
 
 /* What is beyond the part of the disk that is kept is only counted. */
-static void store_bytes(struct sim_disk *disk, const struct sim_fd *open,
+static void store_bytes(struct logfile_sim *disk, const struct sim_fd *open,
                         const struct write_request *request, size_t bytes)
 {
     uint64_t limit = disk->options.discard_from;
@@ -392,7 +418,7 @@ static void store_bytes(struct sim_disk *disk, const struct sim_fd *open,
     sim_file_extend(open->file, request->offset + bytes);
 }
 
-static ssize_t do_write(struct sim_disk *disk, const struct sim_fd *open,
+static ssize_t do_write(struct logfile_sim *disk, const struct sim_fd *open,
                         const struct write_request *request, const struct verdict *verdict)
 {
     struct sim_file *file = open->file;
@@ -430,7 +456,7 @@ static bool is_zero_fill(const void *buffer, size_t bytes)
 }
 
 /* Tells of the write before the gate and the delays, during which it is under way. */
-static struct sim_write *announce_write(struct sim_disk *disk, int fd, size_t bytes,
+static struct sim_write *announce_write(struct logfile_sim *disk, int fd, size_t bytes,
                                         uint64_t offset)
 {
     struct sim_write *write = NULL;
@@ -446,11 +472,11 @@ static struct sim_write *announce_write(struct sim_disk *disk, int fd, size_t by
 static ssize_t sim_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
                          unsigned flags)
 {
-    struct sim_disk *disk = context;
+    struct logfile_sim *disk = context;
     struct write_request request = {buffer, bytes, offset, flags};
     struct sim_write *write = announce_write(disk, fd, bytes, offset);
     struct verdict verdict =
-        sim_enter(disk, is_zero_fill(buffer, bytes) ? SIM_ZERO_FILL : SIM_WRITE);
+        sim_enter(disk, is_zero_fill(buffer, bytes) ? LOGFILE_SIM_ZERO_FILL : LOGFILE_SIM_WRITE);
     struct sim_fd *open = get_fd(disk, fd);
     ssize_t result = open == NULL ? -EBADF : -EIO;
 
@@ -465,7 +491,7 @@ static ssize_t sim_write(void *context, int fd, const void *buffer, size_t bytes
 }
 
 /* Before the gate and the delays. */
-static struct sim_sync begin_sync(struct sim_disk *disk, int fd)
+static struct sim_sync begin_sync(struct logfile_sim *disk, int fd)
 {
     struct sim_sync sync = {0};
 
@@ -479,9 +505,9 @@ static struct sim_sync begin_sync(struct sim_disk *disk, int fd)
 
 static int sim_sync(void *context, int fd)
 {
-    struct sim_disk *disk = context;
+    struct logfile_sim *disk = context;
     struct sim_sync sync = begin_sync(disk, fd);
-    struct verdict verdict = sim_enter(disk, SIM_SYNC);
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_SYNC);
     struct sim_fd *open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
@@ -492,8 +518,8 @@ static int sim_sync(void *context, int fd)
 
 static int sim_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_ALLOCATE);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_ALLOCATE);
     struct sim_fd *open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
@@ -510,8 +536,8 @@ static int sim_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
 
 static int sim_truncate(void *context, int fd, uint64_t bytes)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_TRUNCATE);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_TRUNCATE);
     struct sim_fd *open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
@@ -522,8 +548,8 @@ static int sim_truncate(void *context, int fd, uint64_t bytes)
 
 static int sim_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_PUNCH);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_PUNCH);
     struct sim_fd *open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
@@ -538,8 +564,8 @@ static int sim_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
 
 static int sim_drop_cache(void *context, int fd)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_DROP_CACHE);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_DROP_CACHE);
     struct sim_fd *open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
@@ -548,7 +574,7 @@ static int sim_drop_cache(void *context, int fd)
     return sim_leave(disk, &verdict, result);
 }
 
-static int do_rename(struct sim_disk *disk, const char *from, const char *to)
+static int do_rename(struct logfile_sim *disk, const char *from, const char *to)
 {
     struct sim_file *file = sim_tree_find(&disk->tree, from);
     struct sim_name place;
@@ -564,14 +590,14 @@ static int do_rename(struct sim_disk *disk, const char *from, const char *to)
 
 static int sim_rename(void *context, const char *from, const char *to)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_RENAME);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_RENAME);
 
     return sim_leave(disk, &verdict,
                      verdict.error != 0 ? verdict.error : do_rename(disk, from, to));
 }
 
-static int do_unlink(struct sim_disk *disk, const char *path)
+static int do_unlink(struct logfile_sim *disk, const char *path)
 {
     struct sim_file *file = sim_tree_find(&disk->tree, path);
 
@@ -585,16 +611,16 @@ static int do_unlink(struct sim_disk *disk, const char *path)
 
 static int sim_unlink(void *context, const char *path)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_UNLINK);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_UNLINK);
 
     return sim_leave(disk, &verdict, verdict.error != 0 ? verdict.error : do_unlink(disk, path));
 }
 
 static int sim_sync_directory(void *context, const char *path)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_SYNC_DIRECTORY);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_SYNC_DIRECTORY);
     struct sim_name place;
     int result = verdict.error;
 
@@ -607,7 +633,7 @@ static int sim_sync_directory(void *context, const char *path)
     return sim_leave(disk, &verdict, result);
 }
 
-static int do_make_directory(struct sim_disk *disk, const char *path)
+static int do_make_directory(struct logfile_sim *disk, const char *path)
 {
     struct sim_name place;
     int error = sim_tree_place(&disk->tree, path, &place);
@@ -622,8 +648,8 @@ static int do_make_directory(struct sim_disk *disk, const char *path)
 
 static int sim_make_directory(void *context, const char *path, mode_t mode)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_MAKE_DIRECTORY);
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_MAKE_DIRECTORY);
 
     (void)mode;
     return sim_leave(disk, &verdict,
@@ -636,7 +662,7 @@ struct listing {
     char (*names)[SIM_NAME_BYTES];
 };
 
-static int take_listing(struct sim_disk *disk, const char *path, struct listing *listing)
+static int take_listing(struct logfile_sim *disk, const char *path, struct listing *listing)
 {
     struct sim_file *directory = sim_tree_find(&disk->tree, path);
 
@@ -658,9 +684,9 @@ static int take_listing(struct sim_disk *disk, const char *path, struct listing 
 static int sim_list_directory(void *context, const char *path,
                               int (*visit)(void *visit_arg, const char *name), void *visit_arg)
 {
-    struct sim_disk *disk = context;
-    struct verdict verdict = sim_enter(disk, SIM_LIST_DIRECTORY);
-    uint64_t turn = disk->calls[SIM_LIST_DIRECTORY];
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_LIST_DIRECTORY);
+    uint64_t turn = disk->calls[LOGFILE_SIM_LIST_DIRECTORY];
     struct listing listing = {0};
     int result = verdict.error;
 
@@ -695,14 +721,14 @@ static const struct logfile_io operations = {
     .list_directory = sim_list_directory,
 };
 
-struct sim_disk *sim_disk_new(const struct sim_options *options)
+struct logfile_sim *logfile_sim_new(const struct logfile_sim_options *options)
 {
-    struct sim_disk *disk = must(calloc(1, sizeof *disk));
+    struct logfile_sim *disk = must(calloc(1, sizeof *disk));
 
     if (options != NULL)
         disk->options = *options;
     sim_tree_init(&disk->tree);
-    disk->crash_call = SIM_CALL_COUNT;
+    disk->crash_call = LOGFILE_SIM_CALL_COUNT;
     disk->io = operations;
     disk->io.context = disk;
     pthread_mutex_init(&disk->lock, NULL);
@@ -714,9 +740,9 @@ struct sim_disk *sim_disk_new(const struct sim_options *options)
     return disk;
 }
 
-struct sim_disk *sim_disk_clone(struct sim_disk *disk)
+struct logfile_sim *logfile_sim_clone(struct logfile_sim *disk)
 {
-    struct sim_disk *clone = sim_disk_new(&disk->options);
+    struct logfile_sim *clone = logfile_sim_new(&disk->options);
 
     pthread_mutex_lock(&disk->lock);
     sim_tree_clone(&clone->tree, &disk->tree);
@@ -724,7 +750,7 @@ struct sim_disk *sim_disk_clone(struct sim_disk *disk)
     return clone;
 }
 
-void sim_disk_free(struct sim_disk *disk)
+void logfile_sim_free(struct logfile_sim *disk)
 {
     sim_tree_free(&disk->tree);
     pthread_cond_destroy(&disk->changed);
@@ -732,12 +758,12 @@ void sim_disk_free(struct sim_disk *disk)
     free(disk);
 }
 
-const struct logfile_io *sim_disk_io(struct sim_disk *disk)
+const struct logfile_io *logfile_sim_io(struct logfile_sim *disk)
 {
     return &disk->io;
 }
 
-void sim_set_capacity(struct sim_disk *disk, uint64_t capacity_bytes)
+void logfile_sim_set_capacity(struct logfile_sim *disk, uint64_t capacity_bytes)
 {
     pthread_mutex_lock(&disk->lock);
     disk->options.capacity_bytes = capacity_bytes;
@@ -746,12 +772,12 @@ void sim_set_capacity(struct sim_disk *disk, uint64_t capacity_bytes)
 
 /* ---- Crashes ---- */
 
-void sim_crash_at(struct sim_disk *disk, uint64_t nth)
+void logfile_sim_crash_at(struct logfile_sim *disk, uint64_t nth)
 {
-    sim_crash_at_call(disk, SIM_CALL_COUNT, nth);
+    logfile_sim_crash_at_call(disk, LOGFILE_SIM_CALL_COUNT, nth);
 }
 
-void sim_crash_at_call(struct sim_disk *disk, enum sim_call call, uint64_t nth)
+void logfile_sim_crash_at_call(struct logfile_sim *disk, enum logfile_sim_call call, uint64_t nth)
 {
     pthread_mutex_lock(&disk->lock);
     disk->crash_in = nth;
@@ -759,7 +785,7 @@ void sim_crash_at_call(struct sim_disk *disk, enum sim_call call, uint64_t nth)
     pthread_mutex_unlock(&disk->lock);
 }
 
-bool sim_is_down(struct sim_disk *disk)
+bool logfile_sim_is_down(struct logfile_sim *disk)
 {
     pthread_mutex_lock(&disk->lock);
     bool down = disk->down;
@@ -767,15 +793,15 @@ bool sim_is_down(struct sim_disk *disk)
     return down;
 }
 
-enum sim_call sim_crash_call(struct sim_disk *disk)
+enum logfile_sim_call logfile_sim_crash_call(struct logfile_sim *disk)
 {
     pthread_mutex_lock(&disk->lock);
-    enum sim_call call = disk->crash_call;
+    enum logfile_sim_call call = disk->crash_call;
     pthread_mutex_unlock(&disk->lock);
     return call;
 }
 
-void sim_restart(struct sim_disk *disk)
+void logfile_sim_restart(struct logfile_sim *disk)
 {
     pthread_mutex_lock(&disk->lock);
     for (int i = 0; i < FD_COUNT; i++)
@@ -786,25 +812,25 @@ void sim_restart(struct sim_disk *disk)
     memset(disk->writes, 0, sizeof disk->writes);
     disk->down = false;
     disk->crash_in = 0;
-    disk->crash_call = SIM_CALL_COUNT;
+    disk->crash_call = LOGFILE_SIM_CALL_COUNT;
     disk->fault_set = false;
     pthread_mutex_unlock(&disk->lock);
 }
 
-static void reboot(struct sim_disk *disk, struct sim_fates *fates)
+static void reboot(struct logfile_sim *disk, struct sim_fates *fates)
 {
-    sim_restart(disk);
+    logfile_sim_restart(disk);
     sim_tree_crash(&disk->tree, fates);
 }
 
-void sim_reboot(struct sim_disk *disk, uint64_t seed)
+void logfile_sim_reboot(struct logfile_sim *disk, uint64_t seed)
 {
     struct sim_fates fates = sim_choose_fates(seed);
 
     reboot(disk, &fates);
 }
 
-void sim_reboot_losing_all(struct sim_disk *disk)
+void logfile_sim_reboot_losing_all(struct logfile_sim *disk)
 {
     struct sim_fates fates = {.drop = 1};
 
@@ -813,7 +839,7 @@ void sim_reboot_losing_all(struct sim_disk *disk)
 
 /* ---- Faults ---- */
 
-void sim_fault(struct sim_disk *disk, const struct sim_fault *fault)
+void logfile_sim_fault(struct logfile_sim *disk, const struct logfile_sim_fault *fault)
 {
     pthread_mutex_lock(&disk->lock);
     disk->fault = *fault;
@@ -822,21 +848,21 @@ void sim_fault(struct sim_disk *disk, const struct sim_fault *fault)
     pthread_mutex_unlock(&disk->lock);
 }
 
-void sim_fault_clear(struct sim_disk *disk)
+void logfile_sim_fault_clear(struct logfile_sim *disk)
 {
     pthread_mutex_lock(&disk->lock);
     disk->fault_set = false;
     pthread_mutex_unlock(&disk->lock);
 }
 
-void sim_delay(struct sim_disk *disk, enum sim_call call, uint64_t us)
+void logfile_sim_delay(struct logfile_sim *disk, enum logfile_sim_call call, uint64_t us)
 {
     pthread_mutex_lock(&disk->lock);
     disk->delay_us[call] = us;
     pthread_mutex_unlock(&disk->lock);
 }
 
-void sim_gate_close(struct sim_disk *disk, enum sim_call call)
+void logfile_sim_gate_close(struct logfile_sim *disk, enum logfile_sim_call call)
 {
     pthread_mutex_lock(&disk->lock);
     disk->gate_closed = true;
@@ -845,7 +871,7 @@ void sim_gate_close(struct sim_disk *disk, enum sim_call call)
     pthread_mutex_unlock(&disk->lock);
 }
 
-void sim_gate_open(struct sim_disk *disk)
+void logfile_sim_gate_open(struct logfile_sim *disk)
 {
     pthread_mutex_lock(&disk->lock);
     disk->gate_closed = false;
@@ -853,7 +879,7 @@ void sim_gate_open(struct sim_disk *disk)
     pthread_mutex_unlock(&disk->lock);
 }
 
-bool sim_gate_is_reached(struct sim_disk *disk, unsigned ms)
+bool logfile_sim_gate_is_reached(struct logfile_sim *disk, unsigned ms)
 {
     struct timespec deadline = deadline_in_ms(ms);
     int error = 0;
@@ -868,7 +894,7 @@ bool sim_gate_is_reached(struct sim_disk *disk, unsigned ms)
 
 /* ---- What happened ---- */
 
-static uint64_t read_counter(struct sim_disk *disk, const uint64_t *counter)
+static uint64_t read_counter(struct logfile_sim *disk, const uint64_t *counter)
 {
     pthread_mutex_lock(&disk->lock);
     uint64_t value = *counter;
@@ -876,32 +902,32 @@ static uint64_t read_counter(struct sim_disk *disk, const uint64_t *counter)
     return value;
 }
 
-uint64_t sim_call_count(struct sim_disk *disk, enum sim_call call)
+uint64_t logfile_sim_call_count(struct logfile_sim *disk, enum logfile_sim_call call)
 {
     return read_counter(disk, &disk->calls[call]);
 }
 
-uint64_t sim_fault_hits(struct sim_disk *disk)
+uint64_t logfile_sim_fault_hits(struct logfile_sim *disk)
 {
     return read_counter(disk, &disk->fault_hits);
 }
 
-uint64_t sim_change_count(struct sim_disk *disk)
+uint64_t logfile_sim_change_count(struct logfile_sim *disk)
 {
     return read_counter(disk, &disk->changes);
 }
 
-uint64_t sim_overlap_count(struct sim_disk *disk)
+uint64_t logfile_sim_overlap_count(struct logfile_sim *disk)
 {
     return read_counter(disk, &disk->overlaps);
 }
 
-uint64_t sim_misuse_count(struct sim_disk *disk)
+uint64_t logfile_sim_misuse_count(struct logfile_sim *disk)
 {
     return read_counter(disk, &disk->misuses);
 }
 
-unsigned sim_open_count(struct sim_disk *disk)
+unsigned logfile_sim_open_count(struct logfile_sim *disk)
 {
     unsigned count = 0;
 
@@ -912,7 +938,7 @@ unsigned sim_open_count(struct sim_disk *disk)
     return count;
 }
 
-unsigned sim_file_count(struct sim_disk *disk)
+unsigned logfile_sim_file_count(struct logfile_sim *disk)
 {
     unsigned count = 0;
 
@@ -923,7 +949,7 @@ unsigned sim_file_count(struct sim_disk *disk)
     return count;
 }
 
-bool sim_exists(struct sim_disk *disk, const char *path)
+bool logfile_sim_exists(struct logfile_sim *disk, const char *path)
 {
     pthread_mutex_lock(&disk->lock);
     bool exists = sim_tree_find(&disk->tree, path) != NULL;
@@ -936,8 +962,8 @@ static int compare_names(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-unsigned sim_list(struct sim_disk *disk, const char *path, void (*visit)(void *arg, const char *),
-                  void *arg)
+unsigned logfile_sim_list(struct logfile_sim *disk, const char *path,
+                          void (*visit)(void *arg, const char *), void *arg)
 {
     struct listing listing;
 
@@ -952,7 +978,7 @@ unsigned sim_list(struct sim_disk *disk, const char *path, void (*visit)(void *a
     return listing.count;
 }
 
-uint64_t sim_used_bytes(struct sim_disk *disk, const char *path)
+uint64_t logfile_sim_used_bytes(struct logfile_sim *disk, const char *path)
 {
     uint64_t used = 0;
 
@@ -966,7 +992,7 @@ uint64_t sim_used_bytes(struct sim_disk *disk, const char *path)
     return used;
 }
 
-uint64_t sim_file_bytes(struct sim_disk *disk, const char *path)
+uint64_t logfile_sim_file_bytes(struct logfile_sim *disk, const char *path)
 {
     pthread_mutex_lock(&disk->lock);
     struct sim_file *file = sim_tree_find(&disk->tree, path);
@@ -975,7 +1001,8 @@ uint64_t sim_file_bytes(struct sim_disk *disk, const char *path)
     return bytes;
 }
 
-void sim_peek(struct sim_disk *disk, const char *path, uint64_t offset, void *to, size_t bytes)
+void logfile_sim_peek(struct logfile_sim *disk, const char *path, uint64_t offset, void *to,
+                      size_t bytes)
 {
     pthread_mutex_lock(&disk->lock);
     struct sim_file *file = sim_tree_find(&disk->tree, path);
@@ -985,8 +1012,8 @@ void sim_peek(struct sim_disk *disk, const char *path, uint64_t offset, void *to
     pthread_mutex_unlock(&disk->lock);
 }
 
-void sim_poke(struct sim_disk *disk, const char *path, uint64_t offset, const void *from,
-              size_t bytes)
+void logfile_sim_poke(struct logfile_sim *disk, const char *path, uint64_t offset, const void *from,
+                      size_t bytes)
 {
     pthread_mutex_lock(&disk->lock);
     struct sim_file *file = sim_tree_find(&disk->tree, path);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "campaign.h"
+
+#include "support.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAY_EVERY_NS UINT64_C(30000000000)
+
+/* The file that keeps the progress; false: none is kept. */
+static bool progress_path(const struct campaign *campaign, char path[4096])
+{
+    const char *folder = getenv("LF_PROGRESS");
+
+    if (folder == NULL || *folder == '\0')
+        return false;
+    return snprintf(path, 4096, "%s/%s", folder, campaign->name) < 4096;
+}
+
+static void load_progress(struct campaign *campaign)
+{
+    char path[4096];
+    FILE *file = progress_path(campaign, path) ? fopen(path, "r") : NULL;
+
+    if (file == NULL)
+        return;
+    if (fscanf(file, "%*s %" SCNu64 " cases, tried %" SCNu64, &campaign->next, &campaign->tried) !=
+        2)
+        campaign->next = campaign->tried = 0;
+    fclose(file);
+}
+
+/* By a rename, so that a run which is killed leaves the old file or the new one. */
+static void keep_progress(const struct campaign *campaign)
+{
+    char path[4096], fresh[4100];
+    FILE *file;
+
+    if (!progress_path(campaign, path))
+        return;
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    file = fopen(fresh, "w");
+    if (file == NULL) {
+        perror(fresh);
+        return;
+    }
+    fprintf(file, "%s %" PRIu64 " cases, tried %" PRIu64 "\n", campaign->name, campaign->next,
+            campaign->tried);
+    if (fclose(file) != 0 || rename(fresh, path) != 0)
+        perror(path);
+}
+
+static void say(struct campaign *campaign)
+{
+    double seconds = (double)(now_ns() - campaign->begun_ns) / 1e9;
+    uint64_t cases = campaign->next - campaign->first;
+
+    printf("%s: %" PRIu64 " cases in %.1f s (%.0f a second); so far %" PRIu64 " cases, %" PRIu64
+           " tried\n",
+           campaign->name, cases, seconds, seconds > 0 ? (double)cases / seconds : 0,
+           campaign->next, campaign->tried);
+    fflush(stdout);
+    campaign->said_ns = now_ns();
+}
+
+struct campaign campaign_begin(const char *name, uint64_t count)
+{
+    struct campaign campaign = {.name = name, .count = count};
+    const char *cases = getenv("LF_CASES");
+
+    if (cases != NULL && *cases != '\0')
+        campaign.count = strtoull(cases, NULL, 0);
+    load_progress(&campaign);
+    campaign.first = campaign.next;
+    campaign.begun_ns = campaign.said_ns = now_ns();
+    return campaign;
+}
+
+bool campaign_next(struct campaign *campaign, uint64_t *number)
+{
+    *number = campaign->next;
+    return campaign->next - campaign->first < campaign->count;
+}
+
+void campaign_passed(struct campaign *campaign, uint64_t amount)
+{
+    campaign->next++;
+    campaign->tried += amount;
+    if (now_ns() - campaign->said_ns < SAY_EVERY_NS)
+        return;
+    keep_progress(campaign);
+    say(campaign);
+}
+
+void campaign_end(struct campaign *campaign)
+{
+    keep_progress(campaign);
+    say(campaign);
+}

@@ -66,23 +66,30 @@ static void say(struct campaign *campaign)
     campaign->said_ns = now_ns();
 }
 
+/* A number from the environment. */
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+    const char *value = getenv(name);
+
+    return value == NULL || *value == '\0' ? otherwise : strtoull(value, NULL, 0);
+}
+
 struct campaign campaign_begin(const char *name, uint64_t count)
 {
-    struct campaign campaign = {.name = name, .count = count};
-    const char *cases = getenv("LF_CASES");
+    struct campaign campaign = {.name = name, .count = setting("LF_CASES", count)};
+    uint64_t seconds = setting("LF_SECONDS", 0);
 
-    if (cases != NULL && *cases != '\0')
-        campaign.count = strtoull(cases, NULL, 0);
     load_progress(&campaign);
     campaign.first = campaign.next;
     campaign.begun_ns = campaign.said_ns = now_ns();
+    campaign.end_ns = seconds > 0 ? campaign.begun_ns + seconds * 1000000000u : UINT64_MAX;
     return campaign;
 }
 
 bool campaign_next(struct campaign *campaign, uint64_t *number)
 {
     *number = campaign->next;
-    return campaign->next - campaign->first < campaign->count;
+    return campaign->next - campaign->first < campaign->count && now_ns() < campaign->end_ns;
 }
 
 void campaign_passed(struct campaign *campaign, uint64_t amount)

@@ -6,7 +6,7 @@
  * check-long` sets it, it keeps there how far it came, and the next run goes on from there instead
  * of trying the same cases again; the folder's files say, one line each, what has been tried so
  * far.  Without LF_PROGRESS it starts at case 0 each time.  The number of cases, which LF_CASES
- * replaces where it is set, is that of this run.
+ * replaces where it is set, is that of this run; with LF_SECONDS it also ends after that time.
  */
 #ifndef CAMPAIGN_H
 #define CAMPAIGN_H
@@ -20,6 +20,7 @@ struct campaign {
     uint64_t first;   /* of this run */
     uint64_t count;   /* cases of this run */
     uint64_t tried;   /* what the cases count together, in their own unit: this run and before */
+    uint64_t end_ns; /* no case begins later */
     uint64_t begun_ns;
     uint64_t said_ns;
 };

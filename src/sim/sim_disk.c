@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "logfile_sim.h"
 
+#include "reserved.h"
 #include "sim_file.h"
 
 #include <errno.h>
@@ -55,6 +56,11 @@ struct logfile_sim {
     uint64_t misuses;
 };
 
+static bool is_call(enum logfile_sim_call call)
+{
+    return (unsigned)call < LOGFILE_SIM_CALL_COUNT;
+}
+
 const char *logfile_sim_call_name(enum logfile_sim_call call)
 {
     static const char *const names[LOGFILE_SIM_CALL_COUNT] = {
@@ -62,28 +68,19 @@ const char *logfile_sim_call_name(enum logfile_sim_call call)
         "write",      "zero-fill", "sync",   "allocate",       "truncate",       "punch",
         "drop-cache", "rename",    "unlink", "sync-directory", "make-directory", "list-directory"};
 
-    return names[call];
-}
-
-static void *must(void *memory)
-{
-    if (memory == NULL) {
-        perror("sim_disk");
-        abort();
-    }
-    return memory;
+    return is_call(call) ? names[call] : "none";
 }
 
 /* How far the file may grow at most, in whole blocks. */
 static uint64_t growth_limit(const struct logfile_sim *disk, const struct sim_file *file)
 {
-    uint64_t limit = disk->options.capacity_bytes + sim_file_hole_bytes(file);
-    uint64_t others = sim_tree_used_bytes(&disk->tree);
+    uint64_t limit = disk->options.capacity_bytes + lf_sim_file_hole_bytes(file);
+    uint64_t others = lf_sim_tree_used_bytes(&disk->tree);
 
     if (disk->options.capacity_bytes == 0)
         return UINT64_MAX;
-    if (*sim_file_name(file) != '\0')
-        others -= sim_file_used_bytes(file);
+    if (*lf_sim_file_name(file) != '\0')
+        others -= lf_sim_file_used_bytes(file);
     return others < limit ? (limit - others) / LOGFILE_IO_BLOCK * LOGFILE_IO_BLOCK : 0;
 }
 
@@ -235,40 +232,49 @@ static struct sim_fd *get_fd(struct logfile_sim *disk, int fd)
 
 /* ---- The operations ---- */
 
-static int give_fd(struct logfile_sim *disk, struct sim_file *file, unsigned flags)
+/* -EMFILE: they are all taken. */
+static int find_free_fd(const struct logfile_sim *disk)
 {
-    for (int i = 0; i < FD_COUNT; i++) {
-        if (disk->fds[i].file != NULL)
-            continue;
-        disk->fds[i] = (struct sim_fd){.file = file, .flags = flags};
-        file->opens++;
-        return FD_BASE + i;
-    }
+    for (int i = 0; i < FD_COUNT; i++)
+        if (disk->fds[i].file == NULL)
+            return FD_BASE + i;
     return -EMFILE;
+}
+
+/* The file that is to be opened, in `filep`. */
+static int find_or_create(struct logfile_sim *disk, const char *path, unsigned flags,
+                          struct sim_file **filep)
+{
+    struct sim_name place;
+    struct sim_file *file = lf_sim_tree_find(&disk->tree, path);
+    int error = lf_sim_tree_place(&disk->tree, path, &place);
+    bool creates = (flags & LOGFILE_IO_OPEN_CREATE) != 0;
+
+    if (error != 0)
+        return error;
+    if (creates && file != NULL)
+        return -EEXIST;
+    if (!creates && file == NULL)
+        return -ENOENT;
+    if (!creates && file->is_directory)
+        return -EISDIR;
+    if ((flags & LOGFILE_IO_OPEN_DIRECT) != 0 && disk->options.no_direct)
+        return -EINVAL;
+    *filep = creates ? lf_sim_tree_add(&disk->tree, &place, false) : file;
+    return *filep == NULL ? -ENOMEM : 0;
 }
 
 static int do_open(struct logfile_sim *disk, const char *path, unsigned flags)
 {
-    struct sim_name place;
-    struct sim_file *file = sim_tree_find(&disk->tree, path);
-    int error = sim_tree_place(&disk->tree, path, &place);
+    struct sim_file *file = NULL;
+    int fd = find_free_fd(disk);
+    int error = fd < 0 ? fd : find_or_create(disk, path, flags, &file);
 
     if (error != 0)
         return error;
-    if ((flags & LOGFILE_IO_OPEN_CREATE) != 0) {
-        if (file != NULL)
-            return -EEXIST;
-        if ((flags & LOGFILE_IO_OPEN_DIRECT) != 0 && disk->options.no_direct)
-            return -EINVAL;
-        return give_fd(disk, sim_tree_add(&disk->tree, &place, false), flags);
-    }
-    if (file == NULL)
-        return -ENOENT;
-    if (file->is_directory)
-        return -EISDIR;
-    if ((flags & LOGFILE_IO_OPEN_DIRECT) != 0 && disk->options.no_direct)
-        return -EINVAL;
-    return give_fd(disk, file, flags);
+    disk->fds[fd - FD_BASE] = (struct sim_fd){.file = file, .flags = flags};
+    file->opens++;
+    return fd;
 }
 
 static int sim_open(void *context, const char *path, unsigned flags, mode_t mode)
@@ -291,7 +297,7 @@ static int sim_close(void *context, int fd)
     if (open != NULL) {
         open->file->opens--;
         *open = (struct sim_fd){0};
-        sim_tree_reap(&disk->tree);
+        lf_sim_tree_reap(&disk->tree);
     }
     return sim_leave(disk, &verdict, open == NULL ? -EBADF : verdict.error);
 }
@@ -342,6 +348,11 @@ static int sim_locked(void *context, int fd)
     return sim_leave(disk, &verdict, result);
 }
 
+static bool may_change(const struct sim_fd *open)
+{
+    return (open->flags & LOGFILE_IO_OPEN_WRITE) != 0;
+}
+
 /* Whether a transfer keeps to the rules of DIRECT. */
 static bool is_aligned(const struct sim_fd *open, const void *buffer, size_t bytes, uint64_t offset)
 {
@@ -360,7 +371,8 @@ static ssize_t do_read(const struct sim_fd *open, void *buffer, size_t bytes, ui
         return 0;
     if (bytes > open->file->bytes - offset)
         bytes = open->file->bytes - offset;
-    sim_file_read(open->file, (open->flags & LOGFILE_IO_OPEN_DIRECT) != 0, buffer, bytes, offset);
+    lf_sim_file_read(open->file, (open->flags & LOGFILE_IO_OPEN_DIRECT) != 0, buffer, bytes,
+                     offset);
     return (ssize_t)bytes;
 }
 
@@ -404,18 +416,26 @@ struct write_request {
     unsigned flags;
 };
 
+/* No file is as large as that. */
+static bool is_too_far(uint64_t offset, uint64_t bytes)
+{
+    return offset > INT64_MAX || bytes > INT64_MAX - offset;
+}
+
 /* What is beyond the part of the disk that is kept is only counted. */
-static void store_bytes(struct logfile_sim *disk, const struct sim_fd *open,
-                        const struct write_request *request, size_t bytes)
+static int store_bytes(struct logfile_sim *disk, const struct sim_fd *open,
+                       const struct write_request *request, size_t bytes)
 {
     uint64_t limit = disk->options.discard_from;
     uint64_t end = request->offset + bytes;
 
     if (limit > 0 && end > limit)
         end = request->offset < limit ? limit : request->offset;
-    sim_file_write(open->file, (open->flags & LOGFILE_IO_OPEN_DIRECT) != 0, request->buffer,
-                   end - request->offset, request->offset);
-    sim_file_extend(open->file, request->offset + bytes);
+    int error = lf_sim_file_write(open->file, (open->flags & LOGFILE_IO_OPEN_DIRECT) != 0,
+                                  request->buffer, end - request->offset, request->offset);
+    if (error == 0)
+        lf_sim_file_extend(open->file, request->offset + bytes);
+    return error;
 }
 
 static ssize_t do_write(struct logfile_sim *disk, const struct sim_fd *open,
@@ -425,9 +445,10 @@ static ssize_t do_write(struct logfile_sim *disk, const struct sim_fd *open,
     size_t bytes = request->bytes;
     uint64_t limit = growth_limit(disk, file);
 
-    if (!is_aligned(open, request->buffer, bytes, request->offset) ||
-        (open->flags & LOGFILE_IO_OPEN_WRITE) == 0)
+    if (!is_aligned(open, request->buffer, bytes, request->offset) || !may_change(open))
         return misuse(disk);
+    if (is_too_far(request->offset, bytes))
+        return -EFBIG;
     if (request->offset + bytes > file->bytes && request->offset + bytes > limit) {
         bytes = request->offset < limit ? limit - request->offset : 0;
         if (bytes == 0 && verdict->error == 0)
@@ -438,12 +459,12 @@ static ssize_t do_write(struct logfile_sim *disk, const struct sim_fd *open,
         bytes /= 2;
     if (bytes > verdict->most_bytes)
         bytes = verdict->most_bytes;
-    store_bytes(disk, open, request, bytes);
-    if (verdict->error != 0)
-        return verdict->error;
+    int error = store_bytes(disk, open, request, bytes);
+    if (verdict->error != 0 || error != 0)
+        return verdict->error != 0 ? verdict->error : error;
     if ((request->flags & LOGFILE_IO_WRITE_DSYNC) != 0 && !verdict->crash &&
         !disk->options.sync_lies)
-        sim_file_commit_write(file, bytes, request->offset);
+        lf_sim_file_commit_write(file, bytes, request->offset);
     return (ssize_t)bytes;
 }
 
@@ -498,7 +519,7 @@ static struct sim_sync begin_sync(struct logfile_sim *disk, int fd)
     pthread_mutex_lock(&disk->lock);
     struct sim_fd *open = get_fd(disk, fd);
     if (open != NULL && !disk->down && !disk->options.sync_lies)
-        sync = sim_file_begin_sync(open->file);
+        sync = lf_sim_file_begin_sync(open->file);
     pthread_mutex_unlock(&disk->lock);
     return sync;
 }
@@ -512,7 +533,7 @@ static int sim_sync(void *context, int fd)
     int result = open == NULL ? -EBADF : verdict.error;
 
     if (open != NULL && !disk->down && !verdict.crash && !disk->options.sync_lies)
-        sim_file_end_sync(open->file, &sync, result);
+        lf_sim_file_end_sync(open->file, &sync, result);
     return sim_leave(disk, &verdict, result);
 }
 
@@ -525,11 +546,15 @@ static int sim_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
 
     if (result == 0 && disk->options.no_allocate)
         result = -EOPNOTSUPP;
+    if (result == 0 && !may_change(open))
+        result = misuse(disk);
+    if (result == 0 && is_too_far(offset, bytes))
+        result = -EFBIG;
     if (result == 0 && offset + bytes > open->file->bytes) {
         if (offset + bytes > growth_limit(disk, open->file))
             result = -ENOSPC;
         else
-            sim_file_extend(open->file, offset + bytes);
+            lf_sim_file_extend(open->file, offset + bytes);
     }
     return sim_leave(disk, &verdict, result);
 }
@@ -541,8 +566,12 @@ static int sim_truncate(void *context, int fd, uint64_t bytes)
     struct sim_fd *open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
+    if (result == 0 && !may_change(open))
+        result = misuse(disk);
+    if (result == 0 && is_too_far(0, bytes))
+        result = -EFBIG;
     if (result == 0)
-        sim_file_set_bytes(open->file, bytes);
+        lf_sim_file_set_bytes(open->file, bytes);
     return sim_leave(disk, &verdict, result);
 }
 
@@ -555,10 +584,12 @@ static int sim_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
 
     if (result == 0 && disk->options.no_punch)
         result = -EOPNOTSUPP;
-    if (result == 0 && (open->flags & LOGFILE_IO_OPEN_WRITE) == 0)
+    if (result == 0 && !may_change(open))
         result = misuse(disk);
+    if (result == 0 && is_too_far(offset, bytes))
+        result = -EFBIG;
     if (result == 0)
-        sim_file_punch(open->file, offset, bytes);
+        lf_sim_file_punch(open->file, offset, bytes);
     return sim_leave(disk, &verdict, result);
 }
 
@@ -570,21 +601,32 @@ static int sim_drop_cache(void *context, int fd)
     int result = open == NULL ? -EBADF : verdict.error;
 
     if (result == 0)
-        sim_file_drop_cache(open->file);
+        lf_sim_file_drop_cache(open->file);
     return sim_leave(disk, &verdict, result);
+}
+
+/* Whether a directory is the file, or below it. */
+static bool is_within(const struct logfile_sim *disk, const struct sim_file *directory,
+                      const struct sim_file *file)
+{
+    while (directory != file && directory != &disk->tree.root)
+        directory = lf_sim_file_parent(directory);
+    return directory == file;
 }
 
 static int do_rename(struct logfile_sim *disk, const char *from, const char *to)
 {
-    struct sim_file *file = sim_tree_find(&disk->tree, from);
+    struct sim_file *file = lf_sim_tree_find(&disk->tree, from);
     struct sim_name place;
-    int error = sim_tree_place(&disk->tree, to, &place);
+    int error = lf_sim_tree_place(&disk->tree, to, &place);
 
     if (error != 0 || file == NULL)
         return file == NULL ? -ENOENT : error;
-    if (sim_tree_find(&disk->tree, to) != NULL)
+    if (lf_sim_tree_find(&disk->tree, to) != NULL)
         return -EEXIST;
-    sim_tree_move(&disk->tree, file, &place);
+    if (is_within(disk, place.parent, file))
+        return -EINVAL;
+    lf_sim_tree_move(&disk->tree, file, &place);
     return 0;
 }
 
@@ -599,13 +641,13 @@ static int sim_rename(void *context, const char *from, const char *to)
 
 static int do_unlink(struct logfile_sim *disk, const char *path)
 {
-    struct sim_file *file = sim_tree_find(&disk->tree, path);
+    struct sim_file *file = lf_sim_tree_find(&disk->tree, path);
 
     if (file == NULL || file == &disk->tree.root)
         return file == NULL ? -ENOENT : -EBUSY;
-    if (file->is_directory && sim_tree_entry_count(&disk->tree, file) > 0)
+    if (file->is_directory && lf_sim_tree_entry_count(&disk->tree, file) > 0)
         return -ENOTEMPTY;
-    sim_tree_move(&disk->tree, file, &(struct sim_name){.parent = sim_file_parent(file)});
+    lf_sim_tree_move(&disk->tree, file, &(struct sim_name){.parent = lf_sim_file_parent(file)});
     return 0;
 }
 
@@ -625,10 +667,10 @@ static int sim_sync_directory(void *context, const char *path)
     int result = verdict.error;
 
     if (result == 0)
-        result = sim_tree_place(&disk->tree, path, &place);
+        result = lf_sim_tree_place(&disk->tree, path, &place);
     if (result == 0 && !verdict.crash && !disk->options.sync_lies) {
-        sim_tree_sync(&disk->tree, place.parent);
-        sim_tree_reap(&disk->tree);
+        lf_sim_tree_sync(&disk->tree, place.parent);
+        lf_sim_tree_reap(&disk->tree);
     }
     return sim_leave(disk, &verdict, result);
 }
@@ -636,14 +678,13 @@ static int sim_sync_directory(void *context, const char *path)
 static int do_make_directory(struct logfile_sim *disk, const char *path)
 {
     struct sim_name place;
-    int error = sim_tree_place(&disk->tree, path, &place);
+    int error = lf_sim_tree_place(&disk->tree, path, &place);
 
     if (error != 0)
         return error;
-    if (sim_tree_find(&disk->tree, path) != NULL)
+    if (lf_sim_tree_find(&disk->tree, path) != NULL)
         return -EEXIST;
-    sim_tree_add(&disk->tree, &place, true);
-    return 0;
+    return lf_sim_tree_add(&disk->tree, &place, true) == NULL ? -ENOMEM : 0;
 }
 
 static int sim_make_directory(void *context, const char *path, mode_t mode)
@@ -664,18 +705,20 @@ struct listing {
 
 static int take_listing(struct logfile_sim *disk, const char *path, struct listing *listing)
 {
-    struct sim_file *directory = sim_tree_find(&disk->tree, path);
+    struct sim_file *directory = lf_sim_tree_find(&disk->tree, path);
 
     *listing = (struct listing){0};
     if (directory == NULL)
         return -ENOENT;
     if (!directory->is_directory)
         return -ENOTDIR;
-    listing->names = must(calloc(disk->tree.count + 1, SIM_NAME_BYTES));
+    listing->names = calloc(disk->tree.count + 1, SIM_NAME_BYTES);
+    if (listing->names == NULL)
+        return -ENOMEM;
     for (unsigned i = 0; i < disk->tree.count; i++) {
         struct sim_file *file = disk->tree.files[i];
-        if (sim_file_parent(file) == directory && *sim_file_name(file) != '\0')
-            strcpy(listing->names[listing->count++], sim_file_name(file));
+        if (lf_sim_file_parent(file) == directory && *lf_sim_file_name(file) != '\0')
+            strcpy(listing->names[listing->count++], lf_sim_file_name(file));
     }
     return 0;
 }
@@ -721,38 +764,69 @@ static const struct logfile_io operations = {
     .list_directory = sim_list_directory,
 };
 
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
 struct logfile_sim *logfile_sim_new(const struct logfile_sim_options *options)
 {
-    struct logfile_sim *disk = must(calloc(1, sizeof *disk));
-
+    if (options != NULL && !lf_sim_is_zero(options->reserved, sizeof options->reserved))
+        return NULL;
+    struct logfile_sim *disk = calloc(1, sizeof *disk);
+    if (disk == NULL)
+        return NULL;
     if (options != NULL)
         disk->options = *options;
-    sim_tree_init(&disk->tree);
+    lf_sim_tree_init(&disk->tree);
     disk->crash_call = LOGFILE_SIM_CALL_COUNT;
     disk->io = operations;
     disk->io.context = disk;
     pthread_mutex_init(&disk->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&disk->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    init_condition(&disk->changed);
     return disk;
+}
+
+/* Takes the lock; false: there is no disk. */
+static bool take(struct logfile_sim *disk)
+{
+    if (disk != NULL)
+        pthread_mutex_lock(&disk->lock);
+    return disk != NULL;
+}
+
+/* Gives the lock back. */
+static int give(struct logfile_sim *disk, int result)
+{
+    pthread_mutex_unlock(&disk->lock);
+    return result;
 }
 
 struct logfile_sim *logfile_sim_clone(struct logfile_sim *disk)
 {
-    struct logfile_sim *clone = logfile_sim_new(&disk->options);
+    struct logfile_sim *clone = disk == NULL ? NULL : logfile_sim_new(&disk->options);
 
-    pthread_mutex_lock(&disk->lock);
-    sim_tree_clone(&clone->tree, &disk->tree);
-    pthread_mutex_unlock(&disk->lock);
-    return clone;
+    if (clone == NULL)
+        return NULL;
+    take(disk);
+    bool cloned = lf_sim_tree_clone(&clone->tree, &disk->tree);
+    give(disk, 0);
+    if (cloned)
+        return clone;
+    logfile_sim_free(clone);
+    return NULL;
 }
 
 void logfile_sim_free(struct logfile_sim *disk)
 {
-    sim_tree_free(&disk->tree);
+    if (disk == NULL)
+        return;
+    lf_sim_tree_free(&disk->tree);
     pthread_cond_destroy(&disk->changed);
     pthread_mutex_destroy(&disk->lock);
     free(disk);
@@ -760,123 +834,154 @@ void logfile_sim_free(struct logfile_sim *disk)
 
 const struct logfile_io *logfile_sim_io(struct logfile_sim *disk)
 {
+    if (disk == NULL) {
+        fputs("logfile_sim_io: no disk\n", stderr);
+        abort();
+    }
     return &disk->io;
 }
 
-void logfile_sim_set_capacity(struct logfile_sim *disk, uint64_t capacity_bytes)
+int logfile_sim_set_capacity(struct logfile_sim *disk, uint64_t capacity_bytes)
 {
-    pthread_mutex_lock(&disk->lock);
+    if (!take(disk))
+        return -EINVAL;
     disk->options.capacity_bytes = capacity_bytes;
-    pthread_mutex_unlock(&disk->lock);
+    return give(disk, 0);
 }
 
 /* ---- Crashes ---- */
 
-void logfile_sim_crash_at(struct logfile_sim *disk, uint64_t nth)
+int logfile_sim_crash_at(struct logfile_sim *disk, uint64_t nth)
 {
-    logfile_sim_crash_at_call(disk, LOGFILE_SIM_CALL_COUNT, nth);
+    return logfile_sim_crash_at_call(disk, LOGFILE_SIM_CALL_COUNT, nth);
 }
 
-void logfile_sim_crash_at_call(struct logfile_sim *disk, enum logfile_sim_call call, uint64_t nth)
+int logfile_sim_crash_at_call(struct logfile_sim *disk, enum logfile_sim_call call, uint64_t nth)
 {
-    pthread_mutex_lock(&disk->lock);
+    if (call != LOGFILE_SIM_CALL_COUNT && !changes_something(call))
+        return -EINVAL;
+    if (!take(disk))
+        return -EINVAL;
     disk->crash_in = nth;
     disk->crash_within = call;
-    pthread_mutex_unlock(&disk->lock);
+    return give(disk, 0);
 }
 
 bool logfile_sim_is_down(struct logfile_sim *disk)
 {
-    pthread_mutex_lock(&disk->lock);
-    bool down = disk->down;
-    pthread_mutex_unlock(&disk->lock);
-    return down;
+    return take(disk) && give(disk, disk->down);
 }
 
 enum logfile_sim_call logfile_sim_crash_call(struct logfile_sim *disk)
 {
-    pthread_mutex_lock(&disk->lock);
-    enum logfile_sim_call call = disk->crash_call;
-    pthread_mutex_unlock(&disk->lock);
-    return call;
+    if (!take(disk))
+        return LOGFILE_SIM_CALL_COUNT;
+    return (enum logfile_sim_call)give(disk, (int)disk->crash_call);
 }
 
-void logfile_sim_restart(struct logfile_sim *disk)
+static void close_all(struct logfile_sim *disk)
 {
-    pthread_mutex_lock(&disk->lock);
     for (int i = 0; i < FD_COUNT; i++)
         if (disk->fds[i].file != NULL)
             disk->fds[i].file->opens--;
     memset(disk->fds, 0, sizeof disk->fds);
-    sim_tree_reap(&disk->tree);
     memset(disk->writes, 0, sizeof disk->writes);
+    lf_sim_tree_reap(&disk->tree);
+}
+
+int logfile_sim_restart(struct logfile_sim *disk)
+{
+    if (!take(disk))
+        return -EINVAL;
+    close_all(disk);
     disk->down = false;
     disk->crash_in = 0;
     disk->crash_call = LOGFILE_SIM_CALL_COUNT;
     disk->fault_set = false;
-    pthread_mutex_unlock(&disk->lock);
+    return give(disk, 0);
 }
 
-static void reboot(struct logfile_sim *disk, struct sim_fates *fates)
+static int reboot(struct logfile_sim *disk, struct sim_fates *fates)
 {
-    logfile_sim_restart(disk);
-    sim_tree_crash(&disk->tree, fates);
+    int error = logfile_sim_restart(disk);
+
+    if (error == 0)
+        lf_sim_tree_crash(&disk->tree, fates);
+    return error;
 }
 
-void logfile_sim_reboot(struct logfile_sim *disk, uint64_t seed)
+int logfile_sim_reboot(struct logfile_sim *disk, uint64_t seed)
 {
-    struct sim_fates fates = sim_choose_fates(seed);
+    struct sim_fates fates = lf_sim_choose_fates(seed);
 
-    reboot(disk, &fates);
+    return reboot(disk, &fates);
 }
 
-void logfile_sim_reboot_losing_all(struct logfile_sim *disk)
+int logfile_sim_reboot_losing_all(struct logfile_sim *disk)
 {
     struct sim_fates fates = {.drop = 1};
 
-    reboot(disk, &fates);
+    return reboot(disk, &fates);
 }
 
 /* ---- Faults ---- */
 
-void logfile_sim_fault(struct logfile_sim *disk, const struct logfile_sim_fault *fault)
+static bool moves_bytes(enum logfile_sim_call call)
 {
-    pthread_mutex_lock(&disk->lock);
+    return call == LOGFILE_SIM_READ || call == LOGFILE_SIM_WRITE || call == LOGFILE_SIM_ZERO_FILL;
+}
+
+static bool is_valid(const struct logfile_sim_fault *fault)
+{
+    return fault != NULL && is_call(fault->call) && fault->error <= 0 &&
+           (fault->error != 0 || moves_bytes(fault->call)) &&
+           lf_sim_is_zero(fault->reserved, sizeof fault->reserved);
+}
+
+int logfile_sim_fault(struct logfile_sim *disk, const struct logfile_sim_fault *fault)
+{
+    if (!is_valid(fault) || !take(disk))
+        return -EINVAL;
     disk->fault = *fault;
     disk->fault_set = true;
     disk->fault_hits = 0;
-    pthread_mutex_unlock(&disk->lock);
+    return give(disk, 0);
 }
 
-void logfile_sim_fault_clear(struct logfile_sim *disk)
+int logfile_sim_fault_clear(struct logfile_sim *disk)
 {
-    pthread_mutex_lock(&disk->lock);
+    if (!take(disk))
+        return -EINVAL;
     disk->fault_set = false;
-    pthread_mutex_unlock(&disk->lock);
+    return give(disk, 0);
 }
 
-void logfile_sim_delay(struct logfile_sim *disk, enum logfile_sim_call call, uint64_t us)
+int logfile_sim_delay(struct logfile_sim *disk, enum logfile_sim_call call, uint64_t us)
 {
-    pthread_mutex_lock(&disk->lock);
+    if (!is_call(call) || !take(disk))
+        return -EINVAL;
     disk->delay_us[call] = us;
-    pthread_mutex_unlock(&disk->lock);
+    return give(disk, 0);
 }
 
-void logfile_sim_gate_close(struct logfile_sim *disk, enum logfile_sim_call call)
+int logfile_sim_gate_close(struct logfile_sim *disk, enum logfile_sim_call call)
 {
-    pthread_mutex_lock(&disk->lock);
+    if (!is_call(call) || !take(disk))
+        return -EINVAL;
     disk->gate_closed = true;
     disk->gate = call;
     disk->gate_waiters = 0;
-    pthread_mutex_unlock(&disk->lock);
+    pthread_cond_broadcast(&disk->changed);
+    return give(disk, 0);
 }
 
-void logfile_sim_gate_open(struct logfile_sim *disk)
+int logfile_sim_gate_open(struct logfile_sim *disk)
 {
-    pthread_mutex_lock(&disk->lock);
+    if (!take(disk))
+        return -EINVAL;
     disk->gate_closed = false;
     pthread_cond_broadcast(&disk->changed);
-    pthread_mutex_unlock(&disk->lock);
+    return give(disk, 0);
 }
 
 bool logfile_sim_gate_is_reached(struct logfile_sim *disk, unsigned ms)
@@ -884,57 +989,57 @@ bool logfile_sim_gate_is_reached(struct logfile_sim *disk, unsigned ms)
     struct timespec deadline = deadline_in_ms(ms);
     int error = 0;
 
-    pthread_mutex_lock(&disk->lock);
+    if (!take(disk))
+        return false;
     while (disk->gate_waiters == 0 && error == 0)
         error = pthread_cond_timedwait(&disk->changed, &disk->lock, &deadline);
-    bool reached = disk->gate_waiters > 0;
-    pthread_mutex_unlock(&disk->lock);
-    return reached;
+    return give(disk, disk->gate_waiters > 0);
 }
 
 /* ---- What happened ---- */
 
 static uint64_t read_counter(struct logfile_sim *disk, const uint64_t *counter)
 {
-    pthread_mutex_lock(&disk->lock);
+    take(disk);
     uint64_t value = *counter;
-    pthread_mutex_unlock(&disk->lock);
+    give(disk, 0);
     return value;
 }
 
 uint64_t logfile_sim_call_count(struct logfile_sim *disk, enum logfile_sim_call call)
 {
-    return read_counter(disk, &disk->calls[call]);
+    return disk == NULL || !is_call(call) ? 0 : read_counter(disk, &disk->calls[call]);
 }
 
 uint64_t logfile_sim_fault_hits(struct logfile_sim *disk)
 {
-    return read_counter(disk, &disk->fault_hits);
+    return disk == NULL ? 0 : read_counter(disk, &disk->fault_hits);
 }
 
 uint64_t logfile_sim_change_count(struct logfile_sim *disk)
 {
-    return read_counter(disk, &disk->changes);
+    return disk == NULL ? 0 : read_counter(disk, &disk->changes);
 }
 
 uint64_t logfile_sim_overlap_count(struct logfile_sim *disk)
 {
-    return read_counter(disk, &disk->overlaps);
+    return disk == NULL ? 0 : read_counter(disk, &disk->overlaps);
 }
 
 uint64_t logfile_sim_misuse_count(struct logfile_sim *disk)
 {
-    return read_counter(disk, &disk->misuses);
+    return disk == NULL ? 0 : read_counter(disk, &disk->misuses);
 }
 
 unsigned logfile_sim_open_count(struct logfile_sim *disk)
 {
     unsigned count = 0;
 
-    pthread_mutex_lock(&disk->lock);
+    if (!take(disk))
+        return 0;
     for (int i = 0; i < FD_COUNT; i++)
         count += disk->fds[i].file != NULL;
-    pthread_mutex_unlock(&disk->lock);
+    give(disk, 0);
     return count;
 }
 
@@ -942,19 +1047,17 @@ unsigned logfile_sim_file_count(struct logfile_sim *disk)
 {
     unsigned count = 0;
 
-    pthread_mutex_lock(&disk->lock);
+    if (!take(disk))
+        return 0;
     for (unsigned i = 0; i < disk->tree.count; i++)
-        count += *sim_file_name(disk->tree.files[i]) != '\0';
-    pthread_mutex_unlock(&disk->lock);
+        count += *lf_sim_file_name(disk->tree.files[i]) != '\0';
+    give(disk, 0);
     return count;
 }
 
 bool logfile_sim_exists(struct logfile_sim *disk, const char *path)
 {
-    pthread_mutex_lock(&disk->lock);
-    bool exists = sim_tree_find(&disk->tree, path) != NULL;
-    pthread_mutex_unlock(&disk->lock);
-    return exists;
+    return take(disk) && give(disk, lf_sim_tree_find(&disk->tree, path) != NULL);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -967,9 +1070,10 @@ unsigned logfile_sim_list(struct logfile_sim *disk, const char *path,
 {
     struct listing listing;
 
-    pthread_mutex_lock(&disk->lock);
+    if (!take(disk))
+        return 0;
     take_listing(disk, path, &listing);
-    pthread_mutex_unlock(&disk->lock);
+    give(disk, 0);
     if (listing.count > 0)
         qsort(listing.names, listing.count, SIM_NAME_BYTES, compare_names);
     for (unsigned i = 0; visit != NULL && i < listing.count; i++)
@@ -982,44 +1086,72 @@ uint64_t logfile_sim_used_bytes(struct logfile_sim *disk, const char *path)
 {
     uint64_t used = 0;
 
-    pthread_mutex_lock(&disk->lock);
-    struct sim_file *file = path == NULL ? NULL : sim_tree_find(&disk->tree, path);
+    if (!take(disk))
+        return 0;
+    struct sim_file *file = path == NULL ? NULL : lf_sim_tree_find(&disk->tree, path);
     if (path == NULL)
-        used = sim_tree_used_bytes(&disk->tree);
+        used = lf_sim_tree_used_bytes(&disk->tree);
     else if (file != NULL)
-        used = sim_file_used_bytes(file);
-    pthread_mutex_unlock(&disk->lock);
+        used = lf_sim_file_used_bytes(file);
+    give(disk, 0);
     return used;
 }
 
 uint64_t logfile_sim_file_bytes(struct logfile_sim *disk, const char *path)
 {
-    pthread_mutex_lock(&disk->lock);
-    struct sim_file *file = sim_tree_find(&disk->tree, path);
+    if (!take(disk))
+        return 0;
+    struct sim_file *file = lf_sim_tree_find(&disk->tree, path);
     uint64_t bytes = file == NULL ? 0 : file->bytes;
-    pthread_mutex_unlock(&disk->lock);
+    give(disk, 0);
     return bytes;
 }
 
-void logfile_sim_peek(struct logfile_sim *disk, const char *path, uint64_t offset, void *to,
-                      size_t bytes)
+/* The file that is to be looked at, with the lock taken; NULL, without it, and the reason. */
+static struct sim_file *take_file(struct logfile_sim *disk, const char *path, const void *buffer,
+                                  int *error)
 {
-    pthread_mutex_lock(&disk->lock);
-    struct sim_file *file = sim_tree_find(&disk->tree, path);
-    memset(to, 0, bytes);
-    if (file != NULL && offset + bytes <= file->capacity)
-        memcpy(to, file->cache + offset, bytes);
-    pthread_mutex_unlock(&disk->lock);
+    *error = -EINVAL;
+    if (path == NULL || buffer == NULL || !take(disk))
+        return NULL;
+    struct sim_file *file = lf_sim_tree_find(&disk->tree, path);
+    if (file == NULL || file->is_directory) {
+        *error = give(disk, -ENOENT);
+        return NULL;
+    }
+    return file;
 }
 
-void logfile_sim_poke(struct logfile_sim *disk, const char *path, uint64_t offset, const void *from,
-                      size_t bytes)
+static bool is_stored(const struct sim_file *file, uint64_t offset, size_t bytes)
 {
-    pthread_mutex_lock(&disk->lock);
-    struct sim_file *file = sim_tree_find(&disk->tree, path);
-    if (file != NULL && offset + bytes <= file->capacity) {
+    return offset <= file->capacity && bytes <= file->capacity - offset;
+}
+
+int logfile_sim_peek(struct logfile_sim *disk, const char *path, uint64_t offset, void *to,
+                     size_t bytes)
+{
+    int error;
+    struct sim_file *file = take_file(disk, path, to, &error);
+
+    if (file == NULL)
+        return error;
+    lf_sim_file_read(file, false, to, bytes, offset);
+    return give(disk, 0);
+}
+
+int logfile_sim_poke(struct logfile_sim *disk, const char *path, uint64_t offset, const void *from,
+                     size_t bytes)
+{
+    int error;
+    struct sim_file *file = take_file(disk, path, from, &error);
+
+    if (file == NULL)
+        return error;
+    if (!is_stored(file, offset, bytes))
+        return give(disk, -ERANGE);
+    if (bytes > 0) {
         memcpy(file->cache + offset, from, bytes);
         memcpy(file->disk + offset, from, bytes);
     }
-    pthread_mutex_unlock(&disk->lock);
+    return give(disk, 0);
 }

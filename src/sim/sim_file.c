@@ -6,15 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void *must(void *memory)
-{
-    if (memory == NULL) {
-        perror("sim_disk");
-        abort();
-    }
-    return memory;
-}
-
 /* ---- Names ---- */
 
 static const struct sim_name *current_name(const struct sim_file *file)
@@ -22,12 +13,12 @@ static const struct sim_name *current_name(const struct sim_file *file)
     return &file->names[file->name_count - 1];
 }
 
-const char *sim_file_name(const struct sim_file *file)
+const char *lf_sim_file_name(const struct sim_file *file)
 {
     return current_name(file)->name;
 }
 
-struct sim_file *sim_file_parent(const struct sim_file *file)
+struct sim_file *lf_sim_file_parent(const struct sim_file *file)
 {
     return current_name(file)->parent;
 }
@@ -36,8 +27,8 @@ static struct sim_file *find_in(const struct sim_tree *tree, const struct sim_fi
                                 const char *name)
 {
     for (unsigned i = 0; i < tree->count; i++)
-        if (sim_file_parent(tree->files[i]) == directory &&
-            strcmp(sim_file_name(tree->files[i]), name) == 0)
+        if (lf_sim_file_parent(tree->files[i]) == directory &&
+            strcmp(lf_sim_file_name(tree->files[i]), name) == 0)
             return tree->files[i];
     return NULL;
 }
@@ -52,9 +43,11 @@ static const char *next_part(const char *path, char part[SIM_NAME_BYTES])
     return path + strspn(path, "/");
 }
 
-int sim_tree_place(struct sim_tree *tree, const char *path, struct sim_name *place)
+int lf_sim_tree_place(struct sim_tree *tree, const char *path, struct sim_name *place)
 {
     *place = (struct sim_name){.parent = &tree->root};
+    if (path == NULL)
+        return -EINVAL;
     path += strspn(path, "/");
     while (*path != '\0') {
         if (strcspn(path, "/") >= SIM_NAME_BYTES)
@@ -72,16 +65,16 @@ int sim_tree_place(struct sim_tree *tree, const char *path, struct sim_name *pla
     return 0;
 }
 
-struct sim_file *sim_tree_find(struct sim_tree *tree, const char *path)
+struct sim_file *lf_sim_tree_find(struct sim_tree *tree, const char *path)
 {
     struct sim_name place;
 
-    if (sim_tree_place(tree, path, &place) != 0)
+    if (lf_sim_tree_place(tree, path, &place) != 0)
         return NULL;
     return place.name[0] == '\0' ? &tree->root : find_in(tree, place.parent, place.name);
 }
 
-void sim_tree_move(struct sim_tree *tree, struct sim_file *file, const struct sim_name *place)
+void lf_sim_tree_move(struct sim_tree *tree, struct sim_file *file, const struct sim_name *place)
 {
     /* The name on disk and the last ones are what a crash can choose from. */
     if (file->name_count == SIM_NAME_COUNT) {
@@ -99,28 +92,6 @@ static void only_name(struct sim_file *file, unsigned index)
     file->name_count = 1;
 }
 
-static void insert_file(struct sim_tree *tree, struct sim_file *file)
-{
-    if (tree->count == tree->capacity) {
-        tree->capacity = tree->capacity == 0 ? 8 : 2 * tree->capacity;
-        tree->files = must(realloc(tree->files, tree->capacity * sizeof(struct sim_file *)));
-    }
-    tree->files[tree->count++] = file;
-}
-
-struct sim_file *sim_tree_add(struct sim_tree *tree, const struct sim_name *place,
-                              bool is_directory)
-{
-    struct sim_file *file = must(calloc(1, sizeof *file));
-
-    file->is_directory = is_directory;
-    file->name_count = 1; /* none */
-    sim_tree_move(tree, file, place);
-    file->dirty_from = SIZE_MAX;
-    insert_file(tree, file);
-    return file;
-}
-
 static void free_file(struct sim_file *file)
 {
     free(file->disk);
@@ -130,12 +101,44 @@ static void free_file(struct sim_file *file)
     free(file);
 }
 
-unsigned sim_tree_entry_count(const struct sim_tree *tree, const struct sim_file *directory)
+static bool insert_file(struct sim_tree *tree, struct sim_file *file)
+{
+    if (tree->count == tree->capacity) {
+        unsigned capacity = tree->capacity == 0 ? 8 : 2 * tree->capacity;
+        struct sim_file **files = realloc(tree->files, capacity * sizeof(struct sim_file *));
+        if (files == NULL)
+            return false;
+        tree->files = files;
+        tree->capacity = capacity;
+    }
+    tree->files[tree->count++] = file;
+    return true;
+}
+
+struct sim_file *lf_sim_tree_add(struct sim_tree *tree, const struct sim_name *place,
+                                 bool is_directory)
+{
+    struct sim_file *file = calloc(1, sizeof *file);
+
+    if (file == NULL)
+        return NULL;
+    file->is_directory = is_directory;
+    file->name_count = 1; /* none */
+    lf_sim_tree_move(tree, file, place);
+    file->dirty_from = SIZE_MAX;
+    if (insert_file(tree, file))
+        return file;
+    free_file(file);
+    return NULL;
+}
+
+unsigned lf_sim_tree_entry_count(const struct sim_tree *tree, const struct sim_file *directory)
 {
     unsigned count = 0;
 
     for (unsigned i = 0; i < tree->count; i++)
-        count += sim_file_parent(tree->files[i]) == directory && *sim_file_name(tree->files[i]);
+        count +=
+            lf_sim_file_parent(tree->files[i]) == directory && *lf_sim_file_name(tree->files[i]);
     return count;
 }
 
@@ -147,7 +150,7 @@ static bool has_been_in(const struct sim_file *file, const struct sim_file *dire
     return false;
 }
 
-void sim_tree_sync(struct sim_tree *tree, const struct sim_file *directory)
+void lf_sim_tree_sync(struct sim_tree *tree, const struct sim_file *directory)
 {
     for (unsigned i = 0; i < tree->count; i++)
         if (has_been_in(tree->files[i], directory))
@@ -156,7 +159,7 @@ void sim_tree_sync(struct sim_tree *tree, const struct sim_file *directory)
 
 static bool is_named(const struct sim_tree *tree, const struct sim_file *file)
 {
-    if (file->opens > 0 || file->name_count > 1 || *sim_file_name(file) != '\0')
+    if (file->opens > 0 || file->name_count > 1 || *lf_sim_file_name(file) != '\0')
         return true;
     for (unsigned i = 0; file->is_directory && i < tree->count; i++)
         if (has_been_in(tree->files[i], file))
@@ -164,7 +167,7 @@ static bool is_named(const struct sim_tree *tree, const struct sim_file *file)
     return false;
 }
 
-void sim_tree_reap(struct sim_tree *tree)
+void lf_sim_tree_reap(struct sim_tree *tree)
 {
     for (unsigned i = 0; i < tree->count;) {
         struct sim_file *file = tree->files[i];
@@ -178,26 +181,21 @@ void sim_tree_reap(struct sim_tree *tree)
     }
 }
 
-uint64_t sim_tree_used_bytes(const struct sim_tree *tree)
+uint64_t lf_sim_tree_used_bytes(const struct sim_tree *tree)
 {
     uint64_t used = 0;
 
     for (unsigned i = 0; i < tree->count; i++)
-        if (*sim_file_name(tree->files[i]) != '\0')
-            used += sim_file_used_bytes(tree->files[i]);
+        if (*lf_sim_file_name(tree->files[i]) != '\0')
+            used += lf_sim_file_used_bytes(tree->files[i]);
     return used;
 }
 
 /* ---- Making one ---- */
 
-void sim_tree_init(struct sim_tree *tree)
+void lf_sim_tree_init(struct sim_tree *tree)
 {
     *tree = (struct sim_tree){.root = {.is_directory = true, .name_count = 1}};
-}
-
-static void *copy_of(const void *array, size_t bytes)
-{
-    return bytes == 0 ? NULL : memcpy(must(malloc(bytes)), array, bytes);
 }
 
 static size_t sectors_of(const struct sim_file *file)
@@ -205,17 +203,46 @@ static size_t sectors_of(const struct sim_file *file)
     return file->capacity / SIM_SECTOR_BYTES;
 }
 
+/* NULL for an empty array, too. */
+static void *copy_of(const void *array, size_t bytes)
+{
+    void *copy = bytes == 0 ? NULL : malloc(bytes);
+
+    return copy == NULL ? NULL : memcpy(copy, array, bytes);
+}
+
+static bool copy_arrays(struct sim_file *to, const struct sim_file *from)
+{
+    to->disk = copy_of(from->disk, from->capacity);
+    to->cache = copy_of(from->cache, from->capacity);
+    to->sectors = copy_of(from->sectors, sectors_of(from) * sizeof *from->sectors);
+    to->hole = copy_of(from->hole, from->capacity / LOGFILE_IO_BLOCK * sizeof *from->hole);
+    return from->capacity == 0 ||
+           (to->disk != NULL && to->cache != NULL && to->sectors != NULL && to->hole != NULL);
+}
+
 static struct sim_file *clone_file(const struct sim_file *file)
 {
-    struct sim_file *clone = must(malloc(sizeof *clone));
+    struct sim_file *clone = malloc(sizeof *clone);
 
+    if (clone == NULL)
+        return NULL;
     *clone = *file;
     clone->opens = 0;
-    clone->disk = copy_of(file->disk, file->capacity);
-    clone->cache = copy_of(file->cache, file->capacity);
-    clone->sectors = copy_of(file->sectors, sectors_of(file) * sizeof *file->sectors);
-    clone->hole = copy_of(file->hole, file->capacity / LOGFILE_IO_BLOCK * sizeof *file->hole);
-    return clone;
+    if (copy_arrays(clone, file))
+        return clone;
+    free_file(clone);
+    return NULL;
+}
+
+static bool clone_into(struct sim_tree *to, const struct sim_file *file)
+{
+    struct sim_file *clone = clone_file(file);
+
+    if (clone == NULL || insert_file(to, clone))
+        return clone != NULL;
+    free_file(clone);
+    return false;
 }
 
 /* What stands in `to` for a directory of `from`. */
@@ -228,52 +255,66 @@ static struct sim_file *counterpart(struct sim_tree *to, const struct sim_tree *
     return directory == &from->root ? &to->root : NULL;
 }
 
-void sim_tree_clone(struct sim_tree *to, const struct sim_tree *from)
+bool lf_sim_tree_clone(struct sim_tree *to, const struct sim_tree *from)
 {
-    sim_tree_init(to);
+    lf_sim_tree_init(to);
     to->clock = from->clock;
     for (unsigned i = 0; i < from->count; i++)
-        insert_file(to, clone_file(from->files[i]));
+        if (!clone_into(to, from->files[i])) {
+            lf_sim_tree_free(to);
+            return false;
+        }
     for (unsigned i = 0; i < to->count; i++)
         for (unsigned k = 0; k < to->files[i]->name_count; k++) {
             struct sim_name *name = &to->files[i]->names[k];
             name->parent = counterpart(to, from, name->parent);
         }
+    return true;
 }
 
-void sim_tree_free(struct sim_tree *tree)
+void lf_sim_tree_free(struct sim_tree *tree)
 {
     for (unsigned i = 0; i < tree->count; i++)
         free_file(tree->files[i]);
     free(tree->files);
+    lf_sim_tree_init(tree);
 }
 
 /* ---- Bytes ---- */
 
-static void *grow(void *array, size_t old_bytes, size_t new_bytes)
+/* Makes room in one array; what it had stays its own where there is no memory. */
+static bool grow(void *array, size_t old_bytes, size_t new_bytes)
 {
-    uint8_t *grown = must(realloc(array, new_bytes));
+    uint8_t *grown;
 
+    memcpy(&grown, array, sizeof grown);
+    grown = realloc(grown, new_bytes);
+    if (grown == NULL)
+        return false;
     memset(grown + old_bytes, 0, new_bytes - old_bytes);
-    return grown;
+    memcpy(array, &grown, sizeof grown);
+    return true;
 }
 
-static void ensure_capacity(struct sim_file *file, uint64_t bytes)
+/* Makes room for so many elements in an array of the file that has so many. */
+#define GROW(array, old_count, new_count)                                                          \
+    grow(&(array), (old_count) * sizeof *(array), (new_count) * sizeof *(array))
+
+static bool ensure_capacity(struct sim_file *file, uint64_t bytes)
 {
     const size_t old = file->capacity;
     size_t capacity = old == 0 ? 32 << 10 : old;
 
     if (bytes <= old)
-        return;
+        return true;
     while (capacity < bytes)
         capacity *= 2;
-    file->disk = grow(file->disk, old, capacity);
-    file->cache = grow(file->cache, old, capacity);
-    file->sectors = grow(file->sectors, old / SIM_SECTOR_BYTES * sizeof *file->sectors,
-                         capacity / SIM_SECTOR_BYTES * sizeof *file->sectors);
-    file->hole = grow(file->hole, old / LOGFILE_IO_BLOCK * sizeof *file->hole,
-                      capacity / LOGFILE_IO_BLOCK * sizeof *file->hole);
+    if (!GROW(file->disk, old, capacity) || !GROW(file->cache, old, capacity) ||
+        !GROW(file->sectors, old / SIM_SECTOR_BYTES, capacity / SIM_SECTOR_BYTES) ||
+        !GROW(file->hole, old / LOGFILE_IO_BLOCK, capacity / LOGFILE_IO_BLOCK))
+        return false;
     file->capacity = capacity;
+    return true;
 }
 
 static uint8_t *sector(uint8_t *image, size_t index)
@@ -338,7 +379,7 @@ static void take_away(struct sim_file *file, uint64_t from, uint64_t to, uint64_
     set_holes(file, (from + LOGFILE_IO_BLOCK - 1) / LOGFILE_IO_BLOCK, end_block, true);
 }
 
-void sim_file_set_bytes(struct sim_file *file, uint64_t bytes)
+void lf_sim_file_set_bytes(struct sim_file *file, uint64_t bytes)
 {
     uint64_t end = file->bytes < file->capacity ? file->bytes : file->capacity;
     uint64_t blocks = file->capacity / LOGFILE_IO_BLOCK;
@@ -352,13 +393,13 @@ void sim_file_set_bytes(struct sim_file *file, uint64_t bytes)
     file->size_changes++;
 }
 
-void sim_file_extend(struct sim_file *file, uint64_t bytes)
+void lf_sim_file_extend(struct sim_file *file, uint64_t bytes)
 {
     if (bytes > file->bytes)
-        sim_file_set_bytes(file, bytes);
+        lf_sim_file_set_bytes(file, bytes);
 }
 
-void sim_file_punch(struct sim_file *file, uint64_t offset, uint64_t bytes)
+void lf_sim_file_punch(struct sim_file *file, uint64_t offset, uint64_t bytes)
 {
     uint64_t end = offset + bytes;
 
@@ -371,7 +412,7 @@ void sim_file_punch(struct sim_file *file, uint64_t offset, uint64_t bytes)
     take_away(file, offset, end, end / LOGFILE_IO_BLOCK);
 }
 
-uint64_t sim_file_hole_bytes(const struct sim_file *file)
+uint64_t lf_sim_file_hole_bytes(const struct sim_file *file)
 {
     uint64_t end = file->bytes < file->capacity ? file->bytes : file->capacity;
     uint64_t holes = 0;
@@ -381,16 +422,16 @@ uint64_t sim_file_hole_bytes(const struct sim_file *file)
     return holes * LOGFILE_IO_BLOCK;
 }
 
-uint64_t sim_file_used_bytes(const struct sim_file *file)
+uint64_t lf_sim_file_used_bytes(const struct sim_file *file)
 {
     uint64_t blocks = (file->bytes + LOGFILE_IO_BLOCK - 1) / LOGFILE_IO_BLOCK;
 
-    return blocks * LOGFILE_IO_BLOCK - sim_file_hole_bytes(file);
+    return blocks * LOGFILE_IO_BLOCK - lf_sim_file_hole_bytes(file);
 }
 
 /* What a read sees: with DIRECT, the disk where the cache has only what was lost. */
-void sim_file_read(const struct sim_file *file, bool direct, uint8_t *to, size_t bytes,
-                   uint64_t offset)
+void lf_sim_file_read(const struct sim_file *file, bool direct, uint8_t *to, size_t bytes,
+                      uint64_t offset)
 {
     size_t stored = offset >= file->capacity ? 0 : file->capacity - offset;
 
@@ -406,18 +447,20 @@ void sim_file_read(const struct sim_file *file, bool direct, uint8_t *to, size_t
             memcpy(to + i, file->disk + offset + i, SIM_SECTOR_BYTES);
 }
 
-void sim_file_write(struct sim_file *file, bool direct, const void *buffer, size_t bytes,
-                    uint64_t offset)
+int lf_sim_file_write(struct sim_file *file, bool direct, const void *buffer, size_t bytes,
+                      uint64_t offset)
 {
     if (bytes == 0)
-        return;
-    ensure_capacity(file, offset + bytes);
+        return 0;
+    if (!ensure_capacity(file, offset + bytes))
+        return -ENOMEM;
     mark_dirty(file, direct, offset, offset + bytes);
     memcpy(file->cache + offset, buffer, bytes);
-    sim_file_extend(file, offset + bytes);
+    lf_sim_file_extend(file, offset + bytes);
+    return 0;
 }
 
-void sim_file_commit_write(struct sim_file *file, size_t bytes, uint64_t offset)
+void lf_sim_file_commit_write(struct sim_file *file, size_t bytes, uint64_t offset)
 {
     uint64_t end = offset + bytes < file->capacity ? offset + bytes : file->capacity;
 
@@ -428,7 +471,7 @@ void sim_file_commit_write(struct sim_file *file, size_t bytes, uint64_t offset)
     file->disk_size_changes = file->size_changes;
 }
 
-struct sim_sync sim_file_begin_sync(struct sim_file *file)
+struct sim_sync lf_sim_file_begin_sync(struct sim_file *file)
 {
     file->last_sync = ++file->clock;
     return (struct sim_sync){
@@ -456,7 +499,7 @@ static void commit_size(struct sim_file *file, const struct sim_sync *sync)
     file->disk_size_changes = sync->size_changes;
 }
 
-void sim_file_end_sync(struct sim_file *file, const struct sim_sync *sync, int error)
+void lf_sim_file_end_sync(struct sim_file *file, const struct sim_sync *sync, int error)
 {
     if (error != 0) {
         lose(file, sync);
@@ -469,7 +512,7 @@ void sim_file_end_sync(struct sim_file *file, const struct sim_sync *sync, int e
     commit_size(file, sync);
 }
 
-void sim_file_drop_cache(struct sim_file *file)
+void lf_sim_file_drop_cache(struct sim_file *file)
 {
     for (size_t i = 0; i < file->dirty_to; i++) {
         if (file->sectors[i].state != SIM_SECTOR_LOST)
@@ -481,7 +524,7 @@ void sim_file_drop_cache(struct sim_file *file)
 
 /* ---- Crashes ---- */
 
-struct sim_fates sim_choose_fates(uint64_t seed)
+struct sim_fates lf_sim_choose_fates(uint64_t seed)
 {
     static const unsigned mixes[][4] = {
         {1, 0, 0, 0}, {0, 1, 0, 0}, {1, 1, 0, 0}, {8, 1, 0, 0},
@@ -652,33 +695,31 @@ static bool separate_namesakes(const struct sim_tree *tree)
 static bool is_reachable(const struct sim_tree *tree, const struct sim_file *file)
 {
     while (file != &tree->root) {
-        if (*sim_file_name(file) == '\0')
+        if (*lf_sim_file_name(file) == '\0')
             return false;
-        file = sim_file_parent(file);
+        file = lf_sim_file_parent(file);
     }
     return true;
 }
 
+/* Marks before it frees: the way to the root leads through files that are lost, too. */
 static void drop_unreachable(struct sim_tree *tree)
 {
-    struct sim_file **lost = must(calloc(tree->count + 1, sizeof(struct sim_file *)));
     unsigned kept = 0;
-    unsigned lost_count = 0;
 
+    for (unsigned i = 0; i < tree->count; i++)
+        tree->files[i]->is_lost = !is_reachable(tree, tree->files[i]);
     for (unsigned i = 0; i < tree->count; i++) {
         struct sim_file *file = tree->files[i];
-        if (is_reachable(tree, file))
-            tree->files[kept++] = file;
+        if (file->is_lost)
+            free_file(file);
         else
-            lost[lost_count++] = file;
+            tree->files[kept++] = file;
     }
     tree->count = kept;
-    while (lost_count > 0)
-        free_file(lost[--lost_count]);
-    free(lost);
 }
 
-void sim_tree_crash(struct sim_tree *tree, struct sim_fates *fates)
+void lf_sim_tree_crash(struct sim_tree *tree, struct sim_fates *fates)
 {
     for (unsigned i = 0; i < tree->count; i++)
         settle_file(fates, tree->files[i]);

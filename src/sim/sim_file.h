@@ -45,6 +45,7 @@ struct sim_name {
 
 struct sim_file {
     bool is_directory;
+    bool is_lost;   /* a crash took its name, or that of a directory above it */
     unsigned opens; /* descriptors */
     /* Names since the directory was last synced: the first is on disk, the last is the current
      * one. */
@@ -76,47 +77,48 @@ struct sim_tree {
 
 /* ---- Names ---- */
 
-void sim_tree_init(struct sim_tree *tree);
-void sim_tree_clone(struct sim_tree *to, const struct sim_tree *from);
-void sim_tree_free(struct sim_tree *tree);
+void lf_sim_tree_init(struct sim_tree *tree);
+/* False where memory runs out, with `to` empty. */
+bool lf_sim_tree_clone(struct sim_tree *to, const struct sim_tree *from);
+void lf_sim_tree_free(struct sim_tree *tree);
 
-const char *sim_file_name(const struct sim_file *file);
-struct sim_file *sim_file_parent(const struct sim_file *file);
+const char *lf_sim_file_name(const struct sim_file *file);
+struct sim_file *lf_sim_file_parent(const struct sim_file *file);
 /* The directory that holds path, which need not exist itself, and the path's last part, "" for the
- * root.  0, -ENOENT, -ENOTDIR or -ENAMETOOLONG. */
-int sim_tree_place(struct sim_tree *tree, const char *path, struct sim_name *place);
+ * root.  0, -EINVAL (no path), -ENOENT, -ENOTDIR or -ENAMETOOLONG. */
+int lf_sim_tree_place(struct sim_tree *tree, const char *path, struct sim_name *place);
 /* The file or directory of that name; NULL: none. */
-struct sim_file *sim_tree_find(struct sim_tree *tree, const char *path);
-/* Makes what does not exist yet. */
-struct sim_file *sim_tree_add(struct sim_tree *tree, const struct sim_name *place,
-                              bool is_directory);
+struct sim_file *lf_sim_tree_find(struct sim_tree *tree, const char *path);
+/* Makes what does not exist yet; NULL where memory runs out. */
+struct sim_file *lf_sim_tree_add(struct sim_tree *tree, const struct sim_name *place,
+                                 bool is_directory);
 /* Gives another name; a place whose name is "": none. */
-void sim_tree_move(struct sim_tree *tree, struct sim_file *file, const struct sim_name *place);
-unsigned sim_tree_entry_count(const struct sim_tree *tree, const struct sim_file *directory);
+void lf_sim_tree_move(struct sim_tree *tree, struct sim_file *file, const struct sim_name *place);
+unsigned lf_sim_tree_entry_count(const struct sim_tree *tree, const struct sim_file *directory);
 /* Makes names in the directory durable. */
-void sim_tree_sync(struct sim_tree *tree, const struct sim_file *directory);
+void lf_sim_tree_sync(struct sim_tree *tree, const struct sim_file *directory);
 /* Forgets what has no name, on disk or in the cache, and is not open. */
-void sim_tree_reap(struct sim_tree *tree);
+void lf_sim_tree_reap(struct sim_tree *tree);
 /* Bytes that files take. */
-uint64_t sim_tree_used_bytes(const struct sim_tree *tree);
+uint64_t lf_sim_tree_used_bytes(const struct sim_tree *tree);
 
 /* ---- Bytes ---- */
 
-void sim_file_read(const struct sim_file *file, bool direct, uint8_t *to, size_t bytes,
-                   uint64_t offset);
-/* Into the cache. */
-void sim_file_write(struct sim_file *file, bool direct, const void *buffer, size_t bytes,
-                    uint64_t offset);
+void lf_sim_file_read(const struct sim_file *file, bool direct, uint8_t *to, size_t bytes,
+                      uint64_t offset);
+/* Into the cache.  0, or -ENOMEM with nothing written. */
+int lf_sim_file_write(struct sim_file *file, bool direct, const void *buffer, size_t bytes,
+                      uint64_t offset);
 /* Makes it at least that long. */
-void sim_file_extend(struct sim_file *file, uint64_t bytes);
-void sim_file_punch(struct sim_file *file, uint64_t offset, uint64_t bytes);
-void sim_file_set_bytes(struct sim_file *file, uint64_t bytes);
+void lf_sim_file_extend(struct sim_file *file, uint64_t bytes);
+void lf_sim_file_punch(struct sim_file *file, uint64_t offset, uint64_t bytes);
+void lf_sim_file_set_bytes(struct sim_file *file, uint64_t bytes);
 /* Bytes below the file's size that were punched. */
-uint64_t sim_file_hole_bytes(const struct sim_file *file);
+uint64_t lf_sim_file_hole_bytes(const struct sim_file *file);
 /* Whole blocks, holes not counted. */
-uint64_t sim_file_used_bytes(const struct sim_file *file);
+uint64_t lf_sim_file_used_bytes(const struct sim_file *file);
 /* A write that is durable on return. */
-void sim_file_commit_write(struct sim_file *file, size_t bytes, uint64_t offset);
+void lf_sim_file_commit_write(struct sim_file *file, size_t bytes, uint64_t offset);
 /*
  * What a sync owes: what was written before it began, and nothing that comes while it waits.  One
  * that fails loses what it owes of the page cache, for every other sync too: a kernel reports a
@@ -128,10 +130,10 @@ struct sim_sync {
     uint64_t bytes;
     uint64_t size_changes;
 };
-struct sim_sync sim_file_begin_sync(struct sim_file *file);
-void sim_file_end_sync(struct sim_file *file, const struct sim_sync *sync, int error);
+struct sim_sync lf_sim_file_begin_sync(struct sim_file *file);
+void lf_sim_file_end_sync(struct sim_file *file, const struct sim_sync *sync, int error);
 /* The cache forgets what a failed sync left in it. */
-void sim_file_drop_cache(struct sim_file *file);
+void lf_sim_file_drop_cache(struct sim_file *file);
 
 /* ---- Crashes ---- */
 
@@ -141,8 +143,8 @@ struct sim_fates {
     unsigned keep, drop, trash, stray;
 };
 
-struct sim_fates sim_choose_fates(uint64_t seed);
+struct sim_fates lf_sim_choose_fates(uint64_t seed);
 /* Leaves what survives, synced. */
-void sim_tree_crash(struct sim_tree *tree, struct sim_fates *fates);
+void lf_sim_tree_crash(struct sim_tree *tree, struct sim_fates *fates);
 
 #endif /* SIM_FILE_H */

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "journal.h"
 
+#include "logfile_sim.h"
+#include "sim/sim_journal.h"
+
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool broken(char why[JOURNAL_WHY_BYTES], const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static bool broken(char why[JOURNAL_WHY_BYTES], const char *format, ...)
+static void *must(void *memory)
 {
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(why, JOURNAL_WHY_BYTES, format, arguments);
-    va_end(arguments);
-    return false;
+    if (memory == NULL) {
+        perror("journal");
+        abort();
+    }
+    return memory;
 }
 
 static void make_room(struct journal *journal, size_t count)
@@ -26,11 +24,8 @@ static void make_room(struct journal *journal, size_t count)
         return;
     while (journal->count + count > journal->capacity)
         journal->capacity = journal->capacity == 0 ? 64 : journal->capacity * 2;
-    journal->entries = realloc(journal->entries, journal->capacity * sizeof *journal->entries);
-    if (journal->entries == NULL) {
-        perror("journal");
-        abort();
-    }
+    journal->entries =
+        must(realloc(journal->entries, journal->capacity * sizeof *journal->entries));
 }
 
 void journal_free(struct journal *journal)
@@ -56,11 +51,25 @@ void journal_copy(struct journal *to, const struct journal *from)
     append_entries(to, from);
 }
 
+/* Of the payload that the seed stands for. */
+static uint64_t hash_of(uint64_t seed, size_t size)
+{
+    uint8_t *payload = must(malloc(size + 1));
+
+    payload_fill(payload, size, seed);
+    uint64_t hash = lf_sim_hash(payload, size);
+    free(payload);
+    return hash;
+}
+
 void journal_add(struct journal *journal, uint64_t lsn, uint64_t seed, size_t size, bool acked)
 {
     make_room(journal, 1);
-    journal->entries[journal->count++] =
-        (struct journal_entry){.lsn = lsn, .seed = seed, .size = (uint32_t)size, .acked = acked};
+    journal->entries[journal->count++] = (struct journal_entry){.lsn = lsn,
+                                                                .seed = seed,
+                                                                .hash = hash_of(seed, size),
+                                                                .size = (uint32_t)size,
+                                                                .acked = acked};
 }
 
 void journal_ack_below(struct journal *journal, uint64_t durable_lsn)
@@ -105,8 +114,11 @@ bool journal_sort(struct journal *journal, char why[JOURNAL_WHY_BYTES])
     if (journal->count > 0)
         qsort(journal->entries, journal->count, sizeof *journal->entries, compare_lsn);
     for (size_t i = 1; i < journal->count; i++)
-        if (journal->entries[i].lsn == journal->entries[i - 1].lsn)
-            return broken(why, "LSN %" PRIu64 " was given to two records", journal->entries[i].lsn);
+        if (journal->entries[i].lsn == journal->entries[i - 1].lsn) {
+            snprintf(why, JOURNAL_WHY_BYTES, "LSN %" PRIu64 " was given to two records",
+                     journal->entries[i].lsn);
+            return false;
+        }
     return true;
 }
 
@@ -119,81 +131,56 @@ size_t journal_acked_count(const struct journal *journal)
     return count;
 }
 
-/* Compares the record with the `index`th entry. */
-static bool compare_record(const struct journal *journal, size_t index,
-                           const struct logfile_record *record, char why[JOURNAL_WHY_BYTES])
+/* ---- Comparing ---- */
+
+static void tell_entries(const struct journal *journal, struct logfile_sim_journal *told)
 {
-    if (index >= journal->count)
-        return broken(why, "phantom: a record of %zu bytes at LSN %" PRIu64 " behind the last one",
-                      record->size, record->lsn);
-    const struct journal_entry *entry = &journal->entries[index];
-    if (record->lsn > entry->lsn)
-        return broken(
-            why, "%s: LSN %" PRIu64 " (%u bytes, number %zu) is missing, LSN %" PRIu64 " is there",
-            entry->acked ? "lost an acknowledged record" : "gap", entry->lsn, entry->size, index,
-            record->lsn);
-    if (record->lsn < entry->lsn)
-        return broken(why,
-                      "phantom: a record of %zu bytes at LSN %" PRIu64 ", the next is at %" PRIu64,
-                      record->size, record->lsn, entry->lsn);
-    if (record->size != entry->size)
-        return broken(why, "LSN %" PRIu64 ": %zu bytes instead of %u", record->lsn, record->size,
-                      entry->size);
-    if (!payload_matches(record->data, record->size, entry->seed))
-        return broken(why, "LSN %" PRIu64 ": other bytes than were appended", record->lsn);
-    return true;
+    for (size_t i = 0; i < journal->count; i++) {
+        const struct journal_entry *entry = &journal->entries[i];
+        if (lf_sim_journal_append_hash(told, entry->lsn, entry->hash, entry->size) != 0)
+            must(NULL);
+        if (entry->acked)
+            logfile_sim_journal_durable(told, entry->lsn + 1);
+    }
 }
 
-/* Forgets what the log has said to be gone. */
-static void drop_trimmed(struct journal *journal)
+/* What the checker is to know. */
+static struct logfile_sim_journal *tell(const struct journal *journal)
 {
-    size_t kept = 0;
+    struct logfile_sim_journal *told = must(logfile_sim_journal_new());
 
-    for (size_t i = 0; i < journal->count; i++)
-        if (journal->entries[i].lsn >= journal->oldest_min)
-            journal->entries[kept++] = journal->entries[i];
-    journal->count = kept;
+    tell_entries(journal, told);
+    logfile_sim_journal_trim(told, journal->oldest_max);
+    logfile_sim_journal_trimmed(told, journal->oldest_min);
+    return told;
 }
 
-/* The first entry that a log must have whose first record is at `lsn`. */
-static size_t first_kept(const struct journal *journal, uint64_t lsn)
+/* As the checker goes on: without what the log has said to be gone, cut behind what was read. */
+static void go_on_with(struct journal *journal, size_t count)
 {
-    size_t i = 0;
+    size_t first = 0;
 
-    while (i < journal->count && journal->entries[i].lsn < lsn &&
-           journal->entries[i].lsn < journal->oldest_max)
-        i++;
-    return i;
+    while (first < journal->count && journal->entries[first].lsn < journal->oldest_min)
+        first++;
+    if (count > 0)
+        memmove(journal->entries, journal->entries + first, count * sizeof *journal->entries);
+    journal->count = count;
+    journal_ack_below(journal, UINT64_MAX);
 }
 
 bool journal_compare(struct journal *journal, struct logfile_reader *reader,
                      char why[JOURNAL_WHY_BYTES])
 {
-    struct logfile_record record;
-    size_t end = SIZE_MAX; /* of the entries that were read */
-    int result;
+    struct logfile_sim_journal *told = tell(journal);
+    struct logfile_sim_report report;
+    bool good = logfile_sim_journal_check(told, reader, &report) == 0;
 
-    drop_trimmed(journal);
-    while ((result = logfile_reader_next(reader, &record)) == 1) {
-        if (end == SIZE_MAX)
-            end = first_kept(journal, record.lsn);
-        if (!compare_record(journal, end, &record, why))
-            return false;
-        end++;
-    }
-    if (end == SIZE_MAX)
-        end = first_kept(journal, UINT64_MAX);
-    if (result < 0)
-        return broken(why, "reading record %zu: %s", end, logfile_strerror(result));
-    for (size_t i = end; i < journal->count; i++)
-        if (journal->entries[i].acked)
-            return broken(why,
-                          "lost an acknowledged record: LSN %" PRIu64
-                          " (%u bytes), the log ends after %zu of %zu",
-                          journal->entries[i].lsn, journal->entries[i].size, end, journal->count);
-    journal->count = end;
-    journal_ack_below(journal, UINT64_MAX);
-    return true;
+    if (good)
+        go_on_with(journal, logfile_sim_journal_count(told));
+    else
+        snprintf(why, JOURNAL_WHY_BYTES, "%s", report.message);
+    logfile_sim_journal_free(told);
+    return good;
 }
 
 bool journal_compare_path(struct journal *journal, const char *path, const struct logfile_io *io,
@@ -202,8 +189,10 @@ bool journal_compare_path(struct journal *journal, const char *path, const struc
     struct logfile_reader *reader;
     int error = logfile_reader_open_io(path, 0, io, &reader);
 
-    if (error != 0)
-        return broken(why, "opening the reader: %s", logfile_strerror(error));
+    if (error != 0) {
+        snprintf(why, JOURNAL_WHY_BYTES, "opening the reader: %s", logfile_strerror(error));
+        return false;
+    }
     bool good = journal_compare(journal, reader, why);
     logfile_reader_close(reader);
     return good;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A test's own record of what it appended and what the log promised it, to be compared with what
- * the log gives back.
+ * the log gives back: the journal of logfile_sim.h, for payloads that come from seeds, with entries
+ * that a test can look at and change.
  *
  * The promises: every acknowledged record is read back; what is read is a beginning of what was
  * appended, in order of LSN, byte for byte, nothing twice and nothing that never was appended.  What
@@ -16,6 +17,7 @@
 struct journal_entry {
     uint64_t lsn;
     uint64_t seed; /* of the payload */
+    uint64_t hash; /* of its bytes; journal_add sets it */
     uint32_t size;
     bool acked; /* the log said that it is durable */
 };

@@ -201,6 +201,22 @@ int logfile_sim_reboot(struct logfile_sim *disk, uint64_t seed);
 /* As logfile_sim_reboot, on the worst honest disk: nothing that was not synced survives. */
 int logfile_sim_reboot_losing_all(struct logfile_sim *disk);
 
+/*
+ * How many things a power cut now would keep or drop: sectors whose bytes differ from those on
+ * disk, blocks that were taken away, sizes, names.
+ *
+ * Returns:  their number.  Threads: any.  Blocking: no.
+ */
+unsigned logfile_sim_unsynced_count(struct logfile_sim *disk);
+
+/*
+ * As logfile_sim_reboot, keeping exactly what it is told to.
+ *
+ * mask:     a bit for each thing that logfile_sim_unsynced_count counts, in an order that is the
+ *           same each time, set where it survives; those from the 64th on share the last bit.
+ */
+int logfile_sim_reboot_keeping(struct logfile_sim *disk, uint64_t mask);
+
 /* As logfile_sim_reboot, when only the process died: the cache stays as it is, synced or not. */
 int logfile_sim_restart(struct logfile_sim *disk);
 

@@ -924,6 +924,27 @@ int logfile_sim_reboot_losing_all(struct logfile_sim *disk)
     return reboot(disk, &fates);
 }
 
+unsigned logfile_sim_unsynced_count(struct logfile_sim *disk)
+{
+    struct sim_choice choice = {.settles = false};
+
+    if (!take(disk))
+        return 0;
+    lf_sim_tree_choose(&disk->tree, &choice);
+    give(disk, 0);
+    return choice.count;
+}
+
+int logfile_sim_reboot_keeping(struct logfile_sim *disk, uint64_t mask)
+{
+    struct sim_choice choice = {.keep = mask, .settles = true};
+    int error = logfile_sim_restart(disk);
+
+    if (error == 0)
+        lf_sim_tree_choose(&disk->tree, &choice);
+    return error;
+}
+
 /* ---- Faults ---- */
 
 static bool moves_bytes(enum logfile_sim_call call)

@@ -719,13 +719,86 @@ static void drop_unreachable(struct sim_tree *tree)
     tree->count = kept;
 }
 
-void lf_sim_tree_crash(struct sim_tree *tree, struct sim_fates *fates)
+/* Each file has its bytes and its kept_name. */
+static void settle_names(struct sim_tree *tree)
 {
-    for (unsigned i = 0; i < tree->count; i++)
-        settle_file(fates, tree->files[i]);
     while (separate_namesakes(tree))
         continue;
     for (unsigned i = 0; i < tree->count; i++)
         only_name(tree->files[i], tree->files[i]->kept_name);
     drop_unreachable(tree);
+}
+
+void lf_sim_tree_crash(struct sim_tree *tree, struct sim_fates *fates)
+{
+    for (unsigned i = 0; i < tree->count; i++)
+        settle_file(fates, tree->files[i]);
+    settle_names(tree);
+}
+
+/* ---- Crashes that are told what to keep ---- */
+
+/* The fate of the next thing that is not synced; those from the 64th on share the last bit. */
+static bool keeps_next(struct sim_choice *choice)
+{
+    unsigned bit = choice->count < 63 ? choice->count : 63;
+
+    choice->count++;
+    return choice->keep >> bit & 1;
+}
+
+static bool differs(const struct sim_file *file, size_t first, size_t end)
+{
+    return memcmp(file->disk + first * SIM_SECTOR_BYTES, file->cache + first * SIM_SECTOR_BYTES,
+                  (end - first) * SIM_SECTOR_BYTES) != 0;
+}
+
+/* Sectors that are one thing: one, or what is not synced of a block that was taken away. */
+static void choose_sectors(struct sim_choice *choice, struct sim_file *file, size_t first,
+                           size_t end)
+{
+    bool unsynced = false;
+
+    for (size_t i = first; i < end; i++)
+        unsynced = unsynced || (is_unsynced(file, i) && differs(file, i, i + 1));
+    if (!unsynced || !keeps_next(choice) || !choice->settles)
+        return;
+    for (size_t i = first; i < end; i++)
+        if (is_unsynced(file, i))
+            memcpy(sector(file->disk, i), sector(file->cache, i), SIM_SECTOR_BYTES);
+}
+
+static void choose_bytes(struct sim_choice *choice, struct sim_file *file)
+{
+    const size_t block = LOGFILE_IO_BLOCK / SIM_SECTOR_BYTES;
+    const uint64_t disk_bytes = file->disk_bytes;
+    size_t end;
+
+    for (size_t i = file->dirty_from; i < file->dirty_to; i = end) {
+        end = is_in_hole(file, i) ? (i / block + 1) * block : i + 1;
+        choose_sectors(choice, file, i, end);
+    }
+    bool keeps_size = disk_bytes != file->bytes && keeps_next(choice);
+    if (choice->settles)
+        start_afresh(file, keeps_size ? file->bytes : disk_bytes);
+}
+
+/* Of several names the last one that is kept counts. */
+static void choose_name(struct sim_choice *choice, struct sim_file *file)
+{
+    file->kept_name = 0;
+    for (unsigned k = 1; k < file->name_count; k++)
+        if (keeps_next(choice))
+            file->kept_name = k;
+}
+
+void lf_sim_tree_choose(struct sim_tree *tree, struct sim_choice *choice)
+{
+    choice->count = 0;
+    for (unsigned i = 0; i < tree->count; i++) {
+        choose_bytes(choice, tree->files[i]);
+        choose_name(choice, tree->files[i]);
+    }
+    if (choice->settles)
+        settle_names(tree);
 }

@@ -147,4 +147,17 @@ struct sim_fates lf_sim_choose_fates(uint64_t seed);
 /* Leaves what survives, synced. */
 void lf_sim_tree_crash(struct sim_tree *tree, struct sim_fates *fates);
 
+/*
+ * A crash that is told what to keep: bit i of `keep` is the fate of the ith thing that is not synced
+ * and whose fate makes a difference.  File by file, that is each sector, or block that was taken
+ * away, whose bytes differ from those on disk; the size; and each name.
+ */
+struct sim_choice {
+    uint64_t keep;
+    bool settles;   /* else it only counts */
+    unsigned count; /* of things */
+};
+
+void lf_sim_tree_choose(struct sim_tree *tree, struct sim_choice *choice);
+
 #endif /* SIM_FILE_H */

@@ -10,6 +10,7 @@
  * what breaks is made again until it breaks.
  */
 #include "crash_run.h"
+#include "regressions.h"
 
 #include "tool/tool.h"
 
@@ -239,7 +240,19 @@ static void plan_run(struct crash_run *run)
 
 START_TEST(test_promises_hold_in_every_crash_state)
 {
-    crash_run_cases(plan_run, PROGRAM, scaled(1000, 30000, 30000000));
+    crash_run_cases(plan_run, PROGRAM, scaled(1000, 150000, 30000000));
+}
+END_TEST
+
+static int replay_words(char *const words[], unsigned count)
+{
+    return crash_replay(plan_run, PROGRAM, words[0],
+                        count > 1 ? (unsigned)strtoul(words[1], NULL, 10) : 1);
+}
+
+START_TEST(test_what_was_found_before_stays_found)
+{
+    printf("%u cases of before are good\n", regressions_replay(PROGRAM, replay_words));
 }
 END_TEST
 
@@ -273,7 +286,8 @@ static Suite *crash_suite(void)
     TCase *promises = tcase_create("promises");
     TCase *plants = tcase_create("the test itself");
 
-    tcase_set_timeout(promises, (double)scaled(600, 600, 36000));
+    tcase_set_timeout(promises, (double)scaled(600, 600, 360000));
+    tcase_add_test(promises, test_what_was_found_before_stays_found);
     tcase_add_test(promises, test_promises_hold_in_every_crash_state);
     suite_add_tcase(suite, promises);
     tcase_set_timeout(plants, 300);
@@ -290,6 +304,6 @@ int main(int argc, char **argv)
     unsigned times = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : REPLAYS;
 
     if (argc > 1)
-        return crash_replay(plan_run, PROGRAM, strtoull(argv[1], NULL, 0), times);
+        return crash_replay(plan_run, PROGRAM, argv[1], times);
     return run_suite(crash_suite());
 }

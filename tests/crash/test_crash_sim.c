@@ -4,16 +4,31 @@
  * trimmed.  crash_run.h tells what a case is.
  *
  *     test_crash_sim               the cases of a run
- *     test_crash_sim SEED          one case, as printed by a failure
+ *     test_crash_sim SEED [TIMES]  one case, as printed by a failure
  *
  * A case with one thread is the same each time; with several, only its plan is.
  */
 #include "crash_run.h"
+#include "regressions.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define PROGRAM "test_crash_sim"
+
+/* Larger slots, more of them, disks that fill up; more steps where a crash is far away. */
+static void widen(struct crash_run *run)
+{
+    if (rng_one_in(&run->rng, 8))
+        run->options.slot_bytes = 32 << 10;
+    if (rng_one_in(&run->rng, 8))
+        run->options.slot_count = 8;
+    if (rng_one_in(&run->rng, 8))
+        run->disk_options.capacity_bytes = (48 + 4 * rng_below(&run->rng, 64)) << 10;
+    if (rng_one_in(&run->rng, 16))
+        run->crash_within = 250;
+}
 
 static void plan_run(struct crash_run *run)
 {
@@ -29,12 +44,26 @@ static void plan_run(struct crash_run *run)
     run->options.prepare_bytes = 64 << 10;
     run->disk_options.no_direct = rng_one_in(&run->rng, 4);
     run->disk_options.no_allocate = rng_one_in(&run->rng, 8);
+    if (crash_is_wide(run))
+        widen(run);
     crash_choose_engine(run);
 }
 
 START_TEST(test_promises_hold_in_every_crash_state)
 {
-    crash_run_cases(plan_run, PROGRAM, scaled(5000, 300000, 100000000));
+    crash_run_cases(plan_run, PROGRAM, scaled(5000, 850000, 70000000));
+}
+END_TEST
+
+static int replay_words(char *const words[], unsigned count)
+{
+    return crash_replay(plan_run, PROGRAM, words[0],
+                        count > 1 ? (unsigned)strtoul(words[1], NULL, 10) : 1);
+}
+
+START_TEST(test_what_was_found_before_stays_found)
+{
+    printf("%u cases of before are good\n", regressions_replay(PROGRAM, replay_words));
 }
 END_TEST
 
@@ -68,7 +97,8 @@ static Suite *crash_suite(void)
     TCase *promises = tcase_create("promises");
     TCase *plants = tcase_create("the test itself");
 
-    tcase_set_timeout(promises, (double)scaled(600, 600, 36000));
+    tcase_set_timeout(promises, (double)scaled(600, 600, 360000));
+    tcase_add_test(promises, test_what_was_found_before_stays_found);
     tcase_add_test(promises, test_promises_hold_in_every_crash_state);
     suite_add_tcase(suite, promises);
     tcase_set_timeout(plants, 300);
@@ -82,7 +112,9 @@ static Suite *crash_suite(void)
 
 int main(int argc, char **argv)
 {
+    unsigned times = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 1;
+
     if (argc > 1)
-        return crash_replay(plan_run, PROGRAM, strtoull(argv[1], NULL, 0), 1);
+        return crash_replay(plan_run, PROGRAM, argv[1], times);
     return run_suite(crash_suite());
 }

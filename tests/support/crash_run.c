@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "crash_run.h"
 
+#include "campaign.h"
+#include "heap.h"
+
 #include <check.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum {
+    CRASHES_IN_A_ROW_MAX = 4
+};
+
+bool crash_is_wide(const struct crash_run *run)
+{
+    return run->generation >= CRASH_GENERATION_WIDE;
+}
 
 bool crash_fails(struct crash_run *run, const char *what, int error)
 {
@@ -31,6 +44,9 @@ static bool append_all(struct crash_run *run, struct logfile_sim *disk, struct l
         .log = log,
         .disk = disk,
         .options = &run->options,
+        .path = run->path,
+        .recovered = journal,
+        .is_wide = crash_is_wide(run),
         .thread_count = run->thread_count,
         .steps = steps,
         .trim_one_in = run->trim_one_in,
@@ -41,6 +57,17 @@ static bool append_all(struct crash_run *run, struct logfile_sim *disk, struct l
     };
 
     return crash_work(&load, &run->rng, journal, run->why);
+}
+
+/* What the first generation left as it is by default. */
+static void choose_variant(struct crash_run *run)
+{
+    struct logfile_options *options = &run->options;
+
+    options->reserve = (enum logfile_reserve_policy)rng_below(&run->rng, 5);
+    options->publish_shards = 1u << rng_below(&run->rng, 4);
+    options->variant_flags = (unsigned)rng_below(&run->rng, 8);
+    options->stage_sample_every = rng_one_in(&run->rng, 8);
 }
 
 void crash_choose_engine(struct crash_run *run)
@@ -63,8 +90,11 @@ void crash_choose_engine(struct crash_run *run)
     /* A log of segments has a thread anyway; and without preparation a full disk fails a log. */
     if (options->segment_bytes != 0)
         options->prepare = (enum logfile_prepare)rng_below(&run->rng, 3);
-    if (run->disk_options.capacity_bytes != 0 && options->prepare == LOGFILE_PREPARE_NONE)
+    if (run->disk_options.capacity_bytes != 0 && options->prepare == LOGFILE_PREPARE_NONE &&
+        !crash_is_wide(run))
         options->prepare = LOGFILE_PREPARE_ALLOCATE;
+    if (crash_is_wide(run))
+        choose_variant(run);
 }
 
 /* ---- Reading ---- */
@@ -144,6 +174,7 @@ static bool open_log(struct crash_run *run, struct logfile_sim *disk, struct log
 
     run->options.io = logfile_sim_io(disk);
     run->options.report = &report;
+    heap_use(&run->options);
     int error = try_to_open(run, disk, logp);
     if (error != 0 && !logfile_sim_is_down(disk)) {
         crash_fails(run, "open", error);
@@ -212,11 +243,13 @@ static bool close_log(struct crash_run *run, struct logfile_sim *disk, struct lo
     (void)logfile_shutdown(log, NULL);
     (void)logfile_failure(log, &failure);
     int error = logfile_close(log);
+    bool was_full = error == LOGFILE_EFAILED && crash_worker_was_full(&failure) &&
+                    run->disk_options.capacity_bytes != 0 && crash_is_wide(run);
     if (error == 0)
         journal_ack_below(journal, UINT64_MAX);
-    if (error != 0 && !(error == LOGFILE_EFAILED && logfile_sim_is_down(disk)))
+    if (error != 0 && !(error == LOGFILE_EFAILED && logfile_sim_is_down(disk)) && !was_full)
         return fails_with_failure(run, error, &failure);
-    return logfile_sim_is_down(disk) || look_at_closed(run, disk, oldest_lsn);
+    return was_full || logfile_sim_is_down(disk) || look_at_closed(run, disk, oldest_lsn);
 }
 
 /* ---- Lives of a machine ---- */
@@ -349,10 +382,25 @@ static void plant_in_journal(struct crash_run *run, struct journal *journal)
         journal_trimmed(journal, journal->entries[0].lsn + 1);
 }
 
+/* Recovery, or what is appended behind it, crashes, and the recovery of that, and so on. */
+static bool crash_in_a_row(struct crash_run *run, struct logfile_sim *disk, struct journal *journal)
+{
+    uint64_t crashes = crash_is_wide(run) ? rng_below(&run->rng, CRASHES_IN_A_ROW_MAX) : 0;
+
+    for (; crashes > 0; crashes--) {
+        plan_crash(run, disk, run->recrash_within);
+        if (!live(run, disk, journal, (unsigned)rng_below(&run->rng, 3)))
+            return false;
+        if (!look_around(run, disk, journal))
+            return false;
+    }
+    return true;
+}
+
 /* From one crash on: what is left is read, is recovered, perhaps crashes again, and goes on. */
 static bool later_lives(struct crash_run *run, struct logfile_sim *disk, struct journal *journal)
 {
-    if (!look_around(run, disk, journal))
+    if (!look_around(run, disk, journal) || !crash_in_a_row(run, disk, journal))
         return false;
     if (rng_one_in(&run->rng, 2))
         plan_crash(run, disk, run->recrash_within);
@@ -404,11 +452,20 @@ static bool run_planned(struct crash_run *run)
     return good;
 }
 
+/* The case as a person types it. */
+static const char *case_name(const struct crash_run *run)
+{
+    static char name[48];
+
+    snprintf(name, sizeof name, "%" PRIu64 "@%u", run->seed, run->generation);
+    return name;
+}
+
 bool crash_run_case(struct crash_run *run, crash_plan *plan, const char *program)
 {
-    static char current[64];
+    static char current[96];
 
-    snprintf(current, sizeof current, "%s %" PRIu64, program, run->seed);
+    snprintf(current, sizeof current, "%s %s", program, case_name(run));
     watchdog_start(60, current);
     run->rng.state = run->seed;
     plan(run);
@@ -434,22 +491,30 @@ static void print_crash_counts(const struct crash_run *total)
     printf("\n");
 }
 
+static uint64_t run_numbered(uint64_t number, crash_plan *plan, const char *program,
+                             struct crash_run *total)
+{
+    struct crash_run run = {.seed = number + 1, .generation = CRASH_GENERATION};
+
+    if (!crash_run_case(&run, plan, program))
+        ck_abort_msg("%s; again with: %s %s", run.why, program, case_name(&run));
+    for (int i = 0; i < LOGFILE_SIM_CALL_COUNT; i++)
+        total->crash_count[i] += run.crash_count[i];
+    return run.state_count;
+}
+
 void crash_run_cases(crash_plan *plan, const char *program, uint64_t state_count)
 {
+    struct campaign campaign = campaign_begin(program, UINT64_MAX);
+    /* A run that goes on from a finished one tries as many again. */
+    const uint64_t goal = (campaign.tried / state_count + 1) * state_count;
     struct crash_run total = {0};
-    uint64_t cases = 0;
-    uint64_t begin = now_ns();
+    uint64_t number;
 
-    for (; total.state_count < state_count; cases++) {
-        struct crash_run run = {.seed = cases + 1};
-        if (!crash_run_case(&run, plan, program))
-            ck_abort_msg("%s; again with: %s %" PRIu64, run.why, program, run.seed);
-        total.state_count += run.state_count;
-        for (int i = 0; i < LOGFILE_SIM_CALL_COUNT; i++)
-            total.crash_count[i] += run.crash_count[i];
-    }
-    printf("%" PRIu64 " crash states from %" PRIu64 " workloads in %.1f s\n", total.state_count,
-           cases, (double)(now_ns() - begin) / 1e9);
+    heap_keep();
+    while (campaign.tried < goal && campaign_next(&campaign, &number))
+        campaign_passed(&campaign, run_numbered(number, plan, program, &total));
+    campaign_end(&campaign);
     print_crash_counts(&total);
 }
 
@@ -457,27 +522,43 @@ unsigned crash_count_caught(crash_plan *plan, enum crash_plant plant, unsigned c
 {
     unsigned caught = 0;
 
+    heap_keep();
     for (uint64_t seed = 1; seed <= count; seed++) {
-        struct crash_run run = {.seed = seed, .plant = plant};
+        struct crash_run run = {.seed = seed, .generation = CRASH_GENERATION, .plant = plant};
         caught += !crash_run_case(&run, plan, "planted fault in case");
     }
     printf("planted fault %d: %u of %u workloads notice\n", (int)plant, caught, count);
     return caught;
 }
 
-int crash_replay(crash_plan *plan, const char *program, uint64_t seed, unsigned times)
+/* False: no case. */
+static bool parse_name(const char *name, struct crash_run *run)
 {
-    uint64_t states = 0;
-    bool good = true;
+    char *end;
 
-    for (unsigned i = 0; i < times && good; i++) {
-        struct crash_run run = {.seed = seed};
-        good = crash_run_case(&run, plan, program);
+    *run = (struct crash_run){.seed = strtoull(name, &end, 10), .generation = CRASH_GENERATION};
+    if (end != name && *end == '@')
+        run->generation = (unsigned)strtoul(name = end + 1, &end, 10);
+    return end != name && *end == '\0' && run->generation >= CRASH_GENERATION_FIRST &&
+           run->generation <= CRASH_GENERATION;
+}
+
+int crash_replay(crash_plan *plan, const char *program, const char *name, unsigned times)
+{
+    struct crash_run run;
+    uint64_t states = 0;
+
+    for (unsigned i = 0; i < times; i++) {
+        if (!parse_name(name, &run)) {
+            fprintf(stderr, "usage: %s [SEED[@GENERATION] [TIMES]]\n", program);
+            return 2;
+        }
+        if (!crash_run_case(&run, plan, program)) {
+            printf("case %s, run %u: broken: %s\n", name, i + 1, run.why);
+            return 1;
+        }
         states += run.state_count;
-        if (!good)
-            printf("case %" PRIu64 ", run %u: broken: %s\n", seed, i + 1, run.why);
     }
-    if (good)
-        printf("case %" PRIu64 ": good after %" PRIu64 " crash states\n", seed, states);
-    return good ? 0 : 1;
+    printf("case %s: good after %" PRIu64 " crash states\n", name, states);
+    return 0;
 }

@@ -14,6 +14,14 @@
 #include "journal.h"
 #include "logfile_sim.h"
 
+/* A change of what a number means goes behind a new generation, so that the cases that found
+ * something go on meaning what they meant. */
+enum crash_generation {
+    CRASH_GENERATION_FIRST = 1,
+    CRASH_GENERATION_WIDE, /* every policy, readers while it is written, crash upon crash, full disks */
+    CRASH_GENERATION = CRASH_GENERATION_WIDE
+};
+
 /* Faults of the test's own making, to see that it finds them. */
 enum crash_plant {
     CRASH_PLANT_NONE,
@@ -26,6 +34,7 @@ enum crash_plant {
 
 struct crash_run {
     uint64_t seed;
+    unsigned generation;
     enum crash_plant plant;
     struct rng rng;
     /* The plan. */
@@ -58,17 +67,19 @@ void crash_choose_engine(struct crash_run *run);
 /* False, with the reason. */
 bool crash_fails(struct crash_run *run, const char *what, int error);
 
-/* One case.  False: a promise is broken, run->why says which.  The command that a person types to
- * have it again is `program` and the seed. */
+bool crash_is_wide(const struct crash_run *run);
+
+/* One case.  False: a promise is broken, run->why says which. */
 bool crash_run_case(struct crash_run *run, crash_plan *plan, const char *program);
 
 /* ---- The tests ---- */
 
-/* Cases 1, 2, ... until there were as many crash states; says how many, and how fast. */
+/* Cases of a campaign until they made as many crash states; says how many, and how fast. */
 void crash_run_cases(crash_plan *plan, const char *program, uint64_t state_count);
 /* How many of `count` cases notice the planted fault. */
 unsigned crash_count_caught(crash_plan *plan, enum crash_plant plant, unsigned count);
-/* What main returns for one case, made `times` times or until it breaks. */
-int crash_replay(crash_plan *plan, const char *program, uint64_t seed, unsigned times);
+/* What main returns for one case, made `times` times or until it breaks.  A case is its number, and
+ * behind an '@' its generation where that is not the last one. */
+int crash_replay(crash_plan *plan, const char *program, const char *name, unsigned times);
 
 #endif /* CRASH_RUN_H */

@@ -11,7 +11,7 @@
 #define LSN_UNSET UINT64_MAX
 
 enum {
-    RECORD_BYTES_MAX = 16 << 10,
+    RECORD_BYTES_MAX = 32 << 10,
     FIRST_LSN = 16 << 10 /* of a log that was never trimmed */
 };
 
@@ -20,6 +20,8 @@ struct worker {
     struct logfile *log;
     struct rng rng;
     struct journal journal;
+    struct logfile_reader *reader; /* NULL: none is open */
+    uint64_t read_lsn;             /* of the last record that it gave */
     bool broken;
     char why[JOURNAL_WHY_BYTES];
     uint8_t payload[RECORD_BYTES_MAX];
@@ -32,11 +34,35 @@ static void fails(struct worker *worker, const char *what, int error)
     worker->broken = true;
 }
 
-/* Whether a call may end like this on a disk that only crashes. */
+bool crash_worker_was_full(const struct logfile_failure *failure)
+{
+    return failure->error == -ENOSPC;
+}
+
+/* Without preparation a full disk fails a log. */
+static bool may_have_failed(const struct worker *worker)
+{
+    struct logfile_failure failure = {0};
+
+    if (logfile_sim_is_down(worker->load->disk))
+        return true;
+    (void)logfile_failure(worker->log, &failure);
+    return worker->load->is_wide && worker->load->may_be_full && crash_worker_was_full(&failure);
+}
+
+/* Whether a call may end like this on a disk that only crashes and is full. */
 static bool is_expected(const struct worker *worker, int error)
 {
     return error == 0 || error == -ETIMEDOUT ||
-           (error == LOGFILE_EFAILED && logfile_sim_is_down(worker->load->disk));
+           (error == LOGFILE_EFAILED && may_have_failed(worker));
+}
+
+/* NULL, or now and then a time that has passed. */
+static const struct timespec *choose_deadline(struct worker *worker)
+{
+    static const struct timespec past = {.tv_sec = 1};
+
+    return worker->load->is_wide && rng_one_in(&worker->rng, 4) ? &past : NULL;
 }
 
 /* ---- Appending ---- */
@@ -97,7 +123,8 @@ static void do_append(struct worker *worker)
     case 3:
     case 4:
         submits = !submit_is_durable(worker->load);
-        error = logfile_submit(worker->log, worker->payload, size, NULL, &entry.lsn);
+        error =
+            logfile_submit(worker->log, worker->payload, size, choose_deadline(worker), &entry.lsn);
         break;
     default:
         error = logfile_append(worker->log, worker->payload, size, &entry.lsn);
@@ -112,7 +139,7 @@ static void do_wait(struct worker *worker)
     if (worker->journal.count == 0)
         return;
     uint64_t lsn = worker->journal.entries[rng_below(&worker->rng, worker->journal.count)].lsn;
-    int error = logfile_wait(worker->log, lsn, NULL);
+    int error = logfile_wait(worker->log, lsn, choose_deadline(worker));
     if (!is_expected(worker, error))
         fails(worker, "wait", error);
     if (error == 0)
@@ -121,7 +148,7 @@ static void do_wait(struct worker *worker)
 
 static void do_flush(struct worker *worker)
 {
-    int error = logfile_flush(worker->log, NULL);
+    int error = logfile_flush(worker->log, choose_deadline(worker));
 
     if (!is_expected(worker, error))
         fails(worker, "flush", error);
@@ -189,7 +216,7 @@ static void do_trim(struct worker *worker)
 
     if (error == -EINVAL && lsn > durable_lsn)
         return;
-    if (error != 0 && !logfile_sim_is_down(worker->load->disk))
+    if (error != 0 && !may_have_failed(worker))
         fails(worker, "trim", error);
     if (lsn > logfile_durable_lsn(worker->log)) {
         if (error == 0)
@@ -202,12 +229,89 @@ static void do_trim(struct worker *worker)
         check_trim(worker, lsn, before, oldest_lsn);
 }
 
+/* ---- Reading beside the writing ---- */
+
+static void close_reader(struct worker *worker)
+{
+    logfile_reader_close(worker->reader);
+    worker->reader = NULL;
+}
+
+static void open_reader(struct worker *worker)
+{
+    const struct journal *journal = &worker->journal;
+    uint64_t lsn = 0;
+
+    if (journal->count > 0 && rng_one_in(&worker->rng, 2))
+        lsn = journal->entries[rng_below(&worker->rng, journal->count)].lsn;
+    int error = logfile_reader_open_io(worker->load->path, lsn, logfile_sim_io(worker->load->disk),
+                                       &worker->reader);
+    worker->read_lsn = 0;
+    if (error == 0)
+        return;
+    worker->reader = NULL;
+    if (!logfile_sim_is_down(worker->load->disk) &&
+        !(error == LOGFILE_ETRIMMED && lsn < logfile_oldest_lsn(worker->log)))
+        fails(worker, "opening a reader beside the writer", error);
+}
+
+static struct journal_entry *find_entry(const struct journal *journal, uint64_t lsn)
+{
+    for (size_t i = journal->count; i > 0; i--)
+        if (journal->entries[i - 1].lsn == lsn)
+            return &journal->entries[i - 1];
+    return NULL;
+}
+
+/* What a reader gives is durable from then on. */
+static void check_read(struct worker *worker, const struct logfile_record *record)
+{
+    struct journal_entry *entry = find_entry(&worker->journal, record->lsn);
+
+    if (entry != NULL)
+        entry->acked = true;
+    else
+        entry = find_entry(worker->load->recovered, record->lsn);
+    if (record->lsn <= worker->read_lsn)
+        fails(worker, "a reader beside the writer went back", 0);
+    if (entry == NULL || entry->size != record->size ||
+        !payload_matches(record->data, record->size, entry->seed))
+        fails(worker, "a reader beside the writer saw what was never appended", 0);
+    worker->read_lsn = record->lsn;
+}
+
+static void do_read(struct worker *worker)
+{
+    struct logfile_record record;
+    int result = 1;
+
+    if (worker->reader != NULL && rng_one_in(&worker->rng, 4))
+        close_reader(worker);
+    if (worker->reader == NULL)
+        open_reader(worker);
+    if (worker->reader == NULL)
+        return;
+    for (uint64_t left = rng_below(&worker->rng, 12); left > 0 && result == 1; left--) {
+        result = logfile_reader_next(worker->reader, &record);
+        if (result == 1)
+            check_read(worker, &record);
+    }
+    if (result < 0 && result != LOGFILE_ETRIMMED && !logfile_sim_is_down(worker->load->disk))
+        fails(worker, "reading beside the writer", result);
+    if (result < 0)
+        close_reader(worker);
+}
+
 /* ---- Working ---- */
 
 static void do_something(struct worker *worker)
 {
     if (worker->load->trim_one_in > 0 && rng_one_in(&worker->rng, worker->load->trim_one_in)) {
         do_trim(worker);
+        return;
+    }
+    if (worker->load->is_wide && worker->load->thread_count == 1 && rng_one_in(&worker->rng, 12)) {
+        do_read(worker);
         return;
     }
     switch (rng_below(&worker->rng, 10)) {
@@ -232,6 +336,7 @@ static void *work(void *argument)
 
     for (unsigned i = 0; i < worker->load->steps && !worker->broken; i++)
         do_something(worker);
+    close_reader(worker);
     return NULL;
 }
 

@@ -17,6 +17,9 @@ struct crash_workload {
     struct logfile *log;
     struct logfile_sim *disk;
     const struct logfile_options *options; /* that it was opened with */
+    const char *path;
+    const struct journal *recovered; /* what was in it then */
+    bool is_wide; /* deadlines that have passed, and a reader beside the only thread */
     unsigned thread_count;
     unsigned steps;       /* of each thread */
     unsigned trim_one_in; /* steps; 0: none */
@@ -32,5 +35,8 @@ struct crash_workload {
  * `why` says which. */
 bool crash_work(const struct crash_workload *load, struct rng *rng, struct journal *journal,
                 char why[JOURNAL_WHY_BYTES]);
+
+/* Whether it is a full disk that has failed a log. */
+bool crash_worker_was_full(const struct logfile_failure *failure);
 
 #endif /* CRASH_WORKER_H */

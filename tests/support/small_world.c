@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+#include "small_world.h"
+
+#include "heap.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOG_PATH "small.log"
+#define LSN_UNSET UINT64_MAX
+
+enum {
+    SMALL_BYTES = 40,
+    LARGE_BYTES = 4400, /* of two blocks with its headers, nine sectors */
+    OPEN_TRIES = 4      /* a fault, a full disk, and each once more behind a power cut */
+};
+
+const struct small_world_kind small_world_kinds[SMALL_WORLD_KIND_COUNT] = {
+    {"ring-buffered", LOGFILE_ENGINE_RING, LOGFILE_IO_BUFFERED, LOGFILE_SYNC_FDATASYNC,
+     LOGFILE_SIM_SYNC},
+    {"ring-direct", LOGFILE_ENGINE_RING, LOGFILE_IO_DIRECT, LOGFILE_SYNC_FDATASYNC,
+     LOGFILE_SIM_WRITE},
+    {"mutex-dsync", LOGFILE_ENGINE_MUTEX, LOGFILE_IO_BUFFERED, LOGFILE_SYNC_DSYNC,
+     LOGFILE_SIM_WRITE},
+    {"mutex-direct", LOGFILE_ENGINE_MUTEX, LOGFILE_IO_DIRECT, LOGFILE_SYNC_FDATASYNC,
+     LOGFILE_SIM_SYNC},
+    {"serial-dsync", LOGFILE_ENGINE_SERIAL, LOGFILE_IO_DIRECT, LOGFILE_SYNC_DSYNC,
+     LOGFILE_SIM_WRITE},
+    {"serial-buffered", LOGFILE_ENGINE_SERIAL, LOGFILE_IO_BUFFERED, LOGFILE_SYNC_FDATASYNC,
+     LOGFILE_SIM_SYNC},
+};
+
+/* ---- Scripts ---- */
+
+static const struct small_world_kind *find_kind(const char *text, size_t length)
+{
+    for (unsigned i = 0; i < SMALL_WORLD_KIND_COUNT; i++)
+        if (strlen(small_world_kinds[i].name) == length &&
+            memcmp(small_world_kinds[i].name, text, length) == 0)
+            return &small_world_kinds[i];
+    return NULL;
+}
+
+bool small_world_parse(const char *text, struct small_world_script *script)
+{
+    const char *colon = strchr(text, ':');
+
+    if (colon == NULL || strlen(colon + 1) > SMALL_WORLD_STEPS_MAX ||
+        strspn(colon + 1, SMALL_WORLD_LETTERS) != strlen(colon + 1))
+        return false;
+    *script = (struct small_world_script){.kind = find_kind(text, (size_t)(colon - text))};
+    strcpy(script->steps, colon + 1);
+    return script->kind != NULL;
+}
+
+const char *small_world_script_text(const struct small_world_script *script)
+{
+    static char text[64 + SMALL_WORLD_STEPS_MAX];
+
+    snprintf(text, sizeof text, "%s:%s", script->kind->name, script->steps);
+    return text;
+}
+
+/* ---- Answers ---- */
+
+static void fails(struct small_world *world, const char *what, int error)
+{
+    if (world->why[0] == '\0')
+        snprintf(world->why, sizeof world->why, "%s: %s", what, logfile_strerror(error));
+}
+
+/* Whether the world is one in which calls may fail. */
+static bool may_fail(const struct small_world *world)
+{
+    return world->is_hurt || logfile_sim_is_down(world->disk);
+}
+
+static void expect(struct small_world *world, const char *what, int error)
+{
+    bool is_of_a_fault = error == LOGFILE_EFAILED || error == -ENOSPC || error == -EIO;
+
+    if (error != 0 && !(is_of_a_fault && may_fail(world)))
+        fails(world, what, error);
+}
+
+/* ---- Opening and closing ---- */
+
+static void compare(struct small_world *world)
+{
+    struct journal before = {0};
+
+    journal_copy(&before, &world->journal);
+    if (!journal_compare_path(&world->journal, LOG_PATH, logfile_sim_io(world->disk), world->why) &&
+        logfile_sim_is_down(world->disk)) {
+        world->why[0] = '\0';
+        journal_copy(&world->journal, &before);
+    }
+    journal_free(&before);
+}
+
+static void give_space(struct small_world *world)
+{
+    logfile_sim_set_capacity(world->disk, 0);
+    world->is_full = false;
+}
+
+static int try_to_open(struct small_world *world)
+{
+    int error = -EIO;
+
+    for (int i = 0; i < OPEN_TRIES && error != 0 && !logfile_sim_is_down(world->disk); i++) {
+        error = logfile_open(LOG_PATH, &world->options, &world->log);
+        expect(world, "open", error);
+        if (error == -ENOSPC)
+            give_space(world);
+    }
+    return error;
+}
+
+/* What is in a log that was opened is what the log owes from then on. */
+static void open_log(struct small_world *world)
+{
+    world->options.io = logfile_sim_io(world->disk);
+    int error = try_to_open(world);
+
+    if (error != 0) {
+        world->log = NULL;
+        if (!logfile_sim_is_down(world->disk))
+            fails(world, "open, again and again", error);
+        return;
+    }
+    logfile_sim_fault_clear(world->disk);
+    world->is_hurt = world->is_full;
+    compare(world);
+}
+
+static void close_log(struct small_world *world)
+{
+    if (world->log == NULL)
+        return;
+    int error = logfile_close(world->log);
+    world->log = NULL;
+    expect(world, "close", error);
+    if (error == 0)
+        journal_ack_below(&world->journal, UINT64_MAX);
+}
+
+/* ---- Steps ---- */
+
+static void note(struct small_world *world, uint64_t lsn, uint64_t seed, size_t size, bool acked)
+{
+    if (lsn == LSN_UNSET)
+        return;
+    journal_add(&world->journal, lsn, seed, size, acked);
+    if (acked)
+        journal_ack_below(&world->journal, lsn);
+}
+
+static bool submit_is_durable(const struct small_world *world)
+{
+    return world->options.engine == LOGFILE_ENGINE_SERIAL ||
+           world->script->plant == SMALL_WORLD_EARLY_ACK;
+}
+
+/* Of the nth record; the numbers in the journal grow. */
+static uint64_t next_seed(const struct small_world *world)
+{
+    return 1 + world->journal.count * 7919;
+}
+
+static void submit(struct small_world *world, size_t size)
+{
+    uint8_t payload[LARGE_BYTES];
+    uint64_t seed = next_seed(world);
+    uint64_t lsn = LSN_UNSET;
+
+    payload_fill(payload, size, seed);
+    int error = logfile_submit(world->log, payload, size, NULL, &lsn);
+    expect(world, "submit", error);
+    note(world, lsn, seed, size, error == 0 && submit_is_durable(world));
+}
+
+static void append_too_late(struct small_world *world)
+{
+    uint8_t payload[SMALL_BYTES];
+    struct timespec deadline = deadline_in_ms(-1);
+    uint64_t seed = next_seed(world);
+    uint64_t lsn = LSN_UNSET;
+
+    payload_fill(payload, sizeof payload, seed);
+    int error = logfile_append_until(world->log, payload, sizeof payload, &deadline, &lsn);
+    if (error != -ETIMEDOUT)
+        expect(world, "append_until", error);
+    note(world, lsn, seed, sizeof payload, error == 0);
+}
+
+static void flush(struct small_world *world)
+{
+    int error = logfile_flush(world->log, NULL);
+
+    expect(world, "flush", error);
+    if (error == 0)
+        journal_ack_below(&world->journal, UINT64_MAX);
+}
+
+static void fill_disk(struct small_world *world)
+{
+    logfile_sim_set_capacity(world->disk, logfile_sim_used_bytes(world->disk, NULL));
+    world->is_hurt = world->is_full = true;
+}
+
+static void fail_once(struct small_world *world)
+{
+    struct logfile_sim_fault fault = {.call = world->script->kind->fails, .error = -EIO};
+
+    logfile_sim_fault(world->disk, &fault);
+    world->is_hurt = true;
+}
+
+static void arm(struct small_world *world)
+{
+    if (world->crash_call > 0)
+        logfile_sim_crash_at(world->disk, world->crash_call);
+}
+
+/* The power goes between two calls: a copy of the disk goes on without the log that is open. */
+static void cut_power(struct small_world *world)
+{
+    static const uint64_t keeps[] = {0, UINT64_C(0xaaaaaaaaaaaaaaaa), UINT64_MAX};
+    struct logfile_sim *old = world->disk;
+    struct logfile_sim *left = logfile_sim_clone(old);
+
+    if (world->log != NULL)
+        (void)logfile_close(world->log); /* Nobody is left to hear of it. */
+    world->log = NULL;
+    logfile_sim_free(old);
+    world->disk = left;
+    logfile_sim_reboot_keeping(left, keeps[world->cut_count++ % 3]);
+    arm(world);
+    open_log(world);
+}
+
+static void reopen(struct small_world *world)
+{
+    close_log(world);
+    if (!logfile_sim_is_down(world->disk))
+        open_log(world);
+}
+
+static void take_step(struct small_world *world, char letter)
+{
+    switch (letter) {
+    case 's':
+        submit(world, SMALL_BYTES);
+        break;
+    case 'm':
+        submit(world, LARGE_BYTES);
+        break;
+    case 'f':
+        flush(world);
+        break;
+    case 'r':
+        reopen(world);
+        break;
+    case 'c':
+        cut_power(world);
+        break;
+    case 'e':
+        fail_once(world);
+        break;
+    case 'n':
+        fill_disk(world);
+        break;
+    default:
+        append_too_late(world);
+        break;
+    }
+}
+
+/* ---- A life ---- */
+
+static void begin(struct small_world *world, const struct small_world_script *script)
+{
+    struct logfile_sim_options disk = {.sync_lies = script->plant == SMALL_WORLD_SYNC_LIES};
+
+    *world = (struct small_world){.script = script, .disk = logfile_sim_new(&disk)};
+    world->options = (struct logfile_options){
+        .engine = script->kind->engine,
+        .io_mode = script->kind->io_mode,
+        .sync = script->kind->sync,
+        .flusher = LOGFILE_FLUSHER_LEADER,
+        .wait = LOGFILE_WAIT_BLOCK,
+        .prepare = LOGFILE_PREPARE_NONE,
+        .slot_bytes = 8 << 10,
+        .slot_count = 2,
+        .publish_shards = 1,
+    };
+    heap_use(&world->options);
+}
+
+static void take_last_step(struct small_world *world, char letter, unsigned nth)
+{
+    world->crash_call = nth;
+    if (letter != 'c')
+        arm(world);
+    if (letter == '\0')
+        open_log(world);
+    else
+        take_step(world, letter);
+}
+
+static bool is_broken(const struct small_world *world)
+{
+    return world->why[0] != '\0';
+}
+
+/* Behind the last step: the machine is off, or the log is closed and read. */
+static void end_life(struct small_world *world)
+{
+    close_log(world);
+    if (logfile_sim_is_down(world->disk) || is_broken(world))
+        return;
+    give_space(world);
+    logfile_sim_fault_clear(world->disk);
+    if (logfile_sim_exists(world->disk, LOG_PATH))
+        compare(world);
+}
+
+bool small_world_run(struct small_world *world, const struct small_world_script *script,
+                     unsigned nth)
+{
+    const size_t count = strlen(script->steps);
+
+    begin(world, script);
+    if (count > 0)
+        open_log(world);
+    for (size_t i = 0; i + 1 < count && !is_broken(world); i++)
+        take_step(world, script->steps[i]);
+    if (!is_broken(world))
+        take_last_step(world, script->steps[count == 0 ? 0 : count - 1], nth);
+    bool is_struck = logfile_sim_is_down(world->disk);
+    logfile_sim_crash_at(world->disk, 0);
+    end_life(world);
+    return is_struck;
+}
+
+void small_world_end(struct small_world *world)
+{
+    logfile_sim_free(world->disk);
+    journal_free(&world->journal);
+}
+
+/* ---- What is left ---- */
+
+static void append_one(struct small_world *world)
+{
+    uint8_t payload[SMALL_BYTES];
+    uint64_t seed = next_seed(world);
+    uint64_t lsn = LSN_UNSET;
+
+    payload_fill(payload, sizeof payload, seed);
+    int error = logfile_append(world->log, payload, sizeof payload, &lsn);
+    expect(world, "append behind the recovery", error);
+    note(world, lsn, seed, sizeof payload, true);
+}
+
+static void compare_closed(struct small_world *world)
+{
+    struct logfile_reader *reader;
+    struct logfile_tail tail;
+    int error = logfile_reader_open_io(LOG_PATH, 0, logfile_sim_io(world->disk), &reader);
+
+    if (error != 0) {
+        fails(world, "reading what was closed", error);
+        return;
+    }
+    if (journal_compare(&world->journal, reader, world->why)) {
+        error = logfile_reader_tail(reader, &tail);
+        if (error != 0 || tail.verdict != LOGFILE_CLEAN)
+            fails(world, "a log that was closed is not clean", error);
+    }
+    logfile_reader_close(reader);
+}
+
+static void go_on(struct small_world *world)
+{
+    open_log(world);
+    if (world->log == NULL || is_broken(world))
+        return;
+    append_one(world);
+    close_log(world);
+    if (!is_broken(world))
+        compare_closed(world);
+}
+
+bool small_world_check(struct small_world *world, uint64_t keep)
+{
+    struct small_world left = {
+        .script = world->script, .disk = logfile_sim_clone(world->disk), .options = world->options};
+
+    journal_copy(&left.journal, &world->journal);
+    give_space(&left);
+    logfile_sim_reboot_keeping(left.disk, keep);
+    go_on(&left);
+    if (logfile_sim_misuse_count(left.disk) > 0)
+        fails(&left, "a call broke a rule of logfile_io.h", 0);
+    memcpy(world->why, left.why, sizeof world->why);
+    small_world_end(&left);
+    return !is_broken(world);
+}

@@ -20,7 +20,7 @@ struct campaign {
     uint64_t first;   /* of this run */
     uint64_t count;   /* cases of this run */
     uint64_t tried;   /* what the cases count together, in their own unit: this run and before */
-    uint64_t end_ns; /* no case begins later */
+    uint64_t end_ns;  /* no case begins later */
     uint64_t begun_ns;
     uint64_t said_ns;
 };

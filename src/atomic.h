@@ -6,7 +6,9 @@
  *
  * Production builds run on Concurrency Kit: ck_pr operations, and the fences ck_pr_fence_acquire,
  * _release and _memory.  ThreadSanitizer sees neither inline assembly nor stand-alone fences, so
- * with LF_ATOMIC_BUILTIN the same names map onto the compiler's __atomic builtins.
+ * with LF_ATOMIC_BUILTIN the same names map onto the compiler's __atomic builtins.  With
+ * LF_ATOMIC_EXPLORE each of them calls the schedule explorer (tests/explore), which decides there
+ * who runs next and what a load sees.
  */
 #ifndef LF_ATOMIC_H
 #define LF_ATOMIC_H
@@ -14,7 +16,74 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#if !defined(LF_ATOMIC_BUILTIN)
+#if defined(LF_ATOMIC_EXPLORE)
+
+enum lf_explore_order {
+    LF_EXPLORE_RELAXED,
+    LF_EXPLORE_ACQUIRE,
+    LF_EXPLORE_RELEASE,
+    LF_EXPLORE_ACQ_REL
+};
+
+void lf_explore_pause(void);
+void lf_explore_fence(void);
+uint64_t lf_explore_load(const void *p, unsigned bits, enum lf_explore_order order);
+void lf_explore_store(void *p, unsigned bits, uint64_t value, enum lf_explore_order order);
+uint64_t lf_explore_add(void *p, unsigned bits, uint64_t n, enum lf_explore_order order);
+uint64_t lf_explore_swap(void *p, unsigned bits, uint64_t value, enum lf_explore_order order);
+bool lf_explore_cas(void *p, unsigned bits, uint64_t expected, uint64_t value,
+                    enum lf_explore_order order);
+
+static inline void lf_pause(void)
+{
+    lf_explore_pause();
+}
+
+static inline void lf_fence(void)
+{
+    lf_explore_fence();
+}
+
+#define LF_ATOMIC_DEFINE(bits)                                                                     \
+    static inline uint##bits##_t lf_load_relaxed_##bits(const uint##bits##_t *p)                   \
+    {                                                                                              \
+        return (uint##bits##_t)lf_explore_load(p, bits, LF_EXPLORE_RELAXED);                       \
+    }                                                                                              \
+    static inline uint##bits##_t lf_load_acquire_##bits(const uint##bits##_t *p)                   \
+    {                                                                                              \
+        return (uint##bits##_t)lf_explore_load(p, bits, LF_EXPLORE_ACQUIRE);                       \
+    }                                                                                              \
+    static inline void lf_store_relaxed_##bits(uint##bits##_t *p, uint##bits##_t value)            \
+    {                                                                                              \
+        lf_explore_store(p, bits, value, LF_EXPLORE_RELAXED);                                      \
+    }                                                                                              \
+    static inline void lf_store_release_##bits(uint##bits##_t *p, uint##bits##_t value)            \
+    {                                                                                              \
+        lf_explore_store(p, bits, value, LF_EXPLORE_RELEASE);                                      \
+    }                                                                                              \
+    static inline uint##bits##_t lf_fetch_add_relaxed_##bits(uint##bits##_t *p, uint##bits##_t n)  \
+    {                                                                                              \
+        return (uint##bits##_t)lf_explore_add(p, bits, n, LF_EXPLORE_RELAXED);                     \
+    }                                                                                              \
+    static inline uint##bits##_t lf_fetch_add_acquire_##bits(uint##bits##_t *p, uint##bits##_t n)  \
+    {                                                                                              \
+        return (uint##bits##_t)lf_explore_add(p, bits, n, LF_EXPLORE_ACQUIRE);                     \
+    }                                                                                              \
+    static inline void lf_add_release_##bits(uint##bits##_t *p, uint##bits##_t n)                  \
+    {                                                                                              \
+        (void)lf_explore_add(p, bits, n, LF_EXPLORE_RELEASE);                                      \
+    }                                                                                              \
+    static inline uint##bits##_t lf_swap_acq_rel_##bits(uint##bits##_t *p, uint##bits##_t value)   \
+    {                                                                                              \
+        return (uint##bits##_t)lf_explore_swap(p, bits, value, LF_EXPLORE_ACQ_REL);                \
+    }                                                                                              \
+    static inline bool lf_cas_acq_rel_##bits(uint##bits##_t *p, uint##bits##_t expected,           \
+                                             uint##bits##_t value)                                 \
+    {                                                                                              \
+        return lf_explore_cas(p, bits, expected, value, LF_EXPLORE_ACQ_REL);                       \
+    }
+
+#elif !defined(LF_ATOMIC_BUILTIN)
 
 #include <ck_pr.h>
 

@@ -185,6 +185,7 @@ static inline __attribute__((always_inline)) int reserve(struct logfile *log, ta
 struct durable_wait {
     uint64_t lsn;
     struct lf_slot *slot; /* of the epoch that holds it */
+    uint32_t key;         /* of the slot's event count, taken before all that says not to sleep */
     const struct timespec *deadline;
     bool waits;   /* else the record is only submitted */
     bool demands; /* have it flushed before sleeping */
@@ -274,18 +275,18 @@ static int wait_until(struct logfile *log, struct lf_slot *slot, uint32_t key,
 
 /* Waits for one flush of the slot's epoch.  A guard gets up earlier to have it flushed, also when
  * its own deadline comes first: nobody else looks after the epoch. */
-static int wait_once(struct logfile *log, struct durable_wait *wait, uint32_t key)
+static int wait_once(struct logfile *log, struct durable_wait *wait)
 {
     struct timespec patience;
     uint64_t patience_ns;
 
     if (!wait->guards)
-        return wait_until(log, wait->slot, key, wait->deadline);
+        return wait_until(log, wait->slot, wait->key, wait->deadline);
     patience_ns = lf_flusher_patience_ns(log);
     if (wait->deadline != NULL && lf_ns_until(wait->deadline) < patience_ns)
         patience_ns = lf_ns_until(wait->deadline);
     patience = lf_timespec(lf_now_ns() + patience_ns);
-    if (wait_until(log, wait->slot, key, &patience) == -ETIMEDOUT)
+    if (wait_until(log, wait->slot, wait->key, &patience) == -ETIMEDOUT)
         drop_guard(wait);
     return 0;
 }
@@ -294,8 +295,7 @@ static int wait_once(struct logfile *log, struct durable_wait *wait, uint32_t ke
  * holder.  The device bounds it, or the deadline. */
 static int wait_durable(struct logfile *log, struct durable_wait *wait)
 {
-    for (;;) {
-        uint32_t key = lf_waiter_key(&wait->slot->durable);
+    for (;; wait->key = lf_waiter_key(&wait->slot->durable)) {
         int error = durability(log, wait->lsn);
 
         if (error != -EAGAIN)
@@ -305,7 +305,7 @@ static int wait_durable(struct logfile *log, struct durable_wait *wait)
             continue;
         /* What was taken is looked at again when it is given back; only leaders must try again. */
         wait->demands = log->options.flusher == LOGFILE_FLUSHER_LEADER;
-        if (wait_once(log, wait, key) == -ETIMEDOUT) {
+        if (wait_once(log, wait) == -ETIMEDOUT) {
             error = durability(log, wait->lsn);
             return error == -EAGAIN ? -ETIMEDOUT : error;
         }
@@ -379,6 +379,8 @@ static inline int conclude(struct logfile *log, const struct lf_reservation *res
             lf_flusher_announce(log);
         return 0;
     }
+    /* The key first: a leader that plans no gather after all wakes who relied on one. */
+    durable->key = lf_waiter_key(&durable->slot->durable);
     durable->demands = must_demand(log, reservation);
     return wait_durable(log, durable);
 }
@@ -448,6 +450,7 @@ int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec
     wait.demands = log->options.flusher == LOGFILE_FLUSHER_LEADER;
     if (wait.slot == NULL) /* Every epoch in the ring is above: it became durable meanwhile. */
         return durability(log, lsn);
+    wait.key = lf_waiter_key(&wait.slot->durable);
     lf_flusher_want(log, lsn);
     return wait_durable(log, &wait);
 }
@@ -465,6 +468,7 @@ int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline)
     wait.slot = find_slot(ring_of(log), wait.lsn);
     if (wait.slot == NULL)
         return durability(log, wait.lsn);
+    wait.key = lf_waiter_key(&wait.slot->durable);
     drop_guard(&wait);
     lf_flusher_want(log, wait.lsn);
     return wait_durable(log, &wait);

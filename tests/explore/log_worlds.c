@@ -1,0 +1,688 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Worlds with a log in them: the library as it is, several fibres that call it, each with a script,
+ * and one that closes the log when the others have returned.
+ */
+#include "arena.h"
+#include "disk.h"
+#include "internal.h"
+#include "ledger.h"
+#include "memory.h"
+#include "scheduler.h"
+#include "system.h"
+#include "trace.h"
+#include "world.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    SCRIPTS_MAX = 5,
+    CALLS_MAX = 6,
+    SLOT_BYTES = 8192,
+    SMALL = 16,
+    HALF = 4800, /* two of them do not fit a slot */
+    LARGE = 7000 /* hungry, and a crosser behind anything but a small one */
+};
+
+#define MS UINT64_C(1000000)
+#define HOUR (3600 * UINT64_C(1000) * MS) /* a deadline that nothing but a lost wake-up meets */
+
+/* ---- Scripts ---- */
+
+enum call {
+    END = 0,
+    APPEND,
+    APPEND_UNTIL,
+    SUBMIT,
+    SUBMIT_UNTIL,
+    WAIT, /* for the script's last record */
+    WAIT_UNTIL,
+    FLUSH,
+    FLUSH_UNTIL,
+    SHUTDOWN,
+    SHUTDOWN_UNTIL,
+    TRIM,     /* below the durable LSN */
+    ADD_ROOM, /* the disk becomes larger */
+    PAUSE     /* until some virtual time has passed */
+};
+
+struct step {
+    enum call call;
+    unsigned bytes;
+    uint64_t ns; /* from now: the deadline */
+};
+
+struct log_world {
+    struct logfile_options options;
+    struct disk_options disk;
+    bool may_time_out;
+    bool may_lack_room;
+    struct step scripts[SCRIPTS_MAX][CALLS_MAX];
+};
+
+/* One fibre with a script. */
+struct actor {
+    unsigned number;
+    unsigned fibre;
+    uint64_t last_lsn;    /* of its last record that has a place */
+    unsigned last_record; /* its number */
+    bool has_lsn;
+};
+
+static const struct log_world *world;
+static struct logfile *explored;
+static struct actor actors[SCRIPTS_MAX];
+static unsigned actor_count;
+static bool is_shutdown_asked;
+static int close_result;
+
+/* ---- Names, for traces ---- */
+
+struct known {
+    const void *address;
+    const char *name;
+};
+
+static const char *name_in(const struct known *known, size_t count, const void *address)
+{
+    for (size_t i = 0; i < count; i++)
+        if (known[i].address == address)
+            return known[i].name;
+    return NULL;
+}
+
+/* A part of a slot, or of its buffer. */
+static const char *name_in_slot(const void *address)
+{
+    static char names[8][32];
+    static unsigned turn;
+    const struct lf_ring *ring = &explored->engine.ring.ring;
+    const char *part = NULL;
+    unsigned i;
+
+    for (i = 0; i <= ring->slot_mask && part == NULL; i++) {
+        const struct lf_slot *slot = &ring->slots[i];
+        const struct known known[] = {{&slot->epoch, "epoch"},
+                                      {&slot->base, "base"},
+                                      {&slot->end, "end"},
+                                      {&slot->guarded, "guarded"},
+                                      {&slot->durable.word, "durable"},
+                                      {&slot->shards[0].published, "published"},
+                                      {&slot->shards[1].published, "published.1"}};
+        part = name_in(known, sizeof known / sizeof known[0], address);
+        if (part == NULL && (const uint8_t *)address >= slot->data &&
+            (const uint8_t *)address < slot->data + SLOT_BYTES)
+            part = "data";
+    }
+    if (part == NULL)
+        return NULL;
+    char *name = names[turn++ % 8];
+    snprintf(name, sizeof names[0], "slot%u.%s", i - 1, part);
+    return name;
+}
+
+static const char *name_of(const void *address)
+{
+    const struct lf_ring *ring = &explored->engine.ring.ring;
+    const struct lf_flusher *flusher = &explored->engine.ring.flusher;
+    const struct known known[] = {
+        {&ring->head, "head"},
+        {&ring->lock, "ring lock"},
+        {&ring->gate, "gate"},
+        {&ring->hungry_arrived, "hungry_arrived"},
+        {&ring->hungry_left, "hungry_left"},
+        {&ring->gather_target, "gather_target"},
+        {&ring->flipped.word, "flipped"},
+        {&flusher->token, "token"},
+        {&flusher->shutdown_asked, "shutdown_asked"},
+        {&flusher->bell.word, "bell"},
+        {&flusher->pacing, "pacing"},
+        {&flusher->wanted_lsn, "wanted_lsn"},
+        {&flusher->closed.word, "closed"},
+        {&explored->durable_lsn, "durable_lsn"},
+        {&explored->flush_ns, "flush_ns"},
+        {&explored->running, "running"},
+        {&explored->room.word, "room"},
+        {&explored->store.failed, "failed"},
+        {&explored->store.failure_lock, "failure_lock"},
+        {&explored->store.background_lock, "background_lock"},
+        {&explored->store.sync_ended, "sync_ended"},
+        {&explored->trim.lock, "trim.lock"},
+        {&explored->trim.trimming, "trim.trimming"},
+        {&explored->preparer.allocated, "allocated"},
+        {&explored->preparer.room_error, "room_error"},
+        {&explored->preparer.lock, "preparer.lock"},
+        {&explored->preparer.work, "preparer.work"},
+        {&explored->oldest_lsn, "oldest_lsn"},
+    };
+    const char *name = name_in(known, sizeof known / sizeof known[0], address);
+
+    if (name != NULL || explored->options.engine != LOGFILE_ENGINE_RING)
+        return name;
+    return name_in_slot(address);
+}
+
+/* ---- What a call may return ---- */
+
+static const char *call_name(enum call call)
+{
+    static const char *const names[] = {"end",          "append",   "append_until",   "submit",
+                                        "submit_until", "wait",     "wait_until",     "flush",
+                                        "flush_until",  "shutdown", "shutdown_until", "trim",
+                                        "add room",     "pause"};
+    return names[call];
+}
+
+/* Timed calls come back at their deadline: to the nanosecond, since time stands still while they can
+ * run, but for what the search lets pass. */
+static void check_time(enum call call, const struct timespec *deadline)
+{
+    uint64_t deadline_ns = (uint64_t)deadline->tv_sec * 1000000000u + (uint64_t)deadline->tv_nsec;
+
+    if (!world->may_time_out)
+        scheduler_fail("%s has timed out: a lost wake-up", call_name(call));
+    if (scheduler_now_ns() < deadline_ns)
+        scheduler_fail("%s has timed out %lu ns early", call_name(call),
+                       deadline_ns - scheduler_now_ns());
+    if (scheduler_now_ns() > deadline_ns + scheduler_hurried_ns())
+        scheduler_fail("%s has timed out %lu ns late", call_name(call),
+                       scheduler_now_ns() - deadline_ns);
+}
+
+static void check_error(enum call call, int error, const struct timespec *deadline)
+{
+    if (error == 0)
+        return;
+    if (error == -ETIMEDOUT && deadline != NULL)
+        check_time(call, deadline);
+    else if (error == LOGFILE_EFAILED   ? disk_has_failed()
+             : error == LOGFILE_ECLOSED ? is_shutdown_asked
+                                        : error == -ENOSPC && world->may_lack_room)
+        return;
+    else
+        scheduler_fail("%s returns %d", call_name(call), error);
+}
+
+static enum promise promise_of(enum call call, int error, bool has_lsn)
+{
+    if (error == 0)
+        return call == APPEND || call == APPEND_UNTIL ? PROMISE_ACKED : PROMISE_SUBMITTED;
+    if (!has_lsn)
+        return PROMISE_REFUSED;
+    return error == LOGFILE_EFAILED ? PROMISE_IN_DOUBT : PROMISE_PENDING;
+}
+
+/* ---- Calls ---- */
+
+static int add(enum call call, const void *data, size_t bytes, const struct timespec *deadline,
+               uint64_t *lsn)
+{
+    if (call == APPEND)
+        return logfile_append(explored, data, bytes, lsn);
+    if (call == APPEND_UNTIL)
+        return logfile_append_until(explored, data, bytes, deadline, lsn);
+    return logfile_submit(explored, data, bytes, deadline, lsn);
+}
+
+static void do_add(struct actor *actor, unsigned at, const struct step *step,
+                   const struct timespec *deadline)
+{
+    unsigned record = actor->number * CALLS_MAX + at;
+    const void *data = ledger_payload(record, step->bytes);
+    uint64_t lsn = 0;
+    int error = add(step->call, data, step->bytes, deadline, &lsn);
+
+    trace("%s of record %u: %d at %lu", call_name(step->call), record, error, lsn);
+    check_error(step->call, error, deadline);
+    if (error == 0 && lsn <= actor->last_lsn)
+        scheduler_fail("record %u got %lu, which is below the one before it", record, lsn);
+    ledger_promise(record, promise_of(step->call, error, lsn != 0), lsn);
+    if (lsn == 0)
+        return;
+    actor->last_lsn = lsn;
+    actor->last_record = record;
+    actor->has_lsn = true;
+}
+
+static void do_wait(struct actor *actor, const struct step *step, const struct timespec *deadline)
+{
+    int error;
+
+    if (!actor->has_lsn)
+        return;
+    error = logfile_wait(explored, actor->last_lsn, deadline);
+    trace("%s for %lu: %d", call_name(step->call), actor->last_lsn, error);
+    check_error(step->call, error, deadline);
+    if (error == 0)
+        ledger_promise(actor->last_record, PROMISE_ACKED, actor->last_lsn);
+}
+
+/* All that was told to this script before is durable afterwards. */
+static void do_flush(struct actor *actor, const struct step *step, const struct timespec *deadline)
+{
+    int error = logfile_flush(explored, deadline);
+
+    trace("%s: %d", call_name(step->call), error);
+    check_error(step->call, error, deadline);
+    if (error == 0 && actor->has_lsn)
+        ledger_promise(actor->last_record, PROMISE_ACKED, actor->last_lsn);
+}
+
+static void do_shutdown(const struct step *step, const struct timespec *deadline)
+{
+    is_shutdown_asked = true;
+    int error = logfile_shutdown(explored, deadline);
+    trace("%s: %d", call_name(step->call), error);
+    check_error(step->call, error, deadline);
+}
+
+static void do_trim(void)
+{
+    int error = logfile_trim(explored, logfile_durable_lsn(explored));
+
+    trace("trim: %d", error);
+    check_error(TRIM, error, NULL);
+}
+
+static void do_step(struct actor *actor, unsigned at)
+{
+    const struct step *step = &world->scripts[actor->number][at];
+    uint64_t until_ns = scheduler_now_ns() + step->ns;
+    struct timespec time = lf_timespec(until_ns);
+    const struct timespec *deadline = step->ns > 0 ? &time : NULL;
+
+    switch (step->call) {
+    case APPEND:
+    case APPEND_UNTIL:
+    case SUBMIT:
+    case SUBMIT_UNTIL:
+        do_add(actor, at, step, deadline);
+        break;
+    case WAIT:
+    case WAIT_UNTIL:
+        do_wait(actor, step, deadline);
+        break;
+    case FLUSH:
+    case FLUSH_UNTIL:
+        do_flush(actor, step, deadline);
+        break;
+    case SHUTDOWN:
+    case SHUTDOWN_UNTIL:
+        do_shutdown(step, deadline);
+        break;
+    case TRIM:
+        do_trim();
+        break;
+    case ADD_ROOM:
+        scheduler_point();
+        disk_set_capacity(0);
+        break;
+    case PAUSE:
+        scheduler_block(step, until_ns, true);
+        break;
+    case END:
+        break;
+    }
+}
+
+static void check_durable_lsn(void)
+{
+    if (explored->durable_lsn > ledger_durable_lsn())
+        scheduler_fail("the durable LSN is %lu, and the disk ends at %lu", explored->durable_lsn,
+                       ledger_durable_lsn());
+}
+
+static void *act(void *arg)
+{
+    struct actor *actor = arg;
+
+    for (unsigned i = 0; i < CALLS_MAX && world->scripts[actor->number][i].call != END; i++) {
+        do_step(actor, i);
+        check_durable_lsn();
+    }
+    return NULL;
+}
+
+static void *close_when_done(void *arg)
+{
+    (void)arg;
+    for (unsigned i = 0; i < actor_count; i++)
+        scheduler_join(actors[i].fibre);
+    is_shutdown_asked = true;
+    close_result = logfile_close(explored);
+    trace("close: %d", close_result);
+    return NULL;
+}
+
+/* ---- When nothing moves ---- */
+
+static bool anybody_sleeps_at(const struct lf_waiter *waiter)
+{
+    for (unsigned i = 0; i < scheduler_count(); i++)
+        if (scheduler_sleeps_at(i, &waiter->word))
+            return true;
+    return false;
+}
+
+/* The open epoch has been left to a timer; who may do that? */
+static void check_open_epoch(const struct lf_ring *ring, const struct lf_flusher *flusher)
+{
+    const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(ring->head));
+    uint32_t waiters = 0;
+
+    if (lf_head_offset_bytes(ring->head) <= LF_EPOCH_HEADER_BYTES)
+        return;
+    for (unsigned i = 0; i <= slot->shard_mask; i++)
+        waiters += lf_published_waiters(slot->shards[i].published);
+    if (waiters == 0 && flusher->pacing && flusher->wanted_lsn < explored->durable_lsn)
+        return; /* to the pause between two flushes that nobody waits for */
+    if (waiters == 0 && !flusher->has_sequencer)
+        return; /* to whoever waits */
+    /* `guarded` itself may be gone: the guard of the slot's last epoch may have taken it back late. */
+    if (waiters < ring->gather_target && anybody_sleeps_at(&slot->durable))
+        return; /* to the patience of its first writer */
+    scheduler_fail("a lost wake-up: %u wait in the open epoch, of %u to gather, and only a timer "
+                   "will have it flushed",
+                   waiters, ring->gather_target);
+}
+
+/* Nobody can run and the device is idle: whoever is owed a wake-up has lost it, even if a timer will
+ * help. */
+static void check_quiet(void)
+{
+    const struct lf_ring *ring = &explored->engine.ring.ring;
+    const struct lf_flusher *flusher = &explored->engine.ring.flusher;
+
+    if (flusher->token == LF_TOKEN_LEADER || flusher->token == LF_TOKEN_SEQUENCER)
+        scheduler_fail("a lost wake-up: the token is taken, and its holder sleeps");
+    for (unsigned i = 0; i <= ring->slot_mask; i++)
+        if ((explored->store.failed || flusher->token == LF_TOKEN_DEAD) &&
+            anybody_sleeps_at(&ring->slots[i].durable))
+            scheduler_fail("a lost wake-up: the log has ended, and somebody waits for slot %u", i);
+    if (explored->store.failed || flusher->token == LF_TOKEN_DEAD)
+        return;
+    if (flusher->shutdown_asked)
+        scheduler_fail("a lost wake-up: nobody shuts the log down");
+    if (!lf_ring_overshot(ring, ring->head))
+        check_open_epoch(ring, flusher);
+    else if (lf_ring_slot(ring, lf_head_generation(ring->head))->end != LF_EPOCH_HEADER_BYTES)
+        scheduler_fail("a lost wake-up: the open epoch is full, and nobody flushes it");
+}
+
+/* ---- The three parts of a world ---- */
+
+static void set_up(const void *arg)
+{
+    struct logfile_options options;
+
+    world = arg;
+    options = world->options;
+    options.io = disk_new(&world->disk);
+    options.slot_bytes = SLOT_BYTES;
+    options.publish_shards = options.publish_shards != 0 ? options.publish_shards : 1;
+    int error = logfile_open("explored.log", &options, &explored);
+    if (error != 0) {
+        scheduler_fail("the log does not open: %s", logfile_strerror(error));
+        return;
+    }
+    trace_names(name_of);
+    memory_ignore(&explored->stats, sizeof explored->stats);
+    memory_ignore(&explored->store.device_bytes, sizeof explored->store.device_bytes);
+    memory_ignore(&explored->store.sync_count, sizeof explored->store.sync_count);
+    memory_watch(explored->buffers, explored->buffers_bytes);
+    if (options.engine == LOGFILE_ENGINE_RING)
+        scheduler_on_quiet(check_quiet);
+}
+
+static void on_sync(int error)
+{
+    (void)error;
+    if (is_exploring)
+        ledger_read();
+}
+
+static void begin(void)
+{
+    static const char *const names[SCRIPTS_MAX] = {"a", "b", "c", "d", "e"};
+
+    disk_on_sync(on_sync);
+    ledger_begin(&explored->chain);
+    is_shutdown_asked = false;
+    close_result = 0;
+    actor_count = 0;
+    while (actor_count < SCRIPTS_MAX && world->scripts[actor_count][0].call != END) {
+        struct actor *actor = &actors[actor_count];
+        *actor = (struct actor){.number = actor_count};
+        actor->fibre = scheduler_create(names[actor_count], act, actor);
+        actor_count++;
+    }
+    scheduler_create("closer", close_when_done, NULL);
+}
+
+static void check(void)
+{
+    bool failed = disk_has_failed();
+
+    if (failed ? close_result != 0 && close_result != LOGFILE_EFAILED : close_result != 0)
+        scheduler_fail("close returns %d", close_result);
+    ledger_check(failed);
+}
+
+/* ---- The worlds ---- */
+
+#define RING(flush, waits)                                                                         \
+    .options = {.prepare = LOGFILE_PREPARE_NONE,                                                   \
+                .io_mode = LOGFILE_IO_BUFFERED,                                                    \
+                .flusher = LOGFILE_FLUSHER_##flush,                                                \
+                .wait = LOGFILE_WAIT_##waits}
+#define DEVICE .disk = {.sync_ns = 30000}
+
+static const struct log_world three_sequencer = {
+    RING(SEQUENCER, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}}, {{APPEND, SMALL, 0}}, {{APPEND, SMALL, 0}}},
+};
+static const struct log_world three_hybrid = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}}, {{APPEND, SMALL, 0}}, {{APPEND, SMALL, 0}}},
+};
+static const struct log_world crosser_sequencer = {
+    RING(SEQUENCER, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, HALF, 0}}, {{APPEND, HALF, 0}}, {{APPEND, SMALL, 0}}},
+};
+static const struct log_world crosser_hybrid = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, HALF, 0}, {APPEND, SMALL, 0}}, {{APPEND, HALF, 0}}, {{APPEND, SMALL, 0}}},
+};
+static const struct log_world crosser_leader = {
+    RING(LEADER, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, HALF, 0}, {APPEND, SMALL, 0}}, {{APPEND, HALF, 0}}, {{APPEND, SMALL, 0}}},
+};
+static const struct log_world submit_wait = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{SUBMIT, SMALL, 0}, {WAIT_UNTIL, 0, HOUR}},
+                {{SUBMIT, SMALL, 0}, {SUBMIT, SMALL, 0}, {FLUSH_UNTIL, 0, HOUR}},
+                {{APPEND_UNTIL, SMALL, HOUR}}},
+};
+static const struct log_world submit_sequencer = {
+    RING(SEQUENCER, BLOCK),
+    DEVICE,
+    .scripts = {{{SUBMIT, SMALL, 0}, {SUBMIT, SMALL, 0}, {WAIT_UNTIL, 0, HOUR}},
+                {{SUBMIT, HALF, 0}, {FLUSH_UNTIL, 0, HOUR}},
+                {{SUBMIT, HALF, 0}}},
+};
+static const struct log_world submit_leader = {
+    RING(LEADER, BLOCK),
+    DEVICE,
+    .scripts = {{{SUBMIT, SMALL, 0}, {WAIT, 0, 0}},
+                {{SUBMIT, SMALL, 0}, {FLUSH, 0, 0}},
+                {{APPEND, SMALL, 0}}},
+};
+static const struct log_world shutdown_hybrid = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}, {APPEND, SMALL, 0}},
+                {{SUBMIT, SMALL, 0}, {WAIT_UNTIL, 0, HOUR}},
+                {{SHUTDOWN, 0, 0}}},
+};
+static const struct log_world shutdown_leader = {
+    RING(LEADER, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, HALF, 0}}, {{APPEND, HALF, 0}}, {{SHUTDOWN, 0, 0}}},
+};
+static const struct log_world failure_hybrid = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}, {APPEND, SMALL, 0}},
+                {{APPEND, HALF, 0}},
+                {{SUBMIT, HALF, 0}, {FLUSH, 0, 0}}},
+};
+static const struct log_world failure_sequencer = {
+    RING(SEQUENCER, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}, {APPEND, SMALL, 0}}, {{APPEND, HALF, 0}}, {{APPEND, HALF, 0}}},
+};
+static const struct log_world failure_leader = {
+    RING(LEADER, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}, {APPEND, SMALL, 0}}, {{APPEND, HALF, 0}}, {{APPEND, HALF, 0}}},
+};
+static const struct log_world hungry = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}, {APPEND, SMALL, 0}},
+                {{APPEND, LARGE, 0}},
+                {{APPEND_UNTIL, LARGE, HOUR}}},
+};
+static const struct log_world gather = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}, {APPEND, SMALL, 0}, {APPEND, SMALL, 0}},
+                {{APPEND, SMALL, 0}, {APPEND, SMALL, 0}, {APPEND, SMALL, 0}}},
+};
+static const struct log_world spin = {
+    RING(HYBRID, ADAPTIVE),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}, {APPEND, SMALL, 0}},
+                {{APPEND, SMALL, 0}, {APPEND, SMALL, 0}},
+                {{APPEND_UNTIL, SMALL, HOUR}}},
+};
+static const struct log_world shards = {
+    .options = {.prepare = LOGFILE_PREPARE_NONE,
+                .io_mode = LOGFILE_IO_BUFFERED,
+                .publish_shards = 2,
+                .reserve = LOGFILE_RESERVE_CAS},
+    DEVICE,
+    .scripts = {{{APPEND, HALF, 0}}, {{APPEND, HALF, 0}}, {{APPEND, SMALL, 0}}},
+};
+static const struct log_world locked = {
+    .options = {.prepare = LOGFILE_PREPARE_NONE,
+                .io_mode = LOGFILE_IO_BUFFERED,
+                .reserve = LOGFILE_RESERVE_TICKET},
+    DEVICE,
+    .scripts = {{{APPEND, HALF, 0}}, {{APPEND, HALF, 0}}, {{FLUSH, 0, 0}, {APPEND, SMALL, 0}}},
+};
+static const struct log_world trim = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}, {APPEND, SMALL, 0}}, {{APPEND, SMALL, 0}, {TRIM, 0, 0}}},
+};
+static const struct log_world room = {
+    .options = {.prepare = LOGFILE_PREPARE_ALLOCATE,
+                .prepare_bytes = 4096,
+                .io_mode = LOGFILE_IO_BUFFERED},
+    .disk = {.sync_ns = 30000, .capacity_bytes = 44 << 10},
+    .may_lack_room = true,
+    .scripts = {{{APPEND, HALF, 0}, {APPEND, HALF, 0}},
+                {{APPEND, HALF, 0}, {APPEND, HALF, 0}},
+                {{ADD_ROOM, 0, 0}}},
+};
+#define ENGINE(name)                                                                               \
+    .options = {.prepare = LOGFILE_PREPARE_NONE, .io_mode = LOGFILE_IO_BUFFERED, .engine = name}
+static const struct log_world mutex = {
+    ENGINE(LOGFILE_ENGINE_MUTEX),
+    DEVICE,
+    .scripts = {{{APPEND, HALF, 0}, {SUBMIT, HALF, 0}, {WAIT, 0, 0}},
+                {{APPEND, HALF, 0}, {APPEND_UNTIL, HALF, HOUR}},
+                {{SUBMIT, SMALL, 0}, {FLUSH, 0, 0}}},
+};
+static const struct log_world mutex_per_epoch = {
+    .options = {.prepare = LOGFILE_PREPARE_NONE,
+                .io_mode = LOGFILE_IO_BUFFERED,
+                .engine = LOGFILE_ENGINE_MUTEX,
+                .variant_flags = LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH},
+    DEVICE,
+    .scripts = {{{APPEND, HALF, 0}, {APPEND, SMALL, 0}},
+                {{APPEND, HALF, 0}, {APPEND, HALF, 0}},
+                {{SUBMIT, SMALL, 0}, {SHUTDOWN, 0, 0}}},
+};
+static const struct log_world serial = {
+    ENGINE(LOGFILE_ENGINE_SERIAL),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}, {APPEND, HALF, 0}},
+                {{SUBMIT, SMALL, 0}, {FLUSH, 0, 0}},
+                {{APPEND, SMALL, 0}, {SHUTDOWN, 0, 0}}},
+};
+/* A sync that hangs for 30 s: calls with a deadline come back at it, can be asked again, and go well
+ * once the device is back. */
+#define HANGS .disk = {.sync_ns = 30000, .hang_ns = 30000 * MS}, .may_time_out = true
+static const struct log_world hang_hybrid = {
+    RING(HYBRID, BLOCK),
+    HANGS,
+    .scripts = {{{APPEND_UNTIL, SMALL, 1000 * MS},
+                 {WAIT_UNTIL, 0, 2000 * MS},
+                 {FLUSH_UNTIL, 0, 500 * MS},
+                 {WAIT, 0, 0}},
+                {{SUBMIT_UNTIL, HALF, 700 * MS}, {SUBMIT_UNTIL, HALF, 900 * MS}, {FLUSH, 0, 0}},
+                {{PAUSE, 0, 100 * MS}, {SHUTDOWN_UNTIL, 0, 3000 * MS}, {SHUTDOWN, 0, 0}}},
+};
+static const struct log_world hang_sequencer = {
+    RING(SEQUENCER, ADAPTIVE),
+    HANGS,
+    .scripts = {{{APPEND, SMALL, 0}},
+                {{APPEND_UNTIL, SMALL, 1000 * MS}, {WAIT_UNTIL, 0, 1000 * MS}, {WAIT, 0, 0}},
+                {{APPEND_UNTIL, LARGE, 1500 * MS}, {FLUSH_UNTIL, 0, 500 * MS}, {FLUSH, 0, 0}}},
+};
+
+#define WORLD(label, text, script, fault_count)                                                    \
+    {                                                                                              \
+        .name = label, .about = text, .set_up = set_up, .begin = begin, .check = check,            \
+        .arg = &script, .faults = fault_count                                                      \
+    }
+
+const struct world log_worlds[] = {
+    WORLD("three-sequencer", "three appends, sequencer", three_sequencer, 0),
+    WORLD("three-hybrid", "three appends, hybrid", three_hybrid, 0),
+    WORLD("crosser-sequencer", "two records that fill more than a slot, sequencer",
+          crosser_sequencer, 0),
+    WORLD("crosser-hybrid", "the same and one more, hybrid", crosser_hybrid, 0),
+    WORLD("crosser-leader", "the same, leader", crosser_leader, 0),
+    WORLD("submit-hybrid", "submit and wait, submit and flush, timed append", submit_wait, 0),
+    WORLD("submit-sequencer", "submits that fill a slot, wait, flush", submit_sequencer, 0),
+    WORLD("submit-leader", "submit and wait, submit and flush, append", submit_leader, 0),
+    WORLD("shutdown-hybrid", "shutdown beside appends and a submit", shutdown_hybrid, 0),
+    WORLD("shutdown-leader", "shutdown beside a crosser", shutdown_leader, 0),
+    WORLD("failure-hybrid", "one call of the disk fails", failure_hybrid, 1),
+    WORLD("failure-sequencer", "one call of the disk fails", failure_sequencer, 1),
+    WORLD("failure-leader", "one call of the disk fails", failure_leader, 1),
+    WORLD("hungry", "two large records among small ones", hungry, 0),
+    WORLD("gather", "two writers that come back", gather, 0),
+    WORLD("spin", "adaptive waiters", spin, 0),
+    WORLD("shards-cas", "two shards, reserving by compare-and-swap", shards, 0),
+    WORLD("ticket", "reserving under a lock, and a flush", locked, 0),
+    WORLD("trim", "trim beside appends, one call of the disk fails", trim, 1),
+    WORLD("room", "a disk that is full, and becomes larger", room, 0),
+    WORLD("mutex", "the mutex engine, more than its buffers hold, one call fails", mutex, 1),
+    WORLD("mutex-per-epoch", "the same with its waiters apart, and a shutdown", mutex_per_epoch, 0),
+    WORLD("serial", "the serial engine, one call fails", serial, 1),
+    WORLD("hang-hybrid", "a sync that hangs for 30 s", hang_hybrid, 0),
+    WORLD("hang-sequencer", "a sync that hangs for 30 s", hang_sequencer, 0),
+};
+const unsigned log_world_count = sizeof log_worlds / sizeof log_worlds[0];

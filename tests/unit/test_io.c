@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,6 +66,40 @@ int fcntl(int fd, int command, ...)
     return -1;
 }
 
+/* ---- A kernel that tells what it was asked: these too -----------------------------------------*/
+
+static unsigned sync_count;        /* of files */
+static unsigned folder_sync_count; /* of what fsync is used for */
+static int write_flags;            /* of the last write */
+static unsigned interrupt_count;   /* calls that a signal is going to interrupt */
+
+static bool is_interrupted(void)
+{
+    if (interrupt_count == 0)
+        return false;
+    interrupt_count--;
+    errno = EINTR;
+    return true;
+}
+
+int fdatasync(int fd)
+{
+    sync_count++;
+    return is_interrupted() ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    folder_sync_count++;
+    return is_interrupted() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
+{
+    write_flags = flags;
+    return is_interrupted() ? -1 : syscall(SYS_pwritev2, fd, iov, count, offset, 0, flags);
+}
+
 static void refuse_fcntl(int command, int error)
 {
     fcntl_refused = command;
@@ -75,6 +110,9 @@ static void setup(void)
 {
     renameat2_errno = 0;
     fcntl_errno = 0;
+    sync_count = 0;
+    folder_sync_count = 0;
+    interrupt_count = 0;
     memset(&script, 0, sizeof script);
     io = logfile_io_posix();
     enter_folder();
@@ -377,6 +415,37 @@ START_TEST(punch_leaves_zeros_and_the_size)
         ck_assert_int_eq(io->stat(io->context, fd, &status), 0);
         ck_assert_uint_eq(status.bytes, sizeof bytes);
     }
+    close_file(fd);
+}
+END_TEST
+
+START_TEST(what_is_to_be_durable_is_asked_of_the_kernel)
+{
+    int fd = open_file(CREATE);
+    ck_assert_int_eq(io->sync(io->context, fd), 0);
+    ck_assert_uint_eq(sync_count, 1);
+    ck_assert_int_eq(io->sync_directory(io->context, path), 0);
+    ck_assert_uint_eq(folder_sync_count, 1);
+    ck_assert_int_eq(io->write(io->context, fd, "x", 1, 0, LOGFILE_IO_WRITE_DSYNC), 1);
+    ck_assert_int_eq(write_flags, RWF_DSYNC);
+    ck_assert_int_eq(io->write(io->context, fd, "x", 1, 0, 0), 1);
+    ck_assert_int_eq(write_flags, 0);
+    close_file(fd);
+}
+END_TEST
+
+START_TEST(calls_that_a_signal_interrupts_are_made_again)
+{
+    int fd = open_file(CREATE);
+    interrupt_count = 2;
+    ck_assert_int_eq(io->sync(io->context, fd), 0);
+    ck_assert_uint_eq(sync_count, 3);
+    interrupt_count = 2;
+    ck_assert_int_eq(io->sync_directory(io->context, path), 0);
+    ck_assert_uint_eq(folder_sync_count, 3);
+    interrupt_count = 2;
+    ck_assert_int_eq(io->write(io->context, fd, "x", 1, 0, 0), 1);
+    ck_assert_uint_eq(interrupt_count, 0);
     close_file(fd);
 }
 END_TEST
@@ -781,6 +850,8 @@ static TCase *system_calls(void)
     tcase_add_test(tcase, bytes_come_back_from_where_they_went);
     tcase_add_test(tcase, allocate_makes_zeros_that_are_part_of_the_file);
     tcase_add_test(tcase, punch_leaves_zeros_and_the_size);
+    tcase_add_test(tcase, what_is_to_be_durable_is_asked_of_the_kernel);
+    tcase_add_test(tcase, calls_that_a_signal_interrupts_are_made_again);
     tcase_add_test(tcase, errors_are_returned_and_not_left_in_errno);
     tcase_add_test(tcase, rename_never_replaces);
     tcase_add_test(tcase, rename_never_replaces_without_the_kernels_help);

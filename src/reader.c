@@ -375,6 +375,7 @@ int logfile_reader_skip(struct logfile_reader *reader)
 {
     if (reader == NULL || !reader->judged || reader->tail.verdict != LOGFILE_CORRUPT)
         return -EINVAL;
+    lf_scan_keep_rest(&reader->scan);
     const int error = lf_scan_resume(&reader->scan, &reader->tail);
     if (error != 0)
         return error;

@@ -104,8 +104,13 @@ static uint64_t greatest(uint64_t a, uint64_t b)
 void lf_scan_invalidate(struct lf_scan *scan)
 {
     scan->epoch = NULL;
-    scan->rest_known = false;
+    scan->rest_known = scan->rest_stays;
     lf_window_forget(&scan->window);
+}
+
+void lf_scan_keep_rest(struct lf_scan *scan)
+{
+    scan->rest_known = scan->rest_stays = true;
 }
 
 /* ---- One epoch ----------------------------------------------------------------------------- */
@@ -278,6 +283,7 @@ static int records_load(struct lf_scan *scan, uint32_t record_seed,
 
 void lf_scan_restart(struct lf_scan *scan)
 {
+    scan->rest_stays = false;
     lf_scan_invalidate(scan);
     scan->last_flags = 0;
     scan->chain = (struct lf_chain){

@@ -49,6 +49,7 @@ struct lf_scan {
     uint64_t valid_bytes; /* of all epochs found valid */
     /* What is between some break passed before and the end of the log. */
     bool rest_known;
+    bool rest_stays;       /* nobody can change it any more */
     uint64_t rest_promise; /* greatest promise of an epoch header */
     uint64_t rest_end;     /* end of the last block that is not zero; 0: none */
     bool segment_missing;  /* at the last verdict: the segment that the next epoch would be in */
@@ -66,6 +67,11 @@ void lf_scan_restart(struct lf_scan *scan);
 int lf_scan_next(struct lf_scan *scan);
 /* Forget what is cached of the file: the next call reads again. */
 void lf_scan_invalidate(struct lf_scan *scan);
+/*
+ * The last verdict was CORRUPT, and no writer had the log: none can open it, so what was found behind
+ * the break stays as it is, and later breaks need no look at it, whatever is forgotten.
+ */
+void lf_scan_keep_rest(struct lf_scan *scan);
 /* Forget the epoch that lf_scan_next found, and what is cached: the next call reads it again. */
 void lf_scan_step_back(struct lf_scan *scan);
 /* What the header behind scan->epoch promises; 0 when no valid successor is in memory. */

@@ -73,34 +73,21 @@ static void slide(struct lf_window *window, uint64_t lsn)
     window->bytes = kept;
 }
 
-static int reserve(struct lf_window *window, size_t capacity)
-{
-    if (capacity <= window->capacity)
-        return 0;
-    capacity = (size_t)greatest(capacity, LF_WINDOW_BYTES_MIN);
-    uint8_t *memory = aligned_alloc(LF_BLOCK_BYTES, capacity);
-    if (memory == NULL)
-        return -ENOMEM;
-    if (window->bytes > 0)
-        memcpy(memory, window->memory, window->bytes);
-    free(window->memory);
-    window->memory = memory;
-    window->capacity = capacity;
-    return 0;
-}
-
 int lf_window_grow(struct lf_window *window, size_t capacity)
 {
     if (capacity <= window->capacity)
         return 0;
     release(window); /* first: the two are never there at once */
-    return reserve(window, capacity);
+    capacity = (size_t)greatest(capacity, LF_WINDOW_BYTES_MIN);
+    window->memory = aligned_alloc(LF_BLOCK_BYTES, capacity);
+    window->capacity = window->memory != NULL ? capacity : 0;
+    return window->memory != NULL ? 0 : -ENOMEM;
 }
 
 /* Reads from the end of the window on until it holds `bytes`, a multiple of the block size. */
 static int fill(struct lf_window *window, size_t bytes)
 {
-    const int error = reserve(window, bytes);
+    const int error = lf_window_grow(window, bytes);
 
     if (error != 0)
         return error;
@@ -115,6 +102,15 @@ static int fill(struct lf_window *window, size_t bytes)
     return 0;
 }
 
+/* More than was asked for, while reading goes on.  Where the window has to grow for that, what is in
+ * memory is read again: no more of it than a little. */
+static uint64_t bytes_to_hold(const struct lf_window *window, uint64_t bytes)
+{
+    const uint64_t wanted = greatest(bytes, window->read_bytes);
+
+    return window->bytes <= wanted / 16 ? wanted : least(wanted, greatest(bytes, window->capacity));
+}
+
 ssize_t lf_window_load(struct lf_window *window, uint64_t lsn, uint64_t bytes)
 {
     if (lsn >= LF_LSN_END)
@@ -123,7 +119,7 @@ ssize_t lf_window_load(struct lf_window *window, uint64_t lsn, uint64_t bytes)
     bytes = least(bytes, room);
     if (lf_window_available(window, lsn) < bytes) {
         slide(window, lsn);
-        const int error = fill(window, (size_t)least(greatest(bytes, window->read_bytes), room));
+        const int error = fill(window, (size_t)least(bytes_to_hold(window, bytes), room));
         if (error != 0)
             return error;
         window->read_bytes = (size_t)least(4 * window->read_bytes, window->read_bytes_max);

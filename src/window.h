@@ -41,8 +41,9 @@ const void *lf_window_at(const struct lf_window *window, uint64_t lsn);
 /*
  * Brings `bytes` from the block-aligned `lsn` on into memory, or as many as its segment, or the
  * file, has; more may come along.  Returns how many bytes from there on are in memory; -ENOMEM, or
- * -errno of a read.  Whole blocks that are in memory already are not read again.  `bytes` beyond
- * the capacity make the window grow: whoever asks must know that they are worth it.
+ * -errno of a read.  Whole blocks that are in memory already are read again only where
+ * the window grows, as `bytes` beyond its capacity make it: whoever asks must know that they are
+ * worth it.
  */
 ssize_t lf_window_load(struct lf_window *window, uint64_t lsn, uint64_t bytes);
 /* Makes the window empty, and its memory at least this large. */

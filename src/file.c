@@ -76,10 +76,29 @@ static int open_control(const struct logfile_io *io, const char *path, unsigned 
     return fd == -ENOENT || fd == -ENOTDIR || fd == -ESPIPE ? -EISDIR : fd;
 }
 
+/* With slashes at its end, the name of a symbolic link leads to the directory behind it, and would
+ * not be refused.  -EISDIR: it is none. */
+static int open_without_slashes(const struct logfile_io *io, const char *path, unsigned open_flags)
+{
+    char bare[PATH_MAX];
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    if (path[length] == '\0')
+        return -EISDIR;
+    if (length >= sizeof bare)
+        return -ENAMETOOLONG;
+    memcpy(bare, path, length);
+    bare[length] = '\0';
+    return open_file(io, bare, open_flags);
+}
+
 int lf_file_open_path(const struct logfile_io *io, const char *path, unsigned open_flags,
                       bool *is_directory)
 {
     int fd = open_file(io, path, open_flags);
+    if (fd == -EISDIR)
+        fd = open_without_slashes(io, path, open_flags);
     *is_directory = fd == -EISDIR;
     return *is_directory ? open_control(io, path, open_flags) : fd;
 }

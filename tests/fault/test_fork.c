@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Fork.  The child gets LOGFILE_EFORKED from every call on its parent's log, at once, whatever the
- * parent's threads were doing; the parent notices nothing, and its lock stays.
+ * parent's threads were doing: nothing, appending, or hanging in the midst of a flush, a trim, a
+ * shutdown or a close.  The parent notices nothing, and its lock stays, whether the child exits or
+ * runs another program.
  */
 #include "journal.h"
+#include "logfile_sim.h"
 #include "support.h"
 
 #include <errno.h>
@@ -69,6 +72,7 @@ static int try_every_call(void)
         logfile_submit(parents_log, "x", 1, &deadline, &lsn),
         logfile_wait(parents_log, 0, &deadline),
         logfile_flush(parents_log, &deadline),
+        logfile_trim(parents_log, 0),
         logfile_stats(parents_log, &stats),
         logfile_failure(parents_log, &failure),
         logfile_shutdown(parents_log, &deadline),
@@ -202,6 +206,176 @@ START_TEST(test_fork_while_others_append)
 }
 END_TEST
 
+/* ---- Fork in the middle of a call that hangs ---- */
+
+static struct logfile_sim *disk;
+static uint64_t durable_lsn; /* of a record that was there before */
+
+struct sleeper {
+    pthread_t thread;
+    uint64_t seed;
+    struct journal journal;
+    int error;
+};
+
+static void *sleep_in_append(void *argument)
+{
+    struct sleeper *sleeper = argument;
+    uint8_t payload[100];
+    uint64_t lsn;
+
+    payload_fill(payload, sizeof payload, sleeper->seed);
+    sleeper->error = logfile_append(parents_log, payload, sizeof payload, &lsn);
+    if (sleeper->error == 0)
+        journal_add(&sleeper->journal, lsn, sleeper->seed, sizeof payload, true);
+    return NULL;
+}
+
+static void *sleep_in_flush(void *argument)
+{
+    struct sleeper *sleeper = argument;
+
+    sleeper->error = logfile_flush(parents_log, NULL);
+    return NULL;
+}
+
+static void *sleep_in_trim(void *argument)
+{
+    struct sleeper *sleeper = argument;
+
+    sleeper->error = logfile_trim(parents_log, durable_lsn);
+    return NULL;
+}
+
+static void *sleep_in_shutdown(void *argument)
+{
+    struct sleeper *sleeper = argument;
+
+    sleeper->error = logfile_shutdown(parents_log, NULL);
+    return NULL;
+}
+
+static void *sleep_in_close(void *argument)
+{
+    struct sleeper *sleeper = argument;
+
+    sleeper->error = logfile_close(parents_log);
+    return NULL;
+}
+
+/* The first sleeper reaches the sync that hangs; the others sleep for it. */
+enum {
+    SLEEPERS = 3
+};
+static const struct phase {
+    const char *name;
+    void *(*sleep[SLEEPERS])(void *);
+    bool closes;
+} phases[] = {
+    {"a flush is under way", {sleep_in_append}, false},
+    {"waiters sleep", {sleep_in_append, sleep_in_append, sleep_in_flush}, false},
+    {"a trim is under way", {sleep_in_trim}, false},
+    {"a shutdown is under way", {sleep_in_shutdown}, false},
+    {"several shut down", {sleep_in_shutdown, sleep_in_shutdown}, false},
+    {"a close is under way", {sleep_in_close}, true},
+};
+enum {
+    PHASE_COUNT = sizeof phases / sizeof phases[0]
+};
+
+static void begin_hanging(int index, const struct phase *phase)
+{
+    size_t length;
+
+    engine_variant_get((unsigned)index, &variant);
+    length = strlen(variant.name);
+    snprintf(variant.name + length, sizeof variant.name - length, ", %s", phase->name);
+    watchdog_start(60, variant.name);
+    disk = logfile_sim_new(NULL);
+    variant.options.prepare = LOGFILE_PREPARE_NONE;
+    variant.options.io = logfile_sim_io(disk);
+    ck_assert_int_eq(logfile_open("fork.log", &variant.options, &parents_log), 0);
+    append(1);
+    append(2);
+    durable_lsn = journal.entries[1].lsn;
+    logfile_sim_gate_close(disk, LOGFILE_SIM_SYNC);
+}
+
+static void end_hanging(const struct phase *phase)
+{
+    char why[JOURNAL_WHY_BYTES];
+
+    if (!phase->closes)
+        ck_assert_int_eq(logfile_close(parents_log), 0);
+    ck_assert_msg(journal_sort(&journal, why) &&
+                      journal_compare_path(&journal, "fork.log", variant.options.io, why),
+                  "%s: %s", variant.name, why);
+    journal_free(&journal);
+    logfile_sim_free(disk);
+    watchdog_stop();
+}
+
+static void start_sleepers(struct sleeper sleepers[SLEEPERS], const struct phase *phase)
+{
+    for (unsigned i = 0; i < SLEEPERS && phase->sleep[i] != NULL; i++) {
+        sleepers[i].seed = 100 + i;
+        ck_assert_int_eq(pthread_create(&sleepers[i].thread, NULL, phase->sleep[i], &sleepers[i]),
+                         0);
+        ck_assert(logfile_sim_gate_is_reached(disk, 10000));
+    }
+    sleep_us(5000); /* for the others to be asleep */
+}
+
+static void wake_sleepers(struct sleeper sleepers[SLEEPERS], const struct phase *phase)
+{
+    logfile_sim_gate_open(disk);
+    for (unsigned i = 0; i < SLEEPERS && phase->sleep[i] != NULL; i++) {
+        pthread_join(sleepers[i].thread, NULL);
+        ck_assert_msg(sleepers[i].error == 0, "%s: sleeper %u: %s", variant.name, i,
+                      logfile_strerror(sleepers[i].error));
+        journal_take(&journal, &sleepers[i].journal);
+    }
+}
+
+/* The way most children go: what they inherited is gone then, and nobody misses it. */
+static int try_and_exec(void)
+{
+    int failed = try_every_call();
+
+    if (failed != 0)
+        return failed;
+    execl("/bin/sh", "sh", "-c", "exit 0", (char *)NULL);
+    return 99;
+}
+
+/* A loop test: each phase under each engine. */
+START_TEST(test_fork_in_a_call_that_hangs)
+{
+    const struct phase *phase = &phases[_i % PHASE_COUNT];
+    struct sleeper sleepers[SLEEPERS] = {0};
+
+    begin_hanging(_i / PHASE_COUNT, phase);
+    start_sleepers(sleepers, phase);
+    check_child(try_every_call);
+    check_child(try_and_exec);
+    wake_sleepers(sleepers, phase);
+    if (phase->sleep[0] == sleep_in_trim)
+        journal_ask_trim(&journal, durable_lsn);
+    end_hanging(phase);
+}
+END_TEST
+
+START_TEST(test_exec_leaves_the_lock)
+{
+    begin(_i);
+    append(1);
+    check_child(try_and_exec);
+    append(2);
+    check_child(try_to_open_again);
+    end();
+}
+END_TEST
+
 static Suite *fork_suite(void)
 {
     Suite *suite = suite_create("fork");
@@ -212,6 +386,8 @@ static Suite *fork_suite(void)
     tcase_add_loop_test(tcase, test_every_call_in_the_child, 0, count);
     tcase_add_loop_test(tcase, test_a_log_of_the_childs_own, 0, count);
     tcase_add_loop_test(tcase, test_fork_while_others_append, 0, count);
+    tcase_add_loop_test(tcase, test_fork_in_a_call_that_hangs, 0, count * PHASE_COUNT);
+    tcase_add_loop_test(tcase, test_exec_leaves_the_lock, 0, count);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -4,6 +4,7 @@
  * slot ends and go round the ring all the time.  What is appended is compared with what is read
  * back; a thread that nobody wakes is found by the watchdog.
  */
+#include "campaign.h"
 #include "format.h"
 #include "journal.h"
 #include "logfile_sim.h"
@@ -23,6 +24,7 @@
 
 enum {
     THREAD_MAX = 1000,
+    CROWD = 64,
     PAYLOAD_BYTES_MAX = 8 << 10
 };
 enum {
@@ -269,10 +271,21 @@ static void end_sim(void)
 
 /* ---- The tests ---- */
 
+#if defined(__SANITIZE_THREAD__)
+#define HAS_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAS_THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef HAS_THREAD_SANITIZER
+#define HAS_THREAD_SANITIZER 0
+#endif
+
 START_TEST(test_64_threads)
 {
     struct logfile_stats stats;
-    unsigned count = (unsigned)scaled(16, 64, 64);
+    unsigned count = CROWD;
 
     begin_sim(_i, 0);
     prepare_workers(count, (unsigned)scaled(50, 200, 20000));
@@ -326,6 +339,45 @@ START_TEST(test_every_combination)
     join_workers(0, count);
     check_stages();
     end_sim();
+}
+END_TEST
+
+/* One round: a combination, a pace of the disk and a mix of calls, all decided by its number. */
+static void run_crowd(uint64_t round)
+{
+    size_t length;
+
+    /* 37 and the number of combinations have no common divisor: each has its turn. */
+    combination_get((unsigned)(round * 37 % combination_count()), &variant);
+    length = strlen(variant.name);
+    snprintf(variant.name + length, sizeof variant.name - length, ", crowd %" PRIu64, round);
+    begin_sim_variant(round % 3 * 20);
+    prepare_workers(CROWD, (unsigned)scaled(20, 30, 200));
+    for (unsigned i = 0; i < CROWD; i++)
+        workers[i].rng.state += round * THREAD_MAX;
+    start_workers(0, CROWD, run_mix);
+    join_workers(0, CROWD);
+    end_sim();
+}
+
+/*
+ * As many threads as there are to be, for as long as can be afforded: that is longest where the
+ * ThreadSanitizer watches.  `make check-long` goes on where it was, LF_SECONDS long if that is set.
+ */
+START_TEST(test_a_crowd_for_a_while)
+{
+    struct campaign campaign =
+        campaign_begin("threads-crowd", scaled(UINT32_MAX, UINT32_MAX, 20000));
+    uint64_t seconds = HAS_THREAD_SANITIZER ? 30 : scaled(3, 5, 5);
+    uint64_t round;
+
+    if (test_scale() != SCALE_LONG)
+        campaign.end_ns = campaign.begun_ns + seconds * UINT64_C(1000000000);
+    while (campaign_next(&campaign, &round)) {
+        run_crowd(round);
+        campaign_passed(&campaign, CROWD);
+    }
+    campaign_end(&campaign);
 }
 END_TEST
 
@@ -645,6 +697,10 @@ static Suite *threads_suite(void)
     tcase_add_loop_test(tcase, test_1000_threads, 0, count);
     tcase_add_loop_test(tcase, test_epoch_numbers_wrap, 0, count * 7);
     tcase_add_loop_test(tcase, test_lsns_grow_large, 0, count * 3);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("crowd");
+    tcase_set_timeout(tcase, (double)scaled(300, 300, 36000));
+    tcase_add_test(tcase, test_a_crowd_for_a_while);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -574,6 +574,17 @@ START_TEST(only_regular_files_are_opened)
 }
 END_TEST
 
+/* The slash would lead the kernel through the link. */
+START_TEST(link_with_a_slash_is_still_a_link)
+{
+    use_kind(KIND_DIRECTORY);
+    make_log();
+    ck_assert_int_eq(symlink(path, folder_path("link")), 0);
+    assert_refused(folder_path("link/"), -ELOOP, "symbolic link");
+    assert_refused(folder_path("link//"), -ELOOP, "symbolic link");
+}
+END_TEST
+
 static int stat_of_device(void *context, int fd, struct logfile_io_stat *out)
 {
     (void)context;
@@ -1293,6 +1304,7 @@ static TCase *opening(void)
     tcase_add_test(tcase, long_path_ends_a_message_that_still_says_why);
     tcase_add_loop_test(tcase, creator_that_dies_leaves_a_log_or_none, 0, KIND_COUNT);
     tcase_add_test(tcase, only_regular_files_are_opened);
+    tcase_add_test(tcase, link_with_a_slash_is_still_a_link);
     tcase_add_test(tcase, the_open_file_is_looked_at);
     tcase_add_test(tcase, empty_file_is_left_to_recovery);
     tcase_add_loop_test(tcase, second_opener_is_refused, 0, KIND_COUNT);

@@ -347,6 +347,16 @@ static void note_landmark(void *arg, const struct lf_chain *before)
     lf_trim_note(&log->trim, before);
 }
 
+/* Incarnations are told apart by their numbers, and there is none behind the greatest. */
+static int check_incarnation(struct opening *opening, const struct lf_chain *chain)
+{
+    if (chain->incarnation < UINT32_MAX)
+        return 0;
+    SAY(opening, "%.100s: opened for appending %" PRIu32 " times, and cannot be once more",
+        opening->path, chain->incarnation);
+    return -EOVERFLOW;
+}
+
 /* Reads the log to its end; on success nothing follows it. */
 static int scan_log(struct opening *opening, struct lf_scan *scan)
 {
@@ -362,6 +372,8 @@ static int scan_log(struct opening *opening, struct lf_scan *scan)
     log->chain = scan->chain;
     if (error == 0)
         error = explain_verdict(opening, scan);
+    if (error == 0) /* Before anything is cut: the log is left as it is. */
+        error = check_incarnation(opening, &scan->chain);
     if (error == 0)
         error = lf_file_end_lsn(file, &end_lsn);
     if (error == 0 && end_lsn > scan->chain.lsn)

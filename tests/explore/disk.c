@@ -26,8 +26,9 @@ struct extent {
 
 struct disk {
     struct disk_options options;
-    bool is_named; /* rename has given the file its name */
-    bool is_there;
+    bool is_prepared; /* somebody allocates ahead */
+    bool is_named;    /* rename has given the file its name */
+    char commits;     /* stands for what is handed on from one who commits to the next */
     bool hung;
     bool failed;
     uint64_t bytes; /* of the file, in the cache */
@@ -49,11 +50,7 @@ static int disk_open(void *context, const char *path, unsigned flags, mode_t mod
     (void)context, (void)path, (void)mode;
     if (flags & LOGFILE_IO_OPEN_DIRECT)
         return -EINVAL;
-    if (flags & LOGFILE_IO_OPEN_CREATE) {
-        disk->is_there = true;
-        return THE_FD;
-    }
-    return disk->is_named ? THE_FD : -ENOENT;
+    return disk->is_named || flags & LOGFILE_IO_OPEN_CREATE ? THE_FD : -ENOENT;
 }
 
 static int disk_rename(void *context, const char *from, const char *to)
@@ -163,6 +160,10 @@ static ssize_t disk_write(void *context, int fd, const void *buffer, size_t byte
         return -EIO;
     }
     trace("write of %zu bytes at %lu", bytes, offset);
+    if (is_exploring && offset >= LF_FIRST_LSN) /* One at a time commits, each after the last. */
+        memory_touch(&disk->commits, sizeof disk->commits, "commit");
+    if (is_exploring && disk->is_prepared && offset + bytes > disk->bytes)
+        scheduler_fail("a write at %lu, of which nothing is allocated", offset);
     check_blocks(offset, bytes);
     take_bytes(buffer, bytes, offset);
     note_write(offset, bytes);
@@ -225,9 +226,14 @@ static int disk_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
     (void)context, (void)fd;
     if (is_exploring)
         scheduler_point();
+    if (fails()) {
+        trace("allocate up to %lu fails", offset + bytes);
+        return -EIO;
+    }
     trace("allocate up to %lu", offset + bytes);
     if (disk->options.capacity_bytes != 0 && offset + bytes > disk->options.capacity_bytes)
         return -ENOSPC;
+    disk->is_prepared = true;
     if (disk->bytes < offset + bytes)
         disk->bytes = offset + bytes;
     return 0;

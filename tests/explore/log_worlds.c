@@ -604,6 +604,13 @@ static const struct log_world room = {
                 {{APPEND, HALF, 0}, {APPEND, HALF, 0}},
                 {{ADD_ROOM, 0, 0}}},
 };
+static const struct log_world room_failure = {
+    .options = {.prepare = LOGFILE_PREPARE_ALLOCATE,
+                .prepare_bytes = 4096,
+                .io_mode = LOGFILE_IO_BUFFERED},
+    DEVICE,
+    .scripts = {{{APPEND, HALF, 0}, {APPEND, HALF, 0}}, {{APPEND, HALF, 0}, {APPEND, HALF, 0}}},
+};
 #define ENGINE(name)                                                                               \
     .options = {.prepare = LOGFILE_PREPARE_NONE, .io_mode = LOGFILE_IO_BUFFERED, .engine = name}
 static const struct log_world mutex = {
@@ -619,9 +626,9 @@ static const struct log_world mutex_per_epoch = {
                 .engine = LOGFILE_ENGINE_MUTEX,
                 .variant_flags = LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH},
     DEVICE,
-    .scripts = {{{APPEND, HALF, 0}, {APPEND, SMALL, 0}},
+    .scripts = {{{APPEND_UNTIL, HALF, HOUR}, {SUBMIT, SMALL, 0}, {WAIT, 0, 0}},
                 {{APPEND, HALF, 0}, {APPEND, HALF, 0}},
-                {{SUBMIT, SMALL, 0}, {SHUTDOWN, 0, 0}}},
+                {{APPEND, HALF, 0}, {SHUTDOWN, 0, 0}}},
 };
 static const struct log_world serial = {
     ENGINE(LOGFILE_ENGINE_SERIAL),
@@ -679,8 +686,9 @@ const struct world log_worlds[] = {
     WORLD("ticket", "reserving under a lock, and a flush", locked, 0),
     WORLD("trim", "trim beside appends, one call of the disk fails", trim, 1),
     WORLD("room", "a disk that is full, and becomes larger", room, 0),
+    WORLD("room-failure", "room is made ahead, and one call of the disk fails", room_failure, 1),
     WORLD("mutex", "the mutex engine, more than its buffers hold, one call fails", mutex, 1),
-    WORLD("mutex-per-epoch", "the same with its waiters apart, and a shutdown", mutex_per_epoch, 0),
+    WORLD("mutex-per-epoch", "the same with its waiters apart, and a shutdown", mutex_per_epoch, 1),
     WORLD("serial", "the serial engine, one call fails", serial, 1),
     WORLD("hang-hybrid", "a sync that hangs for 30 s", hang_hybrid, 0),
     WORLD("hang-sequencer", "a sync that hangs for 30 s", hang_sequencer, 0),

@@ -40,6 +40,8 @@
 #define posix_memalign explore_posix_memalign
 #undef asprintf
 #define asprintf explore_asprintf
+#undef strndup
+#define strndup explore_strndup
 #define free explore_free
 #define mmap explore_mmap
 #define munmap explore_munmap

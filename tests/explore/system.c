@@ -301,6 +301,13 @@ int explore_asprintf(char **text, const char *format, ...)
     return length;
 }
 
+char *explore_strndup(const char *text, size_t bytes)
+{
+    size_t length = strnlen(text, bytes);
+
+    return memcpy(arena_take(length + 1, 1), text, length); /* the arena is zeroed */
+}
+
 /* What is freed within an execution comes back with the next one. */
 void explore_free(void *memory)
 {

@@ -49,6 +49,7 @@ void *explore_calloc(size_t count, size_t bytes);
 void *explore_aligned_alloc(size_t alignment, size_t bytes);
 int explore_posix_memalign(void **memory, size_t alignment, size_t bytes);
 __attribute__((format(printf, 2, 3))) int explore_asprintf(char **text, const char *format, ...);
+char *explore_strndup(const char *text, size_t bytes);
 void explore_free(void *memory);
 void *explore_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
 int explore_munmap(void *memory, size_t bytes);

@@ -246,8 +246,8 @@ struct logfile_options {
  * Errors:   -EINVAL (NULL path or logp, unknown option value, size out of range or in conflict with
  *           the log on disk), LOGFILE_EFORMAT, LOGFILE_ELOCKED, LOGFILE_ECORRUPT (the file is left
  *           untouched), -ELOOP (symbolic link), -EISDIR, -ESPIPE (FIFO, socket, device), -ENOENT,
- *           -EEXIST, -ENOSPC, -EOVERFLOW (opened 2^32 - 1 times before: the file is left untouched,
- *           to be read), -ENOSYS (what this version does not have), any -errno of open, read, write
+ *           -EEXIST, -ENOSPC, -EOVERFLOW (opened 2^32 - 1 times before, or its epochs have numbers
+ *           that no log comes to: the file is left untouched, to be read), -ENOSYS (what this version does not have), any -errno of open, read, write
  *           and sync.  On an error nothing has been created.
  * Threads:  any.
  * Blocking: reads the whole log; writes and syncs; starts up to two threads.

@@ -25,6 +25,8 @@
 #define LF_FORMAT_VERSION 1u
 #define LF_FIRST_LSN ((uint64_t)(4 * LF_BLOCK_BYTES))
 #define LF_FIRST_EPOCH 1u
+/* A log whose next epoch has this number is not opened for append: what is left is beyond reach. */
+#define LF_EPOCH_LIMIT ((uint64_t)3 << 62)
 #define LF_SLOT_BYTES_MIN ((uint64_t)8 << 10)
 #define LF_SLOT_BYTES_MAX ((uint64_t)64 << 20)
 #define LF_SEGMENT_BYTES_MAX ((uint64_t)1 << 40)

@@ -357,6 +357,17 @@ static int check_incarnation(struct opening *opening, const struct lf_chain *cha
     return -EOVERFLOW;
 }
 
+/* Only a mark or header that was made by hand is so far on; behind the greatest number comes 0, which
+ * nobody would read. */
+static int check_epoch(struct opening *opening, const struct lf_chain *chain)
+{
+    if (chain->epoch < LF_EPOCH_LIMIT)
+        return 0;
+    SAY(opening, "%.100s: the next epoch would have the number %" PRIu64 ", and there is an end",
+        opening->path, chain->epoch);
+    return -EOVERFLOW;
+}
+
 /* Reads the log to its end; on success nothing follows it. */
 static int scan_log(struct opening *opening, struct lf_scan *scan)
 {
@@ -374,6 +385,8 @@ static int scan_log(struct opening *opening, struct lf_scan *scan)
         error = explain_verdict(opening, scan);
     if (error == 0) /* Before anything is cut: the log is left as it is. */
         error = check_incarnation(opening, &scan->chain);
+    if (error == 0)
+        error = check_epoch(opening, &scan->chain);
     if (error == 0)
         error = lf_file_end_lsn(file, &end_lsn);
     if (error == 0 && end_lsn > scan->chain.lsn)

@@ -25,21 +25,6 @@ static struct memory_file *find_place(struct memory_disk *disk)
     return NULL;
 }
 
-struct memory_file *memory_disk_make(struct memory_disk *disk, const char *name)
-{
-    struct memory_file *file = memory_disk_find(disk, name);
-
-    if (file != NULL || strlen(name) >= sizeof(file->name))
-        return file;
-    file = find_place(disk);
-    if (file == NULL)
-        return NULL;
-    memory_file_resize(file, 0);
-    file->linked = true;
-    strcpy(file->name, name);
-    return file;
-}
-
 static void reserve(struct memory_file *file, size_t size)
 {
     if (size <= file->capacity)
@@ -52,6 +37,22 @@ static void reserve(struct memory_file *file, size_t size)
     }
     memset(file->bytes + file->capacity, 0, capacity - file->capacity);
     file->capacity = capacity;
+}
+
+struct memory_file *memory_disk_make(struct memory_disk *disk, const char *name)
+{
+    struct memory_file *file = memory_disk_find(disk, name);
+
+    if (file != NULL || strlen(name) >= sizeof(file->name))
+        return file;
+    file = find_place(disk);
+    if (file == NULL)
+        return NULL;
+    memory_file_resize(file, 0);
+    reserve(file, 1); /* so that there are bytes to point to */
+    file->linked = true;
+    strcpy(file->name, name);
+    return file;
 }
 
 bool memory_file_resize(struct memory_file *file, size_t size)

@@ -248,8 +248,7 @@ static void make_trimmed(struct rot_log *log)
     finish(log, &image);
 }
 
-/* Trimmed to its last epoch, and not closed: the one place where a trim mark names what nobody
- * promises. */
+/* Trimmed to its last epoch, and not closed: only the trim mark tells that it was there. */
 static void make_trimmed_to_last(struct rot_log *log)
 {
     struct log_image image;

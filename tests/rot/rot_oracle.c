@@ -280,21 +280,21 @@ static bool segment_is_missing(const struct rot_oracle *oracle)
            oracle->mark.epoch != 1 || has_segments(oracle);
 }
 
+/* The mark of a log that was trimmed names an epoch that was on stable storage. */
 static bool mark_is_contradicted(const struct rot_oracle *oracle)
 {
-    const struct lf_layout *layout = &oracle->log->layout;
     const struct rot_epoch *epoch = header_at(oracle, oracle->lsn);
-    const uint64_t first_lsn = lf_segment_first_lsn(layout, lf_segment_index(layout, oracle->lsn));
     const uint8_t *bytes;
 
     if (oracle->lsn != oracle->mark.oldest_lsn)
         return false;
+    if (oracle->lsn != LF_FIRST_LSN)
+        return true;
     if (epoch != NULL &&
         (epoch->header.epoch != oracle->mark.epoch || epoch->header.chain != oracle->mark.chain))
         return true;
-    if (layout->segment_bytes != 0 && oracle->lsn <= first_lsn)
-        return false;
-    return bytes_at(oracle, oracle->lsn - LF_BLOCK_BYTES, &bytes) < LF_BLOCK_BYTES;
+    return oracle->log->layout.segment_bytes == 0 &&
+           bytes_at(oracle, LF_FIRST_LSN - LF_BLOCK_BYTES, &bytes) < LF_BLOCK_BYTES;
 }
 
 static uint64_t find_resume(const struct rot_oracle *oracle)

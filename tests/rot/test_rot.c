@@ -60,8 +60,9 @@ static enum rot_outcome epoch_should_become(const struct rot_check *check,
 {
     if (rot_is_uncovered(epoch, lsn - epoch->header.lsn))
         return ROT_UNNOTICED;
-    if (epoch->header.lsn < check->greatest_promise)
-        return ROT_CORRUPT;
+    if (epoch->header.lsn < check->greatest_promise ||
+        (epoch->header.lsn == check->log->oldest_lsn && check->log->oldest_lsn != LF_FIRST_LSN))
+        return ROT_CORRUPT; /* promised by a later epoch, or named by the mark of a trim */
     return (epoch->header.flags & LF_EPOCH_CLOSE) != 0 ? ROT_MARK_LOST : ROT_CUT;
 }
 

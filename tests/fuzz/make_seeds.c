@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writes the logs of tests/rot, undamaged and in all their versions, as inputs of the fuzzers: what
+ * they start from.
+ *
+ *     make_seeds DIRECTORY
+ */
+#include "fuzz_input.h"
+#include "rot/rot_log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static uint8_t input[FUZZ_INPUT_MAX];
+
+static bool write_seed(const char *folder, const char *name, unsigned version,
+                       struct memory_disk *disk)
+{
+    const size_t size = fuzz_input_encode(disk, input);
+    char path[4096];
+
+    if (size == 0)
+        return true; /* larger than what the fuzzers try */
+    snprintf(path, sizeof(path), "%s/%s-%u", folder, name, version);
+    FILE *file = fopen(path, "wb");
+    if (file == NULL || fwrite(input, 1, size, file) != size || fclose(file) != 0) {
+        perror(path);
+        return false;
+    }
+    return true;
+}
+
+static bool write_seeds(const char *folder, const char *name)
+{
+    struct rot_log *log = rot_log_new(name);
+    bool done = write_seed(folder, name, 0, &log->disk);
+
+    for (unsigned i = 0; i < log->version_count; i++)
+        done = done && write_seed(folder, name, i + 1, &log->versions[i]);
+    rot_log_free(log);
+    return done;
+}
+
+int main(int argc, char **argv)
+{
+    bool done = true;
+
+    if (argc != 2) {
+        fprintf(stderr, "usage: make_seeds DIRECTORY\n");
+        return 2;
+    }
+    for (unsigned i = 0; i < rot_log_count(); i++)
+        done = done && write_seeds(argv[1], rot_log_name(i));
+    return done ? 0 : 1;
+}

@@ -246,9 +246,10 @@ struct logfile_options {
  * Errors:   -EINVAL (NULL path or logp, unknown option value, size out of range or in conflict with
  *           the log on disk), LOGFILE_EFORMAT, LOGFILE_ELOCKED, LOGFILE_ECORRUPT (the file is left
  *           untouched), -ELOOP (symbolic link), -EISDIR, -ESPIPE (FIFO, socket, device), -ENOENT,
- *           -EEXIST, -ENOSPC, -EOVERFLOW (opened 2^32 - 1 times before, or its epochs have numbers
- *           that no log comes to: the file is left untouched, to be read), -ENOSYS (what this version does not have), any -errno of open, read, write
- *           and sync.  On an error nothing has been created.
+ *           -EEXIST, -ENOSPC, -EFBIG (no room for an epoch below LSN 2^63 - 2^28), -EOVERFLOW
+ *           (opened 2^32 - 1 times before, or its epochs have numbers that no log comes to: the file
+ *           is left untouched, to be read), -ENOSYS (what this version does not have), any -errno of
+ *           open, read, write and sync.  On an error nothing has been created.
  * Threads:  any.
  * Blocking: reads the whole log; writes and syncs; starts up to two threads.
  * Ordering: when it returns 0, what was recovered is durable.
@@ -294,8 +295,9 @@ int logfile_close(struct logfile *log);
  * lsnp:     NULL, or receives the record's LSN.
  * Returns:  0: durable.
  * Errors:   -EINVAL, LOGFILE_ETOOBIG, LOGFILE_ECLOSED, -ENOSPC (nothing reserved; later appends
- *           succeed when space returns), LOGFILE_EFAILED (in doubt if *lsnp was set, else not
- *           written), LOGFILE_EFORKED.
+ *           succeed when space returns), -EFBIG (nothing reserved: the log would pass 2^63 - 2^28
+ *           bytes, or its file what the file system allows), LOGFILE_EFAILED (in doubt if *lsnp
+ *           was set, else not written), LOGFILE_EFORKED.
  * Threads:  any.
  * Blocking: until durable.
  * Progress: reserving is one fetch-add, unless options.reserve says otherwise.  The group as a whole

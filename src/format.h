@@ -149,6 +149,12 @@ static inline uint64_t lf_segment_end_lsn(const struct lf_layout *layout, uint64
     return layout->segment_bytes == 0 ? UINT64_MAX
                                       : (lf_segment_index(layout, lsn) + 1) * layout->segment_bytes;
 }
+/* Where the last epoch ends at the latest: at a segment's end. */
+static inline uint64_t lf_layout_end_lsn(const struct lf_layout *layout)
+{
+    return layout->segment_bytes == 0 ? LF_LSN_END
+                                      : LF_LSN_END / layout->segment_bytes * layout->segment_bytes;
+}
 /*
  * Where an epoch goes when the one before ends at `lsn`: there, or, where a full epoch and the block
  * of a CLOSE epoch no longer fit the segment, at the start of the next one.  Grows with lsn.

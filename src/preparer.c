@@ -107,6 +107,12 @@ static uint64_t chunk_end(const struct lf_preparer *preparer, uint64_t from)
     return min_u64(from + CHUNK_BYTES, lf_segment_end_lsn(layout, from));
 }
 
+/* Nothing is allocated from here on, because no reader looks there. */
+static uint64_t end_of_log(const struct lf_preparer *preparer)
+{
+    return lf_layout_end_lsn(&preparer->store->file.layout);
+}
+
 static int extend_by_writing(struct lf_preparer *preparer, uint64_t end)
 {
     while (preparer->allocated < end && !is_stopping(preparer)) {
@@ -141,6 +147,8 @@ static int extend(struct lf_preparer *preparer, uint64_t end)
     uint64_t written = from;
     if (end <= from)
         return 0;
+    if (end > end_of_log(preparer))
+        return -EFBIG;
     int error = lf_file_extend(&preparer->store->file, from, end, preparer->can_allocate, &reached,
                                &written);
     note_recycled(preparer, from, written);
@@ -189,7 +197,8 @@ static uint64_t room_goal(const struct lf_preparer *preparer)
     if (layout->segment_bytes != 0)
         growth = min_u64(growth, layout->segment_bytes);
     uint64_t ahead = preparer->can_allocate ? 2 * low : low + growth;
-    uint64_t goal = max_u64(preparer->claimed + ahead, preparer->wanted);
+    uint64_t goal = min_u64(preparer->claimed + ahead, end_of_log(preparer));
+    goal = max_u64(goal, preparer->wanted);
     /* The rest of the last segment comes along: one call, and one file of one piece. */
     return layout->segment_bytes == 0 ? goal : lf_segment_end_lsn(layout, goal - 1);
 }
@@ -197,6 +206,7 @@ static uint64_t room_goal(const struct lf_preparer *preparer)
 static bool room_is_low(const struct lf_preparer *preparer)
 {
     return preparer->claimed + room_low_mark(preparer) > preparer->allocated &&
+           preparer->allocated < end_of_log(preparer) &&
            preparer->claimed >= preparer->grow_again_at;
 }
 
@@ -649,8 +659,9 @@ int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
     LF_ASSERT(config->head % LF_BLOCK_BYTES == 0 && config->room % LF_BLOCK_BYTES == 0);
     init_preparer(preparer, store, config);
     if (preparer->mode == LOGFILE_PREPARE_NONE && !lf_file_is_directory(&store->file)) {
-        preparer->allocated = UINT64_MAX;
-        return 0;
+        preparer->allocated = end_of_log(preparer);
+        set_room_error(preparer, -EFBIG); /* There is no thread to say so later. */
+        return preparer->wanted <= preparer->allocated ? 0 : -EFBIG;
     }
     if (preparer->mode == LOGFILE_PREPARE_NONE)
         preparer->can_allocate = false; /* Segments are made; what is in them grows by writing. */

@@ -33,8 +33,10 @@ struct lf_preparer {
     void *thread_arg;
 
     /* W: preparer.  R: any (acquire). */
-    uint64_t allocated;  /* end of what is allocated; UINT64_MAX: one file, prepare = none */
-    uint32_t room_error; /* 0, or the errno (ENOSPC, EMFILE, ...) that stopped it */
+    uint64_t allocated; /* end of what is allocated; one file, prepare = none: of what could be */
+    uint32_t
+        room_error; /* 0, or the errno (ENOSPC, EMFILE, ...) that stopped it; one file, prepare =
+                            none: EFBIG, all along */
 
     /* Under lock. */
     pthread_mutex_t lock;
@@ -83,12 +85,13 @@ struct lf_preparer_config {
 };
 
 /* Allocates the first bytes in the calling thread, then starts the thread (none for one file with
- * prepare = none).  0, -ENOSPC, -ENOMEM, or -errno. */
+ * prepare = none).  0, -ENOSPC, -EFBIG (the log would reach beyond lf_layout_end_lsn), -ENOMEM, or
+ * -errno. */
 int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
                       const struct lf_preparer_config *config);
 /* Whether everything below `end` is allocated.  Any thread, never blocks. */
 bool lf_preparer_has_room(const struct lf_preparer *preparer, uint64_t end);
-/* 0, or -ENOSPC and the like: why there is no room.  Any thread, never blocks. */
+/* 0, or -ENOSPC and the like: why there is no room, where there is none.  Any thread, never blocks. */
 int lf_preparer_room_error(const struct lf_preparer *preparer);
 /* Ask for room up to `end`, also after an error: on_room follows, always.  Any thread.  Asking
  * again from on_room while room_error stands would try a full disk without a pause. */

@@ -14,8 +14,8 @@
 
 /* ---- The offsets of one file ---- */
 
-/* Of the log that there is: the table of its disk, and the bytes that are left out from LF_FIRST_LSN
- * on. */
+/* Of the log that there is: the table of its disk, and the bytes that are left out from
+ * LF_FIRST_LSN on. */
 static const struct logfile_io *disk_io;
 static uint64_t left_out_bytes;
 

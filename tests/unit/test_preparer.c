@@ -452,8 +452,9 @@ START_TEST(without_preparing_nothing_is_done)
     start();
     claim_to(HEAD + MIB);
     lf_preparer_request(&preparer, HEAD + TIB);
-    ck_assert(lf_preparer_has_room(&preparer, UINT64_MAX));
-    ck_assert_int_eq(lf_preparer_room_error(&preparer), 0);
+    ck_assert(lf_preparer_has_room(&preparer, LF_LSN_END));
+    ck_assert(!lf_preparer_has_room(&preparer, LF_LSN_END + 1));
+    ck_assert_int_eq(lf_preparer_room_error(&preparer), -EFBIG);
     stop();
     ck_assert_uint_eq(call_count(), 0);
 }

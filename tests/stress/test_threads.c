@@ -640,55 +640,6 @@ START_TEST(test_epoch_numbers_wrap)
 }
 END_TEST
 
-/* Makes a sparse file of a log whose next LSN is this; false where no file can be that large. */
-static bool make_long_log(const char *path, uint64_t lsn)
-{
-    uint8_t blocks[LF_FIRST_LSN];
-    struct logfile *log;
-
-    ck_assert_int_eq(logfile_open(path, &variant.options, &log), 0);
-    ck_assert_int_eq(logfile_close(log), 0);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(pread(fd, blocks, sizeof blocks, 0), sizeof blocks);
-    set_trim_marks(blocks, 1000, lsn);
-    ck_assert_int_eq(ftruncate(fd, 0), 0);
-    ck_assert_int_eq(pwrite(fd, blocks, sizeof blocks, 0), sizeof blocks);
-    bool fits = ftruncate(fd, (off_t)lsn) == 0;
-    close(fd);
-    return fits;
-}
-
-/* LSNs around the powers of two that some type might not hold. */
-START_TEST(test_lsns_grow_large)
-{
-    static const unsigned bits[] = {31, 32, 40};
-    uint64_t begin_lsn = (UINT64_C(1) << bits[_i / (int)engine_variant_count()]) - (64 << 10);
-
-    engine_variant_get((unsigned)_i % engine_variant_count(), &variant);
-    watchdog_start(60, variant.name);
-    enter_folder();
-    const char *path = folder_path(LOG_PATH);
-    variant.options.slot_bytes = 8 << 10;
-    if (!make_long_log(path, begin_lsn)) {
-        printf("no file of %" PRIu64 " bytes here: %s\n", begin_lsn, strerror(errno));
-        leave_folder();
-        return;
-    }
-    ck_assert_int_eq(logfile_open(path, &variant.options, &shared_log), 0);
-    ck_assert_uint_eq(logfile_oldest_lsn(shared_log), begin_lsn);
-    prepare_workers(4, (unsigned)scaled(20, 50, 5000));
-    start_workers(0, 4, run_mix);
-    join_workers(0, 4);
-    ck_assert_uint_gt(logfile_durable_lsn(shared_log),
-                      UINT64_C(1) << bits[_i / (int)engine_variant_count()]);
-    ck_assert_int_eq(logfile_close(shared_log), 0);
-    compare(path);
-    leave_folder();
-    watchdog_stop();
-}
-END_TEST
-
 static Suite *threads_suite(void)
 {
     Suite *suite = suite_create("threads");
@@ -706,7 +657,6 @@ static Suite *threads_suite(void)
     tcase_add_loop_test(tcase, test_large_records_do_not_starve, 0, RING_VARIANTS);
     tcase_add_loop_test(tcase, test_1000_threads, 0, count);
     tcase_add_loop_test(tcase, test_epoch_numbers_wrap, 0, count * 7);
-    tcase_add_loop_test(tcase, test_lsns_grow_large, 0, count * 3);
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("crowd");
     tcase_set_timeout(tcase, (double)scaled(300, 300, 36000));

@@ -361,10 +361,10 @@ static int check_incarnation(struct opening *opening, const struct lf_chain *cha
  * nobody would read. */
 static int check_epoch(struct opening *opening, const struct lf_chain *chain)
 {
-    if (chain->epoch < LF_EPOCH_LIMIT)
+    if (chain->epoch != 0 && chain->epoch < LF_EPOCH_LIMIT)
         return 0;
-    SAY(opening, "%.100s: the next epoch would have the number %" PRIu64 ", and there is an end",
-        opening->path, chain->epoch);
+    SAY(opening, "%.100s: the last epoch has the number %" PRIu64 ", and there is an end",
+        opening->path, chain->epoch - 1);
     return -EOVERFLOW;
 }
 

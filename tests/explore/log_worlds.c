@@ -23,6 +23,7 @@ enum {
     SLOT_BYTES = 8192,
     SMALL = 16,
     HALF = 4800, /* two of them do not fit a slot */
+    FILLS = (SLOT_BYTES - LF_EPOCH_HEADER_BYTES) / 2 - LF_RECORD_HEADER_BYTES, /* two fill a slot */
     LARGE = 7000 /* hungry, and a crosser behind anything but a small one */
 };
 
@@ -589,6 +590,20 @@ static const struct log_world locked = {
     DEVICE,
     .scripts = {{{APPEND, HALF, 0}}, {{APPEND, HALF, 0}}, {{FLUSH, 0, 0}, {APPEND, SMALL, 0}}},
 };
+static const struct log_world locked_mutex = {
+    .options = {.prepare = LOGFILE_PREPARE_NONE,
+                .io_mode = LOGFILE_IO_BUFFERED,
+                .reserve = LOGFILE_RESERVE_MUTEX},
+    DEVICE,
+    .scripts = {{{APPEND, HALF, 0}}, {{APPEND, HALF, 0}}, {{APPEND, SMALL, 0}}},
+};
+static const struct log_world exact = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, FILLS, 0}, {APPEND, SMALL, 0}},
+                {{APPEND, FILLS, 0}},
+                {{APPEND, FILLS, 0}}},
+};
 static const struct log_world trim = {
     RING(HYBRID, BLOCK),
     DEVICE,
@@ -684,6 +699,8 @@ const struct world log_worlds[] = {
     WORLD("spin", "adaptive waiters", spin, 0),
     WORLD("shards-cas", "two shards, reserving by compare-and-swap", shards, 0),
     WORLD("ticket", "reserving under a lock, and a flush", locked, 0),
+    WORLD("reserve-mutex", "reserving under a mutex", locked_mutex, 0),
+    WORLD("exact", "two records that fill a slot to its last byte, and more", exact, 0),
     WORLD("trim", "trim beside appends, one call of the disk fails", trim, 1),
     WORLD("room", "a disk that is full, and becomes larger", room, 0),
     WORLD("room-failure", "room is made ahead, and one call of the disk fails", room_failure, 1),

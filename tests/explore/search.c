@@ -164,6 +164,11 @@ bool search_next(void)
     return true;
 }
 
+void search_forget(void)
+{
+    memset(seen, 0, sizeof seen);
+}
+
 void search_random(const struct bounds *within, uint64_t seed)
 {
     begin(RANDOM, within, 0);

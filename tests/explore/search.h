@@ -42,6 +42,9 @@ unsigned search_choose(unsigned count, unsigned free_count, enum budget budget,
 void search_exhaustive(const struct bounds *bounds);
 /* The next execution of an exhaustive search; false: there is none. */
 bool search_next(void);
+/* Random executions look at how many choices the last one had, to spread what they spend.  Called
+ * before the first of a case, so that the case is decided by its number alone. */
+void search_forget(void);
 void search_random(const struct bounds *bounds, uint64_t seed);
 void search_priorities(const struct bounds *bounds, uint64_t seed);
 /* As search_write wrote it; false: it is none. */

@@ -135,7 +135,7 @@ START_TEST(every_world_within_small_bounds)
 {
     static const unsigned steps[][2] = {{0, 0}, {0, 1}, {1, 0}, {1, 1}};
     const struct world *world = &log_worlds[_i];
-    uint64_t limit = scaled(300, 8000, 10000000);
+    uint64_t limit = scaled(300, 8000, 1000000);
     const char *failure;
     uint64_t count = 0;
 

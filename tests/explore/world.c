@@ -139,6 +139,7 @@ uint64_t world_sample(const struct world *world, const struct bounds *bounds, ui
     uint64_t done = 0;
 
     *failure = NULL;
+    search_forget();
     while (done < count && *failure == NULL) {
         uint64_t seed = first + done++;
         if (seed % PRIORITIES_EVERY == PRIORITIES_EVERY - 1)

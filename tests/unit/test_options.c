@@ -608,6 +608,29 @@ START_TEST(test_a_torn_tail_is_cut)
 }
 END_TEST
 
+/* What was never synced may be lost in any order, so no epoch may promise another one. */
+START_TEST(test_a_log_that_never_syncs_promises_nothing)
+{
+    struct logfile_open_report report;
+    struct logfile_options options = small_options();
+    struct logfile *log;
+    uint64_t lsn;
+
+    begin("a log that never syncs");
+    options.sync = LOGFILE_SYNC_NONE;
+    options.report = &report;
+    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(logfile_append(log, "0123456789", 10, &lsn), 0);
+    ck_assert_int_eq(logfile_close(log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(report.tail.verdict, LOGFILE_CLEAN);
+    ck_assert_uint_eq(report.tail.promised_lsn, LF_FIRST_LSN);
+    ck_assert_int_eq(logfile_close(log), 0);
+    end();
+}
+END_TEST
+
 static Suite *options_suite(void)
 {
     Suite *suite = suite_create("options");
@@ -628,6 +651,7 @@ static Suite *options_suite(void)
     tcase_add_test(tcase, test_two_openers);
     tcase_add_test(tcase, test_damage_is_refused_and_named);
     tcase_add_test(tcase, test_a_torn_tail_is_cut);
+    tcase_add_test(tcase, test_a_log_that_never_syncs_promises_nothing);
     suite_add_tcase(suite, tcase);
     return suite;
 }

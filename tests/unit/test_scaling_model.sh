@@ -206,7 +206,7 @@ refuses "'0' is not a whole number" measure --build "$build" --dir . --out new.j
 [ $? -eq 2 ] || fail "floor_atomic took more turns than processors"
 
 mkdir logs
-succeeds measure --build "$build" --dir logs --out measured.json --seconds 0.02 --rounds 1
+succeeds measure --build "$build" --dir logs --out measured.json --seconds 0.2 --rounds 1
 [ -z "$(ls -A logs)" ] || fail "left behind: $(ls -A logs)"
 succeeds predict measured.json
 grep -qE '^reserving by mcs, 1.* ns ' stdout || fail "inputs: $(cat stdout)"

@@ -526,6 +526,18 @@ static const struct log_world submit_leader = {
                 {{SUBMIT, SMALL, 0}, {FLUSH, 0, 0}},
                 {{APPEND, SMALL, 0}}},
 };
+static const struct log_world pace_hybrid = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{SUBMIT, SMALL, 0}, {SUBMIT, SMALL, 0}, {FLUSH_UNTIL, 0, HOUR}},
+                {{SUBMIT, SMALL, 0}}},
+};
+static const struct log_world pace_sequencer = {
+    RING(SEQUENCER, BLOCK),
+    DEVICE,
+    .scripts = {{{SUBMIT, SMALL, 0}, {SUBMIT, SMALL, 0}, {FLUSH_UNTIL, 0, HOUR}},
+                {{SUBMIT, SMALL, 0}}},
+};
 static const struct log_world shutdown_hybrid = {
     RING(HYBRID, BLOCK),
     DEVICE,
@@ -689,6 +701,8 @@ const struct world log_worlds[] = {
     WORLD("submit-hybrid", "submit and wait, submit and flush, timed append", submit_wait, 0),
     WORLD("submit-sequencer", "submits that fill a slot, wait, flush", submit_sequencer, 0),
     WORLD("submit-leader", "submit and wait, submit and flush, append", submit_leader, 0),
+    WORLD("pace-hybrid", "submits between flushes, hybrid", pace_hybrid, 0),
+    WORLD("pace-sequencer", "submits between flushes, sequencer", pace_sequencer, 0),
     WORLD("shutdown-hybrid", "shutdown beside appends and a submit", shutdown_hybrid, 0),
     WORLD("shutdown-leader", "shutdown beside a crosser", shutdown_leader, 0),
     WORLD("failure-hybrid", "one call of the disk fails", failure_hybrid, 1),

@@ -260,6 +260,7 @@ static Suite *explore_suite(void)
     Suite *suite = suite_create("explore");
     TCase *explorer = tcase_create("explorer");
     TCase *worlds = tcase_create("worlds");
+    TCase *in_order = tcase_create("in-order");
     int toy_count = (int)toy_world_count;
     int world_count = (int)log_world_count;
 
@@ -274,8 +275,11 @@ static Suite *explore_suite(void)
     tcase_add_loop_test(worlds, every_world_within_small_bounds, 0, world_count);
     tcase_add_loop_test(worlds, every_world_at_random, 0, world_count);
     tcase_add_loop_test(worlds, three_writers_and_the_sequencer_at_random, 0, FIGURE_COUNT);
-    tcase_add_loop_test(worlds, three_writers_and_the_sequencer_in_order, 0, FIGURE_COUNT);
     suite_add_tcase(suite, worlds);
+
+    tcase_set_timeout(in_order, (double)scaled(300, 600, 360000));
+    tcase_add_loop_test(in_order, three_writers_and_the_sequencer_in_order, 0, FIGURE_COUNT);
+    suite_add_tcase(suite, in_order);
     return suite;
 }
 

@@ -37,7 +37,7 @@
  *
  * Threads.  Every function may be called from any thread at any time, except logfile_close, which
  * must be the last call on its log, and the calls on one reader, which one thread at a time may
- * make.  At most 65,536 threads may be inside calls on one log.  No function may be called from a
+ * make.  At most 32,768 threads may be inside calls on one log.  No function may be called from a
  * signal handler.  After fork the child gets LOGFILE_EFORKED from every call on a log that its
  * parent opened.
  *

@@ -17,9 +17,10 @@
  * that may not open yet gets a head beyond the end instead: full from birth, without a crosser.
  *
  * Arithmetic of the head word.  A slot is at most 64 MiB, 2^23 units.  A thread adds to an overshot
- * head at most once per generation (a retry looks first), and at most LF_THREADS_MAX = 2^16 threads
- * may be inside at once, so the offset stays below 2^23 + 2^16 * 2^23 < 2^40 and never carries into
- * the generation; asserted below.
+ * head at most twice per generation: a retry looks first, but a call whose deadline passed may be
+ * followed by one that has none, and whose first try does not look.  At most LF_THREADS_MAX = 2^15
+ * threads may be inside at once, so the offset stays below 2^23 + 2 * 2^15 * 2^23 < 2^40 and never
+ * carries into the generation; asserted below.
  *
  * How a writer takes its bytes off the head is a policy (reserve.h), so that contention alone can be
  * compared; whatever the policy, a full epoch ends with one crosser.
@@ -45,9 +46,10 @@
 #define LF_HEAD_OFFSET_MASK ((UINT64_C(1) << LF_HEAD_OFFSET_BITS) - 1)
 #define LF_GENERATION_MASK UINT64_C(0xffffff)
 #define LF_UNIT_SHIFT 3
-#define LF_THREADS_MAX (UINT64_C(1) << 16)
+#define LF_THREADS_MAX (UINT64_C(1) << 15)
 
-_Static_assert((LF_SLOT_BYTES_MAX >> LF_UNIT_SHIFT) * (LF_THREADS_MAX + 1) <= LF_HEAD_OFFSET_MASK,
+_Static_assert((LF_SLOT_BYTES_MAX >> LF_UNIT_SHIFT) * (2 * LF_THREADS_MAX + 1) <=
+                   LF_HEAD_OFFSET_MASK,
                "overshoots cannot carry into the generation");
 
 static inline uint64_t lf_head_word(uint64_t epoch, uint64_t offset_bytes)

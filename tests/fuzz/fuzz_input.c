@@ -85,36 +85,41 @@ static size_t put(uint8_t *data, size_t at, const struct fuzz_entry *entry, cons
     return at + sizeof(*entry) + bytes;
 }
 
-/* Bytes of a block up to the last one that is not zero. */
-static uint16_t used_bytes(const uint8_t *block)
+/* Bytes up to the last one that is not zero. */
+static size_t used_bytes(const uint8_t *bytes, size_t count)
 {
-    unsigned count = LF_BLOCK_BYTES;
-
-    while (count > 0 && block[count - 1] == 0)
+    while (count > 0 && bytes[count - 1] == 0)
         count--;
-    return (uint16_t)count;
+    return count;
 }
 
-/* Blocks that follow each other within an epoch are one entry. */
+/* How much of a file one entry takes: an epoch, where that is possible, or a block. */
+static size_t piece_bytes(const struct memory_file *file, size_t from)
+{
+    const struct lf_epoch_header *header = (const void *)(file->bytes + from);
+
+    if (header->magic != LF_EPOCH_MAGIC || header->length == 0 ||
+        header->length > file->size - from ||
+        used_bytes(file->bytes + from, header->length) > UINT16_MAX)
+        return LF_BLOCK_BYTES;
+    return (size_t)lf_round_up(header->length, LF_BLOCK_BYTES);
+}
+
 static size_t put_file(uint8_t *data, size_t at, unsigned number, const struct memory_file *file)
 {
     const struct fuzz_entry size = {.file = (uint8_t)number,
                                     .what = FUZZ_SIZE,
                                     .block = (uint16_t)(file->size / LF_BLOCK_BYTES),
                                     .offset = (uint16_t)(file->size % LF_BLOCK_BYTES)};
-    uint64_t from = 0;
+    size_t piece;
 
-    while (from + LF_BLOCK_BYTES <= file->size) {
-        const struct lf_epoch_header *header = (const void *)(file->bytes + from);
-        struct fuzz_entry entry = {.file = (uint8_t)number,
-                                   .block = (uint16_t)(from / LF_BLOCK_BYTES),
-                                   .length = used_bytes(file->bytes + from)};
-        if (header->magic == LF_EPOCH_MAGIC && header->length < UINT16_MAX &&
-            from + header->length <= file->size)
-            entry.length = (uint16_t)header->length;
+    for (size_t from = 0; from + LF_BLOCK_BYTES <= file->size; from += piece) {
+        piece = piece_bytes(file, from);
+        const struct fuzz_entry entry = {.file = (uint8_t)number,
+                                         .block = (uint16_t)(from / LF_BLOCK_BYTES),
+                                         .length = (uint16_t)used_bytes(file->bytes + from, piece)};
         if (entry.length > 0)
             at = put(data, at, &entry, file->bytes + from);
-        from += lf_round_up(entry.length > 0 ? entry.length : 1, LF_BLOCK_BYTES);
     }
     return file->size / LF_BLOCK_BYTES < FUZZ_BLOCK_COUNT ? put(data, at, &size, file->bytes) : 0;
 }

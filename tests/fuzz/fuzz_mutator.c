@@ -147,7 +147,18 @@ static void seal_mark(struct input *input, unsigned i, struct sealing *sealing)
     sealing->has_mark = true;
 }
 
-/* The records that lie in the entry, as far as they have a header. */
+/* What of a payload is not in the entry is zeros. */
+static uint32_t payload_crc(const uint8_t *payload, size_t there, size_t size)
+{
+    static const uint8_t zeros[LF_BLOCK_BYTES];
+    uint32_t crc = lf_crc32c(0, payload, there < size ? there : size);
+
+    for (size_t at = there; at < size; at += sizeof(zeros))
+        crc = lf_crc32c(crc, zeros, size - at < sizeof(zeros) ? size - at : sizeof(zeros));
+    return crc;
+}
+
+/* The records whose headers lie in the entry. */
 static void seal_records(uint8_t *bytes, size_t length, const struct lf_epoch_header *header,
                          uint32_t log_seed)
 {
@@ -157,12 +168,14 @@ static void seal_records(uint8_t *bytes, size_t length, const struct lf_epoch_he
     struct lf_record_header record;
 
     while (place.offset + sizeof(record) <= length) {
+        const size_t payload_at = place.offset + sizeof(record);
         memcpy(&record, bytes + place.offset, sizeof(record));
         const uint32_t size = lf_record_word_size(record.word);
-        if (size > length - place.offset - sizeof(record))
-            return;
-        const uint32_t crc = lf_crc32c(0, bytes + place.offset + sizeof(record), size);
-        record.checksum = lf_record_checksum(&place, record.word, header_only ? 0 : crc);
+        if (size > FUZZ_BLOCK_COUNT * LF_BLOCK_BYTES)
+            return; /* than any file */
+        const uint32_t crc =
+            header_only ? 0 : payload_crc(bytes + payload_at, length - payload_at, size);
+        record.checksum = lf_record_checksum(&place, record.word, crc);
         memcpy(bytes + place.offset, &record, sizeof(record));
         place.offset += (uint32_t)lf_record_bytes(size);
     }

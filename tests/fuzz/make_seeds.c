@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes the logs of tests/rot, undamaged and in all their versions, as inputs of the fuzzers: what
- * they start from.
+ * Writes the logs of tests/rot, undamaged and in all their versions, and one of large epochs, as
+ * inputs of the fuzzers: what they start from.
  *
  *     make_seeds DIRECTORY
  */
 #include "fuzz_input.h"
+#include "log_image.h"
 #include "rot/rot_log.h"
 
 #include <stdio.h>
@@ -41,6 +42,28 @@ static bool write_seeds(const char *folder, const char *name)
     return done;
 }
 
+/* Epochs that a reader's window has to grow for; their zeros take no room in an input. */
+static bool write_large(const char *folder)
+{
+    static const uint8_t zeros[200000];
+    struct memory_disk disk;
+    struct log_image image;
+
+    log_image_new(&image, 1 << 20, 20);
+    log_image_open(&image);
+    for (unsigned i = 1; i <= 3; i++) {
+        log_image_record(&image, zeros, i * 60000);
+        log_image_seal(&image);
+    }
+    log_image_close(&image);
+    memory_disk_init(&disk, false);
+    log_image_store(&image, &disk.io, MEMORY_PATH);
+    log_image_free(&image);
+    const bool done = write_seed(folder, "large-epochs", 0, &disk);
+    memory_disk_free(&disk);
+    return done;
+}
+
 int main(int argc, char **argv)
 {
     bool done = true;
@@ -51,5 +74,6 @@ int main(int argc, char **argv)
     }
     for (unsigned i = 0; i < rot_log_count(); i++)
         done = done && write_seeds(argv[1], rot_log_name(i));
+    done = done && write_large(argv[1]);
     return done ? 0 : 1;
 }

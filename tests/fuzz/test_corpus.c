@@ -16,9 +16,11 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FILES_MAX 1024u
 
@@ -33,8 +35,26 @@ struct corpus {
     } inputs[FILES_MAX];
 };
 
-/* What to run to see a failure again: the target aborts. */
+/* What to run to see a failure again: where the target aborts the watchdog says it. */
 static char what[640];
+
+static void say_what(int number)
+{
+    ssize_t written = write(STDERR_FILENO, what, strlen(what));
+
+    (void)written;
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* A sanitizer has a report of its own. */
+static void say_what_at_a_fault(void)
+{
+    if (HAS_SANITIZER)
+        return;
+    signal(SIGSEGV, say_what);
+    signal(SIGBUS, say_what);
+}
 
 static bool load(const char *path, struct input *input)
 {
@@ -77,14 +97,22 @@ static bool load_corpus(struct corpus *corpus)
 
 static struct corpus *new_corpus(const char *name)
 {
-    struct corpus *corpus = calloc(1, sizeof(*corpus));
     const bool is_reader = strcmp(name, "reader") == 0;
+    struct corpus *corpus =
+        is_reader || strcmp(name, "recover") == 0 ? calloc(1, sizeof(*corpus)) : NULL;
 
-    if (corpus == NULL || (!is_reader && strcmp(name, "recover") != 0))
+    if (corpus == NULL)
         return NULL;
     corpus->name = is_reader ? "reader" : "recover";
     corpus->target = is_reader ? fuzz_target_reader : fuzz_target_recover;
     return corpus;
+}
+
+static void free_corpus(struct corpus *corpus)
+{
+    for (unsigned i = 0; i < corpus->count; i++)
+        free(corpus->inputs[i].data);
+    free(corpus);
 }
 
 /* Eight bits at a time: the mutator's own changes do the rest. */
@@ -126,12 +154,14 @@ START_TEST(each_file_of_the_corpus)
 
     ck_assert(load_corpus(corpus));
     watchdog_start(300, what);
+    say_what_at_a_fault();
     for (unsigned i = 0; i < corpus->count; i++)
         run_file(corpus, &corpus->inputs[i]);
     watchdog_stop();
     printf("%s: %u files, %.2f bytes read a byte, %zu bytes of memory beyond epoch and 64 KiB\n",
            corpus->name, corpus->count, fuzz_target_most().read_factor,
            fuzz_target_most().window_bytes);
+    free_corpus(corpus);
 }
 END_TEST
 
@@ -145,32 +175,48 @@ START_TEST(mutations_of_the_corpus)
     snprintf(name, sizeof(name), "fuzz-%s", corpus->name);
     struct campaign campaign = campaign_begin(name, scaled(500, 20000, 20000000));
     watchdog_start((unsigned)scaled(300, 600, 360000), what);
+    say_what_at_a_fault();
     while (campaign_next(&campaign, &number)) {
         run_mutation(corpus, number);
         campaign_passed(&campaign, 1);
     }
     watchdog_stop();
     campaign_end(&campaign);
+    free_corpus(corpus);
 }
 END_TEST
+
+static int replay_mutation(struct corpus *corpus, uint64_t number)
+{
+    if (!load_corpus(corpus))
+        return 1;
+    run_mutation(corpus, number);
+    return 0;
+}
+
+static int replay_file(struct corpus *corpus, const char *path)
+{
+    corpus->count = load(path, &corpus->inputs[0]);
+    if (corpus->count == 0) {
+        perror(path);
+        return 1;
+    }
+    run_file(corpus, &corpus->inputs[0]);
+    return 0;
+}
 
 static int replay(const char *name, const char *argument)
 {
     struct corpus *corpus = new_corpus(name);
-    struct input input;
     char *end;
     const uint64_t number = strtoull(argument, &end, 0);
 
     if (corpus == NULL)
         return 2;
-    if (*end == '\0')
-        return load_corpus(corpus) ? (run_mutation(corpus, number), 0) : 1;
-    if (!load(argument, &input)) {
-        perror(argument);
-        return 1;
-    }
-    run_file(corpus, &input);
-    return 0;
+    const int status =
+        *end == '\0' ? replay_mutation(corpus, number) : replay_file(corpus, argument);
+    free_corpus(corpus);
+    return status;
 }
 
 static Suite *corpus_suite(void)

@@ -288,7 +288,8 @@ static void check_appended(struct rot_check *check)
     rot_oracle_start(&oracle, check->log, &check->damaged);
     check_error(check, "reader after open",
                 logfile_reader_open_io(MEMORY_PATH, 0, &check->work.io, &reader), 0);
-    while (event = rot_oracle_next(&oracle), event.kind == ROT_RECORD) {
+    for (event = rot_oracle_next(&oracle); event.kind == ROT_RECORD;
+         event = rot_oracle_next(&oracle)) {
         check_error(check, "reader after open", logfile_reader_next(reader, &record), 1);
         check_record(check, &record, &event);
     }

@@ -16,14 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define HAS_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAS_THREAD_SANITIZER 1
-#endif
-#endif
-
 enum {
     TEXT_BYTES = 1 << 14,
     SCHEDULES_A_CASE = 1000,
@@ -285,7 +277,7 @@ static Suite *explore_suite(void)
 
 int main(void)
 {
-#if defined(HAS_THREAD_SANITIZER)
+#if HAS_THREAD_SANITIZER
     puts("ThreadSanitizer does not know fibres, and they are all that there is to check here");
     return 77;
 #else

@@ -271,17 +271,6 @@ static void end_sim(void)
 
 /* ---- The tests ---- */
 
-#if defined(__SANITIZE_THREAD__)
-#define HAS_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAS_THREAD_SANITIZER 1
-#endif
-#endif
-#ifndef HAS_THREAD_SANITIZER
-#define HAS_THREAD_SANITIZER 0
-#endif
-
 START_TEST(test_64_threads)
 {
     struct logfile_stats stats;

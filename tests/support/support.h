@@ -78,6 +78,16 @@ uint64_t scaled(uint64_t small_count, uint64_t normal_count, uint64_t long_count
 #ifndef HAS_SANITIZER
 #define HAS_SANITIZER 0
 #endif
+#if defined(__SANITIZE_THREAD__)
+#define HAS_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HAS_THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef HAS_THREAD_SANITIZER
+#define HAS_THREAD_SANITIZER 0
+#endif
 
 /* ---- Variants: every choice of engine, flusher, wait strategy, sync and I/O mode ---- */
 

@@ -296,7 +296,9 @@ static void wake_leaders(struct logfile *log)
 static void set_idle(struct lf_flusher *flusher)
 {
     lf_store_release_32(&flusher->token, LF_TOKEN_IDLE); /* F1 */
-    lf_fence(); /* F5: token store before head load; pairs with the fence in lf_flusher_demand. */
+    /* F5: token before head; pairs with the fence in lf_flusher_demand.  F6: pacing before what is
+     * wanted; pairs with lf_flusher_is_pacing. */
+    lf_fence();
 }
 
 static void hand_over(struct logfile *log)
@@ -369,7 +371,7 @@ void lf_flusher_want(struct logfile *log, uint64_t lsn)
 
 bool lf_flusher_is_pacing(const struct logfile *log)
 {
-    lf_fence(); /* F6: wanted before pacing; pairs with may_pace. */
+    lf_fence(); /* F6: wanted before pacing; pairs with set_idle. */
     return lf_load_relaxed_32(&log->engine.ring.flusher.pacing); /* Relaxed: the fence. */
 }
 
@@ -398,8 +400,8 @@ static bool may_pace(struct logfile *log)
 
     if (lf_now_ns() >= flusher->flushed_ns + PACE_NS)
         return false;
+    /* Relaxed: sequence looks again behind set_idle's fence, before it sleeps. */
     lf_store_relaxed_32(&flusher->pacing, 1);
-    lf_fence(); /* F6: pacing before what is wanted; pairs with lf_flusher_is_pacing. */
     return !is_urgent(log);
 }
 

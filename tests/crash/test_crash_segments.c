@@ -15,6 +15,7 @@
 #include "tool/tool.h"
 
 #include <check.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,6 +237,42 @@ static void plan_run(struct crash_run *run)
     crash_choose_engine(run);
 }
 
+/* ---- A full disk ---- */
+
+/* Whatever the capacity, the log meets the full disk ahead of its data: it has no room, and has not
+ * failed. */
+static void fill_disk(uint64_t capacity_bytes)
+{
+    const struct logfile_sim_options disk_options = {.capacity_bytes = capacity_bytes,
+                                                     .no_allocate = true};
+    struct logfile_sim *disk = logfile_sim_new(&disk_options);
+    const struct logfile_options options = {.io = logfile_sim_io(disk),
+                                            .flusher = LOGFILE_FLUSHER_LEADER,
+                                            .prepare = LOGFILE_PREPARE_ALLOCATE,
+                                            .prepare_bytes = 64 * KIB,
+                                            .slot_bytes = 8 * KIB,
+                                            .segment_bytes = 128 * KIB};
+    struct logfile *log;
+
+    int error = logfile_open(LOG_PATH, &options, &log);
+    if (error == 0) {
+        while ((error = logfile_append(log, "x", 1, NULL)) == 0)
+            continue;
+        ck_assert_msg(logfile_close(log) == 0, "%" PRIu64 " bytes: close", capacity_bytes);
+    }
+    ck_assert_msg(error == -ENOSPC, "%" PRIu64 " bytes: %s", capacity_bytes,
+                  logfile_strerror(error));
+    logfile_sim_free(disk);
+}
+
+/* There a segment that exists is made of header and name, and has no room before zeros are in it. */
+START_TEST(test_a_full_disk_that_cannot_allocate_fails_no_log)
+{
+    for (uint64_t capacity_bytes = 32 * KIB; capacity_bytes <= 512 * KIB; capacity_bytes += 4 * KIB)
+        fill_disk(capacity_bytes);
+}
+END_TEST
+
 /* ---- The tests ---- */
 
 START_TEST(test_promises_hold_in_every_crash_state)
@@ -289,6 +326,7 @@ static Suite *crash_suite(void)
     tcase_set_timeout(promises, (double)scaled(600, 600, 360000));
     tcase_add_test(promises, test_what_was_found_before_stays_found);
     tcase_add_test(promises, test_promises_hold_in_every_crash_state);
+    tcase_add_test(promises, test_a_full_disk_that_cannot_allocate_fails_no_log);
     suite_add_tcase(suite, promises);
     tcase_set_timeout(plants, 300);
     tcase_add_test(plants, test_a_lying_sync_is_noticed);

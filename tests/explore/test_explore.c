@@ -183,46 +183,11 @@ END_TEST
 
 /* ---- In order, for as long as it takes ---- */
 
-static bool kept_path(const char *name, char path[4096])
-{
-    const char *folder = getenv("LF_PROGRESS");
-
-    return folder != NULL && *folder != '\0' &&
-           snprintf(path, 4096, "%s/%s-at", folder, name) < 4096;
-}
-
-static void load_place(const char *name, char *from, size_t bytes)
-{
-    char path[4096];
-    FILE *file = kept_path(name, path) ? fopen(path, "r") : NULL;
-
-    from[0] = '\0';
-    if (file == NULL)
-        return;
-    if (fgets(from, (int)bytes, file) == NULL)
-        from[0] = '\0';
-    fclose(file);
-}
-
-/* By a rename, so that a run which is killed leaves the old place or the new one. */
-static void keep_place(const char *name, const char *from)
-{
-    char path[4096], fresh[4100];
-    FILE *file;
-
-    if (!kept_path(name, path))
-        return;
-    snprintf(fresh, sizeof fresh, "%s.new", path);
-    file = fopen(fresh, "w");
-    if (file == NULL || fputs(from, file) < 0 || fclose(file) != 0 || rename(fresh, path) != 0)
-        perror(path);
-}
-
 START_TEST(three_writers_and_the_sequencer_in_order)
 {
     const struct world *world = world_find(figure_worlds[_i]);
     const struct bounds bounds = {{3, 1, 0}};
-    char name[64], from[TEXT_BYTES];
+    char name[64], place[72], from[TEXT_BYTES];
     struct campaign campaign;
     const char *failure;
     uint64_t number;
@@ -230,7 +195,8 @@ START_TEST(three_writers_and_the_sequencer_in_order)
     if (test_scale() != SCALE_LONG)
         return;
     snprintf(name, sizeof name, "explore-%s-in-order", world->name);
-    load_place(name, from, sizeof from);
+    snprintf(place, sizeof place, "%s-at", name);
+    campaign_load(place, from, sizeof from);
     world_open(world);
     campaign = campaign_begin(name, 5000);
     while (campaign_next(&campaign, &number)) {
@@ -238,7 +204,7 @@ START_TEST(three_writers_and_the_sequencer_in_order)
             world_exhaust(world, &bounds, SCHEDULES_A_LONG_CASE, from, sizeof from, &failure);
         if (failure != NULL)
             fail_world(world, failure);
-        keep_place(name, from);
+        campaign_keep(place, from);
         campaign_passed(&campaign, count);
         if (from[0] == '\0')
             break; /* that were all */

@@ -10,47 +10,58 @@
 
 #define SAY_EVERY_NS UINT64_C(30000000000)
 
-/* The file that keeps the progress; false: none is kept. */
-static bool progress_path(const struct campaign *campaign, char path[4096])
+/* The file that keeps a text; false: none is kept. */
+static bool kept_path(const char *name, char path[4096])
 {
     const char *folder = getenv("LF_PROGRESS");
 
     if (folder == NULL || *folder == '\0')
         return false;
-    return snprintf(path, 4096, "%s/%s", folder, campaign->name) < 4096;
+    return snprintf(path, 4096, "%s/%s", folder, name) < 4096;
+}
+
+void campaign_load(const char *name, char *text, size_t bytes)
+{
+    char path[4096];
+    FILE *file = kept_path(name, path) ? fopen(path, "r") : NULL;
+
+    if (file == NULL || fgets(text, (int)bytes, file) == NULL)
+        text[0] = '\0';
+    if (file != NULL)
+        fclose(file);
+}
+
+/* By a rename, so that a run which is killed leaves the old file or the new one. */
+void campaign_keep(const char *name, const char *text)
+{
+    char path[4096], fresh[4100];
+
+    if (!kept_path(name, path))
+        return;
+    snprintf(fresh, sizeof fresh, "%s.new", path);
+    FILE *file = fopen(fresh, "w");
+    bool is_written = file != NULL && fputs(text, file) >= 0;
+    if (file == NULL || fclose(file) != 0 || !is_written || rename(fresh, path) != 0)
+        perror(path);
 }
 
 static void load_progress(struct campaign *campaign)
 {
-    char path[4096];
-    FILE *file = progress_path(campaign, path) ? fopen(path, "r") : NULL;
+    char text[256];
 
-    if (file == NULL)
-        return;
-    if (fscanf(file, "%*s %" SCNu64 " cases, tried %" SCNu64, &campaign->next, &campaign->tried) !=
+    campaign_load(campaign->name, text, sizeof text);
+    if (sscanf(text, "%*s %" SCNu64 " cases, tried %" SCNu64, &campaign->next, &campaign->tried) !=
         2)
         campaign->next = campaign->tried = 0;
-    fclose(file);
 }
 
-/* By a rename, so that a run which is killed leaves the old file or the new one. */
 static void keep_progress(const struct campaign *campaign)
 {
-    char path[4096], fresh[4100];
-    FILE *file;
+    char text[256];
 
-    if (!progress_path(campaign, path))
-        return;
-    snprintf(fresh, sizeof fresh, "%s.new", path);
-    file = fopen(fresh, "w");
-    if (file == NULL) {
-        perror(fresh);
-        return;
-    }
-    fprintf(file, "%s %" PRIu64 " cases, tried %" PRIu64 "\n", campaign->name, campaign->next,
-            campaign->tried);
-    if (fclose(file) != 0 || rename(fresh, path) != 0)
-        perror(path);
+    snprintf(text, sizeof text, "%s %" PRIu64 " cases, tried %" PRIu64 "\n", campaign->name,
+             campaign->next, campaign->tried);
+    campaign_keep(campaign->name, text);
 }
 
 static void say(struct campaign *campaign)

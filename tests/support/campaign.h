@@ -12,6 +12,7 @@
 #define CAMPAIGN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct campaign {
@@ -34,5 +35,10 @@ bool campaign_next(struct campaign *campaign, uint64_t *number);
 void campaign_passed(struct campaign *campaign, uint64_t amount);
 /* Keeps the progress and prints one line: name, cases, what they tried, seconds, rate. */
 void campaign_end(struct campaign *campaign);
+
+/* One line more that a campaign keeps beside its progress, under a name of its own; empty where
+ * there is none. */
+void campaign_load(const char *name, char *text, size_t bytes);
+void campaign_keep(const char *name, const char *text);
 
 #endif /* CAMPAIGN_H */

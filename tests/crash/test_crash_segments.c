@@ -10,7 +10,6 @@
  * what breaks is made again until it breaks.
  */
 #include "crash_run.h"
-#include "regressions.h"
 
 #include "tool/tool.h"
 
@@ -21,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROGRAM "test_crash_segments"
 #define LOG_PATH "crash.log"
 
 enum {
@@ -275,45 +273,41 @@ END_TEST
 
 /* ---- The tests ---- */
 
+static const struct crash_program program = {"test_crash_segments", plan_run, REPLAYS};
+
 START_TEST(test_promises_hold_in_every_crash_state)
 {
-    crash_run_cases(plan_run, PROGRAM, scaled(1000, 150000, 30000000));
+    crash_run_cases(&program, scaled(1000, 150000, 30000000));
 }
 END_TEST
 
-static int replay_words(char *const words[], unsigned count)
-{
-    return crash_replay(plan_run, PROGRAM, words[0],
-                        count > 1 ? (unsigned)strtoul(words[1], NULL, 10) : 1);
-}
-
 START_TEST(test_what_was_found_before_stays_found)
 {
-    printf("%u cases of before are good\n", regressions_replay(PROGRAM, replay_words));
+    crash_replay_regressions(&program);
 }
 END_TEST
 
 START_TEST(test_a_lying_sync_is_noticed)
 {
-    ck_assert_uint_ge(crash_count_caught(plan_run, CRASH_PLANT_SYNC_LIES, 100), 50);
+    ck_assert_uint_ge(crash_count_caught(&program, CRASH_PLANT_SYNC_LIES, 100), 50);
 }
 END_TEST
 
 START_TEST(test_rot_of_a_synced_byte_is_noticed)
 {
-    ck_assert_uint_ge(crash_count_caught(plan_run, CRASH_PLANT_ROT, 100), 80);
+    ck_assert_uint_ge(crash_count_caught(&program, CRASH_PLANT_ROT, 100), 80);
 }
 END_TEST
 
 START_TEST(test_an_early_acknowledgement_is_noticed)
 {
-    ck_assert_uint_ge(crash_count_caught(plan_run, CRASH_PLANT_EARLY_ACK, 200), 10);
+    ck_assert_uint_ge(crash_count_caught(&program, CRASH_PLANT_EARLY_ACK, 200), 10);
 }
 END_TEST
 
 START_TEST(test_a_trim_that_is_forgotten_is_noticed)
 {
-    ck_assert_uint_ge(crash_count_caught(plan_run, CRASH_PLANT_UNTRIM, 100), 50);
+    ck_assert_uint_ge(crash_count_caught(&program, CRASH_PLANT_UNTRIM, 100), 50);
 }
 END_TEST
 
@@ -339,9 +333,6 @@ static Suite *crash_suite(void)
 
 int main(int argc, char **argv)
 {
-    unsigned times = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : REPLAYS;
-
-    if (argc > 1)
-        return crash_replay(plan_run, PROGRAM, argv[1], times);
-    return run_suite(crash_suite());
+    return argc == 1 ? run_suite(crash_suite())
+                     : crash_replay(&program, argv + 1, (unsigned)argc - 1);
 }

@@ -9,13 +9,8 @@
  * A case with one thread is the same each time; with several, only its plan is.
  */
 #include "crash_run.h"
-#include "regressions.h"
 
 #include <check.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#define PROGRAM "test_crash_sim"
 
 /* Larger slots, more of them, disks that fill up; more steps where a crash is far away. */
 static void widen(struct crash_run *run)
@@ -49,45 +44,41 @@ static void plan_run(struct crash_run *run)
     crash_choose_engine(run);
 }
 
+static const struct crash_program program = {"test_crash_sim", plan_run, 1};
+
 START_TEST(test_promises_hold_in_every_crash_state)
 {
-    crash_run_cases(plan_run, PROGRAM, scaled(5000, 850000, 70000000));
+    crash_run_cases(&program, scaled(5000, 850000, 70000000));
 }
 END_TEST
 
-static int replay_words(char *const words[], unsigned count)
-{
-    return crash_replay(plan_run, PROGRAM, words[0],
-                        count > 1 ? (unsigned)strtoul(words[1], NULL, 10) : 1);
-}
-
 START_TEST(test_what_was_found_before_stays_found)
 {
-    printf("%u cases of before are good\n", regressions_replay(PROGRAM, replay_words));
+    crash_replay_regressions(&program);
 }
 END_TEST
 
 START_TEST(test_a_lying_sync_is_noticed)
 {
-    ck_assert_uint_ge(crash_count_caught(plan_run, CRASH_PLANT_SYNC_LIES, 200), 100);
+    ck_assert_uint_ge(crash_count_caught(&program, CRASH_PLANT_SYNC_LIES, 200), 100);
 }
 END_TEST
 
 START_TEST(test_rot_of_a_synced_byte_is_noticed)
 {
-    ck_assert_uint_ge(crash_count_caught(plan_run, CRASH_PLANT_ROT, 200), 190);
+    ck_assert_uint_ge(crash_count_caught(&program, CRASH_PLANT_ROT, 200), 190);
 }
 END_TEST
 
 START_TEST(test_an_early_acknowledgement_is_noticed)
 {
-    ck_assert_uint_ge(crash_count_caught(plan_run, CRASH_PLANT_EARLY_ACK, 400), 20);
+    ck_assert_uint_ge(crash_count_caught(&program, CRASH_PLANT_EARLY_ACK, 400), 20);
 }
 END_TEST
 
 START_TEST(test_a_record_that_was_never_appended_is_noticed)
 {
-    ck_assert_uint_ge(crash_count_caught(plan_run, CRASH_PLANT_FORGOTTEN, 200), 100);
+    ck_assert_uint_ge(crash_count_caught(&program, CRASH_PLANT_FORGOTTEN, 200), 100);
 }
 END_TEST
 
@@ -112,9 +103,6 @@ static Suite *crash_suite(void)
 
 int main(int argc, char **argv)
 {
-    unsigned times = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 1;
-
-    if (argc > 1)
-        return crash_replay(plan_run, PROGRAM, argv[1], times);
-    return run_suite(crash_suite());
+    return argc == 1 ? run_suite(crash_suite())
+                     : crash_replay(&program, argv + 1, (unsigned)argc - 1);
 }

@@ -21,7 +21,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PROGRAM "test_small_worlds"
@@ -206,38 +205,63 @@ END_TEST
 
 /* ---- One of them ---- */
 
-static int replay(const char *sequence, const char *crash, const char *subset)
+static int tell(const struct trial *trial)
 {
-    struct trial trial = {0};
-    struct small_world world;
-    unsigned nth = crash == NULL ? 0 : (unsigned)strtoul(crash, NULL, 0);
+    char command[160];
 
-    if (!small_world_parse(sequence, &trial.script))
-        return 2;
-    if (crash == NULL) {
-        try_crashes(&trial);
-    } else if (subset == NULL || nth == 0) {
-        try_crash(&trial, nth);
-    } else {
-        if (small_world_run(&world, &trial.script, nth))
-            check_kept(&trial, &world, strtoull(subset, NULL, 0));
-        memcpy(trial.why, world.why, sizeof trial.why);
-        small_world_end(&world);
+    if (trial->why[0] == '\0') {
+        printf("%s: good after %" PRIu64 " states\n", small_world_script_text(&trial->script),
+               trial->state_count);
+        return 0;
     }
-    printf("%s: %s after %" PRIu64 " states\n", sequence, trial.why[0] == '\0' ? "good" : trial.why,
-           trial.state_count);
-    return trial.why[0] == '\0' ? 0 : 1;
+    print_command(trial, command);
+    printf("%s; again with: %s\n", trial->why, command);
+    return 1;
 }
 
-static int replay_words(char *const words[], unsigned count)
+static bool try_subset(struct trial *trial, unsigned nth, uint64_t keep)
 {
-    return replay(words[0], count > 1 ? words[1] : NULL, count > 2 ? words[2] : NULL);
+    struct small_world world;
+    bool is_struck = small_world_run(&world, &trial->script, nth);
+
+    trial->crash = nth;
+    if (world.why[0] == '\0' && is_struck)
+        check_kept(trial, &world, keep);
+    memcpy(trial->why, world.why, sizeof trial->why);
+    small_world_end(&world);
+    return is_struck;
+}
+
+/* KIND:STEPS [CRASH [SUBSET]] */
+static int replay_words(const void *arg, char *const words[], unsigned count)
+{
+    struct trial trial = {0};
+    uint64_t nth = 0;
+    uint64_t keep = 0;
+    bool is_struck = true;
+
+    (void)arg;
+    if (count > 3 || !small_world_parse(words[0], &trial.script) ||
+        (count > 1 && !regression_number(words[1], &nth)) ||
+        (count > 2 && !regression_number(words[2], &keep)))
+        return 2;
+    if (count == 1)
+        try_crashes(&trial);
+    else if (count == 2)
+        is_struck = try_crash(&trial, (unsigned)nth);
+    else
+        is_struck = try_subset(&trial, (unsigned)nth, keep);
+    if (nth > 0 && !is_struck && trial.why[0] == '\0') {
+        printf("%s: its last step has fewer than %" PRIu64 " calls\n", words[0], nth);
+        return 2;
+    }
+    return tell(&trial);
 }
 
 START_TEST(test_what_was_found_before_stays_found)
 {
     heap_keep();
-    ck_assert_uint_ge(regressions_replay(PROGRAM, replay_words), 1);
+    ck_assert_uint_ge(regressions_replay(PROGRAM, replay_words, NULL), 1);
 }
 END_TEST
 
@@ -260,12 +284,9 @@ static Suite *small_worlds_suite(void)
 
 int main(int argc, char **argv)
 {
-    int status = argc > 4 ? 2 : 0;
-
     if (argc == 1)
         return run_suite(small_worlds_suite());
-    if (status == 0)
-        status = replay_words(argv + 1, (unsigned)argc - 1);
+    int status = replay_words(NULL, argv + 1, (unsigned)argc - 1);
     if (status == 2)
         fprintf(stderr, "usage: %s [KIND:STEPS [CRASH [SUBSET]]]\n", PROGRAM);
     return status;

@@ -3,6 +3,7 @@
 
 #include "campaign.h"
 #include "heap.h"
+#include "regressions.h"
 
 #include <check.h>
 #include <errno.h>
@@ -199,6 +200,21 @@ static bool check_oldest(struct crash_run *run, struct logfile *log, struct jour
     return true;
 }
 
+/* A reader syncs what it is not sure of, which may help the log: in a copy it does not. */
+static bool compare_copy(struct crash_run *run, struct logfile_sim *disk, struct journal *journal)
+{
+    struct logfile_sim *copy = logfile_sim_clone(disk);
+    bool good = journal_compare_path(journal, run->path, logfile_sim_io(copy), run->why);
+
+    logfile_sim_free(copy);
+    return good;
+}
+
+static bool reads_copies(struct crash_run *run)
+{
+    return run->generation >= CRASH_GENERATION_COPIES && rng_one_in(&run->rng, 2);
+}
+
 /* What the log has when it was opened; nothing to be said when the machine goes down meanwhile, and
  * nothing to be appended: the journal still has what may be lost, at LSNs that are given anew. */
 static bool compare_open_log(struct crash_run *run, struct logfile_sim *disk,
@@ -206,6 +222,8 @@ static bool compare_open_log(struct crash_run *run, struct logfile_sim *disk,
 {
     struct journal before = {0};
 
+    if (reads_copies(run))
+        return *compared = compare_copy(run, disk, journal);
     journal_copy(&before, journal);
     *compared = journal_compare_path(journal, run->path, logfile_sim_io(disk), run->why);
     if (!*compared && logfile_sim_is_down(disk)) {
@@ -461,14 +479,15 @@ static const char *case_name(const struct crash_run *run)
     return name;
 }
 
-bool crash_run_case(struct crash_run *run, crash_plan *plan, const char *program)
+/* One case.  False: a promise is broken, run->why says which. */
+static bool run_case(struct crash_run *run, const struct crash_program *program)
 {
     static char current[96];
 
-    snprintf(current, sizeof current, "%s %s", program, case_name(run));
+    snprintf(current, sizeof current, "%s %s", program->name, case_name(run));
     watchdog_start(60, current);
     run->rng.state = run->seed;
-    plan(run);
+    program->plan(run);
     run->disk_options.sync_lies = run->plant == CRASH_PLANT_SYNC_LIES;
     bool good = run_planned(run);
     watchdog_stop();
@@ -491,21 +510,21 @@ static void print_crash_counts(const struct crash_run *total)
     printf("\n");
 }
 
-static uint64_t run_numbered(uint64_t number, crash_plan *plan, const char *program,
+static uint64_t run_numbered(uint64_t number, const struct crash_program *program,
                              struct crash_run *total)
 {
     struct crash_run run = {.seed = number + 1, .generation = CRASH_GENERATION};
 
-    if (!crash_run_case(&run, plan, program))
-        ck_abort_msg("%s; again with: %s %s", run.why, program, case_name(&run));
+    if (!run_case(&run, program))
+        ck_abort_msg("%s; again with: %s %s", run.why, program->name, case_name(&run));
     for (int i = 0; i < LOGFILE_SIM_CALL_COUNT; i++)
         total->crash_count[i] += run.crash_count[i];
     return run.state_count;
 }
 
-void crash_run_cases(crash_plan *plan, const char *program, uint64_t state_count)
+void crash_run_cases(const struct crash_program *program, uint64_t state_count)
 {
-    struct campaign campaign = campaign_begin(program, UINT64_MAX);
+    struct campaign campaign = campaign_begin(program->name, UINT64_MAX);
     /* A run that goes on from a finished one tries as many again. */
     const uint64_t goal = (campaign.tried / state_count + 1) * state_count;
     struct crash_run total = {0};
@@ -513,19 +532,20 @@ void crash_run_cases(crash_plan *plan, const char *program, uint64_t state_count
 
     heap_keep();
     while (campaign.tried < goal && campaign_next(&campaign, &number))
-        campaign_passed(&campaign, run_numbered(number, plan, program, &total));
+        campaign_passed(&campaign, run_numbered(number, program, &total));
     campaign_end(&campaign);
     print_crash_counts(&total);
 }
 
-unsigned crash_count_caught(crash_plan *plan, enum crash_plant plant, unsigned count)
+unsigned crash_count_caught(const struct crash_program *program, enum crash_plant plant,
+                            unsigned count)
 {
     unsigned caught = 0;
 
     heap_keep();
     for (uint64_t seed = 1; seed <= count; seed++) {
         struct crash_run run = {.seed = seed, .generation = CRASH_GENERATION, .plant = plant};
-        caught += !crash_run_case(&run, plan, "planted fault in case");
+        caught += !run_case(&run, program);
     }
     printf("planted fault %d: %u of %u workloads notice\n", (int)plant, caught, count);
     return caught;
@@ -543,22 +563,50 @@ static bool parse_name(const char *name, struct crash_run *run)
            run->generation <= CRASH_GENERATION;
 }
 
-int crash_replay(crash_plan *plan, const char *program, const char *name, unsigned times)
+/* A case, made `times` times or until it breaks: what main returns. */
+static int replay(const struct crash_program *program, const char *name, uint64_t times)
 {
-    struct crash_run run;
     uint64_t states = 0;
 
-    for (unsigned i = 0; i < times; i++) {
-        if (!parse_name(name, &run)) {
-            fprintf(stderr, "usage: %s [SEED[@GENERATION] [TIMES]]\n", program);
+    for (uint64_t i = 0; i < times; i++) {
+        struct crash_run run;
+        if (!parse_name(name, &run))
             return 2;
-        }
-        if (!crash_run_case(&run, plan, program)) {
-            printf("case %s, run %u: broken: %s\n", name, i + 1, run.why);
+        if (!run_case(&run, program)) {
+            printf("%s; again with: %s %s\n", run.why, program->name, case_name(&run));
             return 1;
         }
         states += run.state_count;
     }
-    printf("case %s: good after %" PRIu64 " crash states\n", name, states);
+    printf("%s %s: good after %" PRIu64 " crash states\n", program->name, name, states);
     return 0;
+}
+
+/* SEED[@GENERATION] [TIMES] */
+static int replay_words(const struct crash_program *program, char *const words[], unsigned count,
+                        uint64_t times)
+{
+    if (count > 2 || (count == 2 && (!regression_number(words[1], &times) || times == 0)))
+        return 2;
+    return replay(program, words[0], times);
+}
+
+static int replay_once(const void *program, char *const words[], unsigned count)
+{
+    return replay_words(program, words, count, 1);
+}
+
+void crash_replay_regressions(const struct crash_program *program)
+{
+    printf("%u cases of before are good\n",
+           regressions_replay(program->name, replay_once, program));
+}
+
+int crash_replay(const struct crash_program *program, char *const words[], unsigned count)
+{
+    int status = replay_words(program, words, count, program->times);
+
+    if (status == 2)
+        fprintf(stderr, "usage: %s [SEED[@GENERATION] [TIMES]]\n", program->name);
+    return status;
 }

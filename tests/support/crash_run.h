@@ -19,7 +19,8 @@
 enum crash_generation {
     CRASH_GENERATION_FIRST = 1,
     CRASH_GENERATION_WIDE, /* every policy, readers while it is written, crash upon crash, full disks */
-    CRASH_GENERATION = CRASH_GENERATION_WIDE
+    CRASH_GENERATION_COPIES, /* half of the logs that are open are read in a copy of the disk */
+    CRASH_GENERATION = CRASH_GENERATION_COPIES
 };
 
 /* Faults of the test's own making, to see that it finds them. */
@@ -69,17 +70,24 @@ bool crash_fails(struct crash_run *run, const char *what, int error);
 
 bool crash_is_wide(const struct crash_run *run);
 
-/* One case.  False: a promise is broken, run->why says which. */
-bool crash_run_case(struct crash_run *run, crash_plan *plan, const char *program);
-
 /* ---- The tests ---- */
 
+struct crash_program {
+    const char *name;
+    crash_plan *plan;
+    unsigned
+        times; /* that a case from the command line is made: what breaks it may depend on threads */
+};
+
 /* Cases of a campaign until they made as many crash states; says how many, and how fast. */
-void crash_run_cases(crash_plan *plan, const char *program, uint64_t state_count);
+void crash_run_cases(const struct crash_program *program, uint64_t state_count);
+/* The program's lines of tests/crash/regressions.txt. */
+void crash_replay_regressions(const struct crash_program *program);
 /* How many of `count` cases notice the planted fault. */
-unsigned crash_count_caught(crash_plan *plan, enum crash_plant plant, unsigned count);
-/* What main returns for one case, made `times` times or until it breaks.  A case is its number, and
- * behind an '@' its generation where that is not the last one. */
-int crash_replay(crash_plan *plan, const char *program, const char *name, unsigned times);
+unsigned crash_count_caught(const struct crash_program *program, enum crash_plant plant,
+                            unsigned count);
+/* What main returns for the one case that the command line names: by its number, behind an '@' its
+ * generation where that is not the last one, and how often it is made. */
+int crash_replay(const struct crash_program *program, char *const words[], unsigned count);
 
 #endif /* CRASH_RUN_H */

@@ -14,29 +14,33 @@
 enum {
     SMALL_BYTES = 40,
     LARGE_BYTES = 4400, /* of two blocks with its headers, nine sectors */
-    OPEN_TRIES = 4      /* a fault, a full disk, and each once more behind a power cut */
+    OPEN_TRIES = 4,     /* a fault, a full disk, and each once more behind a power cut */
+    SLOT_BYTES = 8 << 10,
+    SEGMENT_BYTES = SLOT_BYTES + (20 << 10) /* the smallest: each epoch has one of its own */
 };
 
-const struct small_world_kind small_world_kinds[SMALL_WORLD_KIND_COUNT] = {
+const struct small_world_kind small_world_kinds[SMALL_WORLD_SCRIPT_KIND_COUNT] = {
     {"ring-buffered", LOGFILE_ENGINE_RING, LOGFILE_IO_BUFFERED, LOGFILE_SYNC_FDATASYNC,
-     LOGFILE_SIM_SYNC},
+     LOGFILE_SIM_SYNC, 0},
     {"ring-direct", LOGFILE_ENGINE_RING, LOGFILE_IO_DIRECT, LOGFILE_SYNC_FDATASYNC,
-     LOGFILE_SIM_WRITE},
+     LOGFILE_SIM_WRITE, 0},
     {"mutex-dsync", LOGFILE_ENGINE_MUTEX, LOGFILE_IO_BUFFERED, LOGFILE_SYNC_DSYNC,
-     LOGFILE_SIM_WRITE},
+     LOGFILE_SIM_WRITE, 0},
     {"mutex-direct", LOGFILE_ENGINE_MUTEX, LOGFILE_IO_DIRECT, LOGFILE_SYNC_FDATASYNC,
-     LOGFILE_SIM_SYNC},
+     LOGFILE_SIM_SYNC, 0},
     {"serial-dsync", LOGFILE_ENGINE_SERIAL, LOGFILE_IO_DIRECT, LOGFILE_SYNC_DSYNC,
-     LOGFILE_SIM_WRITE},
+     LOGFILE_SIM_WRITE, 0},
     {"serial-buffered", LOGFILE_ENGINE_SERIAL, LOGFILE_IO_BUFFERED, LOGFILE_SYNC_FDATASYNC,
-     LOGFILE_SIM_SYNC},
+     LOGFILE_SIM_SYNC, 0},
+    {"ring-segments", LOGFILE_ENGINE_RING, LOGFILE_IO_BUFFERED, LOGFILE_SYNC_FDATASYNC,
+     LOGFILE_SIM_SYNC, SEGMENT_BYTES},
 };
 
 /* ---- Scripts ---- */
 
 static const struct small_world_kind *find_kind(const char *text, size_t length)
 {
-    for (unsigned i = 0; i < SMALL_WORLD_KIND_COUNT; i++)
+    for (unsigned i = 0; i < SMALL_WORLD_SCRIPT_KIND_COUNT; i++)
         if (strlen(small_world_kinds[i].name) == length &&
             memcmp(small_world_kinds[i].name, text, length) == 0)
             return &small_world_kinds[i];
@@ -48,7 +52,7 @@ bool small_world_parse(const char *text, struct small_world_script *script)
     const char *colon = strchr(text, ':');
 
     if (colon == NULL || strlen(colon + 1) > SMALL_WORLD_STEPS_MAX ||
-        strspn(colon + 1, SMALL_WORLD_LETTERS) != strlen(colon + 1))
+        strspn(colon + 1, SMALL_WORLD_SCRIPT_LETTERS) != strlen(colon + 1))
         return false;
     *script = (struct small_world_script){.kind = find_kind(text, (size_t)(colon - text))};
     strcpy(script->steps, colon + 1);
@@ -87,17 +91,23 @@ static void expect(struct small_world *world, const char *what, int error)
 
 /* ---- Opening and closing ---- */
 
+/* Of a copy, because a reader syncs what it is not sure of: the log has to do that by itself. */
 static void compare(struct small_world *world)
 {
-    struct journal before = {0};
+    struct logfile_sim *copy = logfile_sim_clone(world->disk);
 
-    journal_copy(&before, &world->journal);
-    if (!journal_compare_path(&world->journal, LOG_PATH, logfile_sim_io(world->disk), world->why) &&
-        logfile_sim_is_down(world->disk)) {
-        world->why[0] = '\0';
-        journal_copy(&world->journal, &before);
-    }
-    journal_free(&before);
+    journal_compare_path(&world->journal, LOG_PATH, logfile_sim_io(copy), world->why);
+    logfile_sim_free(copy);
+}
+
+/* What is open has been synced, so the log starts there from now on. */
+static void note_oldest(struct small_world *world)
+{
+    uint64_t oldest_lsn = logfile_oldest_lsn(world->log);
+
+    if (oldest_lsn < world->journal.oldest_min)
+        fails(world, "the log starts below what was trimmed", LOGFILE_ECORRUPT);
+    journal_trimmed(&world->journal, oldest_lsn);
 }
 
 static void give_space(struct small_world *world)
@@ -133,6 +143,7 @@ static void open_log(struct small_world *world)
     }
     logfile_sim_fault_clear(world->disk);
     world->is_hurt = world->is_full;
+    note_oldest(world);
     compare(world);
 }
 
@@ -164,10 +175,12 @@ static bool submit_is_durable(const struct small_world *world)
            world->script->plant == SMALL_WORLD_EARLY_ACK;
 }
 
-/* Of the nth record; the numbers in the journal grow. */
+/* The numbers in the journal grow. */
 static uint64_t next_seed(const struct small_world *world)
 {
-    return 1 + world->journal.count * 7919;
+    const struct journal *journal = &world->journal;
+
+    return journal->count == 0 ? 1 : journal->entries[journal->count - 1].seed + 7919;
 }
 
 static void submit(struct small_world *world, size_t size)
@@ -203,6 +216,16 @@ static void flush(struct small_world *world)
     expect(world, "flush", error);
     if (error == 0)
         journal_ack_below(&world->journal, UINT64_MAX);
+}
+
+/* All that can be given back. */
+static void trim(struct small_world *world)
+{
+    uint64_t lsn = logfile_durable_lsn(world->log);
+
+    journal_ask_trim(&world->journal, lsn);
+    expect(world, "trim", logfile_trim(world->log, lsn));
+    journal_trimmed(&world->journal, logfile_oldest_lsn(world->log));
 }
 
 static void fill_disk(struct small_world *world)
@@ -242,6 +265,22 @@ static void cut_power(struct small_world *world)
     open_log(world);
 }
 
+/* The process dies in the next sync, behind its writes, and the machine lives. */
+static void kill_in_sync(struct small_world *world)
+{
+    if (world->log == NULL) {
+        logfile_sim_crash_at_call(world->disk, LOGFILE_SIM_SYNC_DIRECTORY, 1);
+        open_log(world);
+    } else {
+        logfile_sim_crash_at_call(world->disk, LOGFILE_SIM_SYNC, 1);
+        flush(world);
+    }
+    close_log(world);
+    logfile_sim_restart(world->disk);
+    arm(world);
+    open_log(world);
+}
+
 static void reopen(struct small_world *world)
 {
     close_log(world);
@@ -266,6 +305,12 @@ static void take_step(struct small_world *world, char letter)
         break;
     case 'c':
         cut_power(world);
+        break;
+    case 't':
+        trim(world);
+        break;
+    case 'k':
+        kill_in_sync(world);
         break;
     case 'e':
         fail_once(world);
@@ -293,7 +338,8 @@ static void begin(struct small_world *world, const struct small_world_script *sc
         .flusher = LOGFILE_FLUSHER_LEADER,
         .wait = LOGFILE_WAIT_BLOCK,
         .prepare = LOGFILE_PREPARE_NONE,
-        .slot_bytes = 8 << 10,
+        .slot_bytes = SLOT_BYTES,
+        .segment_bytes = script->kind->segment_bytes,
         .slot_count = 2,
         .publish_shards = 1,
     };
@@ -303,7 +349,7 @@ static void begin(struct small_world *world, const struct small_world_script *sc
 static void take_last_step(struct small_world *world, char letter, unsigned nth)
 {
     world->crash_call = nth;
-    if (letter != 'c')
+    if (letter != 'c' && letter != 'k') /* those crash by themselves first */
         arm(world);
     if (letter == '\0')
         open_log(world);
@@ -334,7 +380,7 @@ bool small_world_run(struct small_world *world, const struct small_world_script 
     const size_t count = strlen(script->steps);
 
     begin(world, script);
-    if (count > 0)
+    if (count > 0 && script->steps[0] != 'k')
         open_log(world);
     for (size_t i = 0; i + 1 < count && !is_broken(world); i++)
         take_step(world, script->steps[i]);

@@ -11,6 +11,14 @@
  *   r  closes the log and opens it        c  power cut: what is not synced is lost; at the second
  *                                            one every other thing, at the third nothing; opens
  *
+ * Scripts that somebody writes have two more steps, which the enumeration of all sequences has not,
+ * and a kind of world in which each epoch has a segment of its own.  Its segments are made by a
+ * thread, so that the calls of such a world are not quite the same each time.
+ *
+ *   t  trims as far as the log is durable
+ *   k  flushes, and the process dies in the sync, with what it wrote in the cache; opens.  As the
+ *      first step: creates the log, and dies in the sync of its directory
+ *
  * The log is created before the first step.  A power cut strikes at a call of the last step that
  * changes something; then the promises at the top of journal.h hold for what is left, and the log
  * goes on.
@@ -22,6 +30,7 @@
 #include "logfile_sim.h"
 
 #define SMALL_WORLD_LETTERS "smfrcenx" /* in the order of their numbers */
+#define SMALL_WORLD_SCRIPT_LETTERS SMALL_WORLD_LETTERS "tk"
 
 enum {
     SMALL_WORLD_STEPS_MAX = 32
@@ -40,12 +49,14 @@ struct small_world_kind {
     enum logfile_io_mode io_mode;
     enum logfile_sync sync;
     enum logfile_sim_call fails; /* what step e strikes */
+    uint64_t segment_bytes;
 };
 
 enum {
-    SMALL_WORLD_KIND_COUNT = 6
+    SMALL_WORLD_KIND_COUNT = 6,
+    SMALL_WORLD_SCRIPT_KIND_COUNT = 7 /* those for scripts only come last */
 };
-extern const struct small_world_kind small_world_kinds[SMALL_WORLD_KIND_COUNT];
+extern const struct small_world_kind small_world_kinds[SMALL_WORLD_SCRIPT_KIND_COUNT];
 
 struct small_world_script {
     const struct small_world_kind *kind;

@@ -61,11 +61,16 @@ const void *lf_window_at(const struct lf_window *window, uint64_t lsn)
     return window->memory + (lsn - window->lsn);
 }
 
-/* Makes the window start at `lsn` and keeps what it has from there on: whole blocks, so that
- * reading goes on at an aligned address. */
+/* What it has from `lsn` on: whole blocks, so that reading goes on at an aligned address. */
+static size_t bytes_to_keep(const struct lf_window *window, uint64_t lsn)
+{
+    return lf_window_available(window, lsn) & ~((size_t)LF_BLOCK_BYTES - 1);
+}
+
+/* Makes the window start at `lsn`. */
 static void slide(struct lf_window *window, uint64_t lsn)
 {
-    const size_t kept = lf_window_available(window, lsn) & ~((size_t)LF_BLOCK_BYTES - 1);
+    const size_t kept = bytes_to_keep(window, lsn);
 
     if (kept > 0)
         memmove(window->memory, lf_window_at(window, lsn), kept);
@@ -84,13 +89,10 @@ int lf_window_grow(struct lf_window *window, size_t capacity)
     return window->memory != NULL ? 0 : -ENOMEM;
 }
 
-/* Reads from the end of the window on until it holds `bytes`, a multiple of the block size. */
+/* Reads from the end of the window on until it holds `bytes`, a multiple of the block size, for which
+ * it is large enough. */
 static int fill(struct lf_window *window, size_t bytes)
 {
-    const int error = lf_window_grow(window, bytes);
-
-    if (error != 0)
-        return error;
     const uint64_t lsn = window->lsn + window->bytes;
     uint8_t *to = window->memory + window->bytes;
     const size_t missing = bytes - window->bytes;
@@ -104,11 +106,24 @@ static int fill(struct lf_window *window, size_t bytes)
 
 /* More than was asked for, while reading goes on.  Where the window has to grow for that, what is in
  * memory is read again: no more of it than a little. */
-static uint64_t bytes_to_hold(const struct lf_window *window, uint64_t bytes)
+static uint64_t bytes_to_hold(const struct lf_window *window, uint64_t lsn, uint64_t bytes)
 {
     const uint64_t wanted = greatest(bytes, window->read_bytes);
 
-    return window->bytes <= wanted / 16 ? wanted : least(wanted, greatest(bytes, window->capacity));
+    return bytes_to_keep(window, lsn) <= wanted / 16
+               ? wanted
+               : least(wanted, greatest(bytes, window->capacity));
+}
+
+/* Grows before it slides: where it has to, nothing is kept, and nothing needs to be moved. */
+static int load(struct lf_window *window, uint64_t lsn, size_t bytes)
+{
+    const int error = lf_window_grow(window, bytes);
+
+    if (error != 0)
+        return error;
+    slide(window, lsn);
+    return fill(window, bytes);
 }
 
 ssize_t lf_window_load(struct lf_window *window, uint64_t lsn, uint64_t bytes)
@@ -118,8 +133,7 @@ ssize_t lf_window_load(struct lf_window *window, uint64_t lsn, uint64_t bytes)
     const uint64_t room = lf_segment_end_lsn(&window->file->layout, lsn) - lsn;
     bytes = least(bytes, room);
     if (lf_window_available(window, lsn) < bytes) {
-        slide(window, lsn);
-        const int error = fill(window, (size_t)least(bytes_to_hold(window, bytes), room));
+        const int error = load(window, lsn, (size_t)least(bytes_to_hold(window, lsn, bytes), room));
         if (error != 0)
             return error;
         window->read_bytes = (size_t)least(4 * window->read_bytes, window->read_bytes_max);

@@ -12,6 +12,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#define LSN(i) (1000 + 100 * (uint64_t)(i)) /* of record number i */
+
 enum {
     RECORDS = 5,
     RECORD_MAX = 16
@@ -41,11 +43,6 @@ static int next_of_list(void *from, struct logfile_record *record)
 
 static const char *const payloads[RECORDS] = {"alpha", "", "gamma gamma gamma", "delta", "epsilon"};
 
-static uint64_t lsn_of(unsigned i)
-{
-    return 1000 + 100 * (uint64_t)i;
-}
-
 static void list_add(struct list *list, uint64_t lsn, const char *data)
 {
     list->records[list->count++] =
@@ -58,7 +55,7 @@ static struct list list_of(unsigned from, unsigned to)
     struct list list = {0};
 
     for (unsigned i = from; i < to; i++)
-        list_add(&list, lsn_of(i), payloads[i]);
+        list_add(&list, LSN(i), payloads[i]);
     return list;
 }
 
@@ -69,8 +66,8 @@ static int check_list(struct list list)
 
 static void append(unsigned i)
 {
-    ck_assert_int_eq(
-        logfile_sim_journal_append(journal, lsn_of(i), payloads[i], strlen(payloads[i])), 0);
+    ck_assert_int_eq(logfile_sim_journal_append(journal, LSN(i), payloads[i], strlen(payloads[i])),
+                     0);
 }
 
 /* Five records were appended, of which the first so many are durable. */
@@ -80,7 +77,7 @@ static void begin(unsigned durable_count)
     for (unsigned i = 0; i < RECORDS; i++)
         append(i);
     if (durable_count > 0)
-        logfile_sim_journal_durable(journal, lsn_of(durable_count - 1) + 1);
+        logfile_sim_journal_durable(journal, LSN(durable_count - 1) + 1);
 }
 
 static void end(void)
@@ -126,10 +123,10 @@ START_TEST(test_the_order_of_notes_does_not_matter)
     static const unsigned order[RECORDS] = {3, 0, 4, 2, 1};
 
     journal = logfile_sim_journal_new();
-    logfile_sim_journal_durable(journal, lsn_of(3)); /* records that come only now */
+    logfile_sim_journal_durable(journal, LSN(3)); /* records that come only now */
     for (unsigned i = 0; i < RECORDS; i++)
         append(order[i]);
-    assert_broken(list_of(0, 2), LOGFILE_SIM_LOST, lsn_of(2));
+    assert_broken(list_of(0, 2), LOGFILE_SIM_LOST, LSN(2));
     assert_kept(list_of(0, 3), 3);
     end();
 }
@@ -139,11 +136,11 @@ START_TEST(test_what_was_recovered_is_owed)
 {
     begin(2);
     assert_kept(list_of(0, 4), 4);
-    assert_broken(list_of(0, 3), LOGFILE_SIM_LOST, lsn_of(3));
+    assert_broken(list_of(0, 3), LOGFILE_SIM_LOST, LSN(3));
     /* What the crash took may be appended at the same place. */
-    logfile_sim_journal_append(journal, lsn_of(4), "zeta", 4);
+    logfile_sim_journal_append(journal, LSN(4), "zeta", 4);
     struct list list = list_of(0, 4);
-    list_add(&list, lsn_of(4), "zeta");
+    list_add(&list, LSN(4), "zeta");
     assert_kept(list, 5);
     end();
 }
@@ -153,7 +150,7 @@ START_TEST(test_a_trim_that_was_asked_for_may_have_happened)
 {
     for (unsigned first = 0; first <= 3; first++) {
         begin(RECORDS);
-        logfile_sim_journal_trim(journal, lsn_of(3));
+        logfile_sim_journal_trim(journal, LSN(3));
         assert_kept(list_of(first, RECORDS), RECORDS);
         /* It may be there again after another crash, as long as nobody said that it is gone. */
         assert_kept(list_of(0, RECORDS), RECORDS);
@@ -165,8 +162,8 @@ END_TEST
 START_TEST(test_a_trim_that_has_happened_strikes_records_off)
 {
     begin(RECORDS);
-    logfile_sim_journal_trim(journal, lsn_of(3));
-    logfile_sim_journal_trimmed(journal, lsn_of(2));
+    logfile_sim_journal_trim(journal, LSN(3));
+    logfile_sim_journal_trimmed(journal, LSN(2));
     assert_kept(list_of(3, RECORDS), 3); /* number 2 may be gone too */
     assert_kept(list_of(2, RECORDS), 3);
     end();
@@ -176,8 +173,8 @@ END_TEST
 START_TEST(test_all_may_have_been_trimmed)
 {
     begin(RECORDS);
-    logfile_sim_journal_trim(journal, lsn_of(4) + 50);
-    logfile_sim_journal_trimmed(journal, lsn_of(4) + 50);
+    logfile_sim_journal_trim(journal, LSN(4) + 50);
+    logfile_sim_journal_trimmed(journal, LSN(4) + 50);
     assert_kept((struct list){0}, 0);
     end();
 }
@@ -185,101 +182,67 @@ END_TEST
 
 /* ---- Each promise, broken by hand ---- */
 
-START_TEST(test_lost_at_the_end)
-{
-    begin(4);
-    assert_broken(list_of(0, 3), LOGFILE_SIM_LOST, lsn_of(3));
-    assert_broken((struct list){0}, LOGFILE_SIM_LOST, lsn_of(0));
-    end();
-}
-END_TEST
+/* Five records were appended; the log gives those from `from` up to, but without, `to`, then perhaps
+ * another one, and then its result. */
+struct breach {
+    enum logfile_sim_promise promise;
+    uint64_t lsn;        /* the record that is concerned */
+    unsigned read_count; /* of records that are right, before it */
+    unsigned durable_count;
+    unsigned trim, trimmed; /* asked for and told, up to that record */
+    unsigned from, to;
+    struct logfile_record other;
+    int result;
+    const char *told; /* also in the message */
+};
 
-START_TEST(test_lost_at_the_beginning)
-{
-    begin(4);
-    assert_broken(list_of(1, RECORDS), LOGFILE_SIM_LOST, lsn_of(0));
+#define OTHER(place, payload)                                                                      \
+    .other = {.lsn = (place), .data = (payload), .size = sizeof(payload) - 1}
+
+static const struct breach breaches[] = {
+    {LOGFILE_SIM_LOST, LSN(3), 3, .durable_count = 4, .to = 3},
+    {LOGFILE_SIM_LOST, LSN(0), 0, .durable_count = 4},
+    {LOGFILE_SIM_LOST, LSN(0), 0, .durable_count = 4, .from = 1, .to = 5},
+    {LOGFILE_SIM_LOST, LSN(2), 2, .durable_count = 4, .to = 2, OTHER(LSN(3), "delta")},
     /* A trim up to the second is no excuse for the third. */
-    logfile_sim_journal_trim(journal, lsn_of(1));
-    assert_broken(list_of(2, RECORDS), LOGFILE_SIM_LOST, lsn_of(1));
-    end();
-}
-END_TEST
+    {LOGFILE_SIM_LOST, LSN(1), 0, .durable_count = 4, .trim = 1, .from = 2, .to = 5},
+    {LOGFILE_SIM_GAP, LSN(2), 2, .durable_count = 1, .to = 2, OTHER(LSN(3), "delta")},
+    {LOGFILE_SIM_PHANTOM, LSN(1) + 8, 2, .durable_count = 1, .to = 2, OTHER(LSN(1) + 8, "who")},
+    {LOGFILE_SIM_PHANTOM, LSN(5), 5, .durable_count = 1, .to = 5, OTHER(LSN(5), "behind")},
+    {LOGFILE_SIM_PHANTOM, 1, 0, .durable_count = 1, OTHER(1, "before")},
+    {LOGFILE_SIM_CHANGED, LSN(2), 2, .to = 2, OTHER(LSN(2), "gamma gamma gamme")},
+    {LOGFILE_SIM_CHANGED, LSN(2), 2, .to = 2, OTHER(LSN(2), "gamma"),
+     .told = "5 bytes instead of 17"},
+    {LOGFILE_SIM_DISORDER, LSN(2), 3, .to = 3, OTHER(LSN(2), "gamma gamma gamma")}, /* again */
+    {LOGFILE_SIM_DISORDER, LSN(1), 3, .to = 3, OTHER(LSN(1), "")},                  /* back */
+    {LOGFILE_SIM_REVIVED, LSN(1), 0, .durable_count = 5, .trim = 3, .trimmed = 2, .from = 1,
+     .to = 5},
+    {LOGFILE_SIM_UNREADABLE, 0, 3, .to = 3, .result = LOGFILE_ECORRUPT},
+};
 
-START_TEST(test_lost_in_the_middle)
+static struct list list_of_breach(const struct breach *breach)
 {
-    struct list list = list_of(0, 2);
+    struct list list = list_of(breach->from, breach->to);
 
-    begin(4);
-    list_add(&list, lsn_of(3), payloads[3]);
-    assert_broken(list, LOGFILE_SIM_LOST, lsn_of(2));
-    ck_assert_uint_eq(report.record_count, 2);
-    end();
+    if (breach->other.lsn != 0)
+        list.records[list.count++] = breach->other;
+    list.result = breach->result;
+    return list;
 }
-END_TEST
 
-START_TEST(test_gap)
+START_TEST(test_what_is_broken_is_named)
 {
-    struct list list = list_of(0, 2);
+    const struct breach *breach = &breaches[_i];
 
-    begin(1);
-    list_add(&list, lsn_of(3), payloads[3]);
-    assert_broken(list, LOGFILE_SIM_GAP, lsn_of(2));
-    end();
-}
-END_TEST
-
-START_TEST(test_phantom)
-{
-    struct list list = list_of(0, 2);
-
-    begin(1);
-    list_add(&list, lsn_of(1) + 8, "who");
-    assert_broken(list, LOGFILE_SIM_PHANTOM, lsn_of(1) + 8);
-    list = list_of(0, RECORDS);
-    list_add(&list, lsn_of(5), "behind");
-    assert_broken(list, LOGFILE_SIM_PHANTOM, lsn_of(5));
-    list = (struct list){0};
-    list_add(&list, 1, "before");
-    assert_broken(list, LOGFILE_SIM_PHANTOM, 1);
-    end();
-}
-END_TEST
-
-START_TEST(test_changed)
-{
-    struct list list = list_of(0, 2);
-
-    begin(0);
-    list_add(&list, lsn_of(2), "gamma gamma gamme");
-    assert_broken(list, LOGFILE_SIM_CHANGED, lsn_of(2));
-    list = list_of(0, 2);
-    list_add(&list, lsn_of(2), "gamma");
-    assert_broken(list, LOGFILE_SIM_CHANGED, lsn_of(2));
-    ck_assert_ptr_nonnull(strstr(report.message, "5 bytes instead of 17"));
-    end();
-}
-END_TEST
-
-START_TEST(test_disorder)
-{
-    struct list list = list_of(0, 3);
-
-    begin(0);
-    list_add(&list, lsn_of(2), payloads[2]); /* again */
-    assert_broken(list, LOGFILE_SIM_DISORDER, lsn_of(2));
-    list = list_of(0, 3);
-    list_add(&list, lsn_of(1), payloads[1]); /* back */
-    assert_broken(list, LOGFILE_SIM_DISORDER, lsn_of(1));
-    end();
-}
-END_TEST
-
-START_TEST(test_revived)
-{
-    begin(RECORDS);
-    logfile_sim_journal_trim(journal, lsn_of(3));
-    logfile_sim_journal_trimmed(journal, lsn_of(2));
-    assert_broken(list_of(1, RECORDS), LOGFILE_SIM_REVIVED, lsn_of(1));
+    begin(breach->durable_count);
+    if (breach->trim > 0)
+        logfile_sim_journal_trim(journal, LSN(breach->trim));
+    if (breach->trimmed > 0)
+        logfile_sim_journal_trimmed(journal, LSN(breach->trimmed));
+    assert_broken(list_of_breach(breach), breach->promise, breach->lsn);
+    ck_assert_uint_eq(report.record_count, breach->read_count);
+    ck_assert_int_eq(report.error, breach->result);
+    ck_assert(breach->told == NULL || strstr(report.message, breach->told) != NULL);
     end();
 }
 END_TEST
@@ -288,20 +251,7 @@ START_TEST(test_ambiguous)
 {
     begin(0);
     append(3);
-    assert_broken(list_of(0, RECORDS), LOGFILE_SIM_AMBIGUOUS, lsn_of(3));
-    end();
-}
-END_TEST
-
-START_TEST(test_unreadable)
-{
-    struct list list = list_of(0, 3);
-
-    begin(0);
-    list.result = LOGFILE_ECORRUPT;
-    assert_broken(list, LOGFILE_SIM_UNREADABLE, 0);
-    ck_assert_int_eq(report.error, LOGFILE_ECORRUPT);
-    ck_assert_uint_eq(report.record_count, 3);
+    assert_broken(list_of(0, RECORDS), LOGFILE_SIM_AMBIGUOUS, LSN(3));
     end();
 }
 END_TEST
@@ -330,13 +280,13 @@ END_TEST
 START_TEST(test_a_clone_is_a_journal_of_its_own)
 {
     begin(4);
-    logfile_sim_journal_trim(journal, lsn_of(2));
-    logfile_sim_journal_trimmed(journal, lsn_of(1));
+    logfile_sim_journal_trim(journal, LSN(2));
+    logfile_sim_journal_trimmed(journal, LSN(1));
     struct logfile_sim_journal *first = journal;
     journal = logfile_sim_journal_clone(first);
-    assert_broken(list_of(0, RECORDS), LOGFILE_SIM_REVIVED, lsn_of(0));
-    assert_broken(list_of(3, RECORDS), LOGFILE_SIM_LOST, lsn_of(2));
-    assert_broken(list_of(2, 3), LOGFILE_SIM_LOST, lsn_of(3));
+    assert_broken(list_of(0, RECORDS), LOGFILE_SIM_REVIVED, LSN(0));
+    assert_broken(list_of(3, RECORDS), LOGFILE_SIM_LOST, LSN(2));
+    assert_broken(list_of(2, 3), LOGFILE_SIM_LOST, LSN(3));
     assert_kept(list_of(2, 4), 3);
     ck_assert_uint_eq(logfile_sim_journal_count(first), RECORDS);
     end();
@@ -525,16 +475,9 @@ static void add_promises(Suite *suite)
     tcase_add_test(tcase, test_a_trim_that_was_asked_for_may_have_happened);
     tcase_add_test(tcase, test_a_trim_that_has_happened_strikes_records_off);
     tcase_add_test(tcase, test_all_may_have_been_trimmed);
-    tcase_add_test(tcase, test_lost_at_the_end);
-    tcase_add_test(tcase, test_lost_at_the_beginning);
-    tcase_add_test(tcase, test_lost_in_the_middle);
-    tcase_add_test(tcase, test_gap);
-    tcase_add_test(tcase, test_phantom);
-    tcase_add_test(tcase, test_changed);
-    tcase_add_test(tcase, test_disorder);
-    tcase_add_test(tcase, test_revived);
+    tcase_add_loop_test(tcase, test_what_is_broken_is_named, 0,
+                        (int)(sizeof breaches / sizeof breaches[0]));
     tcase_add_test(tcase, test_ambiguous);
-    tcase_add_test(tcase, test_unreadable);
     suite_add_tcase(suite, tcase);
 }
 

@@ -15,6 +15,7 @@
  */
 #include "campaign.h"
 #include "logfile.h"
+#include "regressions.h"
 #include "support.h"
 
 #include <check.h>
@@ -22,7 +23,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -223,9 +223,9 @@ static void check_record(const struct logfile_record *record, uint64_t numbers[W
 {
     struct stamp stamp;
 
-    ck_assert_uint_ge(record->size, sizeof stamp);
+    ck_assert_msg(record->size >= sizeof stamp, "%s: a record of %zu bytes", current, record->size);
     memcpy(&stamp, record->data, sizeof stamp);
-    ck_assert_uint_lt(stamp.writer, WRITER_COUNT);
+    ck_assert_msg(stamp.writer < WRITER_COUNT, "%s: writer %" PRIu64, current, stamp.writer);
     uint64_t last = numbers[stamp.writer];
     bool follows = last == 0 ? stamp.number == 1 || stamp.number <= progress[stamp.writer].kept
                              : stamp.number == last + 1;
@@ -245,7 +245,8 @@ static void check_end(struct logfile_reader *reader)
 {
     struct logfile_tail tail;
 
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    int error = logfile_reader_tail(reader, &tail);
+    ck_assert_msg(error == 0, "%s: tail: %s", current, logfile_strerror(error));
     ck_assert_msg(tail.verdict == LOGFILE_TORN ||
                       (tail.verdict == LOGFILE_CLEAN && tail.last_epoch == 0),
                   "%s: verdict %d", current, tail.verdict);
@@ -367,12 +368,8 @@ static Suite *kill_suite(void)
 
 int main(int argc, char **argv)
 {
-    char *end = NULL;
-
     has_only_case = argc == 2;
-    if (has_only_case)
-        only_case = strtoull(argv[1], &end, 10);
-    if (argc > 2 || (has_only_case && (*argv[1] < '0' || *argv[1] > '9' || *end != '\0'))) {
+    if (argc > 2 || (has_only_case && !regression_number(argv[1], &only_case))) {
         fprintf(stderr, "usage: test_kill [CASE]\n");
         return 2;
     }

@@ -5,11 +5,15 @@
  * an incarnation no longer fits the bits that it did, and are appended to across it, by one thread
  * and by several; trimmed, crashed on the simulated disk, recovered and read back, under each
  * engine.  Where a number ends, the log says so and loses nothing.
+ *
+ *     test_wraps         all of it
+ *     test_wraps INDEX   one, as printed by a failure behind the name of its test
  */
 #include "far_log.h"
 #include "format.h"
 #include "journal.h"
 #include "logfile_sim.h"
+#include "regressions.h"
 #include "support.h"
 
 #include "tool/tool.h"
@@ -42,7 +46,7 @@ struct life {
     struct logfile *log;
     struct journal journal;
     struct rng rng;
-    char name[160];
+    char name[192];
 };
 
 /* An index stands for an engine, one file or segments, and a way to prepare; and it seeds what is
@@ -82,7 +86,8 @@ static void life_begin(struct life *life, int index, uint64_t segment_bytes,
     life->disk = logfile_sim_new(&disk_options);
     life->rng.state = (uint64_t)index;
     snprintf(life->name, sizeof life->name,
-             "%d: %s, %s, way %u: from LSN %#" PRIx64 ", epoch %#" PRIx64 ", incarnation %#" PRIx32,
+             "test_wraps %d: %s, %s, way %u: from LSN %#" PRIx64 ", epoch %#" PRIx64
+             ", incarnation %#" PRIx32,
              index, variant.name, has_segments(index) ? "segments" : "one file", way, start->lsn,
              start->epoch, start->incarnation);
     watchdog_start(120, life->name);
@@ -521,26 +526,35 @@ START_TEST(a_full_log_can_be_trimmed_and_survives_a_crash)
 }
 END_TEST
 
-static Suite *wraps_suite(void)
+/* Of each test, the indices from `first` on: so many, and so many where numbers need one bit more. */
+static Suite *wraps_suite(int first, int count, int bit_count)
 {
     Suite *suite = suite_create("wraps");
     TCase *ends = tcase_create("where numbers end");
     TCase *bits = tcase_create("where numbers need one bit more");
-    int end_count = WAY_COUNT * per_way_count();
+    int behind = first + count;
 
-    tcase_add_loop_test(ends, the_last_incarnation_is_refused_and_loses_nothing, 0, end_count);
-    tcase_add_loop_test(ends, at_the_last_lsn_appends_are_refused_and_nothing_is_lost, 0,
-                        end_count);
-    tcase_add_loop_test(ends, a_full_log_can_be_trimmed_and_survives_a_crash, 0, end_count);
+    tcase_add_loop_test(ends, the_last_incarnation_is_refused_and_loses_nothing, first, behind);
+    tcase_add_loop_test(ends, at_the_last_lsn_appends_are_refused_and_nothing_is_lost, first,
+                        behind);
+    tcase_add_loop_test(ends, a_full_log_can_be_trimmed_and_survives_a_crash, first, behind);
     suite_add_tcase(suite, ends);
-    tcase_add_loop_test(bits, logs_go_on_where_numbers_need_one_bit_more, 0,
-                        (int)scaled(1, 2, 200) * per_way_count());
+    tcase_add_loop_test(bits, logs_go_on_where_numbers_need_one_bit_more, first, first + bit_count);
     tcase_set_timeout(bits, (double)scaled(120, 120, 3600));
     suite_add_tcase(suite, bits);
     return suite;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    return run_suite(wraps_suite());
+    uint64_t index;
+
+    if (argc == 1)
+        return run_suite(
+            wraps_suite(0, WAY_COUNT * per_way_count(), (int)scaled(1, 2, 200) * per_way_count()));
+    if (argc > 2 || !regression_number(argv[1], &index) || index > INT32_MAX / 2) {
+        fprintf(stderr, "usage: test_wraps [INDEX]\n");
+        return 2;
+    }
+    return run_suite(wraps_suite((int)index, 1, 1));
 }

@@ -22,7 +22,15 @@
  * unchanged on an error unless the function says otherwise.
  *
  * Deadlines are absolute times of CLOCK_MONOTONIC; NULL waits for ever; a time that has passed asks
- * once and does not wait.
+ * once and does not wait.  Where the device hangs, it depends on who flushes whether a call is back
+ * in time:
+ *   ring, hybrid and sequencer flushers  always.  A call with a deadline never flushes itself.
+ *   ring, leader flusher; mutex engine   unless it flushes itself, for then the device holds it.
+ *                logfile_append_until, logfile_wait, logfile_flush and logfile_shutdown do so when
+ *                nobody else is flushing, logfile_submit only for room in a full buffer.
+ *   serial engine  logfile_wait and logfile_flush, which have nothing to wait for.  The others wait
+ *                for the device, and for each other.
+ * A call that was held returns what came of it, also 0, whatever its deadline was.
  *
  * How an append ends:
  *   durable      0.
@@ -266,8 +274,8 @@ int logfile_open(const char *path, const struct logfile_options *options, struct
  * Errors:   -EINVAL, -ETIMEDOUT (still shutting down: call again), LOGFILE_EFAILED,
  *           LOGFILE_EFORKED.
  * Threads:  any, also several at once, also while others append.
- * Blocking: until the last flush, or the deadline.  Under the flushers that run in a waiting writer
- *           (leader, mutex, serial) a device that hangs can hold it longer.
+ * Blocking: until the last flush, or the deadline.  What the preparer or a trim has under way holds
+ *           it only where it holds a flush.
  * Progress: not behind an unpublished reservation: one that is never published holds it up.
  */
 int logfile_shutdown(struct logfile *log, const struct timespec *deadline);
@@ -280,7 +288,8 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline);
  * Errors:   LOGFILE_EFAILED (closed, but the log had failed), -EBUSY (a reservation is out;
  *           nothing happened), LOGFILE_EFORKED (nothing happened; the child cannot free it).
  * Threads:  one, when every other call on the log has returned.
- * Blocking: as logfile_shutdown without a deadline.
+ * Blocking: as logfile_shutdown without a deadline, and for the call on the device that the
+ *           preparer has under way.
  */
 int logfile_close(struct logfile *log);
 
@@ -314,8 +323,7 @@ int logfile_append(struct logfile *log, const void *data, size_t size, uint64_t 
  * Returns:  0: durable.
  * Errors:   as logfile_append, and -ETIMEDOUT: pending if *lsnp was set, else not written.
  * Threads:  any.
- * Blocking: until durable or the deadline; with one it never flushes itself, so a device that hangs
- *           cannot hold it (not so under the leader flusher and the mutex and serial engines).
+ * Blocking: until durable or the deadline.
  * Ordering: as logfile_append.
  */
 int logfile_append_until(struct logfile *log, const void *data, size_t size,
@@ -438,8 +446,10 @@ int logfile_event_fd(struct logfile *log);
  *           fails it; nothing is given back), LOGFILE_EFORKED, any -errno of giving the space back
  *           (the records are trimmed all the same; a later trim tries again).
  * Threads:  any; one trim at a time, others wait for it.
- * Blocking: one write and one sync of the trim mark, then the calls that give the space back.
- *           Appends go on meanwhile.
+ * Blocking: one write and one sync of the trim mark, then the calls that give the space back, as
+ *           long as the device takes for them.  Readers and appends go on meanwhile; but through
+ *           the page cache a commit waits for the sync of the mark, and no segment is made while
+ *           others are removed, so appends wait when the room that is prepared is used up.
  * Ordering: the mark is durable before the space is given back, so that a crash loses space, not
  *           records.  Readers behind it get LOGFILE_ETRIMMED.
  */

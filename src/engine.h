@@ -93,7 +93,7 @@ int lf_mutex_engine_append(struct logfile *log, const struct lf_payload *payload
                            const struct timespec *deadline, bool wait, uint64_t *lsnp);
 int lf_mutex_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline);
 int lf_mutex_engine_flush(struct logfile *log, const struct timespec *deadline);
-int lf_mutex_engine_shutdown(struct logfile *log);
+int lf_mutex_engine_shutdown(struct logfile *log, const struct timespec *deadline);
 uint64_t lf_mutex_engine_end_lsn(struct logfile *log);
 
 int lf_serial_engine_start(struct logfile *log);

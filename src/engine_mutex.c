@@ -272,7 +272,23 @@ int lf_mutex_engine_flush(struct logfile *log, const struct timespec *deadline)
     return unlock(log, cancel_state, wait_durable(log, end_lsn(engine_of(log)) - 1, deadline));
 }
 
-int lf_mutex_engine_shutdown(struct logfile *log)
+/* Marks the log as closed, without the mutex: for who comes meanwhile it is one more flush. */
+static int commit_close(struct logfile *log)
+{
+    struct lf_mutex_engine *engine = engine_of(log);
+    int error;
+
+    engine->flushing = true;
+    pthread_mutex_unlock(&engine->lock);
+    error = lf_epoch_commit(log, active_of(engine)->data, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE);
+    pthread_mutex_lock(&engine->lock);
+    engine->flushing = false;
+    log->closed_cleanly = error == 0;
+    pthread_cond_broadcast(condition(log, (engine->epoch - 1) % 2));
+    return error;
+}
+
+int lf_mutex_engine_shutdown(struct logfile *log, const struct timespec *deadline)
 {
     struct lf_mutex_engine *engine = engine_of(log);
     int cancel_state = lock(log);
@@ -280,14 +296,12 @@ int lf_mutex_engine_shutdown(struct logfile *log)
 
     engine->closed = true;
     lf_waiter_wake(&log->room);
-    error = wait_durable(log, end_lsn(engine) - 1, NULL);
-    while (engine->flushing)
-        wait_for_flush(log, condition(log, (engine->epoch - 1) % 2), NULL);
-    if (error == 0 && !log->closed_cleanly) {
-        error =
-            lf_epoch_commit(log, active_of(engine)->data, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE);
-        log->closed_cleanly = error == 0;
-    }
+    error = wait_durable(log, end_lsn(engine) - 1, deadline);
+    while (error != -ETIMEDOUT && engine->flushing)
+        if (wait_for_flush(log, condition(log, (engine->epoch - 1) % 2), deadline) != 0)
+            error = -ETIMEDOUT;
+    if (error == 0 && !log->closed_cleanly)
+        error = commit_close(log);
     return unlock(log, cancel_state, error);
 }
 

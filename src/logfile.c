@@ -217,7 +217,7 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline)
     case LOGFILE_ENGINE_RING:
         return lf_flusher_shutdown(log, deadline);
     case LOGFILE_ENGINE_MUTEX:
-        return lf_mutex_engine_shutdown(log);
+        return lf_mutex_engine_shutdown(log, deadline);
     case LOGFILE_ENGINE_SERIAL:
         return lf_serial_engine_shutdown(log);
     }

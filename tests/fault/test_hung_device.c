@@ -30,7 +30,7 @@
 enum {
     SLOT_BYTES = 8 << 10,
     SEGMENT_BYTES = 64 << 10,
-    PREPARE_BYTES = 128 << 10,
+    PREPARE_BYTES = 512 << 10,
     TRIALS_MAX = 128,
     ASKERS = 3,
     ROUNDS = 3,          /* calls that each asker comes back from while the device hangs */
@@ -38,6 +38,7 @@ enum {
     PATIENCE_MS = 20000, /* for what does come, on a loaded machine */
     FIRST_RECORDS = 80,  /* in the log before a trim of most of them */
     FIRST_RECORD_BYTES = 7000,
+    END_MS = 60000, /* after the hang, for all that is left to do */
     WATCHDOG_S = 240
 };
 
@@ -45,7 +46,8 @@ enum {
 enum provoker {
     BY_APPEND,  /* one append without a deadline, or whoever comes first */
     BY_FEEDING, /* appends without a deadline, until the preparer has to come */
-    BY_TRIM
+    BY_TRIM,
+    BY_SHUTDOWN /* without a deadline, of a log that has nothing left to flush */
 };
 
 enum layout {
@@ -59,7 +61,8 @@ struct scenario {
     const char *name;
     struct hung_call what;
     enum provoker provoker;
-    bool goes_on; /* appends are acknowledged meanwhile */
+    bool goes_on;     /* appends are acknowledged meanwhile, as long as there is room */
+    bool holds_flush; /* whoever flushes waits for it, though it is not the flush that hangs */
     enum layout layout;
     enum logfile_prepare prepare;
     enum logfile_io_mode io_mode;
@@ -100,6 +103,9 @@ struct trial {
     uint64_t trim_lsn;
     atomic_bool is_over; /* nothing new is asked for */
     atomic_bool reader_is_done;
+    atomic_bool has_ended;
+    atomic_bool is_shutting_down;
+    atomic_bool is_closed;
     pthread_mutex_t lock;
     char why[256]; /* the first thing that was wrong */
 };
@@ -180,6 +186,8 @@ static void judge_error(struct asker *asker, const char *call, int error)
     struct trial *trial = asker->trial;
 
     if (error == 0 || error == -ETIMEDOUT || is_full(trial, error))
+        return;
+    if (error == LOGFILE_ECLOSED && trial->is_shutting_down)
         return;
     asker->has_failed = error == LOGFILE_EFAILED;
     if (error != LOGFILE_EFAILED || !is_to_fail(trial))
@@ -268,7 +276,8 @@ static void ask_for_state(struct asker *asker)
     uint64_t begin_ns = now_ns();
 
     uint64_t durable_lsn = logfile_durable_lsn(log);
-    if (logfile_next_lsn(log) < durable_lsn || logfile_oldest_lsn(log) > durable_lsn ||
+    uint64_t next_lsn = logfile_next_lsn(log);
+    if (next_lsn <= asker->trial->first_lsn || logfile_oldest_lsn(log) > durable_lsn ||
         logfile_stats(log, &stats) != 0 || logfile_failure(log, &failure) != 0)
         blame(asker->trial, "the state makes no sense");
     if (now_ns() - begin_ns > GRACE_NS)
@@ -313,13 +322,58 @@ static void *ask(void *argument)
     return NULL;
 }
 
+static void shut_down_once(struct asker *asker)
+{
+    struct trial *trial = asker->trial;
+
+    trial->is_shutting_down = true;
+    struct timespec deadline = begin_call(asker);
+    int error = logfile_shutdown(trial->log, &deadline);
+    end_call(asker, "shutdown", error);
+    if (error != 0 && error != -ETIMEDOUT)
+        blame(trial, "shutdown: %s", logfile_strerror(error));
+    if (error == 0 && !trial->scenario->goes_on && hangs(trial))
+        blame(trial, "shut down while the device hangs");
+}
+
+/* Two shut down, again also when it is done; one goes on appending for as long as it may. */
+static void *ask_to_shut_down(void *argument)
+{
+    struct asker *asker = argument;
+    struct trial *trial = asker->trial;
+    bool appends = asker == &trial->askers[2];
+
+    hung_disk_join(&trial->disk, HUNG_CALLER);
+    while (!trial->is_over) {
+        if (appends)
+            append_once(asker, false);
+        else
+            shut_down_once(asker);
+        ask_again(asker);
+        ask_for_state(asker);
+        sleep_us(10000);
+    }
+    settle(asker);
+    return NULL;
+}
+
+static void *close_log(void *argument)
+{
+    struct asker *asker = argument;
+
+    hung_disk_join(&asker->trial->disk, HUNG_CALLER);
+    int error = logfile_close(asker->trial->log);
+    if (error != 0)
+        blame(asker->trial, "close: %s", logfile_strerror(error));
+    asker->trial->is_closed = true;
+    return NULL;
+}
+
 static int append_untimed(struct asker *asker, size_t size)
 {
-    static const unsigned sizes_max = 8 << 10;
-    uint8_t payload[8 << 10];
+    uint8_t payload[FIRST_RECORD_BYTES];
     uint64_t lsn = UINT64_MAX;
 
-    ck_assert_uint_le(size, sizes_max);
     payload_fill(payload, size, ++asker->seed);
     bool hung_before = hangs(asker->trial);
     int error = logfile_append(asker->trial->log, payload, size, &lsn);
@@ -354,12 +408,18 @@ static void *provoke(void *argument)
         break;
     case BY_FEEDING:
         hung_disk_join(&trial->disk, HUNG_CALLER);
-        while (!hangs(trial) && !asker->has_failed && append_untimed(asker, 1000) == 0)
-            sleep_us(200);
+        while (!hangs(trial) && !trial->is_over && append_untimed(asker, 1000) == 0)
+            sleep_us(1000); /* the preparer comes long before the room is used up */
         break;
     case BY_TRIM:
         hung_disk_join(&trial->disk, HUNG_TRIMMER);
         trim(asker);
+        break;
+    case BY_SHUTDOWN:
+        hung_disk_join(&trial->disk, HUNG_CALLER);
+        trial->is_shutting_down = true;
+        if (logfile_shutdown(trial->log, NULL) != 0)
+            blame(trial, "the first shutdown failed");
         break;
     }
     return NULL;
@@ -405,9 +465,7 @@ static void open_trial(struct trial *trial)
     options->io = &trial->disk.io;
     options->thread_start = hung_disk_thread_start;
     options->thread_arg = &trial->disk;
-    int error = logfile_open(LOG_PATH, options, &trial->log);
-    if (error != 0)
-        blame(trial, "open: %s", logfile_strerror(error));
+    ck_assert_int_eq(logfile_open(LOG_PATH, options, &trial->log), 0);
 }
 
 /* Records that are durable before anything hangs. */
@@ -426,16 +484,33 @@ static void append_first(struct trial *trial)
     trial->trim_lsn = asker->journal.entries[count * 3 / 4].lsn;
 }
 
+/* Until the preparer has made the room that it keeps ahead, and has nothing left to do. */
+static void await_room(struct trial *trial)
+{
+    struct logfile_sim *sim = trial->disk.sim;
+    uint64_t begin_ns = now_ns();
+    uint64_t before;
+
+    if (trial->options.prepare == LOGFILE_PREPARE_NONE)
+        return;
+    do {
+        before = logfile_sim_change_count(sim);
+        sleep_us(100000);
+    } while ((logfile_sim_change_count(sim) != before ||
+              logfile_sim_used_bytes(sim, NULL) < PREPARE_BYTES / 2) &&
+             now_ns() - begin_ns < PATIENCE_MS * UINT64_C(1000000));
+}
+
 static void start(struct asker *asker, void *(*run)(void *argument))
 {
     if (pthread_create(&asker->thread, NULL, run, asker) != 0)
         abort();
 }
 
-static void start_askers(struct trial *trial)
+static void start_askers(struct trial *trial, void *(*run)(void *argument))
 {
     for (int i = 0; i < ASKERS; i++)
-        start(&trial->askers[i], ask);
+        start(&trial->askers[i], run);
 }
 
 static bool await_hang(struct trial *trial)
@@ -527,14 +602,10 @@ static void trim_again(struct trial *trial)
     journal_trimmed(&trial->journal, logfile_oldest_lsn(trial->log));
 }
 
-static void close_and_compare(struct trial *trial)
+static void compare(struct trial *trial)
 {
     char why[JOURNAL_WHY_BYTES];
 
-    trim_again(trial);
-    int error = logfile_close(trial->log);
-    if (error != (is_to_fail(trial) ? LOGFILE_EFAILED : 0))
-        blame(trial, "close: %s", logfile_strerror(error));
     journal_take(&trial->journal, &trial->provoker.journal);
     for (int i = 0; i < ASKERS; i++)
         journal_take(&trial->journal, &trial->askers[i].journal);
@@ -542,6 +613,15 @@ static void close_and_compare(struct trial *trial)
         !journal_compare_path(&trial->journal, LOG_PATH, &trial->disk.io, why))
         blame(trial, "%s", why);
     journal_free(&trial->journal);
+}
+
+static void close_and_compare(struct trial *trial)
+{
+    trim_again(trial);
+    int error = logfile_close(trial->log);
+    if (error != (is_to_fail(trial) ? LOGFILE_EFAILED : 0))
+        blame(trial, "close: %s", logfile_strerror(error));
+    compare(trial);
 }
 
 static void join_all(struct trial *trial)
@@ -553,32 +633,122 @@ static void join_all(struct trial *trial)
         pthread_join(trial->askers[i].thread, NULL);
 }
 
+/* With something in it, and room ahead. */
+static void set_up(struct trial *trial)
+{
+    open_trial(trial);
+    append_first(trial);
+    await_room(trial);
+}
+
+static void end_hang(struct trial *trial)
+{
+    hung_disk_end(&trial->disk);
+    sleep_us(100000); /* for some more calls, which go well */
+    trial->is_over = true;
+}
+
 static void *run_trial(void *argument)
 {
     struct trial *trial = argument;
 
-    open_trial(trial);
-    if (trial->log == NULL)
-        return NULL;
-    append_first(trial);
+    set_up(trial);
     hung_disk_begin(&trial->disk, &trial->scenario->what);
     if (trial->has_provoker)
         start(&trial->provoker, provoke);
     else
-        start_askers(trial);
+        start_askers(trial, ask);
     await_hang(trial);
     if (trial->has_provoker)
-        start_askers(trial);
+        start_askers(trial, ask);
     start(&trial->reader, read_all);
     hold_out(trial);
-    hung_disk_end(&trial->disk);
-    sleep_us(100000);
-    trial->is_over = true;
+    end_hang(trial);
     join_all(trial);
     check_what_was_tried(trial);
     check_who_came(trial);
     append_last(trial);
     close_and_compare(trial);
+    trial->has_ended = true;
+    return NULL;
+}
+
+/* As many as have been, of calls that had to be in vain. */
+static void check_shutdowns(struct trial *trial)
+{
+    if (trial->keeps && !trial->scenario->goes_on &&
+        (trial->askers[0].timeouts == 0 || trial->askers[1].timeouts == 0))
+        blame(trial, "no shutdown timed out");
+    if (logfile_shutdown(trial->log, NULL) != 0)
+        blame(trial, "shutting down in the end failed");
+    if (append_untimed(&trial->provoker, 1) != LOGFILE_ECLOSED)
+        blame(trial, "the log takes records after it was shut down");
+}
+
+static void *run_shutdown(void *argument)
+{
+    struct trial *trial = argument;
+
+    set_up(trial);
+    hung_disk_begin(&trial->disk, &trial->scenario->what);
+    start(&trial->provoker, provoke);
+    await_hang(trial);
+    start_askers(trial, ask_to_shut_down);
+    start(&trial->reader, read_all);
+    hold_out(trial);
+    end_hang(trial);
+    join_all(trial);
+    check_who_came(trial);
+    check_shutdowns(trial);
+    close_and_compare(trial);
+    trial->has_ended = true;
+    return NULL;
+}
+
+/* Something that a close has to make durable.  Serial makes it durable on the spot. */
+static void leave_pending(struct trial *trial)
+{
+    struct asker *asker = &trial->askers[0];
+
+    if (trial->options.engine == LOGFILE_ENGINE_SERIAL)
+        append_once(asker, true);
+    hung_disk_begin(&trial->disk, &trial->scenario->what);
+    if (trial->options.engine != LOGFILE_ENGINE_SERIAL)
+        append_once(asker, true);
+    if (asker->journal.count == 0)
+        blame(trial, "nothing is pending");
+}
+
+/* Shut down already, so that close only has to wait for the preparer. */
+static void shut_down_before(struct trial *trial)
+{
+    hung_disk_begin(&trial->disk, &trial->scenario->what);
+    start(&trial->provoker, provoke);
+    await_hang(trial);
+    trial->is_shutting_down = true;
+    shut_down_once(&trial->askers[0]);
+    pthread_join(trial->provoker.thread, NULL);
+}
+
+static void *run_close(void *argument)
+{
+    struct trial *trial = argument;
+
+    set_up(trial);
+    if (trial->scenario->provoker == BY_APPEND)
+        leave_pending(trial);
+    else
+        shut_down_before(trial);
+    start(&trial->askers[1], close_log);
+    await_hang(trial);
+    sleep_us(hang_ms() * 1000);
+    if (trial->is_closed)
+        blame(trial, "closed while the device hangs");
+    hung_disk_end(&trial->disk);
+    pthread_join(trial->askers[1].thread, NULL);
+    journal_ack_below(&trial->askers[0].journal, UINT64_MAX);
+    compare(trial);
+    trial->has_ended = true;
     return NULL;
 }
 
@@ -593,10 +763,11 @@ static void *run_trial(void *argument)
  */
 static bool keeps_deadlines(const struct trial *trial)
 {
-    if (has_sequencer(trial) || trial->scenario->goes_on)
+    if (has_sequencer(trial))
         return true;
-    return trial->options.engine != LOGFILE_ENGINE_SERIAL && trial->has_provoker &&
-           trial->scenario->provoker == BY_APPEND;
+    if (trial->scenario->provoker == BY_FEEDING || trial->scenario->provoker == BY_TRIM)
+        return !trial->scenario->holds_flush;
+    return trial->options.engine != LOGFILE_ENGINE_SERIAL && trial->has_provoker;
 }
 
 static struct trial *add_trial(const struct scenario *scenario, unsigned engine, bool has_segments,
@@ -629,13 +800,26 @@ static struct trial *add_trial(const struct scenario *scenario, unsigned engine,
     return trial;
 }
 
+/* A trial that does not end is named, not left to the watchdog, which knows of none. */
+static void join_trial(struct trial *trial)
+{
+    uint64_t begin_ns = now_ns();
+
+    while (!trial->has_ended) {
+        sleep_us(10000);
+        ck_assert_msg(now_ns() - begin_ns < (hang_ms() + END_MS) * 1000000, "%s: no end; %s",
+                      trial->name, trial->why);
+    }
+    pthread_join(trial->thread, NULL);
+}
+
 static void run_trials(const char *what, void *(*run)(void *argument))
 {
     watchdog_start(WATCHDOG_S, what);
     for (unsigned i = 0; i < trial_count; i++)
         ck_assert_int_eq(pthread_create(&trials[i].thread, NULL, run, &trials[i]), 0);
     for (unsigned i = 0; i < trial_count; i++)
-        pthread_join(trials[i].thread, NULL);
+        join_trial(&trials[i]);
     for (unsigned i = 0; i < trial_count; i++) {
         ck_assert_msg(trials[i].why[0] == '\0', "%s: %s", trials[i].name, trials[i].why);
         hung_disk_free(&trials[i].disk);
@@ -646,7 +830,8 @@ static void run_trials(const char *what, void *(*run)(void *argument))
 }
 
 /* Each scenario under each engine and layout that it is for; at the small scale, half of them. */
-static void run_scenarios(const char *what, const struct scenario *scenarios, unsigned count)
+static void run_scenarios(const char *what, void *(*run)(void *argument),
+                          const struct scenario *scenarios, unsigned count)
 {
     unsigned number = 0;
 
@@ -659,10 +844,10 @@ static void run_scenarios(const char *what, const struct scenario *scenarios, un
                 if (number++ % scaled(2, 1, 1) != 0)
                     continue;
                 add_trial(&scenarios[i], engine, segments == 1, true);
-                if (scenarios[i].provoker == BY_APPEND)
+                if (scenarios[i].provoker == BY_APPEND && run == run_trial)
                     add_trial(&scenarios[i], engine, segments == 1, false);
             }
-    run_trials(what, run_trial);
+    run_trials(what, run);
 }
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -672,7 +857,12 @@ START_TEST(a_commit_hangs)
     static const struct scenario scenarios[] = {
         {.name = "a sync hangs",
          .what = {LOGFILE_SIM_SYNC, HUNG_ALL, 0},
+         .layout = ONE_FILE,
          .prepare = LOGFILE_PREPARE_NONE},
+        {.name = "a sync hangs",
+         .what = {LOGFILE_SIM_SYNC, HUNG_ALL & ~HUNG_PREPARER, 0},
+         .layout = SEGMENTS,
+         .prepare = LOGFILE_PREPARE_ALLOCATE},
         {.name = "a write hangs",
          .what = {LOGFILE_SIM_WRITE, HUNG_CALLER | HUNG_SEQUENCER, 0},
          .prepare = LOGFILE_PREPARE_ALLOCATE},
@@ -684,7 +874,177 @@ START_TEST(a_commit_hangs)
          .what = {LOGFILE_SIM_SYNC, HUNG_CALLER | HUNG_SEQUENCER, -EIO},
          .io_mode = LOGFILE_IO_BUFFERED},
     };
-    run_scenarios("a commit hangs", scenarios, COUNT(scenarios));
+    run_scenarios("a commit hangs", run_trial, scenarios, COUNT(scenarios));
+}
+END_TEST
+
+/* The preparer is off the commit path until the room ahead is used up; then appends wait for it, and
+ * no longer than they said.  Only through the page cache its sync holds that of a commit. */
+START_TEST(the_preparer_hangs)
+{
+    static const struct scenario scenarios[] = {
+        {.name = "an allocation hangs",
+         .what = {LOGFILE_SIM_ALLOCATE, HUNG_PREPARER, 0},
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_FEEDING,
+         .goes_on = true},
+        {.name = "an allocation hangs, then the disk is full",
+         .what = {LOGFILE_SIM_ALLOCATE, HUNG_PREPARER, -ENOSPC},
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_FEEDING,
+         .goes_on = true},
+        {.name = "an allocation hangs, then fails",
+         .what = {LOGFILE_SIM_ALLOCATE, HUNG_PREPARER, -EIO},
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_FEEDING,
+         .goes_on = true},
+        {.name = "a zero-fill hangs",
+         .what = {LOGFILE_SIM_WRITE, HUNG_PREPARER, 0},
+         .layout = ONE_FILE,
+         .provoker = BY_FEEDING,
+         .goes_on = true,
+         .holds_flush = true},
+        {.name = "a zero-fill hangs, then fails",
+         .what = {LOGFILE_SIM_WRITE, HUNG_PREPARER, -EIO},
+         .layout = ONE_FILE,
+         .provoker = BY_FEEDING,
+         .goes_on = true,
+         .holds_flush = true},
+        {.name = "the preparer's sync hangs",
+         .what = {LOGFILE_SIM_SYNC, HUNG_PREPARER, 0},
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_FEEDING,
+         .goes_on = true},
+        {.name = "the preparer's sync through the page cache hangs",
+         .what = {LOGFILE_SIM_SYNC, HUNG_PREPARER, 0},
+         .layout = ONE_FILE,
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .io_mode = LOGFILE_IO_BUFFERED,
+         .provoker = BY_FEEDING,
+         .holds_flush = true},
+        {.name = "making a segment hangs",
+         .what = {LOGFILE_SIM_OPEN, HUNG_PREPARER, 0},
+         .layout = SEGMENTS,
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_FEEDING,
+         .goes_on = true},
+        {.name = "a segment's header hangs",
+         .what = {LOGFILE_SIM_WRITE, HUNG_PREPARER, 0},
+         .layout = SEGMENTS,
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_FEEDING,
+         .goes_on = true},
+        {.name = "naming a segment hangs",
+         .what = {LOGFILE_SIM_RENAME, HUNG_PREPARER, 0},
+         .layout = SEGMENTS,
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_FEEDING,
+         .goes_on = true},
+        {.name = "a directory's sync hangs",
+         .what = {LOGFILE_SIM_SYNC_DIRECTORY, HUNG_PREPARER, 0},
+         .layout = SEGMENTS,
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_FEEDING,
+         .goes_on = true},
+        {.name = "a directory's sync hangs, then fails",
+         .what = {LOGFILE_SIM_SYNC_DIRECTORY, HUNG_PREPARER, -EIO},
+         .layout = SEGMENTS,
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_FEEDING,
+         .goes_on = true},
+    };
+    run_scenarios("the preparer hangs", run_trial, scenarios, COUNT(scenarios));
+}
+END_TEST
+
+/* Appends and readers go past a trim that hangs.  Only through the page cache the sync of its mark
+ * holds that of a commit. */
+START_TEST(a_trim_hangs)
+{
+    static const struct scenario scenarios[] = {
+        {.name = "a trim mark's write hangs",
+         .what = {LOGFILE_SIM_WRITE, HUNG_TRIMMER, 0},
+         .provoker = BY_TRIM,
+         .goes_on = true},
+        {.name = "a trim mark's write hangs, then fails",
+         .what = {LOGFILE_SIM_WRITE, HUNG_TRIMMER, -EIO},
+         .provoker = BY_TRIM,
+         .goes_on = true},
+        {.name = "a trim mark's sync hangs",
+         .what = {LOGFILE_SIM_SYNC, HUNG_TRIMMER, 0},
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_TRIM,
+         .goes_on = true},
+        {.name = "a trim mark's sync through the page cache hangs",
+         .what = {LOGFILE_SIM_SYNC, HUNG_TRIMMER, 0},
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .io_mode = LOGFILE_IO_BUFFERED,
+         .provoker = BY_TRIM,
+         .holds_flush = true},
+        {.name = "punching a hole hangs",
+         .what = {LOGFILE_SIM_PUNCH, HUNG_TRIMMER, 0},
+         .layout = ONE_FILE,
+         .provoker = BY_TRIM,
+         .goes_on = true},
+        {.name = "punching a hole hangs, then fails",
+         .what = {LOGFILE_SIM_PUNCH, HUNG_TRIMMER, -EIO},
+         .layout = ONE_FILE,
+         .provoker = BY_TRIM,
+         .goes_on = true},
+        {.name = "removing a segment hangs",
+         .what = {LOGFILE_SIM_UNLINK, HUNG_TRIMMER, 0},
+         .layout = SEGMENTS,
+         .provoker = BY_TRIM,
+         .goes_on = true},
+        {.name = "removing a segment hangs, then fails",
+         .what = {LOGFILE_SIM_UNLINK, HUNG_TRIMMER, -EIO},
+         .layout = SEGMENTS,
+         .provoker = BY_TRIM,
+         .goes_on = true},
+    };
+    run_scenarios("a trim hangs", run_trial, scenarios, COUNT(scenarios));
+}
+END_TEST
+
+/* What a shutdown does not need does not hold it, hung or not. */
+START_TEST(a_shutdown_while_the_device_hangs)
+{
+    static const struct scenario scenarios[] = {
+        {.name = "a sync hangs, and the log is shut down",
+         .what = {LOGFILE_SIM_SYNC, HUNG_ALL & ~HUNG_PREPARER, 0},
+         .prepare = LOGFILE_PREPARE_ALLOCATE},
+        {.name = "the last epoch of a shutdown hangs",
+         .what = {LOGFILE_SIM_WRITE, HUNG_ALL & ~HUNG_PREPARER, 0},
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_SHUTDOWN},
+        {.name = "an allocation hangs, and the log is shut down",
+         .what = {LOGFILE_SIM_ALLOCATE, HUNG_PREPARER, 0},
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_FEEDING,
+         .goes_on = true},
+        {.name = "a trim hangs, and the log is shut down",
+         .what = {LOGFILE_SIM_WRITE, HUNG_TRIMMER, 0},
+         .provoker = BY_TRIM,
+         .goes_on = true},
+    };
+    run_scenarios("a shutdown while the device hangs", run_shutdown, scenarios, COUNT(scenarios));
+}
+END_TEST
+
+/* Close waits for the last flush, and for what the preparer has under way. */
+START_TEST(a_close_while_the_device_hangs)
+{
+    static const struct scenario scenarios[] = {
+        {.name = "a sync hangs, and the log is closed",
+         .what = {LOGFILE_SIM_SYNC, HUNG_ALL & ~HUNG_PREPARER, 0},
+         .prepare = LOGFILE_PREPARE_ALLOCATE},
+        {.name = "an allocation hangs, and the log is closed",
+         .what = {LOGFILE_SIM_ALLOCATE, HUNG_PREPARER, 0},
+         .prepare = LOGFILE_PREPARE_ALLOCATE,
+         .provoker = BY_FEEDING,
+         .goes_on = true},
+    };
+    run_scenarios("a close while the device hangs", run_close, scenarios, COUNT(scenarios));
 }
 END_TEST
 
@@ -695,6 +1055,10 @@ int main(void)
 
     tcase_set_timeout(tcase, WATCHDOG_S + 10);
     tcase_add_test(tcase, a_commit_hangs);
+    tcase_add_test(tcase, the_preparer_hangs);
+    tcase_add_test(tcase, a_trim_hangs);
+    tcase_add_test(tcase, a_shutdown_while_the_device_hangs);
+    tcase_add_test(tcase, a_close_while_the_device_hangs);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

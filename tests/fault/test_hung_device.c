@@ -80,7 +80,7 @@ struct asker {
     uint64_t due_ns;      /* when the call under way ought to be back */
     uint64_t seed;        /* of the next payload */
     atomic_uint returns;  /* from calls with a deadline, since the device hangs */
-    unsigned timeouts;    /* of these, in vain */
+    atomic_uint timeouts; /* of these, in vain */
     unsigned acked_count; /* appends that went well while the device hung */
     unsigned asked_again; /* for an LSN that was pending */
     bool has_failed;      /* the log has: LOGFILE_EFAILED */
@@ -234,14 +234,18 @@ static int append_once(struct asker *asker, bool submits)
     return error;
 }
 
+/* For a record that was not acknowledged so far: it came to the log after the hang began. */
 static int wait_for(struct asker *asker, struct journal_entry *entry)
 {
+    bool hung_before = hangs(asker->trial);
     struct timespec deadline = begin_call(asker);
     int error = logfile_wait(asker->trial->log, entry->lsn, &deadline);
 
     end_call(asker, "wait", error);
     entry->acked = error == 0;
     asker->asked_again++;
+    if (error == 0)
+        note_acknowledgement(asker, "wait", hung_before);
     judge_error(asker, "wait", error);
     return error;
 }
@@ -522,12 +526,19 @@ static bool await_hang(struct trial *trial)
     return has_begun;
 }
 
+/* Where the preparer hangs, appends come to the end of the room at some time, and wait in vain. */
+static bool has_room_left(struct trial *trial)
+{
+    return trial->scenario->provoker == BY_FEEDING && !trial->is_shutting_down &&
+           (trial->askers[0].timeouts == 0 || trial->askers[1].timeouts == 0);
+}
+
 static bool are_back(struct trial *trial)
 {
     for (int i = 0; i < ASKERS; i++)
         if (trial->askers[i].returns < ROUNDS)
             return false;
-    return !trial->scenario->goes_on || trial->reader_is_done;
+    return !has_room_left(trial) && (!trial->scenario->goes_on || trial->reader_is_done);
 }
 
 /* The hang lasts as long as it is said to, and until every asker has been back from some calls: who

@@ -10,7 +10,8 @@
  * acknowledged, once.
  *
  * A trial is one log on one disk.  The trials of a test hang side by side: hanging costs no
- * processor.  Threads put down what they find wrong, and the main thread asserts at the end.
+ * processor.  Threads put down what they find wrong, and the main thread asserts at the end.  Run
+ * the program again to have a failed trial again; its message names it.
  */
 #include "hung_disk.h"
 #include "journal.h"
@@ -118,7 +119,7 @@ static uint64_t hang_ms(void)
     return scaled(500, 2000, 30000);
 }
 
-/* Puts down what is wrong, and the device comes back: everybody returns, and the test ends. */
+/* Puts down what is wrong.  The trial goes on to its end, where everybody has returned. */
 static __attribute__((format(printf, 2, 3))) void blame(struct trial *trial, const char *format,
                                                         ...)
 {
@@ -781,8 +782,10 @@ static bool keeps_deadlines(const struct trial *trial)
     return trial->options.engine != LOGFILE_ENGINE_SERIAL && trial->has_provoker;
 }
 
-static struct trial *add_trial(const struct scenario *scenario, unsigned engine, bool has_segments,
-                               bool has_provoker)
+static const unsigned shard_counts[] = {1, 8, LOGFILE_SHARDS_PER_CORE};
+
+static void add_trial(const struct scenario *scenario, unsigned engine, bool has_segments,
+                      bool has_provoker)
 {
     struct trial *trial = &trials[trial_count++];
     struct variant variant;
@@ -794,6 +797,9 @@ static struct trial *add_trial(const struct scenario *scenario, unsigned engine,
     engine_variant_get(engine, &variant);
     snprintf(trial->name, sizeof trial->name, "%s, %s, %s%s", scenario->name, variant.name,
              has_segments ? "segments" : "one file", has_provoker ? "" : ", an asker comes first");
+    /* These take turns: they do not multiply the number of trials. */
+    variant.options.publish_shards = shard_counts[trial_count % 3];
+    variant.options.wait = trial_count % 2 ? LOGFILE_WAIT_BLOCK : LOGFILE_WAIT_ADAPTIVE;
     variant.options.slot_bytes = SLOT_BYTES;
     variant.options.segment_bytes = has_segments ? SEGMENT_BYTES : 0;
     variant.options.prepare = scenario->prepare;
@@ -808,7 +814,6 @@ static struct trial *add_trial(const struct scenario *scenario, unsigned engine,
         prepare_asker(trial, &trial->askers[i], i + 1);
     prepare_asker(trial, &trial->provoker, ASKERS + 1);
     prepare_asker(trial, &trial->reader, ASKERS + 2);
-    return trial;
 }
 
 /* A trial that does not end is named, not left to the watchdog, which knows of none. */

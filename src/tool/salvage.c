@@ -10,6 +10,8 @@
 struct salvage {
     const char *path;
     const char *output;
+    const struct lf_tool_salvage *what;
+    FILE *out;
     struct logfile_reader *reader;
     struct logfile *copy;
     uint64_t record_count;
@@ -17,19 +19,17 @@ struct salvage {
     uint64_t damage_count;
 };
 
-/* The copy takes every record that the log took, and is for the same eyes. */
+/* The copy takes every record that the log took. */
 static int open_copy(struct salvage *s)
 {
     struct logfile_open_report report = {0};
     struct logfile_options options = {
         .open_flags = LOGFILE_OPEN_EXCLUSIVE,
+        .mode = s->what->mode,
         .slot_bytes = s->reader->scan.prologue.header.slot_bytes,
+        .io = s->what->to,
         .report = &report,
     };
-    struct stat source;
-
-    if (stat(s->path, &source) == 0)
-        options.mode = source.st_mode & 0777;
     int error = logfile_open(s->output, &options, &s->copy);
     return error == 0 ? LF_TOOL_OK : lf_tool_open_error(error, &report);
 }
@@ -101,6 +101,14 @@ static int copy_records(struct salvage *s)
     return found == 0 ? LF_TOOL_OK : lf_tool_error(s->path, found);
 }
 
+/* Where the copy failed, what there is of it is less than was read. */
+static void print_totals(const struct salvage *s)
+{
+    fprintf(s->out,
+            "%" PRIu64 " records with %" PRIu64 " bytes copied, %" PRIu64 " damages skipped\n",
+            s->record_count, s->payload_bytes, s->damage_count);
+}
+
 static int salvage_reader(struct salvage *s)
 {
     int status = open_copy(s);
@@ -109,23 +117,37 @@ static int salvage_reader(struct salvage *s)
         return status;
     status = copy_records(s);
     int closed = lf_tool_close(s->output, s->copy);
+    if (closed == LF_TOOL_OK)
+        print_totals(s);
     if (status == LF_TOOL_OK)
         status = closed;
-    printf("%" PRIu64 " records with %" PRIu64 " bytes copied, %" PRIu64 " damages skipped\n",
-           s->record_count, s->payload_bytes, s->damage_count);
-    if (status == LF_TOOL_OK && s->damage_count > 0 && s->record_count == 0)
+    if (status != LF_TOOL_OK)
+        lf_tool_message("%s: incomplete: holds no more than what came before the failure",
+                        s->output);
+    else if (s->damage_count > 0 && s->record_count == 0)
         status = LF_TOOL_CORRUPT;
+    return status;
+}
+
+int lf_tool_salvage_log(const struct lf_tool_salvage *what, FILE *out)
+{
+    struct salvage s = {.path = what->path, .output = what->output, .what = what, .out = out};
+    int error = logfile_reader_open_io(what->path, 0, what->from, &s.reader);
+
+    if (error != 0)
+        return lf_tool_error(what->path, error);
+    int status = salvage_reader(&s);
+    logfile_reader_close(s.reader);
     return status;
 }
 
 int lf_tool_salvage(const struct lf_tool_args *args)
 {
-    struct salvage s = {.path = args->path, .output = args->output};
-    int error = logfile_reader_open(args->path, 0, &s.reader);
+    struct lf_tool_salvage what = {.path = args->path, .output = args->output};
+    struct stat source;
 
-    if (error != 0)
-        return lf_tool_error(args->path, error);
-    int status = salvage_reader(&s);
-    logfile_reader_close(s.reader);
-    return status;
+    /* The copy is for the same eyes. */
+    if (stat(args->path, &source) == 0)
+        what.mode = source.st_mode & 0777;
+    return lf_tool_salvage_log(&what, stdout);
 }

@@ -42,6 +42,17 @@ int lf_tool_salvage(const struct lf_tool_args *args);
 /* What verify does, on any storage: findings go to `out`, errors to standard error. */
 int lf_tool_verify_log(const struct logfile_io *io, const char *path, FILE *out);
 
+/* What salvage does, from any storage to any other; NULL is that of logfile_io_posix(). */
+struct lf_tool_salvage {
+    const struct logfile_io *from;
+    const char *path;
+    const struct logfile_io *to;
+    const char *output;
+    mode_t mode; /* of the copy; 0: the default of logfile_open */
+};
+/* Totals go to `out`, damage and errors to standard error. */
+int lf_tool_salvage_log(const struct lf_tool_salvage *what, FILE *out);
+
 /* One line on standard error, behind what standard output has been given so far. */
 void lf_tool_message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says what went wrong with a path; returns the exit status for it. */

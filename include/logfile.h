@@ -256,8 +256,9 @@ struct logfile_options {
  *           untouched), -ELOOP (symbolic link), -EISDIR, -ESPIPE (FIFO, socket, device), -ENOENT,
  *           -EEXIST, -ENOSPC, -EFBIG (no room for an epoch below LSN 2^63 - 2^28), -EOVERFLOW
  *           (opened 2^32 - 1 times before, or its epochs have numbers that no log comes to: the file
- *           is left untouched, to be read), -ENOSYS (what this version does not have), any -errno of
- *           open, read, write and sync.  On an error nothing has been created.
+ *           is left untouched, to be read), -ENOSYS (what this version does not have), -ENOMEM, -EAGAIN
+ *           (no thread can be started), any -errno of open, read, write and sync.  On an error nothing
+ *           has been created.
  * Threads:  any.
  * Blocking: reads the whole log; writes and syncs; starts up to two threads.
  * Ordering: when it returns 0, what was recovered is durable.

@@ -326,16 +326,27 @@ static int init_conditions(struct lf_mutex_engine *engine, const pthread_condatt
     return 0;
 }
 
-static int init_locks(struct lf_mutex_engine *engine)
+static int init_monotonic_conditions(struct lf_mutex_engine *engine)
 {
     pthread_condattr_t attributes;
-    int error;
+    int error = -pthread_condattr_init(&attributes);
 
-    pthread_mutex_init(&engine->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    error = init_conditions(engine, &attributes);
+    if (error != 0)
+        return error;
+    error = -pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (error == 0)
+        error = init_conditions(engine, &attributes);
     pthread_condattr_destroy(&attributes);
+    return error;
+}
+
+static int init_locks(struct lf_mutex_engine *engine)
+{
+    int error = -pthread_mutex_init(&engine->lock, NULL);
+
+    if (error != 0)
+        return error;
+    error = init_monotonic_conditions(engine);
     if (error != 0)
         pthread_mutex_destroy(&engine->lock);
     return error;

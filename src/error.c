@@ -45,7 +45,7 @@ static const char *library_text(int error)
     case -EBUSY:
         return "a reservation is out";
     case -EAGAIN:
-        return "records are left to read";
+        return "records are left to read, or no thread can be started";
     default:
         return NULL;
     }

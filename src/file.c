@@ -31,6 +31,17 @@ static int copy_path(const struct logfile_io *io, const char *path, bool is_dire
     return length < 0 ? -ENOMEM : 0;
 }
 
+static int init_locks(struct lf_file *file, unsigned open_flags)
+{
+    int error = -pthread_mutex_init(&file->changing, NULL);
+    if (error != 0)
+        return error;
+    error = lf_segments_init(&file->segments, file->io, file->path, open_flags);
+    if (error != 0)
+        pthread_mutex_destroy(&file->changing);
+    return error;
+}
+
 int lf_file_init(struct lf_file *file, const struct logfile_io *io, const char *path, int fd,
                  unsigned open_flags, bool is_directory)
 {
@@ -42,9 +53,10 @@ int lf_file_init(struct lf_file *file, const struct logfile_io *io, const char *
     int error = copy_path(io, path, is_directory, &file->path);
     if (error != 0)
         return error;
-    pthread_mutex_init(&file->changing, NULL);
-    lf_segments_init(&file->segments, io, file->path, open_flags);
-    return 0;
+    error = init_locks(file, open_flags);
+    if (error != 0)
+        free(file->path);
+    return error;
 }
 
 int lf_file_control_path(const char *directory, char *path)

@@ -57,7 +57,8 @@ typedef void lf_file_visit(void *arg, const char *name);
 /*
  * Takes a file or control file that has been opened already: `fd` becomes the file's own, `path` is
  * copied.  is_directory: path is a directory and fd its control file.  open_flags: of fd, and of
- * the segments.  Nothing is read.  -ENOMEM, or -errno of getcwd: fd is still the caller's.
+ * the segments.  Nothing is read.  -ENOMEM, or -errno of getcwd or of a lock that cannot be made: fd
+ * is still the caller's.
  */
 int lf_file_init(struct lf_file *file, const struct logfile_io *io, const char *path, int fd,
                  unsigned open_flags, bool is_directory);

@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define SLOT_BYTES_DEFAULT ((size_t)8 << 20)
@@ -153,25 +152,28 @@ static int check_options(struct opening *opening, struct logfile_options *option
  * Memory.
  */
 
-static int allocate_fork_guard(struct logfile *log)
+static int allocate_fork_guard(struct opening *opening)
 {
     uint32_t *page =
         mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (page == MAP_FAILED)
-        return -ENOMEM;
+        return -errno;
     if (madvise(page, PAGE_BYTES, MADV_WIPEONFORK) != 0) {
         int error = -errno;
+        SAY(opening, "%.100s: memory that a fork clears (Linux 4.14): %s", opening->path,
+            logfile_strerror(error));
         munmap(page, PAGE_BYTES);
         return error;
     }
     *page = 1;
-    log->alive = page;
+    opening->log->alive = page;
     return 0;
 }
 
-static int allocate_buffers(struct logfile *log)
+static int allocate_buffers(struct opening *opening)
 {
+    struct logfile *log = opening->log;
     const struct logfile_options *options = &log->options;
     size_t count = options->engine == LOGFILE_ENGINE_RING    ? options->slot_count
                    : options->engine == LOGFILE_ENGINE_MUTEX ? 2
@@ -180,8 +182,11 @@ static int allocate_buffers(struct logfile *log)
     log->buffers_bytes = count * log->layout.slot_bytes;
     log->buffers = options->ring_alloc ? options->ring_alloc(options->ring_arg, log->buffers_bytes)
                                        : lf_buffers_map(log->buffers_bytes, log->layout.slot_bytes);
-    if (log->buffers == NULL)
+    if (log->buffers == NULL) {
+        SAY(opening, "%.100s: %zu bytes of buffers: %s", opening->path, log->buffers_bytes,
+            logfile_strerror(-ENOMEM));
         return -ENOMEM;
+    }
     return (uintptr_t)log->buffers % LF_BLOCK_BYTES == 0 ? 0 : -EINVAL;
 }
 
@@ -452,7 +457,7 @@ static int start_preparer(struct opening *opening)
     int error = lf_preparer_start(&log->preparer, &log->store, &config);
 
     if (error != 0)
-        SAY(opening, "%.100s: allocating %" PRIu64 " bytes for appending: %s", opening->path,
+        SAY(opening, "%.100s: getting %" PRIu64 " bytes ready for appending: %s", opening->path,
             config.room, logfile_strerror(error));
     return error;
 }
@@ -462,9 +467,12 @@ static int write_open_epoch(struct opening *opening)
 {
     struct logfile *log = opening->log;
     uint64_t nonce;
+    int error = lf_store_random(&nonce, sizeof nonce);
 
-    if (getrandom(&nonce, sizeof nonce, 0) != sizeof nonce)
-        return -errno;
+    if (error != 0) {
+        SAY(opening, "%.100s: random numbers: %s", opening->path, logfile_strerror(error));
+        return error;
+    }
     lf_chain_begin(&log->chain, log->chain.incarnation + 1, nonce);
     log->record_seed = log->chain.record_seed;
     log->incarnation = log->chain.incarnation;
@@ -480,13 +488,16 @@ static int write_open_epoch(struct opening *opening)
     return 0;
 }
 
-static int start_engine(struct logfile *log)
+static int start_engine(struct opening *opening)
 {
+    struct logfile *log = opening->log;
     int error = log->options.engine == LOGFILE_ENGINE_RING    ? lf_ring_engine_start(log)
                 : log->options.engine == LOGFILE_ENGINE_MUTEX ? lf_mutex_engine_start(log)
                                                               : lf_serial_engine_start(log);
-    if (error != 0)
+    if (error != 0) {
+        SAY(opening, "%.100s: starting the engine: %s", opening->path, logfile_strerror(error));
         return error;
+    }
     lf_store_release_32(&log->running, 1); /* L2: the engine is there; pairs with is_running. */
     lf_fence();                            /* L3: running before failed; pairs with on_failure. */
     if (lf_store_has_failed(&log->store))
@@ -497,21 +508,21 @@ static int start_engine(struct logfile *log)
 static int open_steps(struct opening *opening)
 {
     struct logfile *log = opening->log;
-    int error = allocate_fork_guard(log);
+    int error = allocate_fork_guard(opening);
 
     if (error == 0)
         error = lf_trim_init(&log->trim);
     if (error == 0)
         error = recover(opening);
     if (error == 0)
-        error = allocate_buffers(log);
+        error = allocate_buffers(opening);
     if (error == 0)
         error = start_preparer(opening);
     if (error != 0)
         return error;
     error = write_open_epoch(opening);
     if (error == 0)
-        error = start_engine(log);
+        error = start_engine(opening);
     if (error != 0)
         lf_preparer_stop(&log->preparer);
     return error;

@@ -594,15 +594,39 @@ static void init_preparer(struct lf_preparer *preparer, struct lf_store *store,
     };
 }
 
-static void init_locks(struct lf_preparer *preparer)
+static int init_monotonic(pthread_cond_t *condition)
 {
     pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&preparer->work, &monotonic);
+    int error = -pthread_condattr_init(&monotonic);
+    if (error != 0)
+        return error;
+    error = -pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    if (error == 0)
+        error = -pthread_cond_init(condition, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    pthread_cond_init(&preparer->chunk_done, NULL);
-    pthread_mutex_init(&preparer->lock, NULL);
+    return error;
+}
+
+static int init_conditions(struct lf_preparer *preparer)
+{
+    int error = init_monotonic(&preparer->work);
+    if (error != 0)
+        return error;
+    error = -pthread_cond_init(&preparer->chunk_done, NULL);
+    if (error != 0)
+        pthread_cond_destroy(&preparer->work);
+    return error;
+}
+
+static int init_locks(struct lf_preparer *preparer)
+{
+    int error = -pthread_mutex_init(&preparer->lock, NULL);
+    if (error != 0)
+        return error;
+    error = init_conditions(preparer);
+    if (error != 0)
+        pthread_mutex_destroy(&preparer->lock);
+    return error;
 }
 
 static void destroy_locks(struct lf_preparer *preparer)
@@ -645,12 +669,17 @@ static int map_zeros(struct lf_preparer *preparer)
     return 0;
 }
 
+static void unmap_zeros(struct lf_preparer *preparer)
+{
+    munmap(preparer->zeros, CHUNK_BYTES);
+    preparer->zeros = NULL;
+}
+
 static void release(struct lf_preparer *preparer)
 {
     preparer->running = false;
     destroy_locks(preparer);
-    munmap(preparer->zeros, CHUNK_BYTES);
-    preparer->zeros = NULL;
+    unmap_zeros(preparer);
 }
 
 int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
@@ -668,7 +697,11 @@ int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
     int error = map_zeros(preparer);
     if (error != 0)
         return error;
-    init_locks(preparer);
+    error = init_locks(preparer);
+    if (error != 0) {
+        unmap_zeros(preparer);
+        return error;
+    }
     preparer->running = true;
     error = allocate_first(preparer);
     if (error == 0)

@@ -161,30 +161,58 @@ static int start_thread(struct lf_read_ahead *ahead)
     return error;
 }
 
-static void release(struct lf_read_ahead *ahead)
-{
-    pthread_cond_destroy(&ahead->changed);
-    pthread_mutex_destroy(&ahead->lock);
-    free(ahead->memory);
-    free(ahead);
-}
-
-struct lf_read_ahead *lf_read_ahead_start(struct lf_file *file, uint64_t lsn)
+static struct lf_read_ahead *allocate(void)
 {
     struct lf_read_ahead *ahead = calloc(1, sizeof(*ahead));
 
     if (ahead == NULL)
         return NULL;
+    ahead->memory = aligned_alloc(LF_BLOCK_BYTES, CHUNK_COUNT * CHUNK_BYTES);
+    if (ahead->memory == NULL) {
+        free(ahead);
+        return NULL;
+    }
+    for (unsigned i = 0; i < CHUNK_COUNT; i++)
+        ahead->chunks[i].memory = ahead->memory + i * CHUNK_BYTES;
+    return ahead;
+}
+
+static void free_memory(struct lf_read_ahead *ahead)
+{
+    free(ahead->memory);
+    free(ahead);
+}
+
+static bool init_locks(struct lf_read_ahead *ahead)
+{
+    if (pthread_mutex_init(&ahead->lock, NULL) != 0)
+        return false;
+    if (pthread_cond_init(&ahead->changed, NULL) == 0)
+        return true;
+    pthread_mutex_destroy(&ahead->lock);
+    return false;
+}
+
+static void destroy_locks(struct lf_read_ahead *ahead)
+{
+    pthread_cond_destroy(&ahead->changed);
+    pthread_mutex_destroy(&ahead->lock);
+}
+
+struct lf_read_ahead *lf_read_ahead_start(struct lf_file *file, uint64_t lsn)
+{
+    struct lf_read_ahead *ahead = allocate();
+
+    if (ahead == NULL)
+        return NULL;
     ahead->file = file;
     ahead->next_lsn = lsn;
-    pthread_mutex_init(&ahead->lock, NULL);
-    pthread_cond_init(&ahead->changed, NULL);
-    ahead->memory = aligned_alloc(LF_BLOCK_BYTES, CHUNK_COUNT * CHUNK_BYTES);
-    for (unsigned i = 0; i < CHUNK_COUNT && ahead->memory != NULL; i++)
-        ahead->chunks[i].memory = ahead->memory + i * CHUNK_BYTES;
-    if (ahead->memory != NULL && start_thread(ahead) == 0)
-        return ahead;
-    release(ahead);
+    if (init_locks(ahead)) {
+        if (start_thread(ahead) == 0)
+            return ahead;
+        destroy_locks(ahead);
+    }
+    free_memory(ahead);
     return NULL;
 }
 
@@ -197,5 +225,6 @@ void lf_read_ahead_stop(struct lf_read_ahead *ahead)
     pthread_cond_signal(&ahead->changed);
     pthread_mutex_unlock(&ahead->lock);
     pthread_join(ahead->thread, NULL);
-    release(ahead);
+    destroy_locks(ahead);
+    free_memory(ahead);
 }

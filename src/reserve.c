@@ -8,14 +8,15 @@
 
 #include "ring.h"
 
-void lf_reserve_init(union lf_reserve_lock *lock, enum logfile_reserve_policy policy)
+int lf_reserve_init(union lf_reserve_lock *lock, enum logfile_reserve_policy policy)
 {
     if (policy == LOGFILE_RESERVE_TICKET)
         ck_spinlock_ticket_init(&lock->ticket);
     else if (policy == LOGFILE_RESERVE_MCS)
         ck_spinlock_mcs_init(&lock->mcs);
     else if (policy == LOGFILE_RESERVE_MUTEX)
-        pthread_mutex_init(&lock->mutex, NULL);
+        return -pthread_mutex_init(&lock->mutex, NULL);
+    return 0;
 }
 
 void lf_reserve_destroy(union lf_reserve_lock *lock, enum logfile_reserve_policy policy)

@@ -27,7 +27,7 @@ union lf_reserve_lock {
     pthread_mutex_t mutex;
 };
 
-void lf_reserve_init(union lf_reserve_lock *lock, enum logfile_reserve_policy policy);
+int lf_reserve_init(union lf_reserve_lock *lock, enum logfile_reserve_policy policy);
 void lf_reserve_destroy(union lf_reserve_lock *lock, enum logfile_reserve_policy policy);
 
 /* Puts a new word into the head of a ring under any policy, for the token's holder.  The head as it was. */

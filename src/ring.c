@@ -13,8 +13,15 @@ static uint64_t beyond_the_end(const struct lf_ring *ring)
     return ring->slot_bytes + (1 << LF_UNIT_SHIFT);
 }
 
+static size_t slots_bytes(const struct lf_ring *ring)
+{
+    return (ring->slot_mask + 1) * sizeof *ring->slots;
+}
+
 int lf_ring_init(struct lf_ring *ring, const struct lf_ring_config *config)
 {
+    int error;
+
     /* Mapped, not allocated: shards that are not used are never touched. */
     ring->slots = lf_buffers_map(config->slot_count * sizeof *ring->slots, sizeof *ring->slots);
     if (ring->slots == NULL)
@@ -27,14 +34,16 @@ int lf_ring_init(struct lf_ring *ring, const struct lf_ring_config *config)
         ring->slots[i].data = config->buffers + i * ring->slot_bytes;
         ring->slots[i].shard_mask = config->shard_count - 1;
     }
-    lf_reserve_init(&ring->lock, config->policy);
-    return 0;
+    error = lf_reserve_init(&ring->lock, config->policy);
+    if (error != 0)
+        lf_buffers_unmap(ring->slots, slots_bytes(ring));
+    return error;
 }
 
 void lf_ring_destroy(struct lf_ring *ring)
 {
     lf_reserve_destroy(&ring->lock, ring->policy);
-    lf_buffers_unmap(ring->slots, (ring->slot_mask + 1) * sizeof *ring->slots);
+    lf_buffers_unmap(ring->slots, slots_bytes(ring));
 }
 
 bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation)

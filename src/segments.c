@@ -13,15 +13,20 @@
 #define SEGMENT_SUFFIX ".segment"
 #define DRAFT_SUFFIX ".segment.new"
 
-void lf_segments_init(struct lf_segments *segments, const struct logfile_io *io, const char *path,
-                      unsigned open_flags)
+int lf_segments_init(struct lf_segments *segments, const struct logfile_io *io, const char *path,
+                     unsigned open_flags)
 {
     *segments = (struct lf_segments){
         .io = io, .path = path, .open_flags = open_flags, .index_end = UINT64_MAX};
     for (unsigned i = 0; i < LF_SEGMENTS_OPEN_MAX; i++)
         segments->open[i].fd = -1;
-    pthread_mutex_init(&segments->lock, NULL);
-    pthread_cond_init(&segments->changed, NULL);
+    int error = -pthread_mutex_init(&segments->lock, NULL);
+    if (error != 0)
+        return error;
+    error = -pthread_cond_init(&segments->changed, NULL);
+    if (error != 0)
+        pthread_mutex_destroy(&segments->lock);
+    return error;
 }
 
 void lf_segments_destroy(struct lf_segments *segments)

@@ -53,8 +53,9 @@ struct lf_segments {
     int error; /* of a sync that was made to close a segment */
 };
 
-void lf_segments_init(struct lf_segments *segments, const struct logfile_io *io, const char *path,
-                      unsigned open_flags);
+/* On an error there is nothing to be destroyed. */
+int lf_segments_init(struct lf_segments *segments, const struct logfile_io *io, const char *path,
+                     unsigned open_flags);
 /* Closes all, syncing none.  Nobody uses any. */
 void lf_segments_destroy(struct lf_segments *segments);
 

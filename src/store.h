@@ -74,6 +74,9 @@ bool lf_store_has_failed(const struct lf_store *store);
 /* Copies the first failure; error is 0 when there is none. */
 void lf_store_failure(struct lf_store *store, struct logfile_failure *out);
 
+/* Fills from the kernel's random numbers.  0 or -errno. */
+int lf_store_random(void *bytes, size_t size);
+
 /* Unlocks and closes.  Writes nothing.  To remove a log that this opener created, lf_file_discard
  * comes first, while it is locked: another opener may have the file in hand already. */
 void lf_store_close(struct lf_store *store);

@@ -164,7 +164,7 @@ static int open_existing(struct lf_store *store, const struct opening *opening)
 
 /* ---- What a new log holds ---------------------------------------------------------------------*/
 
-static int fill_random(void *bytes, size_t size)
+int lf_store_random(void *bytes, size_t size)
 {
     ssize_t count;
     do {
@@ -182,8 +182,8 @@ static int fill_file_header(struct lf_file_header *header, const struct lf_store
     header->slot_bytes = create->slot_bytes;
     header->segment_bytes = create->segment_bytes;
     header->first_lsn = LF_FIRST_LSN;
-    int error = fill_random(header->id, sizeof header->id);
-    return error != 0 ? error : fill_random(header->salt, sizeof header->salt);
+    int error = lf_store_random(header->id, sizeof header->id);
+    return error != 0 ? error : lf_store_random(header->salt, sizeof header->salt);
 }
 
 static void fill_trim_mark(void *block, uint64_t sequence, uint32_t log_seed)
@@ -232,7 +232,7 @@ static void draft_free(struct draft *draft)
 static int draft_name(struct draft *draft, const struct opening *opening)
 {
     uint64_t number;
-    int error = fill_random(&number, sizeof number);
+    int error = lf_store_random(&number, sizeof number);
     if (error != 0)
         return error;
     const char *path = draft->is_directory ? opening->directory : opening->path;
@@ -395,13 +395,27 @@ static char *without_slashes_at_end(const char *path)
     return strndup(path, length);
 }
 
-static void init_store(struct lf_store *store, const struct logfile_options *options)
+static int init_locks(struct lf_store *store)
+{
+    int error = -pthread_mutex_init(&store->failure_lock, NULL);
+    if (error != 0)
+        return error;
+    error = -pthread_mutex_init(&store->background_lock, NULL);
+    if (error == 0) {
+        error = -pthread_cond_init(&store->sync_ended, NULL);
+        if (error != 0)
+            pthread_mutex_destroy(&store->background_lock);
+    }
+    if (error != 0)
+        pthread_mutex_destroy(&store->failure_lock);
+    return error;
+}
+
+static int init_store(struct lf_store *store, const struct logfile_options *options)
 {
     memset(store, 0, sizeof *store);
     store->sync = options->sync;
-    pthread_mutex_init(&store->failure_lock, NULL);
-    pthread_mutex_init(&store->background_lock, NULL);
-    pthread_cond_init(&store->sync_ended, NULL);
+    return init_locks(store);
 }
 
 static void destroy_store(struct lf_store *store)
@@ -422,14 +436,17 @@ int lf_store_open(struct lf_store *store, const char *path, const struct logfile
                               .message = message,
                               .direct = options->io_mode != LOGFILE_IO_BUFFERED};
     bool made = false;
-    init_store(store, options);
-    int error = opening.directory != NULL ? try_to_open(store, &opening, &made)
-                                          : complain(&opening, "open", -ENOMEM);
-    free(opening.directory);
-    if (error != 0) {
-        destroy_store(store);
-        return error;
+    if (opening.directory == NULL)
+        return complain(&opening, "open", -ENOMEM);
+    int error = init_store(store, options);
+    if (error == 0) {
+        error = try_to_open(store, &opening, &made);
+        if (error != 0)
+            destroy_store(store);
     }
+    free(opening.directory);
+    if (error != 0)
+        return error;
     store->direct = opening.direct;
     store->device_bytes = made ? PROLOGUE_BYTES : 0;
     *created = made;

@@ -15,26 +15,43 @@ enum {
  * Landmarks.
  */
 
+static void free_memory(struct lf_trim *trim)
+{
+    free(trim->mark);
+    free(trim->landmarks);
+    trim->landmarks = NULL;
+}
+
+static int init_locks(struct lf_trim *trim)
+{
+    int error = -pthread_mutex_init(&trim->lock, NULL);
+
+    if (error != 0)
+        return error;
+    error = -pthread_mutex_init(&trim->trimming, NULL);
+    if (error != 0)
+        pthread_mutex_destroy(&trim->lock);
+    return error;
+}
+
 int lf_trim_init(struct lf_trim *trim)
 {
+    int error;
+
     memset(trim, 0, sizeof *trim);
     trim->landmarks = calloc(LF_LANDMARKS_MAX, sizeof *trim->landmarks);
     trim->mark = aligned_alloc(LF_BLOCK_BYTES, LF_BLOCK_BYTES);
-    pthread_mutex_init(&trim->lock, NULL);
-    pthread_mutex_init(&trim->trimming, NULL);
-    if (trim->landmarks != NULL && trim->mark != NULL)
-        return 0;
-    lf_trim_free(trim);
-    return -ENOMEM;
+    error = trim->landmarks != NULL && trim->mark != NULL ? init_locks(trim) : -ENOMEM;
+    if (error != 0)
+        free_memory(trim);
+    return error;
 }
 
 void lf_trim_free(struct lf_trim *trim)
 {
     pthread_mutex_destroy(&trim->trimming);
     pthread_mutex_destroy(&trim->lock);
-    free(trim->mark);
-    free(trim->landmarks);
-    trim->landmarks = NULL;
+    free_memory(trim);
 }
 
 /* The distance at which half of the table covers what it covers now. */

@@ -479,6 +479,15 @@ void lf_file_shrink(struct lf_file *file, uint64_t end)
     (void)unlink_released(file, 0);
 }
 
+/* Those that this opener made, and one more that it may not know to be there.  By their numbers: to
+ * list them would take a descriptor, for want of which the log may be given up. */
+static void unlink_made(struct lf_file *file)
+{
+    struct lf_segment_range range = lf_segments_range(&file->segments);
+    for (uint64_t end = range.end + 1; end > 0; end--)
+        (void)lf_segments_unlink(&file->segments, end - 1);
+}
+
 void lf_file_discard(struct lf_file *file)
 {
     const struct logfile_io *io = file->io;
@@ -488,8 +497,8 @@ void lf_file_discard(struct lf_file *file)
         (void)io->unlink(io->context, file->path);
         return;
     }
+    unlink_made(file);
     (void)lf_segments_unlink_drafts(&file->segments);
-    (void)unlink_from(file, 0);
     if (lf_file_control_path(file->path, control) == 0)
         (void)io->unlink(io->context, control);
     (void)io->unlink(io->context, file->path);

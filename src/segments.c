@@ -120,7 +120,7 @@ static int find_place(struct lf_segments *segments, uint64_t index, struct lf_se
             return 0;
         }
         if (other != NULL)
-            close_segment(segments, other, other->dirty && !segments->never_syncs);
+            close_segment(segments, other, other->dirty);
         else
             pthread_cond_wait(&segments->changed, &segments->lock);
     }
@@ -184,7 +184,7 @@ void lf_segments_release(struct lf_segments *segments, struct lf_segment *segmen
 {
     pthread_mutex_lock(&segments->lock);
     LF_ASSERT(segment->users > 0);
-    segment->dirty = segment->dirty || changed;
+    segment->dirty = segment->dirty || (changed && !segments->never_syncs);
     if (--segment->users == 0)
         pthread_cond_broadcast(&segments->changed);
     pthread_mutex_unlock(&segments->lock);

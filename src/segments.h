@@ -43,7 +43,7 @@ struct lf_segments {
     /* For those to be opened. */
     unsigned open_flags;
     mode_t mode;
-    bool never_syncs;   /* nobody waits for a sync: what is dirty may be closed */
+    bool never_syncs;   /* nobody waits for a sync: nothing counts as dirty */
     uint64_t index_end; /* a name with this index or a greater one is foreign */
     pthread_mutex_t lock;
     pthread_cond_t changed; /* some place is no longer busy, or has lost its last user */

@@ -50,7 +50,11 @@
  * parent opened.
  *
  * Nothing is allocated after logfile_open, and there is no global state: a process may have
- * several logs open.
+ * several logs open.  A log takes one descriptor; one of segments up to 16 more, and one or two for
+ * the time of a call, which it must find when it comes to a next segment.
+ *
+ * A process with a limit on file sizes (RLIMIT_FSIZE) ignores SIGXFSZ, or is ended by it where a log
+ * meets the limit; a log that meets it gets -EFBIG, as from a file system that takes no more.
  *
  * "Not in this version" marks what answers -ENOSYS until a later release.
  */
@@ -304,8 +308,9 @@ int logfile_close(struct logfile *log);
  * data, size: the payload, 0 to logfile_record_max bytes; NULL only with size 0.
  * lsnp:     NULL, or receives the record's LSN.
  * Returns:  0: durable.
- * Errors:   -EINVAL, LOGFILE_ETOOBIG, LOGFILE_ECLOSED, -ENOSPC (nothing reserved; later appends
- *           succeed when space returns), -EFBIG (nothing reserved: the log would pass 2^63 - 2^28
+ * Errors:   -EINVAL, LOGFILE_ETOOBIG, LOGFILE_ECLOSED, -ENOSPC or -EDQUOT (nothing reserved; later
+ *           appends succeed when space returns), -EMFILE, -ENFILE or -ENOMEM (the same, of what a
+ *           log of segments needs to open the next one), -EFBIG (nothing reserved: the log would pass 2^63 - 2^28
  *           bytes, or its file what the file system allows), LOGFILE_EFAILED (in doubt if *lsnp
  *           was set, else not written), LOGFILE_EFORKED.
  * Threads:  any.

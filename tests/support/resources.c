@@ -351,7 +351,8 @@ int __wrap_posix_memalign(void **memory, size_t alignment, size_t bytes)
 }
 
 /* What text points to is not defined when asprintf fails: it leads nowhere. */
-static int print(char **text, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static int print(char **text, const char *format,
+                                                       va_list arguments)
 {
     int length;
 

@@ -180,6 +180,8 @@ static void begin(struct trial *trial, const struct plan *plan)
                             .said = tmpfile()};
     ck_assert(trial->from != NULL && trial->to != NULL);
     ck_assert(trial->out != NULL && trial->said != NULL);
+    /* Zeros ahead of so short a log are not what is tried here: few are enough. */
+    logfile_sim_delay(trial->to, LOGFILE_SIM_ZERO_FILL, 2000);
     snprintf(trial->name, sizeof trial->name,
              "%s, %s, %s call %u%s: %s: tests/fault/test_salvage %u:%u:%u:%u:%u:%d",
              plan->on_copy ? "the copy" : "the log", plan->segments ? "segments" : "one file",
@@ -362,7 +364,8 @@ static bool run_trial(const struct plan *plan)
     check_totals(&trial, status);
     if (status != LF_TOOL_OK) {
         check_copy_is_a_log(&trial);
-        salvage_again(&trial);
+        if (plan->fault.after % 2 == 0 || test_scale() == SCALE_LONG)
+            salvage_again(&trial);
     }
     end(&trial);
     return is_hit;
@@ -376,7 +379,7 @@ static unsigned fail_calls(struct plan plan)
     unsigned step = (unsigned)scaled(8, plan.fault.error == -EIO ? 1 : 4, 1);
     unsigned trials = 0;
 
-    while (run_trial(&plan) || run_trial(&plan)) {
+    while (run_trial(&plan) || (step == 1 && run_trial(&plan))) {
         plan.fault.after += step;
         ck_assert_uint_lt(trials++, CALLS_MAX);
     }
@@ -411,7 +414,7 @@ static unsigned fail_with_errnos(struct plan plan, unsigned turn)
     unsigned count = (unsigned)scaled(1, 2, ERRORS);
     unsigned trials = 0;
 
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count && (i == 0 || trials > 0); i++) {
         plan.fault.error = -errors[i == 0 ? 0 : (turn * 2 + i - 1) % (ERRORS - 1) + 1];
         trials += fail_calls(plan);
     }

@@ -81,7 +81,8 @@ int lf_file_adopt(struct lf_file *file, const struct lf_file_header *header, uin
  * been replaced.  -errno. */
 int lf_file_refresh(struct lf_file *file, uint64_t oldest_lsn);
 void lf_file_close(struct lf_file *file);
-/* Removes the log, emptying its first blocks first.  Errors do not matter. */
+/* Removes the log, which has nothing in it: first from its name, then the bytes, then the rest.  Files
+ * of somebody else in its directory stay, under the name of a draft.  Errors do not matter. */
 void lf_file_discard(struct lf_file *file);
 bool lf_file_is_directory(const struct lf_file *file);
 

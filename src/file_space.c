@@ -11,9 +11,12 @@
 #include "file.h"
 #include "io.h"
 #include "lf_assert.h"
+#include "waiter.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #define PROLOGUE_BYTES ((size_t)LF_FIRST_LSN)
@@ -488,18 +491,37 @@ static void unlink_made(struct lf_file *file)
         (void)lf_segments_unlink(&file->segments, end - 1);
 }
 
-void lf_file_discard(struct lf_file *file)
+/* Back to a draft's name, durably, before anything is taken from it: a crash must not leave the log's
+ * name with what is no log any more.  Where that fails there is nothing better than the name it has. */
+static const char *move_aside(const struct lf_file *file, char aside[PATH_MAX])
+{
+    const struct logfile_io *io = file->io;
+    int length = snprintf(aside, PATH_MAX, "%s.new-%016" PRIx64, file->path, lf_now_ns());
+    if (length < 0 || length >= PATH_MAX || io->rename(io->context, file->path, aside) != 0)
+        return file->path;
+    (void)io->sync_directory(io->context, file->path);
+    return aside;
+}
+
+static void unlink_directory(struct lf_file *file, const char *path)
 {
     const struct logfile_io *io = file->io;
     char control[PATH_MAX];
-    (void)truncate_fd(file, file->fd, 0);
-    if (!file->is_directory) {
-        (void)io->unlink(io->context, file->path);
-        return;
-    }
+    file->segments.path = path;
     unlink_made(file);
     (void)lf_segments_unlink_drafts(&file->segments);
-    if (lf_file_control_path(file->path, control) == 0)
+    file->segments.path = file->path;
+    if (lf_file_control_path(path, control) == 0)
         (void)io->unlink(io->context, control);
-    (void)io->unlink(io->context, file->path);
+}
+
+void lf_file_discard(struct lf_file *file)
+{
+    const struct logfile_io *io = file->io;
+    char aside[PATH_MAX];
+    const char *path = move_aside(file, aside);
+    (void)truncate_fd(file, file->fd, 0); /* Another opener may have it in hand. */
+    if (file->is_directory)
+        unlink_directory(file, path);
+    (void)io->unlink(io->context, path);
 }

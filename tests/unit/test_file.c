@@ -993,15 +993,61 @@ START_TEST(discarded_log_is_gone)
 }
 END_TEST
 
+static int note_aside(void *arg, const char *name)
+{
+    if (strncmp(name, "log.new-", 8) == 0)
+        snprintf(arg, PATH_MAX, "%s/notes", name);
+    return 0;
+}
+
+/* Under the name that the log has then. */
 START_TEST(discarding_leaves_what_is_foreign)
 {
-    use_place(_i);
+    char notes[PATH_MAX] = "";
+    use_place(PLACE_FOLDER);
     make_segments(2);
     make_file(inside("notes"), 1);
     lf_file_discard(&file);
-    ck_assert_uint_eq(count_names(), 1);
-    ck_assert_int_eq(bytes_of(inside("notes")), 1);
+    ck_assert_int_eq(io->list_directory(io->context, folder_path("."), note_aside, notes), 0);
+    ck_assert_int_eq(bytes_of(folder_path(notes)), 1);
+    ck_assert_int_eq(io->make_directory(io->context, folder_path("log"), 0755), 0);
     lf_file_close(&file);
+}
+END_TEST
+
+/* Whether there is a log under the log's name, after a crash at that call. */
+static bool survives_discarding(bool is_directory, uint64_t crash_at, uint64_t seed)
+{
+    use_sim(NULL);
+    if (is_directory)
+        make_segments(2);
+    else
+        make_one_file();
+    ck_assert_int_eq(io->sync(io->context, file.fd), 0);
+    ck_assert_int_eq(io->sync_directory(io->context, log_path), 0);
+    logfile_sim_crash_at(disk, crash_at);
+    lf_file_discard(&file);
+    lf_file_close(&file);
+    logfile_sim_reboot(disk, seed);
+    int64_t bytes = bytes_of(is_directory ? inside(LF_CONTROL_NAME) : log_path);
+    if (bytes != -1) {
+        ck_assert_int_eq(bytes, LF_FIRST_LSN);
+        ck_assert(!is_directory || (exists(0) && exists(1)));
+    }
+    logfile_sim_free(disk);
+    disk = NULL;
+    return bytes != -1;
+}
+
+/* A crash leaves the name to a whole log, or to none. */
+START_TEST(discarding_is_whole_after_a_crash)
+{
+    unsigned survived = 0;
+    for (unsigned crash_at = 1; crash_at <= 8; crash_at++)
+        for (uint64_t seed = 0; seed < 16; seed++)
+            survived += survives_discarding(_i == 1, crash_at, seed);
+    ck_assert_uint_gt(survived, 0);
+    ck_assert_uint_lt(survived, 8 * 16);
 }
 END_TEST
 
@@ -1854,7 +1900,8 @@ static TCase *cut_tests(void)
     tcase_add_loop_test(tcase, cut_leaves_no_segment_behind_a_gap, 0, PLACE_COUNT);
     tcase_add_loop_test(tcase, closed_log_is_as_small_as_can_be, 0, PLACE_COUNT);
     tcase_add_loop_test(tcase, discarded_log_is_gone, 0, PLACE_COUNT);
-    tcase_add_loop_test(tcase, discarding_leaves_what_is_foreign, 0, PLACE_COUNT);
+    tcase_add_test(tcase, discarding_leaves_what_is_foreign);
+    tcase_add_loop_test(tcase, discarding_is_whole_after_a_crash, 0, 2);
     return tcase;
 }
 

@@ -57,19 +57,26 @@ static void *run_writer(void *argument)
     return NULL;
 }
 
+static int trim_behind(uint64_t durable_lsn)
+{
+    uint64_t oldest_lsn = logfile_oldest_lsn(shared_log);
+    int error = 0;
+
+    if (durable_lsn > oldest_lsn + KEPT_BYTES)
+        error = logfile_trim(shared_log, durable_lsn - KEPT_BYTES);
+    return logfile_oldest_lsn(shared_log) < oldest_lsn ? -ERANGE : error;
+}
+
 static void *run_trimmer(void *argument)
 {
     struct worker *worker = argument;
+    bool is_last; /* behind all that was written: there may have been no time for any before */
 
-    while (worker->error == 0 && !is_stopped()) {
-        uint64_t durable_lsn = logfile_durable_lsn(shared_log);
-        uint64_t oldest_lsn = logfile_oldest_lsn(shared_log);
-        if (durable_lsn > oldest_lsn + KEPT_BYTES)
-            worker->error = logfile_trim(shared_log, durable_lsn - KEPT_BYTES);
-        if (logfile_oldest_lsn(shared_log) < oldest_lsn)
-            worker->error = -ERANGE;
+    do {
+        is_last = is_stopped();
+        worker->error = trim_behind(logfile_durable_lsn(shared_log));
         sleep_us(500);
-    }
+    } while (worker->error == 0 && !is_last);
     return NULL;
 }
 

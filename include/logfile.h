@@ -53,8 +53,8 @@
  * several logs open.  A log takes one descriptor; one of segments up to 16 more, and one or two for
  * the time of a call, which it must find when it comes to a next segment.
  *
- * A process with a limit on file sizes (RLIMIT_FSIZE) ignores SIGXFSZ, or is ended by it where a log
- * meets the limit; a log that meets it gets -EFBIG, as from a file system that takes no more.
+ * A process with a limit on file sizes (RLIMIT_FSIZE) ignores SIGXFSZ, or is ended by it where a
+ * log meets the limit; a log that meets it gets -EFBIG, as from a file system that takes no more.
  *
  * "Not in this version" marks what answers -ENOSYS until a later release.
  */
@@ -259,10 +259,10 @@ struct logfile_options {
  *           the log on disk), LOGFILE_EFORMAT, LOGFILE_ELOCKED, LOGFILE_ECORRUPT (the file is left
  *           untouched), -ELOOP (symbolic link), -EISDIR, -ESPIPE (FIFO, socket, device), -ENOENT,
  *           -EEXIST, -ENOSPC, -EFBIG (no room for an epoch below LSN 2^63 - 2^28), -EOVERFLOW
- *           (opened 2^32 - 1 times before, or its epochs have numbers that no log comes to: the file
- *           is left untouched, to be read), -ENOSYS (what this version does not have), -ENOMEM, -EAGAIN
- *           (no thread can be started), any -errno of open, read, write and sync.  On an error nothing
- *           has been created.
+ *           (opened 2^32 - 1 times before, or its epochs have numbers that no log comes to: the
+ *           file is left untouched, to be read), -ENOSYS (what this version does not have),
+ *           -ENOMEM, -EAGAIN (no thread can be started), any -errno of open, read, write and sync.
+ *           On an error nothing has been created.
  * Threads:  any.
  * Blocking: reads the whole log; writes and syncs; starts up to two threads.
  * Ordering: when it returns 0, what was recovered is durable.
@@ -293,8 +293,8 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline);
  * Errors:   LOGFILE_EFAILED (closed, but the log had failed), -EBUSY (a reservation is out;
  *           nothing happened), LOGFILE_EFORKED (nothing happened; the child cannot free it).
  * Threads:  one, when every other call on the log has returned.
- * Blocking: as logfile_shutdown without a deadline, and for the call on the device that the
- *           preparer has under way.
+ * Blocking: as logfile_shutdown without a deadline, and for what the preparer has under way: at
+ *           most the range, or the segments, that it is getting ready.
  */
 int logfile_close(struct logfile *log);
 
@@ -310,9 +310,9 @@ int logfile_close(struct logfile *log);
  * Returns:  0: durable.
  * Errors:   -EINVAL, LOGFILE_ETOOBIG, LOGFILE_ECLOSED, -ENOSPC or -EDQUOT (nothing reserved; later
  *           appends succeed when space returns), -EMFILE, -ENFILE or -ENOMEM (the same, of what a
- *           log of segments needs to open the next one), -EFBIG (nothing reserved: the log would pass 2^63 - 2^28
- *           bytes, or its file what the file system allows), LOGFILE_EFAILED (in doubt if *lsnp
- *           was set, else not written), LOGFILE_EFORKED.
+ *           log of segments needs to open the next one), -EFBIG (nothing reserved: the log would
+ *           pass 2^63 - 2^28 bytes, or its file what the file system allows), LOGFILE_EFAILED (in
+ *           doubt if *lsnp was set, else not written), LOGFILE_EFORKED.
  * Threads:  any.
  * Blocking: until durable.
  * Progress: reserving is one fetch-add, unless options.reserve says otherwise.  The group as a whole
@@ -454,8 +454,9 @@ int logfile_event_fd(struct logfile *log);
  * Threads:  any; one trim at a time, others wait for it.
  * Blocking: one write and one sync of the trim mark, then the calls that give the space back, as
  *           long as the device takes for them.  Readers and appends go on meanwhile; but through
- *           the page cache a commit waits for the sync of the mark, and no segment is made while
- *           others are removed, so appends wait when the room that is prepared is used up.
+ *           the page cache a commit waits for the sync of the mark, and no room is prepared while
+ *           the mark is synced or segments are removed, so appends wait when what was prepared
+ *           before is used up.
  * Ordering: the mark is durable before the space is given back, so that a crash loses space, not
  *           records.  Readers behind it get LOGFILE_ETRIMMED.
  */

@@ -92,7 +92,8 @@ struct logfile_io {
     int (*rename)(void *context, const char *from, const char *to);
     /* Remove a file, or an empty directory (else -ENOTEMPTY). */
     int (*unlink)(void *context, const char *path);
-    /* Make the directory entry of path durable: fsync of the directory that holds it. */
+    /* Make the directory entry of path durable, or that there is none: fsync of the directory that
+     * holds it. */
     int (*sync_directory)(void *context, const char *path);
     /* Create a directory: -EEXIST when the name exists. */
     int (*make_directory)(void *context, const char *path, mode_t mode);

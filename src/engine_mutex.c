@@ -313,31 +313,17 @@ uint64_t lf_mutex_engine_end_lsn(struct logfile *log)
     return lsn;
 }
 
-static int init_conditions(struct lf_mutex_engine *engine, const pthread_condattr_t *attributes)
+static int init_conditions(struct lf_mutex_engine *engine)
 {
     for (int i = 0; i < LF_MUTEX_CONDITIONS; i++) {
-        int error = pthread_cond_init(&engine->changed[i], attributes);
+        int error = lf_condition_init(&engine->changed[i]);
         if (error == 0)
             continue;
         while (i > 0)
             pthread_cond_destroy(&engine->changed[--i]);
-        return -error;
+        return error;
     }
     return 0;
-}
-
-static int init_monotonic_conditions(struct lf_mutex_engine *engine)
-{
-    pthread_condattr_t attributes;
-    int error = -pthread_condattr_init(&attributes);
-
-    if (error != 0)
-        return error;
-    error = -pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (error == 0)
-        error = init_conditions(engine, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return error;
 }
 
 static int init_locks(struct lf_mutex_engine *engine)
@@ -346,7 +332,7 @@ static int init_locks(struct lf_mutex_engine *engine)
 
     if (error != 0)
         return error;
-    error = init_monotonic_conditions(engine);
+    error = init_conditions(engine);
     if (error != 0)
         pthread_mutex_destroy(&engine->lock);
     return error;

@@ -55,10 +55,10 @@ typedef void lf_file_visit(void *arg, const char *name);
 /* ---- Opening ---- */
 
 /*
- * Takes a file or control file that has been opened already: `fd` becomes the file's own, `path` is
- * copied.  is_directory: path is a directory and fd its control file.  open_flags: of fd, and of
- * the segments.  Nothing is read.  -ENOMEM, or -errno of getcwd or of a lock that cannot be made: fd
- * is still the caller's.
+ * Takes a file or control file that has been opened already: `fd` becomes the file's own, `path`
+ * is copied.  is_directory: path is a directory and fd its control file.  open_flags: of fd, and
+ * of the segments.  Nothing is read.  -ENOMEM, or -errno of getcwd or of a lock that cannot be
+ * made: fd is still the caller's.
  */
 int lf_file_init(struct lf_file *file, const struct logfile_io *io, const char *path, int fd,
                  unsigned open_flags, bool is_directory);
@@ -81,7 +81,7 @@ int lf_file_adopt(struct lf_file *file, const struct lf_file_header *header, uin
  * been replaced.  -errno. */
 int lf_file_refresh(struct lf_file *file, uint64_t oldest_lsn);
 void lf_file_close(struct lf_file *file);
-/* Removes the log, which has nothing in it: first from its name, then the bytes, then the rest.  Files
+/* Removes the log, which has nothing in it: first its name, then the bytes, then the rest.  Files
  * of somebody else in its directory stay, under the name of a draft.  Errors do not matter. */
 void lf_file_discard(struct lf_file *file);
 bool lf_file_is_directory(const struct lf_file *file);

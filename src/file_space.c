@@ -491,15 +491,24 @@ static void unlink_made(struct lf_file *file)
         (void)lf_segments_unlink(&file->segments, end - 1);
 }
 
-/* Back to a draft's name, durably, before anything is taken from it: a crash must not leave the log's
- * name with what is no log any more.  Where that fails there is nothing better than the name it has. */
-static const char *move_aside(const struct lf_file *file, char aside[PATH_MAX])
+/* What is given up must lose the log's name, durably, before it is emptied: a crash in between
+ * would leave the name with what is no log.  Where that fails it is emptied all the same, for
+ * whoever has it in hand already would append to what is gone. */
+static void unlink_name(const struct lf_file *file)
+{
+    const struct logfile_io *io = file->io;
+    (void)io->unlink(io->context, file->path);
+    (void)io->sync_directory(io->context, file->path);
+}
+
+/* A directory is not empty, and gets the name of a draft.  Returns its path. */
+static const char *rename_aside(const struct lf_file *file, char aside[PATH_MAX])
 {
     const struct logfile_io *io = file->io;
     int length = snprintf(aside, PATH_MAX, "%s.new-%016" PRIx64, file->path, lf_now_ns());
     if (length < 0 || length >= PATH_MAX || io->rename(io->context, file->path, aside) != 0)
         return file->path;
-    (void)io->sync_directory(io->context, file->path);
+    (void)io->sync_directory(io->context, aside);
     return aside;
 }
 
@@ -513,15 +522,18 @@ static void unlink_directory(struct lf_file *file, const char *path)
     file->segments.path = file->path;
     if (lf_file_control_path(path, control) == 0)
         (void)io->unlink(io->context, control);
+    (void)io->unlink(io->context, path);
 }
 
 void lf_file_discard(struct lf_file *file)
 {
-    const struct logfile_io *io = file->io;
     char aside[PATH_MAX];
-    const char *path = move_aside(file, aside);
-    (void)truncate_fd(file, file->fd, 0); /* Another opener may have it in hand. */
-    if (file->is_directory)
-        unlink_directory(file, path);
-    (void)io->unlink(io->context, path);
+    if (!file->is_directory) {
+        unlink_name(file);
+        (void)truncate_fd(file, file->fd, 0);
+        return;
+    }
+    const char *path = rename_aside(file, aside);
+    (void)truncate_fd(file, file->fd, 0);
+    unlink_directory(file, path);
 }

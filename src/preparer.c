@@ -594,22 +594,9 @@ static void init_preparer(struct lf_preparer *preparer, struct lf_store *store,
     };
 }
 
-static int init_monotonic(pthread_cond_t *condition)
-{
-    pthread_condattr_t monotonic;
-    int error = -pthread_condattr_init(&monotonic);
-    if (error != 0)
-        return error;
-    error = -pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    if (error == 0)
-        error = -pthread_cond_init(condition, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    return error;
-}
-
 static int init_conditions(struct lf_preparer *preparer)
 {
-    int error = init_monotonic(&preparer->work);
+    int error = lf_condition_init(&preparer->work);
     if (error != 0)
         return error;
     error = -pthread_cond_init(&preparer->chunk_done, NULL);

@@ -107,6 +107,20 @@ uint64_t lf_ns_until(const struct timespec *time)
     return ns > 0 ? (uint64_t)ns : 0;
 }
 
+int lf_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    int error = -pthread_condattr_init(&attributes);
+
+    if (error != 0)
+        return error;
+    error = -pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (error == 0)
+        error = -pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return error;
+}
+
 void lf_backoff(struct lf_backoff *backoff)
 {
     unsigned step = backoff->steps++;

@@ -15,6 +15,7 @@
 
 #include "atomic.h"
 
+#include <pthread.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -53,6 +54,8 @@ uint64_t lf_now_ns(void);
 struct timespec lf_timespec(uint64_t ns);
 /* Nanoseconds until an absolute time; 0 when it has passed. */
 uint64_t lf_ns_until(const struct timespec *time);
+/* A condition variable whose timed waits take times of CLOCK_MONOTONIC.  -errno. */
+int lf_condition_init(pthread_cond_t *condition);
 
 /*
  * One step of waiting for a thread that is between two instructions: pause, then yield the

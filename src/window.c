@@ -89,8 +89,8 @@ int lf_window_grow(struct lf_window *window, size_t capacity)
     return window->memory != NULL ? 0 : -ENOMEM;
 }
 
-/* Reads from the end of the window on until it holds `bytes`, a multiple of the block size, for which
- * it is large enough. */
+/* Reads from the end of the window on until it holds `bytes`, a multiple of the block size, for
+ * which it is large enough. */
 static int fill(struct lf_window *window, size_t bytes)
 {
     const uint64_t lsn = window->lsn + window->bytes;

@@ -363,7 +363,7 @@ inline may_pace()
     urgent = true;
     if
     :: PACING ->
-        pacing = true; /* F6: pacing before what is wanted */
+        pacing = true;
         is_urgent()
     :: skip
     fi

@@ -527,11 +527,12 @@ static bool await_hang(struct trial *trial)
     return has_begun;
 }
 
-/* Where the preparer hangs, appends come to the end of the room at some time, and wait in vain. */
-static bool has_room_left(struct trial *trial)
+/* Where the preparer hangs, appends come to the end of the room at some time, and wait in vain.
+ * How soon depends on the machine. */
+static bool is_room_used_up(struct trial *trial)
 {
-    return trial->scenario->provoker == BY_FEEDING && !trial->is_shutting_down &&
-           (trial->askers[0].timeouts == 0 || trial->askers[1].timeouts == 0);
+    return trial->scenario->provoker != BY_FEEDING || trial->is_shutting_down ||
+           (trial->askers[0].timeouts > 0 && trial->askers[1].timeouts > 0);
 }
 
 static bool are_back(struct trial *trial)
@@ -539,23 +540,33 @@ static bool are_back(struct trial *trial)
     for (int i = 0; i < ASKERS; i++)
         if (trial->askers[i].returns < ROUNDS)
             return false;
-    return !has_room_left(trial) && (!trial->scenario->goes_on || trial->reader_is_done);
+    return !trial->scenario->goes_on || trial->reader_is_done;
+}
+
+static void await(struct trial *trial, bool (*is_so)(struct trial *trial), uint64_t limit_ms,
+                  const char *else_why)
+{
+    uint64_t limit_ns = now_ns() + limit_ms * 1000000;
+
+    while (!is_so(trial)) {
+        if (now_ns() > limit_ns) {
+            blame(trial, "%s", else_why);
+            return;
+        }
+        sleep_us(10000);
+    }
 }
 
 /* The hang lasts as long as it is said to, and until every asker has been back from some calls: who
  * cannot be is held by the device. */
 static void hold_out(struct trial *trial)
 {
-    uint64_t begin_ns = now_ns();
-
     sleep_us(hang_ms() * 1000);
-    while (trial->keeps && !are_back(trial)) {
-        sleep_us(10000);
-        if (now_ns() - begin_ns > (hang_ms() + HELD_MS) * 1000000) {
-            blame(trial, "a call with a deadline, or a reader, is held by the device");
-            return;
-        }
-    }
+    if (!trial->keeps)
+        return;
+    await(trial, are_back, HELD_MS, "a call with a deadline, or a reader, is held by the device");
+    await(trial, is_room_used_up, PATIENCE_MS,
+          "the room is not used up, or an append that waits for it is held by the device");
 }
 
 /* Whether something was tried at all. */

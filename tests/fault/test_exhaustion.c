@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,8 +47,8 @@ struct work {
     struct logfile_open_report report;
     struct journal journal;
     struct logfile *log;
-    const char *path;
     uint64_t seed;
+    char path[PATH_MAX + 64];
     char name[128];
 };
 
@@ -60,7 +61,8 @@ static void begin(unsigned engine, enum logfile_prepare prepare, uint64_t segmen
     struct variant variant;
 
     engine_variant_get(engine, &variant);
-    work = (struct work){.options = variant.options, .path = folder_path(LOG_PATH)};
+    work = (struct work){.options = variant.options};
+    snprintf(work.path, sizeof work.path, "%s", folder_path(LOG_PATH));
     work.options.slot_bytes = SLOT_BYTES;
     work.options.prepare = prepare;
     work.options.prepare_bytes = 16 << 10;

@@ -339,6 +339,20 @@ START_TEST(test_one_file_needs_no_descriptor)
 }
 END_TEST
 
+/* Returns how many were left: some right above the lowest free one may be taken already. */
+static unsigned open_reader_with_few(struct logfile_reader **reader)
+{
+    for (unsigned count = 0; count < DESCRIPTORS_MAX; count++) {
+        rlim_t before = leave_descriptors(count);
+        int error = logfile_reader_open(work.path, 0, reader);
+        set_limit(RLIMIT_NOFILE, before);
+        if (error == 0)
+            return count;
+        ck_assert_int_eq(error, -EMFILE);
+    }
+    ck_abort_msg("%s: %d descriptors are too few for a reader", work.name, DESCRIPTORS_MAX);
+}
+
 /* Reads as long as there are descriptors, and then goes on: no shortage is the end of a log. */
 START_TEST(test_reading_with_few_descriptors)
 {
@@ -351,12 +365,7 @@ START_TEST(test_reading_with_few_descriptors)
     open_well();
     append_well(APPENDS_SPARED);
     close_well();
-    for (unsigned i = 0; i < 3; i++) {
-        rlim_t before = leave_descriptors(i);
-        int error = logfile_reader_open(work.path, 0, &reader);
-        set_limit(RLIMIT_NOFILE, before);
-        ck_assert_int_eq(error, i < 2 ? -EMFILE : 0);
-    }
+    ck_assert_uint_ge(open_reader_with_few(&reader), 2);
     rlim_t limit = leave_descriptors(1);
     while ((found = logfile_reader_next(reader, &record)) == 1)
         count++;

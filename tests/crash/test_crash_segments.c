@@ -263,7 +263,8 @@ static void fill_disk(uint64_t capacity_bytes)
     logfile_sim_free(disk);
 }
 
-/* There a segment that exists is made of header and name, and has no room before zeros are in it. */
+/* There a segment that exists is made of header and name, and has no room before zeros are in
+ * it. */
 START_TEST(test_a_full_disk_that_cannot_allocate_fails_no_log)
 {
     for (uint64_t capacity_bytes = 32 * KIB; capacity_bytes <= 512 * KIB; capacity_bytes += 4 * KIB)
@@ -278,12 +279,6 @@ static const struct crash_program program = {"test_crash_segments", plan_run, RE
 START_TEST(test_promises_hold_in_every_crash_state)
 {
     crash_run_cases(&program, scaled(1000, 150000, 30000000));
-}
-END_TEST
-
-START_TEST(test_what_was_found_before_stays_found)
-{
-    crash_replay_regressions(&program);
 }
 END_TEST
 
@@ -318,7 +313,6 @@ static Suite *crash_suite(void)
     TCase *plants = tcase_create("the test itself");
 
     tcase_set_timeout(promises, (double)scaled(600, 600, 360000));
-    tcase_add_test(promises, test_what_was_found_before_stays_found);
     tcase_add_test(promises, test_promises_hold_in_every_crash_state);
     tcase_add_test(promises, test_a_full_disk_that_cannot_allocate_fails_no_log);
     suite_add_tcase(suite, promises);

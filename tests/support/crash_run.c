@@ -598,8 +598,10 @@ static int replay_once(const void *program, char *const words[], unsigned count)
 
 void crash_replay_regressions(const struct crash_program *program)
 {
-    printf("%u cases of before are good\n",
-           regressions_replay(program->name, replay_once, program));
+    unsigned count = regressions_replay(program->name, replay_once, program);
+
+    ck_assert_uint_ge(count, 1);
+    printf("%u cases of before are good\n", count);
 }
 
 int crash_replay(const struct crash_program *program, char *const words[], unsigned count)

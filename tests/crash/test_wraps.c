@@ -526,7 +526,8 @@ START_TEST(a_full_log_can_be_trimmed_and_survives_a_crash)
 }
 END_TEST
 
-/* Of each test, the indices from `first` on: so many, and so many where numbers need one bit more. */
+/* Of each test, the indices from `first` on: so many, and so many where numbers need one bit
+ * more. */
 static Suite *wraps_suite(int first, int count, int bit_count)
 {
     Suite *suite = suite_create("wraps");

@@ -4,8 +4,9 @@
  * space, no thread, a small file system that is full.
  *
  * Where something is missing when a log is opened, opening says so and leaves nothing.  Where it is
- * missing for what comes next, appends are refused before anything is reserved, and go on when it is
- * there again.  A write that meets a limit fails the log.  What was acknowledged is there afterwards.
+ * missing for what comes next, appends are refused before anything is reserved, and go on when it
+ * is there again.  A write that meets a limit fails the log.  What was acknowledged is there
+ * afterwards.
  */
 #include "journal.h"
 #include "logfile_io.h"
@@ -34,9 +35,10 @@ enum {
     SLOT_BYTES = 8 << 10,
     SEGMENT_BYTES = 44 << 10,
     FILE_BYTES_MAX = 256 << 10,
-    APPENDS_MAX = 1000, /* of which one meets the limit, */
-    APPENDS_SPARED =
-        60, /* and of which none needs what is missing; the log is many segments then */
+    /* Appends of which one meets the limit; and of which none needs what is missing, but with which
+     * a log comes to be many segments. */
+    APPENDS_MAX = 1000,
+    APPENDS_SPARED = 60,
     DESCRIPTORS_MAX = 40,
     PREPARATIONS = 3,
     NOBODY_ID = 65534
@@ -279,7 +281,8 @@ START_TEST(test_few_descriptors_are_enough)
 }
 END_TEST
 
-/* Giving space back takes a descriptor; the records are trimmed all the same, and later it works. */
+/* Giving space back takes a descriptor; the records are trimmed all the same, and later it
+ * works. */
 static void trim_without(rlim_t *limit)
 {
     uint64_t lsn = logfile_durable_lsn(work.log);
@@ -438,8 +441,8 @@ static void check_failed_by(int error, const char *call)
     ck_assert_int_eq(logfile_close(work.log), LOGFILE_EFAILED);
 }
 
-/* Loop test: engines, times two preparations, times layouts.  With blocks allocated ahead, the limit
- * is met there. */
+/* Loop test: engines, times two preparations, times layouts.  With blocks allocated ahead, the
+ * limit is met there. */
 START_TEST(test_file_size_limit)
 {
     uint64_t segment_bytes = _i / 2 % 2 == 0 ? 0 : 2 * FILE_BYTES_MAX;

@@ -274,7 +274,7 @@ static int run_salvage(struct trial *trial)
     return lf_tool_salvage_log(&what, trial->said);
 }
 
-/* The copy holds the first `most` records at most, and all of the log's if it is whole. */
+/* The copy holds a beginning of the log's records, and all of them if it is whole. */
 static void check_copy(struct trial *trial, bool is_whole)
 {
     struct logfile_reader *reader;
@@ -707,8 +707,8 @@ START_TEST(test_random_numbers_are_asked_for_again)
 }
 END_TEST
 
-/* Fewer random bytes than were asked for are an error: a nonce of zeros would let what is stale come
- * back to life. */
+/* Fewer random bytes than were asked for are an error: a nonce of zeros would let what is stale
+ * come back to life. */
 START_TEST(test_few_random_bytes)
 {
     struct plan plan = {.operation = (unsigned)_i,

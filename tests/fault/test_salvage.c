@@ -4,8 +4,8 @@
  * fails, once and for ever, with each of several errnos.  What must hold:
  *   - the damaged log is never changed;
  *   - exit status 0 means that every whole record is in the copy, and on stable storage;
- *   - another status comes with the reason, and the copy is not there, or is called incomplete and is
- *     a log that holds a beginning of them;
+ *   - another status comes with the reason, and the copy is not there, or is called incomplete and
+ *     is a log that holds a beginning of them;
  *   - totals are printed only where they are true after a power cut;
  *   - without the fault, salvaging again works.
  *

@@ -146,7 +146,8 @@ static size_t window_bytes_max(size_t record_bytes)
     return eighth > window ? eighth : window;
 }
 
-/* What opening for appending takes, its buffers aside, which are mapped and as large as asked for. */
+/* What opening for appending takes, its buffers aside, which are mapped and as large as asked
+ * for. */
 static size_t memory_of_opening(void)
 {
     const struct logfile_options options = {

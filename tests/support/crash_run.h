@@ -75,13 +75,13 @@ bool crash_is_wide(const struct crash_run *run);
 struct crash_program {
     const char *name;
     crash_plan *plan;
-    unsigned
-        times; /* that a case from the command line is made: what breaks it may depend on threads */
+    /* That a case from the command line is made: what breaks it may depend on threads. */
+    unsigned times;
 };
 
 /* Cases of a campaign until they made as many crash states; says how many, and how fast. */
 void crash_run_cases(const struct crash_program *program, uint64_t state_count);
-/* The program's lines of tests/crash/regressions.txt. */
+/* The program's lines of tests/crash/regressions.txt, of which there is one at least. */
 void crash_replay_regressions(const struct crash_program *program);
 /* How many of `count` cases notice the planted fault. */
 unsigned crash_count_caught(const struct crash_program *program, enum crash_plant plant,

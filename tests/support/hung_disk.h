@@ -2,10 +2,10 @@
 /*
  * A simulated disk on which the calls of some threads hang, for as long as a test says.
  *
- * The simulated disk has one gate for everybody.  Here a call hangs only where the thread that makes
- * it plays a certain part, so that the preparer hangs and a flush does not.  Threads that never said
- * what part they play go past.  It also counts the calls of threads that must not come here at all,
- * because they are inside a call with a deadline.
+ * The simulated disk has one gate for everybody.  Here a call hangs only where the thread that
+ * makes it plays a certain part, so that the preparer hangs and a flush does not.  Threads that
+ * never said what part they play go past.  It also counts the calls of threads that must not come
+ * here at all, because they are inside a call with a deadline.
  */
 #ifndef HUNG_DISK_H
 #define HUNG_DISK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a process asks its C library for: memory, mappings, threads, locks, random numbers.  While it
- * is watched, each such call of the code under test is counted, can be made to fail, and must be
+ * What a process asks its C library for: memory, mappings, threads, locks, random numbers.  While
+ * it is watched, each such call of the code under test is counted, can be made to fail, and must be
  * made up for: what was taken is given back, once.
  *
  * Programs that use it are linked with resource_flags of Makefile.am, so that their calls, and the

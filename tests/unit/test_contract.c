@@ -332,8 +332,9 @@ START_TEST(test_submit_wait_flush)
 }
 END_TEST
 
-/* What is submitted becomes durable by itself, where the engine says so.  Loop test: each engine, on a
- * device, and without syncs: then a flush is over so soon that the next one is put off a little. */
+/* What is submitted becomes durable by itself, where the engine says so.  Loop test: each engine,
+ * on a device, and without syncs: then a flush is over so soon that the next one is put off a
+ * little. */
 START_TEST(test_submit_becomes_durable_by_itself)
 {
     uint64_t lsn;

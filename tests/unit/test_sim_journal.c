@@ -182,8 +182,8 @@ END_TEST
 
 /* ---- Each promise, broken by hand ---- */
 
-/* Five records were appended; the log gives those from `from` up to, but without, `to`, then perhaps
- * another one, and then its result. */
+/* Five records were appended; the log gives those from `from` up to, but without, `to`, then
+ * perhaps another one, and then its result. */
 struct breach {
     enum logfile_sim_promise promise;
     uint64_t lsn;        /* the record that is concerned */

@@ -9,9 +9,7 @@
 #include "logfile_sim.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -376,25 +374,6 @@ END_TEST
 
 /* ---- A real file system ---- */
 
-static bool mount_small_tmpfs(void)
-{
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-        return false;
-    return mount("tmpfs", enter_folder(), "tmpfs", 0, "size=1m") == 0;
-}
-
-static void fill_file(const char *path)
-{
-    static const char bytes[4096];
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-
-    ck_assert_int_ge(fd, 0);
-    while (write(fd, bytes, sizeof bytes) > 0)
-        continue;
-    ck_assert_int_eq(errno, ENOSPC);
-    close(fd);
-}
-
 static void fill_tmpfs(unsigned engine, enum logfile_prepare prepare)
 {
     struct full full = {.path = folder_path("real.log")};
@@ -415,8 +394,7 @@ static void fill_tmpfs(unsigned engine, enum logfile_prepare prepare)
 
 START_TEST(test_a_real_file_system)
 {
-    /* In a mount namespace of this process, so that nothing is left when it ends. */
-    if (!mount_small_tmpfs()) {
+    if (!mount_small_tmpfs(enter_folder())) {
         printf("not tried on a real file system: cannot mount a tmpfs: %s\n", strerror(errno));
         leave_folder();
         return;

@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -642,26 +641,6 @@ START_TEST(test_no_thread)
 END_TEST
 
 /* ---- A small file system ---- */
-
-/* In a mount namespace of this process, so that nothing is left however it ends. */
-static bool mount_small_tmpfs(const char *path)
-{
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-        return false;
-    return mount("tmpfs", path, "tmpfs", 0, "size=1m") == 0;
-}
-
-static void fill_file(const char *path)
-{
-    static const char bytes[4096];
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-
-    ck_assert_int_ge(fd, 0);
-    while (write(fd, bytes, sizeof bytes) > 0)
-        continue;
-    ck_assert_int_eq(errno, ENOSPC);
-    close(fd);
-}
 
 static void remove_log(void)
 {

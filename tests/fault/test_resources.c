@@ -810,11 +810,7 @@ static int replay(const char *text)
         fprintf(stderr, "usage: test_resources [PLAN]\n");
         return 2;
     }
-    Suite *suite = suite_create("resources");
-    TCase *tcase = tcase_create("one plan");
-    tcase_add_test(tcase, test_replay);
-    suite_add_tcase(suite, tcase);
-    return run_suite(suite);
+    return run_test("resources", test_replay);
 }
 
 int main(int argc, char **argv)

@@ -3,12 +3,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 int run_suite(Suite *suite)
@@ -19,6 +22,16 @@ int run_suite(Suite *suite)
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed == 0 ? 0 : 1;
+}
+
+int run_test(const char *name, const TTest *test)
+{
+    Suite *suite = suite_create(name);
+    TCase *tcase = tcase_create(name);
+
+    tcase_add_test(tcase, test);
+    suite_add_tcase(suite, tcase);
+    return run_suite(suite);
 }
 
 /* ---- Random numbers ---- */
@@ -148,6 +161,25 @@ int folder_entry_count(void)
         count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
     closedir(dir);
     return count;
+}
+
+bool mount_small_tmpfs(const char *path)
+{
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return false;
+    return mount("tmpfs", path, "tmpfs", 0, "size=1m") == 0;
+}
+
+void fill_file(const char *path)
+{
+    static const char bytes[4096];
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+    ck_assert_int_ge(fd, 0);
+    while (write(fd, bytes, sizeof bytes) > 0)
+        continue;
+    ck_assert_int_eq(errno, ENOSPC);
+    close(fd);
 }
 
 /* ---- Time ---- */

@@ -17,6 +17,8 @@
 
 /* Runs and frees the suite: what main returns. */
 int run_suite(Suite *suite);
+/* The same, of one test. */
+int run_test(const char *name, const TTest *test);
 
 /* ---- Payloads ---- */
 
@@ -38,6 +40,11 @@ void leave_folder(void);
 const char *folder_path(const char *name);
 /* Number of entries in the folder. */
 int folder_entry_count(void);
+/* A file system of 1 MiB on that folder, in a mount namespace of this process, so that nothing is
+ * left however it ends.  False: the machine does not let us. */
+bool mount_small_tmpfs(const char *path);
+/* Writes a file until its file system is full. */
+void fill_file(const char *path);
 
 /* ---- Time ---- */
 

@@ -88,14 +88,20 @@ static int open_control(const struct logfile_io *io, const char *path, unsigned 
     return fd == -ENOENT || fd == -ENOTDIR || fd == -ESPIPE ? -EISDIR : fd;
 }
 
+size_t lf_file_path_length(const char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    return length;
+}
+
 /* With slashes at its end, the name of a symbolic link leads to the directory behind it, and would
  * not be refused.  -EISDIR: it is none. */
 static int open_without_slashes(const struct logfile_io *io, const char *path, unsigned open_flags)
 {
     char bare[PATH_MAX];
-    size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/')
-        length--;
+    size_t length = lf_file_path_length(path);
     if (path[length] == '\0')
         return -EISDIR;
     if (length >= sizeof bare)

@@ -68,6 +68,8 @@ int lf_file_open(struct lf_file *file, const struct logfile_io *io, const char *
 /* Opens a regular file, or the control file of a directory: a descriptor, or an error as above. */
 int lf_file_open_path(const struct logfile_io *io, const char *path, unsigned open_flags,
                       bool *is_directory);
+/* Without the slashes at its end. */
+size_t lf_file_path_length(const char *path);
 /* path: PATH_MAX bytes.  -ENAMETOOLONG. */
 int lf_file_control_path(const char *directory, char *path);
 /*

@@ -389,10 +389,7 @@ static int try_to_open(struct lf_store *store, struct opening *opening, bool *cr
 
 static char *without_slashes_at_end(const char *path)
 {
-    size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/')
-        length--;
-    return strndup(path, length);
+    return strndup(path, lf_file_path_length(path));
 }
 
 static int init_locks(struct lf_store *store)

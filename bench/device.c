@@ -4,6 +4,7 @@
 #include "clock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -114,24 +115,23 @@ static int create(struct bench_device *device, const char *path, bool is_directo
     return 0;
 }
 
-static int give_descriptor(struct bench_device *device, const char *path)
+static int give_descriptor(struct bench_device *device, const char *path, bool is_directory)
 {
     struct file *file = find(device, path);
     if (file == NULL)
         return -ENOENT;
-    if (file->is_directory)
-        return -EISDIR;
+    if (file->is_directory != is_directory)
+        return is_directory ? -ENOTDIR : -EISDIR;
     file->open_count++;
     return place_of(device, file);
 }
 
 static int set_name(struct file *file, const char *directory, const char *name)
 {
-    int length = snprintf(NULL, 0, "%s/%s", directory, name);
-    if (length >= (int)NAME_BYTES)
-        return -ENAMETOOLONG;
     char path[NAME_BYTES];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
+    int length = snprintf(path, sizeof path, "%s/%s", directory, name);
+    if (length < 0 || (size_t)length >= sizeof path)
+        return -ENAMETOOLONG;
     strcpy(file->name, path);
     return 0;
 }
@@ -162,14 +162,42 @@ static bool is_empty(const struct bench_device *device, const char *directory)
 
 /* ---- The operations ---- */
 
-static int device_open(void *context, const char *path, unsigned flags, mode_t mode)
+/* The descriptor of every directory that was not made here. */
+#define OUTSIDE INT_MAX
+
+/* The path of a name: with a directory that was made here before it. */
+static int join(const struct bench_device *device, int directory, const char *name,
+                char path[NAME_BYTES])
+{
+    path[0] = '\0';
+    if (directory >= 0 && directory != OUTSIDE) {
+        strcpy(path, device->files[directory]->name);
+        strcat(path, strlen(path) + 1 < NAME_BYTES ? "/" : "");
+    }
+    if (strlen(path) + strlen(name) >= NAME_BYTES)
+        return -ENAMETOOLONG;
+    strcat(path, name);
+    return 0;
+}
+
+static int open_path(struct bench_device *device, const char *path, unsigned flags)
+{
+    bool is_directory = (flags & LOGFILE_IO_OPEN_DIRECTORY) != 0;
+    if (is_directory && find(device, path) == NULL)
+        return OUTSIDE;
+    int error = (flags & LOGFILE_IO_OPEN_CREATE) != 0 ? create(device, path, false) : 0;
+    return error != 0 ? error : give_descriptor(device, path, is_directory);
+}
+
+static int device_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
     struct bench_device *device = context;
+    char path[NAME_BYTES];
     (void)mode;
     pthread_mutex_lock(&device->lock);
-    int result = (flags & LOGFILE_IO_OPEN_CREATE) != 0 ? create(device, path, false) : 0;
+    int result = join(device, directory, name, path);
     if (result == 0)
-        result = give_descriptor(device, path);
+        result = open_path(device, path, flags);
     pthread_mutex_unlock(&device->lock);
     return result;
 }
@@ -178,7 +206,8 @@ static int device_close(void *context, int fd)
 {
     struct bench_device *device = context;
     pthread_mutex_lock(&device->lock);
-    device->files[fd]->open_count--;
+    if (fd != OUTSIDE)
+        device->files[fd]->open_count--;
     pthread_mutex_unlock(&device->lock);
     return 0;
 }
@@ -187,7 +216,11 @@ static int device_stat(void *context, int fd, struct logfile_io_stat *out)
 {
     struct bench_device *device = context;
     pthread_mutex_lock(&device->lock);
-    *out = (struct logfile_io_stat){.bytes = device->files[fd]->bytes, .kind = LOGFILE_IO_REGULAR};
+    bool is_file = fd != OUTSIDE && !device->files[fd]->is_directory;
+    *out = (struct logfile_io_stat){.bytes = is_file ? device->files[fd]->bytes : 0,
+                                    .kind = is_file ? LOGFILE_IO_REGULAR : LOGFILE_IO_DIRECTORY,
+                                    .device = 1,
+                                    .inode = (uint64_t)fd + 1};
     pthread_mutex_unlock(&device->lock);
     return 0;
 }
@@ -294,42 +327,77 @@ static int device_drop_cache(void *context, int fd)
     return 0;
 }
 
-static int device_rename(void *context, const char *from, const char *to)
+static int rename_path(struct bench_device *device, const char *from, const char *to)
 {
-    struct bench_device *device = context;
-    pthread_mutex_lock(&device->lock);
     struct file *file = find(device, from);
     int error = file == NULL ? -ENOENT : find(device, to) != NULL ? -EEXIST : 0;
-    if (error == 0)
-        error = move(device, file, to);
-    pthread_mutex_unlock(&device->lock);
-    return error;
+    return error != 0 ? error : move(device, file, to);
 }
 
-static int device_unlink(void *context, const char *path)
+static int device_rename(void *context, int directory, const char *from, const char *to)
 {
     struct bench_device *device = context;
+    char from_path[NAME_BYTES], to_path[NAME_BYTES];
     pthread_mutex_lock(&device->lock);
-    struct file *file = find(device, path);
-    int error = file == NULL ? -ENOENT : is_empty(device, path) ? 0 : -ENOTEMPTY;
+    int error = join(device, directory, from, from_path);
     if (error == 0)
-        file->name[0] = '\0';
+        error = join(device, directory, to, to_path);
+    if (error == 0)
+        error = rename_path(device, from_path, to_path);
     pthread_mutex_unlock(&device->lock);
     return error;
 }
 
-static int device_sync_directory(void *context, const char *path)
+static int remove_path(struct bench_device *device, const char *path, bool is_directory)
 {
-    (void)context, (void)path;
+    struct file *file = find(device, path);
+    if (file == NULL)
+        return -ENOENT;
+    if (file->is_directory != is_directory)
+        return is_directory ? -ENOTDIR : -EISDIR;
+    if (!is_empty(device, path))
+        return -ENOTEMPTY;
+    file->name[0] = '\0';
     return 0;
 }
 
-static int device_make_directory(void *context, const char *path, mode_t mode)
+static int remove_name(struct bench_device *device, int directory, const char *name,
+                       bool is_directory)
+{
+    char path[NAME_BYTES];
+    pthread_mutex_lock(&device->lock);
+    int error = join(device, directory, name, path);
+    if (error == 0)
+        error = remove_path(device, path, is_directory);
+    pthread_mutex_unlock(&device->lock);
+    return error;
+}
+
+static int device_unlink(void *context, int directory, const char *name)
+{
+    return remove_name(context, directory, name, false);
+}
+
+static int device_remove_directory(void *context, int directory, const char *name)
+{
+    return remove_name(context, directory, name, true);
+}
+
+static int device_sync_directory(void *context, int directory)
+{
+    (void)context, (void)directory;
+    return 0;
+}
+
+static int device_make_directory(void *context, int directory, const char *name, mode_t mode)
 {
     struct bench_device *device = context;
+    char path[NAME_BYTES];
     (void)mode;
     pthread_mutex_lock(&device->lock);
-    int error = create(device, path, true);
+    int error = join(device, directory, name, path);
+    if (error == 0)
+        error = create(device, path, true);
     pthread_mutex_unlock(&device->lock);
     return error;
 }
@@ -346,24 +414,34 @@ static bool copy_name(struct bench_device *device, int place, const char *direct
     return found != NULL;
 }
 
-static int device_list_directory(void *context, const char *path,
+static int device_list_directory(void *context, int directory,
                                  int (*visit)(void *visit_arg, const char *name), void *visit_arg)
 {
     struct bench_device *device = context;
-    char name[NAME_BYTES];
+    char path[NAME_BYTES], name[NAME_BYTES];
     pthread_mutex_lock(&device->lock);
-    const struct file *file = find(device, path);
-    int result = file == NULL ? -ENOENT : file->is_directory ? 0 : -ENOTDIR;
+    int result = directory < 0 || directory == OUTSIDE ? -ENOTDIR : 0;
+    if (result == 0)
+        strcpy(path, device->files[directory]->name);
     int count = device->file_count;
     pthread_mutex_unlock(&device->lock);
-    /* The lock is not held over a visit, which may make calls of its own. */
+    /* The lock is not held over a visit. */
     for (int i = 0; i < count && result == 0; i++)
         if (copy_name(device, i, path, name))
             result = visit(visit_arg, name);
     return result;
 }
 
+static int device_facts(void *context, int fd, struct logfile_io_facts *out)
+{
+    (void)context, (void)fd;
+    *out = (struct logfile_io_facts){
+        .direct = LOGFILE_IO_DIRECT_YES, .free_bytes = UINT64_MAX, .total_bytes = UINT64_MAX};
+    return 0;
+}
+
 static const struct logfile_io operations = {
+    .version = LOGFILE_IO_VERSION,
     .open = device_open,
     .close = device_close,
     .stat = device_stat,
@@ -378,9 +456,11 @@ static const struct logfile_io operations = {
     .drop_cache = device_drop_cache,
     .rename = device_rename,
     .unlink = device_unlink,
+    .remove_directory = device_remove_directory,
     .sync_directory = device_sync_directory,
     .make_directory = device_make_directory,
     .list_directory = device_list_directory,
+    .facts = device_facts,
 };
 
 struct bench_device *bench_device_create(uint64_t delay_ns)

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * logfile_io.h - the table of operations through which a log touches storage.
+ * logfile_io.h - the table of operations through which a log touches storage; second edition.
  *
  * Every system call that the library makes on a log goes through one of these.  Pass a table of
  * your own in logfile_options.io to run a log on a simulated disk, a device with a set latency, or
  * a disk that fails on demand.  A wrapper usually copies *logfile_io_posix() and replaces a few
  * members; `context` is handed back as the first argument of each.
+ *
+ * A log is the directory and the files that it opened, wherever they are moved to: an operation on
+ * a name takes the descriptor of the directory that the name is in.  Only the path that the caller
+ * of the library gave is looked up as the process looks up paths, with LOGFILE_IO_HERE in place of
+ * a directory.
  *
  * Every operation returns 0 or a positive result on success and -errno on failure; errno itself is
  * not looked at.  Operations are called from several threads at once: any thread that appends, the
@@ -26,12 +31,18 @@ extern "C" {
 
 #pragma GCC visibility push(default) /* the library hides everything else */
 
+#define LOGFILE_IO_VERSION 2u
 #define LOGFILE_IO_BLOCK 4096
 
-/* Flags of open.  A symbolic link is never followed: -ELOOP. */
+/* In place of a directory's descriptor: names are paths of the process (AT_FDCWD). */
+#define LOGFILE_IO_HERE (-100)
+
+/* Flags of open.  A symbolic link is never followed: -ELOOP; unless a slash comes after it. */
 #define LOGFILE_IO_OPEN_WRITE 0x1u  /* read and write; without it, read only */
 #define LOGFILE_IO_OPEN_CREATE 0x2u /* create the file, which must not exist: else -EEXIST */
 #define LOGFILE_IO_OPEN_DIRECT 0x4u /* bypass the page cache; -EINVAL where that is not possible */
+/* Open a directory, to be handed back as `directory`; without any other flag.  -ENOTDIR. */
+#define LOGFILE_IO_OPEN_DIRECTORY 0x8u
 
 /* Flag of write: the bytes, and the metadata needed to read them back, are on stable storage on
  * return (RWF_DSYNC). */
@@ -46,13 +57,40 @@ enum logfile_io_kind {
 struct logfile_io_stat {
     uint64_t bytes; /* size of the file */
     enum logfile_io_kind kind;
+    /* Tell files apart, as long as one of the two is open.  Both 0: the table does not say. */
+    uint64_t device;
+    uint64_t inode;
+};
+
+enum logfile_io_direct {
+    LOGFILE_IO_DIRECT_UNKNOWN = 0, /* nobody says */
+    LOGFILE_IO_DIRECT_NO = 1,      /* LOGFILE_IO_OPEN_DIRECT is refused, or goes through a cache */
+    LOGFILE_IO_DIRECT_YES = 2
+};
+
+/* What is known of the file system that holds an open file or directory. */
+struct logfile_io_facts {
+    uint32_t direct;       /* enum logfile_io_direct */
+    uint32_t offset_align; /* of direct transfers, in bytes; 0: not known */
+    uint32_t memory_align; /* the same of their buffers */
+    uint32_t read_only;    /* 1: nothing can be written there */
+    uint64_t fs_type;      /* f_type of statfs; 0: not known */
+    uint64_t free_bytes;   /* that this process may still take; UINT64_MAX: no limit known */
+    uint64_t total_bytes;  /* UINT64_MAX: not known */
+    uint64_t reserved[8];
 };
 
 struct logfile_io {
+    uint32_t version; /* LOGFILE_IO_VERSION */
     void *context;
 
-    /* Returns a descriptor of the table's own numbering, >= 0.  Never blocks on a FIFO. */
-    int (*open)(void *context, const char *path, unsigned flags, mode_t mode);
+    /*
+     * Returns a descriptor of the table's own numbering, >= 0.  Never blocks on a FIFO.
+     *
+     * directory: of this and of all operations on names: a descriptor that
+     * LOGFILE_IO_OPEN_DIRECTORY gave, or LOGFILE_IO_HERE.
+     */
+    int (*open)(void *context, int directory, const char *name, unsigned flags, mode_t mode);
     /* Releases the descriptor and any lock taken through it. */
     int (*close)(void *context, int fd);
     /* Kind and size of an open file. */
@@ -87,22 +125,27 @@ struct logfile_io {
      * (fallocate).  -EOPNOTSUPP where the file system cannot. */
     int (*punch)(void *context, int fd, uint64_t offset, uint64_t bytes);
 
-    /* Give the file or directory a new name that must not exist yet: -EEXIST, never a
-     * replacement. */
-    int (*rename)(void *context, const char *from, const char *to);
-    /* Remove a file, or an empty directory (else -ENOTEMPTY). */
-    int (*unlink)(void *context, const char *path);
-    /* Make the directory entry of path durable, or that there is none: fsync of the directory that
-     * holds it. */
-    int (*sync_directory)(void *context, const char *path);
+    /* Give the file or directory a new name in the same directory, which must not exist yet:
+     * -EEXIST, never a replacement. */
+    int (*rename)(void *context, int directory, const char *from, const char *to);
+    /* Remove the name of a file; -EISDIR for a directory. */
+    int (*unlink)(void *context, int directory, const char *name);
+    /* Remove an empty directory, else -ENOTEMPTY; -ENOTDIR. */
+    int (*remove_directory)(void *context, int directory, const char *name);
+    /* Make durable which names there are in an open directory, and where they lead (fsync). */
+    int (*sync_directory)(void *context, int directory);
     /* Create a directory: -EEXIST when the name exists. */
-    int (*make_directory)(void *context, const char *path, mode_t mode);
-    /* Call visit once for each name in a directory but "." and "..", in any order.  A visit that
-     * does not return 0 ends the listing, and its value is returned.  -ENOTDIR, -ELOOP. */
-    int (*list_directory)(void *context, const char *path,
+    int (*make_directory)(void *context, int directory, const char *name, mode_t mode);
+    /* Call visit once for each name in an open directory but "." and "..", in any order, each time
+     * from the start.  A visit that does not return 0 ends the listing, and its value is returned.
+     * Never called for one descriptor by two threads at once; visit calls nothing of the table. */
+    int (*list_directory)(void *context, int directory,
                           int (*visit)(void *visit_arg, const char *name), void *visit_arg);
 
-    void *reserved[5]; /* must be zero */
+    /* Tell what is known of the file system that holds an open file or directory. */
+    int (*facts)(void *context, int fd, struct logfile_io_facts *out);
+
+    void *reserved[8]; /* must be zero */
 };
 
 /*

@@ -91,6 +91,8 @@ enum logfile_sim_call {
     LOGFILE_SIM_SYNC_DIRECTORY,
     LOGFILE_SIM_MAKE_DIRECTORY,
     LOGFILE_SIM_LIST_DIRECTORY,
+    LOGFILE_SIM_REMOVE_DIRECTORY,
+    LOGFILE_SIM_FACTS,
     LOGFILE_SIM_CALL_COUNT
 };
 
@@ -162,7 +164,8 @@ int logfile_sim_set_capacity(struct logfile_sim *disk, uint64_t capacity_bytes);
 
 /*
  * Plans a crash at the nth call from now, 1 being the next, that changes something: write,
- * zero-fill, sync, allocate, truncate, punch, rename, unlink, sync-directory, make-directory.
+ * zero-fill, sync, allocate, truncate, punch, rename, unlink, sync-directory, make-directory,
+ * remove-directory.
  * Replaces the crash that was planned before.
  *
  * nth:      the call; 0: no crash.

@@ -70,7 +70,7 @@ int lf_file_control_path(const char *directory, char *path)
 static int open_file(const struct logfile_io *io, const char *path, unsigned open_flags)
 {
     struct logfile_io_stat status;
-    int fd = io->open(io->context, path, open_flags, 0);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path, open_flags, 0);
     if (fd < 0)
         return fd;
     int error = io->stat(io->context, fd, &status);
@@ -242,7 +242,7 @@ int lf_file_visit_foreign(struct lf_file *file, lf_file_visit *visit, void *arg)
     struct foreign_visit foreign = {&file->segments, visit, arg};
     if (!file->is_directory)
         return 0;
-    return file->io->list_directory(file->io->context, file->path, visit_if_foreign, &foreign);
+    return lf_io_list(file->io, file->path, visit_if_foreign, &foreign);
 }
 
 /* ---- Bytes ------------------------------------------------------------------------------------*/

@@ -48,7 +48,7 @@ static int truncate_fd(struct lf_file *file, int fd, uint64_t bytes)
 
 static int sync_names(struct lf_file *file, const char *path)
 {
-    return file->io->sync_directory(file->io->context, path);
+    return lf_io_sync_parent(file->io, path);
 }
 
 /* ---- Making a segment: with `changing` held ---------------------------------------------------*/
@@ -108,12 +108,13 @@ static int create_draft(struct lf_file *file, const char *draft)
 {
     const struct logfile_io *io = file->io;
     const unsigned flags = file->segments.open_flags | LOGFILE_IO_OPEN_CREATE;
-    int fd = io->open(io->context, draft, flags, file->segments.mode);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, draft, flags, file->segments.mode);
     if (fd != -EEXIST)
         return fd;
     /* An earlier attempt failed, and to remove what it left failed too. */
-    int error = io->unlink(io->context, draft);
-    return error != 0 ? error : io->open(io->context, draft, flags, file->segments.mode);
+    int error = io->unlink(io->context, LOGFILE_IO_HERE, draft);
+    return error != 0 ? error
+                      : io->open(io->context, LOGFILE_IO_HERE, draft, flags, file->segments.mode);
 }
 
 /* A descriptor of the new segment.  On an error there is no draft, and no descriptor. */
@@ -129,9 +130,9 @@ static int make_file(struct lf_file *file, struct wanted *wanted)
         return fd;
     error = fill_draft(file, wanted, fd);
     if (error == 0)
-        error = io->rename(io->context, draft, path);
+        error = io->rename(io->context, LOGFILE_IO_HERE, draft, path);
     if (error != 0)
-        (void)io->unlink(io->context, draft);
+        (void)io->unlink(io->context, LOGFILE_IO_HERE, draft);
     else
         error = sync_names(file, path);
     if (error == 0)
@@ -182,7 +183,7 @@ static int convert(struct lf_file *file, struct wanted *wanted, uint64_t old_ind
     if (error == 0)
         error = lf_segments_sync(&file->segments, wanted->segment);
     if (error == 0)
-        error = io->rename(io->context, from, to);
+        error = io->rename(io->context, LOGFILE_IO_HERE, from, to);
     if (error != 0)
         return error;
     lf_segments_renamed(&file->segments, wanted->segment, wanted->index);
@@ -497,8 +498,8 @@ static void unlink_made(struct lf_file *file)
 static void unlink_name(const struct lf_file *file)
 {
     const struct logfile_io *io = file->io;
-    (void)io->unlink(io->context, file->path);
-    (void)io->sync_directory(io->context, file->path);
+    (void)io->unlink(io->context, LOGFILE_IO_HERE, file->path);
+    (void)lf_io_sync_parent(io, file->path);
 }
 
 /* A directory is not empty, and gets the name of a draft.  Returns its path. */
@@ -506,9 +507,10 @@ static const char *rename_aside(const struct lf_file *file, char aside[PATH_MAX]
 {
     const struct logfile_io *io = file->io;
     int length = snprintf(aside, PATH_MAX, "%s.new-%016" PRIx64, file->path, lf_now_ns());
-    if (length < 0 || length >= PATH_MAX || io->rename(io->context, file->path, aside) != 0)
+    if (length < 0 || length >= PATH_MAX ||
+        io->rename(io->context, LOGFILE_IO_HERE, file->path, aside) != 0)
         return file->path;
-    (void)io->sync_directory(io->context, aside);
+    (void)lf_io_sync_parent(io, aside);
     return aside;
 }
 
@@ -521,8 +523,8 @@ static void unlink_directory(struct lf_file *file, const char *path)
     (void)lf_segments_unlink_drafts(&file->segments);
     file->segments.path = file->path;
     if (lf_file_control_path(path, control) == 0)
-        (void)io->unlink(io->context, control);
-    (void)io->unlink(io->context, path);
+        (void)io->unlink(io->context, LOGFILE_IO_HERE, control);
+    (void)io->remove_directory(io->context, LOGFILE_IO_HERE, path);
 }
 
 void lf_file_discard(struct lf_file *file)

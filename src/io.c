@@ -14,6 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -21,12 +24,18 @@
 
 /* Opening a device can have effects of its own, so it is refused unopened.  Whoever opens looks at
  * the open file again: the name may change in between. */
-static bool names_special_file(const char *path)
+static bool names_special_file(int directory, const char *name)
 {
     struct stat status;
-    if (lstat(path, &status) != 0)
+    if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return false;
     return !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) && !S_ISLNK(status.st_mode);
+}
+
+static bool names_link(int directory, const char *name)
+{
+    struct stat status;
+    return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode);
 }
 
 /* A log on descriptor 0, 1 or 2 would be written to by whoever prints.  Consumes fd. */
@@ -60,25 +69,42 @@ static int set_status_flags(int fd, bool direct)
     return error;
 }
 
-static int posix_open(void *context, const char *path, unsigned flags, mode_t mode)
+/* With O_DIRECTORY the kernel calls a symbolic link no directory; the caller is told which. */
+static int open_directory(int directory, const char *name)
 {
-    (void)context;
+    const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int fd = (int)TEMP_FAILURE_RETRY(openat(directory, name, how));
+    if (fd >= 0)
+        return move_above_stdio(fd);
+    int error = -errno;
+    return error == -ENOTDIR && names_link(directory, name) ? -ELOOP : error;
+}
+
+static int open_file(int directory, const char *name, unsigned flags, mode_t mode)
+{
     int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
     how |= flags & LOGFILE_IO_OPEN_WRITE ? O_RDWR : O_RDONLY;
     bool create = flags & LOGFILE_IO_OPEN_CREATE;
     if (create)
         how |= O_CREAT | O_EXCL;
-    else if (names_special_file(path))
+    else if (names_special_file(directory, name))
         return -ESPIPE;
-    int fd = (int)TEMP_FAILURE_RETRY(open(path, how, mode));
+    int fd = (int)TEMP_FAILURE_RETRY(openat(directory, name, how, mode));
     if (fd < 0)
         return -errno;
     fd = move_above_stdio(fd);
     if (fd >= 0)
         fd = set_status_flags(fd, flags & LOGFILE_IO_OPEN_DIRECT);
     if (fd < 0 && create)
-        unlink(path);
+        unlinkat(directory, name, 0);
     return fd;
+}
+
+static int posix_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
+{
+    (void)context;
+    return flags & LOGFILE_IO_OPEN_DIRECTORY ? open_directory(directory, name)
+                                             : open_file(directory, name, flags, mode);
 }
 
 static int whole_file_lock(int fd, int command, struct flock *lock)
@@ -107,6 +133,8 @@ static int posix_stat(void *context, int fd, struct logfile_io_stat *out)
     out->kind = S_ISREG(status.st_mode)   ? LOGFILE_IO_REGULAR
                 : S_ISDIR(status.st_mode) ? LOGFILE_IO_DIRECTORY
                                           : LOGFILE_IO_OTHER;
+    out->device = (uint64_t)status.st_dev;
+    out->inode = (uint64_t)status.st_ino;
     return 0;
 }
 
@@ -188,100 +216,75 @@ static int posix_drop_cache(void *context, int fd)
 /* ---- Names ------------------------------------------------------------------------------------*/
 
 /* link refuses an existing name too. */
-static int link_and_unlink(const char *from, const char *to)
+static int link_and_unlink(int directory, const char *from, const char *to)
 {
-    if (link(from, to) != 0)
+    if (linkat(directory, from, directory, to, 0) != 0)
         return -errno;
-    if (unlink(from) == 0)
+    if (unlinkat(directory, from, 0) == 0)
         return 0;
     int error = -errno;
-    unlink(to);
+    unlinkat(directory, to, 0);
     return error;
 }
 
 /* A directory cannot be linked, but renaming it replaces nothing but an empty directory, which
  * holds nobody's data; one that is seen is left alone all the same. */
-static int rename_directory(const char *from, const char *to)
+static int rename_directory(int directory, const char *from, const char *to)
 {
     struct stat status;
-    if (lstat(to, &status) == 0)
+    if (fstatat(directory, to, &status, AT_SYMLINK_NOFOLLOW) == 0)
         return -EEXIST;
-    if (rename(from, to) == 0)
+    if (renameat(directory, from, directory, to) == 0)
         return 0;
     return errno == ENOTEMPTY || errno == ENOTDIR ? -EEXIST : -errno;
 }
 
 /* For file systems that cannot rename without replacing. */
-static int rename_by_other_means(const char *from, const char *to)
+static int rename_by_other_means(int directory, const char *from, const char *to)
 {
     struct stat status;
-    if (lstat(from, &status) != 0)
+    if (fstatat(directory, from, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return -errno;
-    return S_ISDIR(status.st_mode) ? rename_directory(from, to) : link_and_unlink(from, to);
+    return S_ISDIR(status.st_mode) ? rename_directory(directory, from, to)
+                                   : link_and_unlink(directory, from, to);
 }
 
-static int posix_rename(void *context, const char *from, const char *to)
+static int posix_rename(void *context, int directory, const char *from, const char *to)
 {
     (void)context;
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+    if (renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0)
         return 0;
     if (errno == EINVAL || errno == ENOSYS)
-        return rename_by_other_means(from, to);
+        return rename_by_other_means(directory, from, to);
     return -errno;
 }
 
-static int posix_unlink(void *context, const char *path)
+static int posix_unlink(void *context, int directory, const char *name)
 {
     (void)context;
-    if (unlink(path) == 0 || (errno == EISDIR && rmdir(path) == 0))
+    return unlinkat(directory, name, 0) == 0 ? 0 : -errno;
+}
+
+static int posix_remove_directory(void *context, int directory, const char *name)
+{
+    (void)context;
+    if (unlinkat(directory, name, AT_REMOVEDIR) == 0)
         return 0;
-    return errno == EEXIST ? -ENOTEMPTY : -errno; /* rmdir may say either */
+    return errno == EEXIST ? -ENOTEMPTY : -errno; /* the kernel may say either */
 }
 
-static int open_parent(const char *path)
-{
-    char parent[PATH_MAX] = ".";
-    const char *slash = strrchr(path, '/');
-    if (slash != NULL) {
-        size_t length = slash == path ? 1 : (size_t)(slash - path);
-        if (length >= sizeof parent)
-            return -ENAMETOOLONG;
-        memcpy(parent, path, length);
-        parent[length] = '\0';
-    }
-    int fd = (int)TEMP_FAILURE_RETRY(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    return fd < 0 ? -errno : fd;
-}
-
-static int posix_sync_directory(void *context, const char *path)
+static int posix_sync_directory(void *context, int directory)
 {
     (void)context;
-    int fd = open_parent(path);
-    if (fd < 0)
-        return fd;
-    int error = TEMP_FAILURE_RETRY(fsync(fd)) == 0 ? 0 : -errno;
-    close(fd);
+    int error = TEMP_FAILURE_RETRY(fsync(directory)) == 0 ? 0 : -errno;
     /* Some file systems have no way to sync a directory; there is nothing more to be asked for. */
     return error == -EINVAL ? 0 : error;
 }
 
-static int posix_make_directory(void *context, const char *path, mode_t mode)
+static int posix_make_directory(void *context, int directory, const char *name, mode_t mode)
 {
     (void)context;
-    return mkdir(path, mode) == 0 ? 0 : -errno;
-}
-
-/* With O_DIRECTORY the kernel calls a symbolic link no directory; the caller is told which. */
-static int open_directory(const char *path)
-{
-    const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    struct stat status;
-    int fd = (int)TEMP_FAILURE_RETRY(open(path, how));
-    if (fd >= 0)
-        return fd;
-    int error = -errno;
-    return error == -ENOTDIR && lstat(path, &status) == 0 && S_ISLNK(status.st_mode) ? -ELOOP
-                                                                                     : error;
+    return mkdirat(directory, name, mode) == 0 ? 0 : -errno;
 }
 
 /* What getdents64 gives; POSIX's readdir has a buffer that it allocates. */
@@ -298,25 +301,61 @@ static int visit_entries(const char *entries, ssize_t bytes,
     return result;
 }
 
-static int posix_list_directory(void *context, const char *path,
+/* On the descriptor that is held, which needs no permission that it does not have already. */
+static int posix_list_directory(void *context, int directory,
                                 int (*visit)(void *visit_arg, const char *name), void *visit_arg)
 {
     _Alignas(struct dirent64) char entries[4096];
     ssize_t bytes = 0;
     int result = 0;
     (void)context;
-    int fd = open_directory(path);
-    if (fd < 0)
-        return fd;
-    while (result == 0 && (bytes = getdents64(fd, entries, sizeof entries)) > 0)
+    if (lseek(directory, 0, SEEK_SET) != 0)
+        return -errno;
+    while (result == 0 && (bytes = getdents64(directory, entries, sizeof entries)) > 0)
         result = visit_entries(entries, bytes, visit, visit_arg);
     if (result == 0 && bytes < 0)
         result = -errno;
-    close(fd);
     return result;
 }
 
+/* ---- Facts ------------------------------------------------------------------------------------*/
+
+/* What direct transfers need, since Linux 6.1.  The call is made by its number, into memory of the
+ * kernel's layout: C libraries that know neither are in use. */
+static void ask_for_direct(int fd, struct logfile_io_facts *out)
+{
+    const unsigned dioalign = 0x2000;
+    const size_t memory_align_at = 0x98, offset_align_at = 0x9c;
+    _Alignas(uint64_t) unsigned char status[256];
+    uint32_t mask;
+    if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, dioalign, status) != 0)
+        return;
+    memcpy(&mask, status, sizeof mask);
+    if (!(mask & dioalign))
+        return;
+    memcpy(&out->memory_align, status + memory_align_at, sizeof out->memory_align);
+    memcpy(&out->offset_align, status + offset_align_at, sizeof out->offset_align);
+    out->direct = out->offset_align == 0 ? LOGFILE_IO_DIRECT_NO : LOGFILE_IO_DIRECT_YES;
+}
+
+static int posix_facts(void *context, int fd, struct logfile_io_facts *out)
+{
+    struct statfs type;
+    struct statvfs space;
+    (void)context;
+    if (TEMP_FAILURE_RETRY(fstatfs(fd, &type)) != 0 ||
+        TEMP_FAILURE_RETRY(fstatvfs(fd, &space)) != 0)
+        return -errno;
+    *out = (struct logfile_io_facts){.fs_type = (uint64_t)type.f_type,
+                                     .read_only = (space.f_flag & ST_RDONLY) != 0,
+                                     .free_bytes = (uint64_t)space.f_bavail * space.f_frsize,
+                                     .total_bytes = (uint64_t)space.f_blocks * space.f_frsize};
+    ask_for_direct(fd, out);
+    return 0;
+}
+
 static const struct logfile_io posix_io = {
+    .version = LOGFILE_IO_VERSION,
     .open = posix_open,
     .close = posix_close,
     .stat = posix_stat,
@@ -331,9 +370,11 @@ static const struct logfile_io posix_io = {
     .punch = posix_punch,
     .rename = posix_rename,
     .unlink = posix_unlink,
+    .remove_directory = posix_remove_directory,
     .sync_directory = posix_sync_directory,
     .make_directory = posix_make_directory,
     .list_directory = posix_list_directory,
+    .facts = posix_facts,
 };
 
 const struct logfile_io *logfile_io_posix(void)
@@ -393,13 +434,49 @@ int lf_io_write_full(const struct logfile_io *io, int fd, const void *buffer, si
     return 0;
 }
 
+static int open_parent(const struct logfile_io *io, const char *path)
+{
+    char parent[PATH_MAX] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash != NULL) {
+        size_t length = (size_t)(slash - path) + 1;
+        if (length >= sizeof parent)
+            return -ENAMETOOLONG;
+        memcpy(parent, path, length);
+        parent[length] = '\0';
+    }
+    return io->open(io->context, LOGFILE_IO_HERE, parent, LOGFILE_IO_OPEN_DIRECTORY, 0);
+}
+
+int lf_io_sync_parent(const struct logfile_io *io, const char *path)
+{
+    int fd = open_parent(io, path);
+    if (fd < 0)
+        return fd;
+    int error = io->sync_directory(io->context, fd);
+    (void)io->close(io->context, fd);
+    return error;
+}
+
+int lf_io_list(const struct logfile_io *io, const char *path,
+               int (*visit)(void *visit_arg, const char *name), void *visit_arg)
+{
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path, LOGFILE_IO_OPEN_DIRECTORY, 0);
+    if (fd < 0)
+        return fd;
+    int result = io->list_directory(io->context, fd, visit, visit_arg);
+    (void)io->close(io->context, fd);
+    return result;
+}
+
 static bool operations_are_set(const struct logfile_io *io)
 {
     return io->open != NULL && io->close != NULL && io->stat != NULL && io->lock != NULL &&
            io->locked != NULL && io->read != NULL && io->write != NULL && io->sync != NULL &&
            io->allocate != NULL && io->truncate != NULL && io->drop_cache != NULL &&
            io->punch != NULL && io->rename != NULL && io->unlink != NULL &&
-           io->sync_directory != NULL && io->make_directory != NULL && io->list_directory != NULL;
+           io->remove_directory != NULL && io->sync_directory != NULL &&
+           io->make_directory != NULL && io->list_directory != NULL && io->facts != NULL;
 }
 
 bool lf_io_is_complete(const struct logfile_io *io)
@@ -408,5 +485,5 @@ bool lf_io_is_complete(const struct logfile_io *io)
         if (io->reserved[i] != NULL)
             return false;
     }
-    return operations_are_set(io);
+    return io->version == LOGFILE_IO_VERSION && operations_are_set(io);
 }

@@ -14,7 +14,12 @@ ssize_t lf_io_read_full(const struct logfile_io *io, int fd, void *buffer, size_
 /* Writes all of it; 0 or -errno.  Goes on after short counts; a count of 0 is -EIO. */
 int lf_io_write_full(const struct logfile_io *io, int fd, const void *buffer, size_t bytes,
                      uint64_t offset, unsigned flags);
-/* Whether every operation of a caller's table is there and its reserved space is zero. */
+/* Makes durable which names there are in the directory that a path's last part is in. */
+int lf_io_sync_parent(const struct logfile_io *io, const char *path);
+/* Lists a directory by its path, as list_directory does one that is open. */
+int lf_io_list(const struct logfile_io *io, const char *path,
+               int (*visit)(void *visit_arg, const char *name), void *visit_arg);
+/* Whether every operation of a caller's table is there, its version is ours and its reserved space is zero. */
 bool lf_io_is_complete(const struct logfile_io *io);
 
 #endif /* LF_IO_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "segments.h"
 
+#include "io.h"
 #include "lf_assert.h"
 
 #include <errno.h>
@@ -152,7 +153,7 @@ static int open_segment(struct lf_segments *segments, uint64_t index)
     int error = lf_segments_path(segments, LF_NAME_SEGMENT, index, path);
     if (error != 0)
         return error;
-    int fd = io->open(io->context, path, segments->open_flags, 0);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path, segments->open_flags, 0);
     if (fd < 0)
         return fd;
     error = check_kind(io, fd);
@@ -330,9 +331,8 @@ static int look_at_name(void *arg, const char *name)
 
 static int list(const struct lf_segments *segments, struct search *search)
 {
-    const struct logfile_io *io = segments->io;
     search->segments = segments;
-    int result = io->list_directory(io->context, segments->path, look_at_name, search);
+    int result = lf_io_list(segments->io, segments->path, look_at_name, search);
     return result < 0 ? result : 0;
 }
 
@@ -352,7 +352,7 @@ static int unlink_name(struct lf_segments *segments, enum lf_segment_name what, 
 {
     char path[PATH_MAX];
     int error = lf_segments_path(segments, what, index, path);
-    return error != 0 ? error : segments->io->unlink(segments->io->context, path);
+    return error != 0 ? error : segments->io->unlink(segments->io->context, LOGFILE_IO_HERE, path);
 }
 
 int lf_segments_unlink(struct lf_segments *segments, uint64_t index)

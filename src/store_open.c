@@ -108,7 +108,7 @@ static int check_kind(const struct opening *opening, bool is_directory)
 
 static int sync_directory(const struct opening *opening, const char *path)
 {
-    int error = opening->io->sync_directory(opening->io->context, path);
+    int error = lf_io_sync_parent(opening->io, path);
     return error == 0 ? 0 : complain(opening, "sync of its directory", error);
 }
 
@@ -264,15 +264,16 @@ static int open_draft(struct draft *draft, const struct opening *opening)
     const struct logfile_io *io = opening->io;
     int error = 0;
     if (draft->is_directory)
-        error = io->make_directory(io->context, draft->name, directory_mode(opening));
+        error =
+            io->make_directory(io->context, LOGFILE_IO_HERE, draft->name, directory_mode(opening));
     if (error != 0)
         return complain(opening, "create", error);
-    draft->fd = io->open(io->context, draft->file, open_flags(opening) | LOGFILE_IO_OPEN_CREATE,
-                         file_mode(opening));
+    draft->fd = io->open(io->context, LOGFILE_IO_HERE, draft->file,
+                         open_flags(opening) | LOGFILE_IO_OPEN_CREATE, file_mode(opening));
     if (draft->fd >= 0)
         return 0;
     if (draft->is_directory)
-        (void)io->unlink(io->context, draft->name);
+        (void)io->remove_directory(io->context, LOGFILE_IO_HERE, draft->name);
     return complain(opening, "create", draft->fd);
 }
 
@@ -294,9 +295,9 @@ static int write_draft(const struct draft *draft, const struct opening *opening)
 static void unlink_draft(const struct draft *draft, const struct opening *opening)
 {
     const struct logfile_io *io = opening->io;
-    (void)io->unlink(io->context, draft->file);
+    (void)io->unlink(io->context, LOGFILE_IO_HERE, draft->file);
     if (draft->is_directory)
-        (void)io->unlink(io->context, draft->name);
+        (void)io->remove_directory(io->context, LOGFILE_IO_HERE, draft->name);
 }
 
 /* From the draft's name to the log's, and durable under that. */
@@ -305,7 +306,7 @@ static int publish_draft(struct lf_store *store, const struct draft *draft,
 {
     const struct logfile_io *io = opening->io;
     const char *path = draft->is_directory ? opening->directory : opening->path;
-    int error = io->rename(io->context, draft->name, path);
+    int error = io->rename(io->context, LOGFILE_IO_HERE, draft->name, path);
     if (error != 0) {
         unlink_draft(draft, opening);
         return complain(opening, "create", error);

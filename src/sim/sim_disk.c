@@ -23,6 +23,12 @@ struct sim_fd {
     bool locked;
 };
 
+/* A name as a call gives it. */
+struct sim_path {
+    int directory; /* descriptor, or LOGFILE_IO_HERE */
+    const char *name;
+};
+
 /* A write under way. */
 struct sim_write {
     struct sim_file *file; /* NULL: free */
@@ -63,10 +69,26 @@ static bool is_call(enum logfile_sim_call call)
 
 const char *logfile_sim_call_name(enum logfile_sim_call call)
 {
-    static const char *const names[LOGFILE_SIM_CALL_COUNT] = {
-        "open",       "close",     "stat",   "lock",           "locked",         "read",
-        "write",      "zero-fill", "sync",   "allocate",       "truncate",       "punch",
-        "drop-cache", "rename",    "unlink", "sync-directory", "make-directory", "list-directory"};
+    static const char *const names[LOGFILE_SIM_CALL_COUNT] = {"open",
+                                                              "close",
+                                                              "stat",
+                                                              "lock",
+                                                              "locked",
+                                                              "read",
+                                                              "write",
+                                                              "zero-fill",
+                                                              "sync",
+                                                              "allocate",
+                                                              "truncate",
+                                                              "punch",
+                                                              "drop-cache",
+                                                              "rename",
+                                                              "unlink",
+                                                              "sync-directory",
+                                                              "make-directory",
+                                                              "list-directory",
+                                                              "remove-directory",
+                                                              "facts"};
 
     return is_call(call) ? names[call] : "none";
 }
@@ -97,6 +119,7 @@ static bool changes_something(enum logfile_sim_call call)
     case LOGFILE_SIM_PUNCH:
     case LOGFILE_SIM_RENAME:
     case LOGFILE_SIM_UNLINK:
+    case LOGFILE_SIM_REMOVE_DIRECTORY:
     case LOGFILE_SIM_SYNC_DIRECTORY:
     case LOGFILE_SIM_MAKE_DIRECTORY:
         return true;
@@ -232,6 +255,26 @@ static struct sim_fd *get_fd(struct logfile_sim *disk, int fd)
 
 /* ---- The operations ---- */
 
+static struct sim_file *directory_of(struct logfile_sim *disk, int directory)
+{
+    if (directory == LOGFILE_IO_HERE)
+        return &disk->tree.root;
+    struct sim_fd *open = get_fd(disk, directory);
+    return open != NULL && open->file->is_directory ? open->file : NULL;
+}
+
+/* The place that a path names, as lf_sim_tree_place. */
+static int find_place(struct logfile_sim *disk, const struct sim_path *path, struct sim_name *place)
+{
+    struct sim_file *from = directory_of(disk, path->directory);
+    if (from == NULL)
+        return path->directory == LOGFILE_IO_HERE ? -EBADF : -ENOTDIR;
+    int error = lf_sim_tree_place(&disk->tree, from, path->name, place);
+    if (error == 0 && place->parent != &disk->tree.root && *lf_sim_file_name(place->parent) == '\0')
+        return -ENOENT; /* the directory has been removed */
+    return error;
+}
+
 /* -EMFILE: they are all taken. */
 static int find_free_fd(const struct logfile_sim *disk)
 {
@@ -242,29 +285,29 @@ static int find_free_fd(const struct logfile_sim *disk)
 }
 
 /* The file that is to be opened, in `filep`. */
-static int find_or_create(struct logfile_sim *disk, const char *path, unsigned flags,
+static int find_or_create(struct logfile_sim *disk, const struct sim_path *path, unsigned flags,
                           struct sim_file **filep)
 {
     struct sim_name place;
-    struct sim_file *file = lf_sim_tree_find(&disk->tree, path);
-    int error = lf_sim_tree_place(&disk->tree, path, &place);
+    int error = find_place(disk, path, &place);
     bool creates = (flags & LOGFILE_IO_OPEN_CREATE) != 0;
 
     if (error != 0)
         return error;
+    struct sim_file *file = lf_sim_tree_at(&disk->tree, &place);
     if (creates && file != NULL)
         return -EEXIST;
     if (!creates && file == NULL)
         return -ENOENT;
-    if (!creates && file->is_directory)
-        return -EISDIR;
+    if (!creates && file->is_directory != ((flags & LOGFILE_IO_OPEN_DIRECTORY) != 0))
+        return file->is_directory ? -EISDIR : -ENOTDIR;
     if ((flags & LOGFILE_IO_OPEN_DIRECT) != 0 && disk->options.no_direct)
         return -EINVAL;
     *filep = creates ? lf_sim_tree_add(&disk->tree, &place, false) : file;
     return *filep == NULL ? -ENOMEM : 0;
 }
 
-static int do_open(struct logfile_sim *disk, const char *path, unsigned flags)
+static int do_open(struct logfile_sim *disk, const struct sim_path *path, unsigned flags)
 {
     struct sim_file *file = NULL;
     int fd = find_free_fd(disk);
@@ -277,14 +320,15 @@ static int do_open(struct logfile_sim *disk, const char *path, unsigned flags)
     return fd;
 }
 
-static int sim_open(void *context, const char *path, unsigned flags, mode_t mode)
+static int sim_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
     struct logfile_sim *disk = context;
+    struct sim_path path = {directory, name};
     struct verdict verdict = sim_enter(disk, LOGFILE_SIM_OPEN);
 
     (void)mode;
     return sim_leave(disk, &verdict,
-                     verdict.error != 0 ? verdict.error : do_open(disk, path, flags));
+                     verdict.error != 0 ? verdict.error : do_open(disk, &path, flags));
 }
 
 static int sim_close(void *context, int fd)
@@ -310,7 +354,11 @@ static int sim_stat(void *context, int fd, struct logfile_io_stat *out)
     int result = open == NULL ? -EBADF : verdict.error;
 
     if (result == 0)
-        *out = (struct logfile_io_stat){.bytes = open->file->bytes, .kind = LOGFILE_IO_REGULAR};
+        *out = (struct logfile_io_stat){.bytes = open->file->bytes,
+                                        .kind = open->file->is_directory ? LOGFILE_IO_DIRECTORY
+                                                                         : LOGFILE_IO_REGULAR,
+                                        .device = 1,
+                                        .inode = open->file->inode};
     return sim_leave(disk, &verdict, result);
 }
 
@@ -614,87 +662,110 @@ static bool is_within(const struct logfile_sim *disk, const struct sim_file *dir
     return directory == file;
 }
 
-static int do_rename(struct logfile_sim *disk, const char *from, const char *to)
+static int do_rename(struct logfile_sim *disk, const struct sim_path *from,
+                     const struct sim_path *to)
 {
-    struct sim_file *file = lf_sim_tree_find(&disk->tree, from);
-    struct sim_name place;
-    int error = lf_sim_tree_place(&disk->tree, to, &place);
+    struct sim_name old, new;
+    int error = find_place(disk, from, &old);
 
-    if (error != 0 || file == NULL)
-        return file == NULL ? -ENOENT : error;
-    if (lf_sim_tree_find(&disk->tree, to) != NULL)
+    if (error == 0)
+        error = find_place(disk, to, &new);
+    if (error != 0)
+        return error;
+    struct sim_file *file = lf_sim_tree_at(&disk->tree, &old);
+    if (file == NULL)
+        return -ENOENT;
+    if (lf_sim_tree_at(&disk->tree, &new) != NULL)
         return -EEXIST;
-    if (is_within(disk, place.parent, file))
+    if (is_within(disk, new.parent, file))
         return -EINVAL;
-    lf_sim_tree_move(&disk->tree, file, &place);
+    lf_sim_tree_move(&disk->tree, file, &new);
     return 0;
 }
 
-static int sim_rename(void *context, const char *from, const char *to)
+static int sim_rename(void *context, int directory, const char *from, const char *to)
 {
     struct logfile_sim *disk = context;
     struct verdict verdict = sim_enter(disk, LOGFILE_SIM_RENAME);
+    struct sim_path old = {directory, from}, new = {directory, to};
 
     return sim_leave(disk, &verdict,
-                     verdict.error != 0 ? verdict.error : do_rename(disk, from, to));
+                     verdict.error != 0 ? verdict.error : do_rename(disk, &old, &new));
 }
 
-static int do_unlink(struct logfile_sim *disk, const char *path)
+static int do_remove(struct logfile_sim *disk, const struct sim_path *path, bool is_directory)
 {
-    struct sim_file *file = lf_sim_tree_find(&disk->tree, path);
+    struct sim_name place;
+    int error = find_place(disk, path, &place);
 
+    if (error != 0)
+        return error;
+    struct sim_file *file = lf_sim_tree_at(&disk->tree, &place);
     if (file == NULL || file == &disk->tree.root)
         return file == NULL ? -ENOENT : -EBUSY;
-    if (file->is_directory && lf_sim_tree_entry_count(&disk->tree, file) > 0)
+    if (file->is_directory != is_directory)
+        return is_directory ? -ENOTDIR : -EISDIR;
+    if (is_directory && lf_sim_tree_entry_count(&disk->tree, file) > 0)
         return -ENOTEMPTY;
     lf_sim_tree_move(&disk->tree, file, &(struct sim_name){.parent = lf_sim_file_parent(file)});
     return 0;
 }
 
-static int sim_unlink(void *context, const char *path)
+static int sim_unlink(void *context, int directory, const char *name)
 {
     struct logfile_sim *disk = context;
     struct verdict verdict = sim_enter(disk, LOGFILE_SIM_UNLINK);
+    struct sim_path path = {directory, name};
 
-    return sim_leave(disk, &verdict, verdict.error != 0 ? verdict.error : do_unlink(disk, path));
+    return sim_leave(disk, &verdict,
+                     verdict.error != 0 ? verdict.error : do_remove(disk, &path, false));
 }
 
-static int sim_sync_directory(void *context, const char *path)
+static int sim_remove_directory(void *context, int directory, const char *name)
+{
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_REMOVE_DIRECTORY);
+    struct sim_path path = {directory, name};
+
+    return sim_leave(disk, &verdict,
+                     verdict.error != 0 ? verdict.error : do_remove(disk, &path, true));
+}
+
+static int sim_sync_directory(void *context, int directory)
 {
     struct logfile_sim *disk = context;
     struct verdict verdict = sim_enter(disk, LOGFILE_SIM_SYNC_DIRECTORY);
-    struct sim_name place;
-    int result = verdict.error;
+    struct sim_file *file = directory_of(disk, directory);
+    int result = file == NULL ? -EBADF : verdict.error;
 
-    if (result == 0)
-        result = lf_sim_tree_place(&disk->tree, path, &place);
     if (result == 0 && !verdict.crash && !disk->options.sync_lies) {
-        lf_sim_tree_sync(&disk->tree, place.parent);
+        lf_sim_tree_sync(&disk->tree, file);
         lf_sim_tree_reap(&disk->tree);
     }
     return sim_leave(disk, &verdict, result);
 }
 
-static int do_make_directory(struct logfile_sim *disk, const char *path)
+static int do_make_directory(struct logfile_sim *disk, const struct sim_path *path)
 {
     struct sim_name place;
-    int error = lf_sim_tree_place(&disk->tree, path, &place);
+    int error = find_place(disk, path, &place);
 
     if (error != 0)
         return error;
-    if (lf_sim_tree_find(&disk->tree, path) != NULL)
+    if (lf_sim_tree_at(&disk->tree, &place) != NULL)
         return -EEXIST;
     return lf_sim_tree_add(&disk->tree, &place, true) == NULL ? -ENOMEM : 0;
 }
 
-static int sim_make_directory(void *context, const char *path, mode_t mode)
+static int sim_make_directory(void *context, int directory, const char *name, mode_t mode)
 {
     struct logfile_sim *disk = context;
     struct verdict verdict = sim_enter(disk, LOGFILE_SIM_MAKE_DIRECTORY);
+    struct sim_path path = {directory, name};
 
     (void)mode;
     return sim_leave(disk, &verdict,
-                     verdict.error != 0 ? verdict.error : do_make_directory(disk, path));
+                     verdict.error != 0 ? verdict.error : do_make_directory(disk, &path));
 }
 
 /* Names in a directory, copied, so that whoever looks at them can make calls. */
@@ -703,15 +774,10 @@ struct listing {
     char (*names)[SIM_NAME_BYTES];
 };
 
-static int take_listing(struct logfile_sim *disk, const char *path, struct listing *listing)
+static int take_listing(struct logfile_sim *disk, const struct sim_file *directory,
+                        struct listing *listing)
 {
-    struct sim_file *directory = lf_sim_tree_find(&disk->tree, path);
-
     *listing = (struct listing){0};
-    if (directory == NULL)
-        return -ENOENT;
-    if (!directory->is_directory)
-        return -ENOTDIR;
     listing->names = calloc(disk->tree.count + 1, SIM_NAME_BYTES);
     if (listing->names == NULL)
         return -ENOMEM;
@@ -724,17 +790,18 @@ static int take_listing(struct logfile_sim *disk, const char *path, struct listi
 }
 
 /* Each listing starts with another name: a directory promises no order. */
-static int sim_list_directory(void *context, const char *path,
+static int sim_list_directory(void *context, int directory,
                               int (*visit)(void *visit_arg, const char *name), void *visit_arg)
 {
     struct logfile_sim *disk = context;
     struct verdict verdict = sim_enter(disk, LOGFILE_SIM_LIST_DIRECTORY);
     uint64_t turn = disk->calls[LOGFILE_SIM_LIST_DIRECTORY];
     struct listing listing = {0};
-    int result = verdict.error;
+    struct sim_file *file = directory_of(disk, directory);
+    int result = file == NULL ? -ENOTDIR : verdict.error;
 
     if (result == 0)
-        result = take_listing(disk, path, &listing);
+        result = take_listing(disk, file, &listing);
     sim_leave(disk, &verdict, 0);
     for (unsigned i = 0; result == 0 && i < listing.count; i++)
         result = visit(visit_arg, listing.names[(i + turn) % listing.count]);
@@ -742,9 +809,30 @@ static int sim_list_directory(void *context, const char *path,
     return result;
 }
 
+static int sim_facts(void *context, int fd, struct logfile_io_facts *out)
+{
+    struct logfile_sim *disk = context;
+    struct verdict verdict = sim_enter(disk, LOGFILE_SIM_FACTS);
+    uint64_t capacity = disk->options.capacity_bytes;
+    uint64_t used = capacity == 0 ? 0 : lf_sim_tree_used_bytes(&disk->tree);
+    int result = get_fd(disk, fd) == NULL ? -EBADF : verdict.error;
+
+    if (result == 0)
+        *out = (struct logfile_io_facts){
+            .direct = disk->options.no_direct ? LOGFILE_IO_DIRECT_NO : LOGFILE_IO_DIRECT_YES,
+            .offset_align = disk->options.no_direct ? 0 : SIM_SECTOR_BYTES,
+            .memory_align = disk->options.no_direct ? 0 : SIM_SECTOR_BYTES,
+            .free_bytes = capacity == 0     ? UINT64_MAX
+                          : used < capacity ? capacity - used
+                                            : 0,
+            .total_bytes = capacity == 0 ? UINT64_MAX : capacity};
+    return sim_leave(disk, &verdict, result);
+}
+
 /* ---- Making one ---- */
 
 static const struct logfile_io operations = {
+    .version = LOGFILE_IO_VERSION,
     .open = sim_open,
     .close = sim_close,
     .stat = sim_stat,
@@ -759,9 +847,11 @@ static const struct logfile_io operations = {
     .drop_cache = sim_drop_cache,
     .rename = sim_rename,
     .unlink = sim_unlink,
+    .remove_directory = sim_remove_directory,
     .sync_directory = sim_sync_directory,
     .make_directory = sim_make_directory,
     .list_directory = sim_list_directory,
+    .facts = sim_facts,
 };
 
 static void init_condition(pthread_cond_t *condition)
@@ -1089,11 +1179,13 @@ static int compare_names(const void *a, const void *b)
 unsigned logfile_sim_list(struct logfile_sim *disk, const char *path,
                           void (*visit)(void *arg, const char *), void *arg)
 {
-    struct listing listing;
+    struct listing listing = {0};
 
     if (!take(disk))
         return 0;
-    take_listing(disk, path, &listing);
+    const struct sim_file *directory = lf_sim_tree_find(&disk->tree, path);
+    if (directory != NULL && directory->is_directory)
+        take_listing(disk, directory, &listing);
     give(disk, 0);
     if (listing.count > 0)
         qsort(listing.names, listing.count, SIM_NAME_BYTES, compare_names);

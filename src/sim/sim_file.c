@@ -43,16 +43,28 @@ static const char *next_part(const char *path, char part[SIM_NAME_BYTES])
     return path + strspn(path, "/");
 }
 
-int lf_sim_tree_place(struct sim_tree *tree, const char *path, struct sim_name *place)
+/* Passes over slashes, and the parts that lead nowhere. */
+static const char *skip(const char *path)
 {
-    *place = (struct sim_name){.parent = &tree->root};
+    path += strspn(path, "/");
+    while (path[0] == '.' && (path[1] == '/' || path[1] == '\0')) {
+        path++;
+        path += strspn(path, "/");
+    }
+    return path;
+}
+
+int lf_sim_tree_place(struct sim_tree *tree, struct sim_file *from, const char *path,
+                      struct sim_name *place)
+{
     if (path == NULL)
         return -EINVAL;
-    path += strspn(path, "/");
+    *place = (struct sim_name){.parent = path[0] == '/' ? &tree->root : from};
+    path = skip(path);
     while (*path != '\0') {
         if (strcspn(path, "/") >= SIM_NAME_BYTES)
             return -ENAMETOOLONG;
-        path = next_part(path, place->name);
+        path = skip(next_part(path, place->name));
         if (*path == '\0')
             return 0;
         struct sim_file *directory = find_in(tree, place->parent, place->name);
@@ -65,13 +77,16 @@ int lf_sim_tree_place(struct sim_tree *tree, const char *path, struct sim_name *
     return 0;
 }
 
+struct sim_file *lf_sim_tree_at(const struct sim_tree *tree, const struct sim_name *place)
+{
+    return place->name[0] == '\0' ? place->parent : find_in(tree, place->parent, place->name);
+}
+
 struct sim_file *lf_sim_tree_find(struct sim_tree *tree, const char *path)
 {
     struct sim_name place;
-
-    if (lf_sim_tree_place(tree, path, &place) != 0)
-        return NULL;
-    return place.name[0] == '\0' ? &tree->root : find_in(tree, place.parent, place.name);
+    bool exists = lf_sim_tree_place(tree, &tree->root, path, &place) == 0;
+    return exists ? lf_sim_tree_at(tree, &place) : NULL;
 }
 
 void lf_sim_tree_move(struct sim_tree *tree, struct sim_file *file, const struct sim_name *place)
@@ -123,6 +138,7 @@ struct sim_file *lf_sim_tree_add(struct sim_tree *tree, const struct sim_name *p
     if (file == NULL)
         return NULL;
     file->is_directory = is_directory;
+    file->inode = ++tree->inode;
     file->name_count = 1; /* none */
     lf_sim_tree_move(tree, file, place);
     file->dirty_from = SIZE_MAX;
@@ -259,6 +275,7 @@ bool lf_sim_tree_clone(struct sim_tree *to, const struct sim_tree *from)
 {
     lf_sim_tree_init(to);
     to->clock = from->clock;
+    to->inode = from->inode;
     for (unsigned i = 0; i < from->count; i++)
         if (!clone_into(to, from->files[i])) {
             lf_sim_tree_free(to);

@@ -45,6 +45,7 @@ struct sim_name {
 
 struct sim_file {
     bool is_directory;
+    uint64_t inode; /* no other file has it, or had */
     bool is_lost;   /* a crash took its name, or that of a directory above it */
     unsigned opens; /* descriptors */
     /* Names since the directory was last synced: the first is on disk, the last is the current
@@ -73,6 +74,7 @@ struct sim_tree {
     unsigned count;
     unsigned capacity;
     uint64_t clock; /* for struct sim_name */
+    uint64_t inode; /* the last one that was given */
 };
 
 /* ---- Names ---- */
@@ -84,10 +86,14 @@ void lf_sim_tree_free(struct sim_tree *tree);
 
 const char *lf_sim_file_name(const struct sim_file *file);
 struct sim_file *lf_sim_file_parent(const struct sim_file *file);
-/* The directory that holds path, which need not exist itself, and the path's last part, "" for the
- * root.  0, -EINVAL (no path), -ENOENT, -ENOTDIR or -ENAMETOOLONG. */
-int lf_sim_tree_place(struct sim_tree *tree, const char *path, struct sim_name *place);
-/* The file or directory of that name; NULL: none. */
+/* The directory that holds path, which need not exist itself, and the path's last part; "" for
+ * `from` itself, which a path starts from, or for the root, which it starts from after a slash.
+ * 0, -EINVAL (no path), -ENOENT, -ENOTDIR or -ENAMETOOLONG. */
+int lf_sim_tree_place(struct sim_tree *tree, struct sim_file *from, const char *path,
+                      struct sim_name *place);
+/* What is at the place; NULL: nothing. */
+struct sim_file *lf_sim_tree_at(const struct sim_tree *tree, const struct sim_name *place);
+/* The file or directory of that path from the root; NULL: none. */
 struct sim_file *lf_sim_tree_find(struct sim_tree *tree, const char *path);
 /* Makes what does not exist yet; NULL where memory runs out. */
 struct sim_file *lf_sim_tree_add(struct sim_tree *tree, const struct sim_name *place,

@@ -15,7 +15,8 @@ enum {
     DISK_BYTES = 256 << 10,
     BLOCK_COUNT = DISK_BYTES / LF_BLOCK_BYTES,
     WRITES_MAX = 64,
-    THE_FD = 3
+    THE_FD = 3,
+    DIRECTORY_FD = 4
 };
 
 struct extent {
@@ -45,17 +46,19 @@ static void (*sync_called)(int error);
 
 /* ---- Names ---- */
 
-static int disk_open(void *context, const char *path, unsigned flags, mode_t mode)
+static int disk_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
-    (void)context, (void)path, (void)mode;
+    (void)context, (void)directory, (void)name, (void)mode;
+    if (flags & LOGFILE_IO_OPEN_DIRECTORY)
+        return DIRECTORY_FD;
     if (flags & LOGFILE_IO_OPEN_DIRECT)
         return -EINVAL;
     return disk->is_named || flags & LOGFILE_IO_OPEN_CREATE ? THE_FD : -ENOENT;
 }
 
-static int disk_rename(void *context, const char *from, const char *to)
+static int disk_rename(void *context, int directory, const char *from, const char *to)
 {
-    (void)context, (void)from, (void)to;
+    (void)context, (void)directory, (void)from, (void)to;
     disk->is_named = true;
     return 0;
 }
@@ -63,7 +66,7 @@ static int disk_rename(void *context, const char *from, const char *to)
 static int disk_stat(void *context, int fd, struct logfile_io_stat *out)
 {
     (void)context, (void)fd;
-    *out = (struct logfile_io_stat){disk->bytes, LOGFILE_IO_REGULAR};
+    *out = (struct logfile_io_stat){.bytes = disk->bytes, .kind = LOGFILE_IO_REGULAR};
     return 0;
 }
 
@@ -73,23 +76,31 @@ static int succeed(void *context, int fd)
     return 0;
 }
 
-static int succeed_path(void *context, const char *path)
+static int succeed_name(void *context, int directory, const char *name)
 {
-    (void)context, (void)path;
+    (void)context, (void)directory, (void)name;
     return 0;
 }
 
-static int no_directory(void *context, const char *path, mode_t mode)
+static int no_directory(void *context, int directory, const char *name, mode_t mode)
 {
-    (void)context, (void)path, (void)mode;
+    (void)context, (void)directory, (void)name, (void)mode;
     return -EROFS;
 }
 
-static int no_listing(void *context, const char *path, int (*visit)(void *, const char *),
+static int no_listing(void *context, int directory, int (*visit)(void *, const char *),
                       void *visit_arg)
 {
-    (void)context, (void)path, (void)visit, (void)visit_arg;
+    (void)context, (void)directory, (void)visit, (void)visit_arg;
     return -ENOTDIR;
+}
+
+static int disk_facts(void *context, int fd, struct logfile_io_facts *out)
+{
+    (void)context, (void)fd;
+    *out = (struct logfile_io_facts){
+        .direct = LOGFILE_IO_DIRECT_NO, .free_bytes = UINT64_MAX, .total_bytes = UINT64_MAX};
+    return 0;
 }
 
 /* ---- Bytes ---- */
@@ -257,6 +268,7 @@ static int disk_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
 const struct logfile_io *disk_new(const struct disk_options *options)
 {
     static const struct logfile_io table = {
+        .version = LOGFILE_IO_VERSION,
         .open = disk_open,
         .close = succeed,
         .stat = disk_stat,
@@ -270,10 +282,12 @@ const struct logfile_io *disk_new(const struct disk_options *options)
         .drop_cache = succeed,
         .punch = disk_punch,
         .rename = disk_rename,
-        .unlink = succeed_path,
-        .sync_directory = succeed_path,
+        .unlink = succeed_name,
+        .remove_directory = succeed_name,
+        .sync_directory = succeed,
         .make_directory = no_directory,
         .list_directory = no_listing,
+        .facts = disk_facts,
     };
 
     disk = arena_take(sizeof *disk, LF_BLOCK_BYTES);

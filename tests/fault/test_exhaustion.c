@@ -387,18 +387,12 @@ END_TEST
 /* The whole machine has none, or the kernel no memory for one. */
 static int open_error; /* of the next opens; 0: they go well */
 
-static int open_if_there_are(void *context, const char *path, unsigned flags, mode_t mode)
+static int open_if_there_are(void *context, int directory, const char *name, unsigned flags,
+                             mode_t mode)
 {
     int error = __atomic_load_n(&open_error, __ATOMIC_RELAXED);
 
-    return error != 0 ? error : logfile_io_posix()->open(context, path, flags, mode);
-}
-
-static int sync_directory_if_there_are(void *context, const char *path)
-{
-    int error = __atomic_load_n(&open_error, __ATOMIC_RELAXED);
-
-    return error != 0 ? error : logfile_io_posix()->sync_directory(context, path);
+    return error != 0 ? error : logfile_io_posix()->open(context, directory, name, flags, mode);
 }
 
 /* Loop test: engines, times errors. */
@@ -409,7 +403,6 @@ START_TEST(test_no_descriptor_on_the_machine)
     int error = errors[_i % 2];
 
     io.open = open_if_there_are;
-    io.sync_directory = sync_directory_if_there_are;
     begin_in_folder((unsigned)_i / 2, (enum logfile_prepare)(_i % PREPARATIONS), SEGMENT_BYTES);
     work.options.io = &io;
     open_well();

@@ -92,9 +92,9 @@ static int do_nothing(void *context, int fd)
     return 0;
 }
 
-static int sync_no_directory(void *context, const char *path)
+static int sync_no_directory(void *context, int directory)
 {
-    (void)context, (void)path;
+    (void)context, (void)directory;
     return 0;
 }
 

@@ -340,7 +340,7 @@ static void salvage_again(struct trial *trial)
     const struct logfile_io *io = logfile_sim_io(trial->to);
 
     if (logfile_sim_exists(trial->to, COPY_PATH))
-        ck_assert_int_eq(io->unlink(io->context, COPY_PATH), 0);
+        ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, COPY_PATH), 0);
     int status = salvage(trial);
     ck_assert_msg(status == LF_TOOL_OK && count_copied(trial) == RECORDS - 1,
                   "%s: the second time, without faults: %d", trial->name, status);

@@ -143,7 +143,8 @@ static int second_fd;
 static int full_disk(void *context, int fd, uint64_t offset, uint64_t bytes)
 {
     (void)fd, (void)offset, (void)bytes;
-    second_fd = logfile_io_posix()->open(context, folder_path("log"), LOGFILE_IO_OPEN_WRITE, 0);
+    second_fd = logfile_io_posix()->open(context, LOGFILE_IO_HERE, folder_path("log"),
+                                         LOGFILE_IO_OPEN_WRITE, 0);
     return -ENOSPC;
 }
 

@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    LOG_FD = MEMORY_HANDLES_MAX, /* of the log's directory */
+    TOP_FD                       /* of the one that the log is in */
+};
+
 /* ---- Files ----------------------------------------------------------------------------------- */
 
 struct memory_file *memory_disk_find(struct memory_disk *disk, const char *name)
@@ -169,10 +174,21 @@ static bool is_directory_name(const struct memory_disk *disk, const char *path)
     return disk->is_directory && strcmp(path, MEMORY_PATH) == 0;
 }
 
+static int open_directory(struct memory_disk *disk, const char *path)
+{
+    if (strcmp(path, ".") == 0)
+        return TOP_FD;
+    if (is_directory_name(disk, path))
+        return LOG_FD;
+    return memory_disk_find(disk, path) != NULL ? -ENOTDIR : -ENOENT;
+}
+
 static int open_file(struct memory_disk *disk, const char *path, unsigned flags)
 {
     struct memory_file *file = memory_disk_find(disk, path);
 
+    if (flags & LOGFILE_IO_OPEN_DIRECTORY)
+        return open_directory(disk, path);
     if (is_directory_name(disk, path))
         return -EISDIR;
     if ((flags & LOGFILE_IO_OPEN_CREATE) != 0) {
@@ -186,12 +202,24 @@ static int open_file(struct memory_disk *disk, const char *path, unsigned flags)
     return file == NULL ? -ENOENT : new_handle(disk, file, flags);
 }
 
-static int memory_open(void *context, const char *path, unsigned flags, mode_t mode)
+/* The whole path of a name.  All that is not the log's directory is the one that holds it. */
+static const char *path_of(int directory, const char *name, char path[MEMORY_NAME_BYTES])
+{
+    int length =
+        directory != LOG_FD ? 0 : snprintf(path, MEMORY_NAME_BYTES, MEMORY_PATH "/%s", name);
+
+    if (directory != LOG_FD)
+        return name;
+    return length < MEMORY_NAME_BYTES ? path : "";
+}
+
+static int memory_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
     struct memory_disk *disk = enter(context);
+    char path[MEMORY_NAME_BYTES];
 
     (void)mode;
-    return leave(disk, open_file(disk, path, flags));
+    return leave(disk, open_file(disk, path_of(directory, name, path), flags));
 }
 
 static int memory_close(void *context, int fd)
@@ -199,6 +227,8 @@ static int memory_close(void *context, int fd)
     struct memory_disk *disk = enter(context);
     struct memory_file *file = file_of(disk, fd);
 
+    if (fd == LOG_FD || fd == TOP_FD)
+        return leave(disk, 0);
     if (file == NULL)
         return leave(disk, -EBADF);
     file->open_count--;
@@ -212,9 +242,16 @@ static int memory_stat(void *context, int fd, struct logfile_io_stat *out)
     struct memory_disk *disk = enter(context);
     const struct memory_file *file = file_of(disk, fd);
 
-    if (file == NULL)
+    if (fd == LOG_FD || fd == TOP_FD)
+        *out = (struct logfile_io_stat){
+            .kind = LOGFILE_IO_DIRECTORY, .device = 1, .inode = (uint64_t)fd};
+    else if (file != NULL)
+        *out = (struct logfile_io_stat){.bytes = file->size,
+                                        .kind = LOGFILE_IO_REGULAR,
+                                        .device = 1,
+                                        .inode = (uint64_t)(file - disk->files) + 1};
+    else
         return leave(disk, -EBADF);
-    *out = (struct logfile_io_stat){.bytes = file->size, .kind = LOGFILE_IO_REGULAR};
     return leave(disk, 0);
 }
 
@@ -311,9 +348,12 @@ static int memory_truncate(void *context, int fd, uint64_t bytes)
 
 /* ---- The table: names ------------------------------------------------------------------------ */
 
-static int memory_rename(void *context, const char *from, const char *to)
+static int memory_rename(void *context, int directory, const char *old, const char *new)
 {
     struct memory_disk *disk = enter(context);
+    char paths[2][MEMORY_NAME_BYTES];
+    const char *from = path_of(directory, old, paths[0]);
+    const char *to = path_of(directory, new, paths[1]);
     struct memory_file *file = memory_disk_find(disk, from);
 
     if (file == NULL)
@@ -327,10 +367,11 @@ static int memory_rename(void *context, const char *from, const char *to)
     return leave(disk, 0);
 }
 
-static int memory_unlink(void *context, const char *path)
+static int memory_unlink(void *context, int directory, const char *name)
 {
     struct memory_disk *disk = enter(context);
-    struct memory_file *file = memory_disk_find(disk, path);
+    char path[MEMORY_NAME_BYTES];
+    struct memory_file *file = memory_disk_find(disk, path_of(directory, name, path));
 
     if (file == NULL)
         return leave(disk, -ENOENT);
@@ -339,28 +380,41 @@ static int memory_unlink(void *context, const char *path)
     return leave(disk, 0);
 }
 
-static int memory_sync_directory(void *context, const char *path)
+static int memory_remove_directory(void *context, int directory, const char *name)
 {
-    (void)context, (void)path;
-    return 0;
+    (void)context, (void)directory, (void)name;
+    return -ENOTEMPTY;
 }
 
-static int memory_make_directory(void *context, const char *path, mode_t mode)
+static int memory_sync_directory(void *context, int directory)
 {
-    (void)context, (void)path, (void)mode;
+    (void)context;
+    return directory == LOG_FD || directory == TOP_FD ? 0 : -EBADF;
+}
+
+static int memory_make_directory(void *context, int directory, const char *name, mode_t mode)
+{
+    (void)context, (void)directory, (void)name, (void)mode;
     return -EEXIST;
 }
 
-static int memory_list(void *context, const char *path, int (*visit)(void *arg, const char *name),
+static int memory_list(void *context, int directory, int (*visit)(void *arg, const char *name),
                        void *arg)
 {
     struct memory_disk *disk = enter(context);
-    int result = is_directory_name(disk, path) ? 0 : -ENOTDIR;
+    int result = directory == LOG_FD ? 0 : -ENOTDIR;
 
     for (unsigned i = 0; i < MEMORY_FILES_MAX && result == 0; i++)
         if (disk->files[i].linked)
             result = visit(arg, disk->files[i].name + strlen(MEMORY_PATH "/"));
     return leave(disk, result);
+}
+
+static int memory_facts(void *context, int fd, struct logfile_io_facts *out)
+{
+    (void)context, (void)fd;
+    *out = (struct logfile_io_facts){.free_bytes = UINT64_MAX, .total_bytes = UINT64_MAX};
+    return 0;
 }
 
 /* ---- All of it ------------------------------------------------------------------------------- */
@@ -371,6 +425,7 @@ void memory_disk_init(struct memory_disk *disk, bool is_directory)
     pthread_mutex_init(&disk->lock, NULL);
     disk->is_directory = is_directory;
     disk->io = (struct logfile_io){
+        .version = LOGFILE_IO_VERSION,
         .context = disk,
         .open = memory_open,
         .close = memory_close,
@@ -386,9 +441,11 @@ void memory_disk_init(struct memory_disk *disk, bool is_directory)
         .punch = memory_no_range,
         .rename = memory_rename,
         .unlink = memory_unlink,
+        .remove_directory = memory_remove_directory,
         .sync_directory = memory_sync_directory,
         .make_directory = memory_make_directory,
         .list_directory = memory_list,
+        .facts = memory_facts,
     };
 }
 

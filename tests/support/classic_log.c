@@ -17,9 +17,10 @@ int classic_open(struct classic_log *log, const struct logfile_io *io, const cha
     ssize_t got;
 
     *log = (struct classic_log){.io = io, .end = end};
-    log->fd = io->open(io->context, path, LOGFILE_IO_OPEN_WRITE, 0);
+    log->fd = io->open(io->context, LOGFILE_IO_HERE, path, LOGFILE_IO_OPEN_WRITE, 0);
     if (log->fd == -ENOENT)
-        log->fd = io->open(io->context, path, LOGFILE_IO_OPEN_WRITE | LOGFILE_IO_OPEN_CREATE, 0644);
+        log->fd = io->open(io->context, LOGFILE_IO_HERE, path,
+                           LOGFILE_IO_OPEN_WRITE | LOGFILE_IO_OPEN_CREATE, 0644);
     if (log->fd < 0)
         return log->fd;
     /* The block that the next record shares with what is there already. */
@@ -92,7 +93,7 @@ int classic_read(const struct logfile_io *io, const char *path, classic_visit *v
     uint8_t data[LOGFILE_IO_BLOCK];
     struct classic_record record;
     uint64_t offset = 0;
-    int fd = io->open(io->context, path, 0, 0);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path, 0, 0);
 
     if (fd < 0)
         return fd;

@@ -5,6 +5,7 @@
 #include "io.h"
 #include "log_image.h"
 #include "record.h"
+#include "paths.h"
 #include "support.h"
 
 #include <check.h>
@@ -132,13 +133,13 @@ static uint64_t fill_epochs(struct lf_chain *chain, uint8_t blocks[2 * LF_BLOCK_
 static void store(const struct logfile_io *io, const char *path, const uint8_t *bytes, size_t size)
 {
     unsigned flags = LOGFILE_IO_OPEN_WRITE | LOGFILE_IO_OPEN_CREATE;
-    int fd = io->open(io->context, path, flags, 0644);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path, flags, 0644);
 
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(lf_io_write_full(io, fd, bytes, size, 0, 0), 0);
     ck_assert_int_eq(io->sync(io->context, fd), 0);
     ck_assert_int_eq(io->close(io->context, fd), 0);
-    ck_assert_int_eq(io->sync_directory(io->context, path), 0);
+    ck_assert_int_eq(sync_parent(io, path), 0);
 }
 
 /* The segment of the first epoch: a header of its own, and the epochs where they belong. */
@@ -166,8 +167,8 @@ static void store_directory(const struct logfile_io *io, const char *path,
     char control[256];
 
     snprintf(control, sizeof control, "%s/control", path);
-    ck_assert_int_eq(io->make_directory(io->context, path, 0755), 0);
-    ck_assert_int_eq(io->sync_directory(io->context, path), 0);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, path, 0755), 0);
+    ck_assert_int_eq(sync_parent(io, path), 0);
     store(io, control, image->bytes, LF_FIRST_LSN);
     store_segment(io, path, image, lsn, epochs);
 }

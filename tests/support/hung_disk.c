@@ -35,10 +35,11 @@ static int pass(enum logfile_sim_call call)
 
 /* ---- The table: the calls of the simulated disk, whose context it keeps ---- */
 
-static int hung_open(void *context, const char *path, unsigned flags, mode_t mode)
+static int hung_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
     int error = pass(LOGFILE_SIM_OPEN);
-    return error != 0 ? error : logfile_sim_io(context)->open(context, path, flags, mode);
+    return error != 0 ? error
+                      : logfile_sim_io(context)->open(context, directory, name, flags, mode);
 }
 
 static ssize_t hung_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
@@ -68,22 +69,22 @@ static int hung_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
     return error != 0 ? error : logfile_sim_io(context)->punch(context, fd, offset, bytes);
 }
 
-static int hung_rename(void *context, const char *from, const char *to)
+static int hung_rename(void *context, int directory, const char *from, const char *to)
 {
     int error = pass(LOGFILE_SIM_RENAME);
-    return error != 0 ? error : logfile_sim_io(context)->rename(context, from, to);
+    return error != 0 ? error : logfile_sim_io(context)->rename(context, directory, from, to);
 }
 
-static int hung_unlink(void *context, const char *path)
+static int hung_unlink(void *context, int directory, const char *name)
 {
     int error = pass(LOGFILE_SIM_UNLINK);
-    return error != 0 ? error : logfile_sim_io(context)->unlink(context, path);
+    return error != 0 ? error : logfile_sim_io(context)->unlink(context, directory, name);
 }
 
-static int hung_sync_directory(void *context, const char *path)
+static int hung_sync_directory(void *context, int directory)
 {
     int error = pass(LOGFILE_SIM_SYNC_DIRECTORY);
-    return error != 0 ? error : logfile_sim_io(context)->sync_directory(context, path);
+    return error != 0 ? error : logfile_sim_io(context)->sync_directory(context, directory);
 }
 
 void hung_disk_init(struct hung_disk *disk)

@@ -3,6 +3,7 @@
 
 #include "file.h"
 #include "io.h"
+#include "paths.h"
 #include "record.h"
 
 #include <errno.h>
@@ -248,9 +249,10 @@ static void check(int error, const char *path)
 static void store_file(const struct logfile_io *io, const char *path, const uint8_t *bytes,
                        size_t size)
 {
-    int fd = io->open(io->context, path, LOGFILE_IO_OPEN_WRITE | LOGFILE_IO_OPEN_CREATE, 0644);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path,
+                      LOGFILE_IO_OPEN_WRITE | LOGFILE_IO_OPEN_CREATE, 0644);
     if (fd == -EEXIST)
-        fd = io->open(io->context, path, LOGFILE_IO_OPEN_WRITE, 0);
+        fd = io->open(io->context, LOGFILE_IO_HERE, path, LOGFILE_IO_OPEN_WRITE, 0);
     int error = fd < 0 ? fd : io->truncate(io->context, fd, size);
 
     if (error == 0)
@@ -260,7 +262,7 @@ static void store_file(const struct logfile_io *io, const char *path, const uint
     if (fd >= 0)
         io->close(io->context, fd);
     if (error == 0)
-        error = io->sync_directory(io->context, path);
+        error = sync_parent(io, path);
     check(error, path);
 }
 
@@ -307,11 +309,11 @@ static void store_directory(const struct log_image *image, const struct logfile_
     const uint64_t first = lf_segment_index(&image->chain.layout, image->oldest_lsn);
     const uint64_t last = lf_segment_index(&image->chain.layout, image->size - 1);
     char control[PATH_MAX];
-    int error = io->make_directory(io->context, path, 0755);
+    int error = io->make_directory(io->context, LOGFILE_IO_HERE, path, 0755);
 
     if (error == -EEXIST)
         error = 0;
-    check(error != 0 ? error : io->sync_directory(io->context, path), path);
+    check(error != 0 ? error : sync_parent(io, path), path);
     snprintf(control, sizeof(control), "%s/" LF_CONTROL_NAME, path);
     store_file(io, control, image->bytes, LF_FIRST_LSN);
     for (uint64_t index = first; index <= last; index++)

@@ -9,6 +9,7 @@
 #include "format.h"
 #include "logfile_io.h"
 #include "logfile_sim.h"
+#include "paths.h"
 #include "support.h"
 #include "tool/tool.h"
 
@@ -171,7 +172,7 @@ static void flip(const char *path, uint64_t offset)
 /* Writes a block, also behind the end of the file. */
 static void write_block(const char *path, uint64_t offset, const uint8_t block[BLOCK])
 {
-    int fd = io->open(io->context, path, LOGFILE_IO_OPEN_WRITE, 0);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path, LOGFILE_IO_OPEN_WRITE, 0);
 
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(io->write(io->context, fd, block, BLOCK, offset, 0), BLOCK);
@@ -348,7 +349,7 @@ static bool classic_keeps_its_tail(uint64_t seed)
 
     begin();
     ck_assert_int_eq(classic_open(&classic, io, CLASSIC, 0), 0);
-    ck_assert_int_eq(io->sync_directory(io->context, CLASSIC), 0);
+    ck_assert_int_eq(sync_parent(io, CLASSIC), 0);
     ck_assert_int_eq(append_classic(&classic, 0), 0);
     logfile_sim_crash_at_call(disk, LOGFILE_SIM_WRITE, 1);
     ck_assert_int_ne(append_classic(&classic, 1), 0);
@@ -630,7 +631,7 @@ static void check_classic_shows_too_much(void)
     struct seen seen;
 
     ck_assert_int_eq(classic_open(&classic, io, CLASSIC, 0), 0);
-    ck_assert_int_eq(io->sync_directory(io->context, CLASSIC), 0);
+    ck_assert_int_eq(sync_parent(io, CLASSIC), 0);
     logfile_sim_fault(disk, &(struct logfile_sim_fault){.call = LOGFILE_SIM_SYNC, .error = -EIO});
     ck_assert_int_eq(append_classic(&classic, 0), -EIO);
     seen = read_classic();

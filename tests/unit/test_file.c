@@ -5,6 +5,7 @@
  */
 #include "file.h"
 #include "logfile_sim.h"
+#include "paths.h"
 #include "support.h"
 
 #include <check.h>
@@ -99,7 +100,7 @@ static int count_name(void *arg, const char *name)
 static unsigned count_names(void)
 {
     unsigned count = 0;
-    ck_assert_int_eq(io->list_directory(io->context, log_path, count_name, &count), 0);
+    ck_assert_int_eq(list_path(io, log_path, count_name, &count), 0);
     return count;
 }
 
@@ -107,7 +108,7 @@ static unsigned count_names(void)
 static int64_t bytes_of(const char *path)
 {
     struct logfile_io_stat status;
-    int fd = io->open(io->context, path, 0, 0);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path, 0, 0);
     if (fd == -ENOENT)
         return -1;
     ck_assert_int_ge(fd, 0);
@@ -123,7 +124,7 @@ static bool exists(uint64_t index)
 
 static void peek(const char *path, void *to, size_t bytes, uint64_t offset)
 {
-    int fd = io->open(io->context, path, 0, 0);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path, 0, 0);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(io->read(io->context, fd, to, bytes, offset), (ssize_t)bytes);
     ck_assert_int_eq(io->close(io->context, fd), 0);
@@ -131,7 +132,7 @@ static void peek(const char *path, void *to, size_t bytes, uint64_t offset)
 
 static void make_file(const char *path, uint64_t bytes)
 {
-    int fd = io->open(io->context, path, CREATE, 0644);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path, CREATE, 0644);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(io->truncate(io->context, fd, bytes), 0);
     ck_assert_int_eq(io->close(io->context, fd), 0);
@@ -142,8 +143,7 @@ static unsigned descriptor_count(void)
     unsigned count = 0;
     if (disk != NULL)
         return logfile_sim_open_count(disk);
-    ck_assert_int_eq(logfile_io_posix()->list_directory(NULL, "/proc/self/fd", count_name, &count),
-                     0);
+    ck_assert_int_eq(list_path(logfile_io_posix(), "/proc/self/fd", count_name, &count), 0);
     return count;
 }
 
@@ -169,7 +169,7 @@ static void make_header(uint64_t segment_bytes)
 
 static void open_log(const char *path, bool is_directory)
 {
-    int fd = io->open(io->context, path, WRITE, 0);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path, WRITE, 0);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(lf_file_init(&file, io, log_path, fd, WRITE, is_directory), 0);
     file.segments.mode = 0644;
@@ -192,10 +192,10 @@ static void open_directory(uint64_t oldest_lsn)
 static void make_directory(void)
 {
     make_header(SEGMENT_BYTES);
-    ck_assert_int_eq(io->make_directory(io->context, log_path, 0755), 0);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, log_path, 0755), 0);
     make_file(inside(LF_CONTROL_NAME), LF_FIRST_LSN);
-    ck_assert_int_eq(io->sync_directory(io->context, inside(LF_CONTROL_NAME)), 0);
-    ck_assert_int_eq(io->sync_directory(io->context, log_path), 0);
+    ck_assert_int_eq(sync_parent(io, inside(LF_CONTROL_NAME)), 0);
+    ck_assert_int_eq(sync_parent(io, log_path), 0);
     open_directory(LF_FIRST_LSN);
 }
 
@@ -430,10 +430,10 @@ START_TEST(bytes_behind_a_segment_are_not_the_logs)
     uint64_t end_lsn;
     use_place(_i);
     make_segments(1);
-    int fd = io->open(io->context, segment_path(0), WRITE, 0);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, segment_path(0), WRITE, 0);
     ck_assert_int_eq(io->truncate(io->context, fd, 2 * SEGMENT_BYTES), 0);
     ck_assert_int_eq(io->close(io->context, fd), 0);
-    fd = io->open(io->context, inside(LF_CONTROL_NAME), WRITE, 0);
+    fd = io->open(io->context, LOGFILE_IO_HERE, inside(LF_CONTROL_NAME), WRITE, 0);
     ck_assert_int_eq(io->truncate(io->context, fd, SEGMENT_BYTES), 0);
     ck_assert_int_eq(io->close(io->context, fd), 0);
     ck_assert_int_eq(lf_file_end_lsn(&file, &end_lsn), 0);
@@ -473,8 +473,8 @@ START_TEST(missing_segment_is_noticed)
     use_place(_i);
     make_segments(4);
     lf_file_close(&file);
-    ck_assert_int_eq(io->unlink(io->context, segment_path(1)), 0);
-    ck_assert_int_eq(io->unlink(io->context, segment_path(2)), 0);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, segment_path(1)), 0);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, segment_path(2)), 0);
     open_directory(LF_FIRST_LSN);
     ck_assert(lf_file_has_segment(&file, LF_FIRST_LSN));
     ck_assert(!lf_file_has_segment(&file, first_lsn_of(1)));
@@ -513,12 +513,14 @@ START_TEST(only_logs_are_opened)
     make_one_file();
     lf_file_close(&file);
     ck_assert_int_eq(open_for_reading(log_path), 0);
-    ck_assert_int_eq(io->unlink(io->context, log_path), 0);
-    ck_assert_int_eq(io->make_directory(io->context, log_path, 0755), 0);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, log_path), 0);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, log_path, 0755), 0);
     ck_assert_int_eq(open_for_reading(log_path), -EISDIR);
-    ck_assert_int_eq(io->make_directory(io->context, inside(LF_CONTROL_NAME), 0755), 0);
+    ck_assert_int_eq(
+        io->make_directory(io->context, LOGFILE_IO_HERE, inside(LF_CONTROL_NAME), 0755), 0);
     ck_assert_int_eq(open_for_reading(log_path), -EISDIR);
-    ck_assert_int_eq(io->unlink(io->context, inside(LF_CONTROL_NAME)), 0);
+    ck_assert_int_eq(io->remove_directory(io->context, LOGFILE_IO_HERE, inside(LF_CONTROL_NAME)),
+                     0);
     make_file(inside(LF_CONTROL_NAME), 0);
     ck_assert_int_eq(open_for_reading(log_path), 0);
 }
@@ -814,7 +816,7 @@ START_TEST(released_segments_are_found_again)
     make_segments(5);
     ck_assert_int_eq(lf_file_release(&file, first_lsn_of(3), 3), 0);
     lf_file_close(&file);
-    ck_assert_int_eq(io->unlink(io->context, segment_path(1)), 0);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, segment_path(1)), 0);
     open_directory(first_lsn_of(3));
     extend_to(5, 6);
     ck_assert_uint_eq(written, 6 * SEGMENT_BYTES);
@@ -833,7 +835,7 @@ START_TEST(released_segment_may_be_short)
 {
     use_place(_i);
     make_segments(3);
-    int fd = io->open(io->context, segment_path(0), WRITE, 0);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, segment_path(0), WRITE, 0);
     ck_assert_int_eq(io->truncate(io->context, fd, LF_FIRST_LSN + 2 * BLOCK), 0);
     ck_assert_int_eq(io->close(io->context, fd), 0);
     ck_assert_int_eq(lf_file_release(&file, first_lsn_of(1), 8), 0);
@@ -932,7 +934,7 @@ START_TEST(cut_at_a_border)
     ck_assert_int_eq(bytes_of(segment_path(2)), LF_FIRST_LSN);
     ck_assert_int_eq(lf_file_cut(&file, 2 * SEGMENT_BYTES), 0);
     assert_segments(0, 3);
-    ck_assert_int_eq(io->unlink(io->context, segment_path(2)), 0);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, segment_path(2)), 0);
     reopen_directory(LF_FIRST_LSN);
     ck_assert_int_eq(lf_file_cut(&file, first_lsn_of(2)), 0);
     assert_segments(0, 2);
@@ -959,8 +961,8 @@ START_TEST(cut_leaves_no_segment_behind_a_gap)
     use_place(_i);
     make_segments(6);
     lf_file_close(&file);
-    ck_assert_int_eq(io->unlink(io->context, segment_path(2)), 0);
-    ck_assert_int_eq(io->unlink(io->context, segment_path(4)), 0);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, segment_path(2)), 0);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, segment_path(4)), 0);
     open_directory(LF_FIRST_LSN);
     ck_assert_int_eq(lf_file_cut(&file, first_lsn_of(1) + BLOCK), 0);
     assert_segments(0, 2);
@@ -988,7 +990,7 @@ START_TEST(discarded_log_is_gone)
     make_file(inside("0000000000000003.segment.new"), 1);
     lf_file_discard(&file);
     ck_assert_int_eq(bytes_of(inside(LF_CONTROL_NAME)), -1);
-    ck_assert_int_eq(io->make_directory(io->context, log_path, 0755), 0);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, log_path, 0755), 0);
     lf_file_close(&file);
 }
 END_TEST
@@ -1008,9 +1010,9 @@ START_TEST(discarding_leaves_what_is_foreign)
     make_segments(2);
     make_file(inside("notes"), 1);
     lf_file_discard(&file);
-    ck_assert_int_eq(io->list_directory(io->context, folder_path("."), note_aside, notes), 0);
+    ck_assert_int_eq(list_path(io, folder_path("."), note_aside, notes), 0);
     ck_assert_int_eq(bytes_of(folder_path(notes)), 1);
-    ck_assert_int_eq(io->make_directory(io->context, folder_path("log"), 0755), 0);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, folder_path("log"), 0755), 0);
     lf_file_close(&file);
 }
 END_TEST
@@ -1024,7 +1026,7 @@ static bool survives_discarding(bool is_directory, uint64_t crash_at, uint64_t s
     else
         make_one_file();
     ck_assert_int_eq(io->sync(io->context, file.fd), 0);
-    ck_assert_int_eq(io->sync_directory(io->context, log_path), 0);
+    ck_assert_int_eq(sync_parent(io, log_path), 0);
     logfile_sim_crash_at(disk, crash_at);
     lf_file_discard(&file);
     lf_file_close(&file);
@@ -1636,8 +1638,8 @@ static bool extend_with_fault(bool recycle, const struct logfile_sim_fault *faul
     logfile_sim_fault(disk, fault);
     int error = extend_by_two();
     bool hit = logfile_sim_fault_hits(disk) > 0;
-    bool may_be_made_good =
-        fault->call == LOGFILE_SIM_UNLINK || fault->call == LOGFILE_SIM_OPEN || recycle;
+    bool may_be_made_good = fault->call == LOGFILE_SIM_UNLINK || fault->call == LOGFILE_SIM_OPEN ||
+                            fault->call == LOGFILE_SIM_CLOSE || recycle;
     ck_assert_msg(!hit || error == fault->error || (error == 0 && may_be_made_good),
                   "%s: %d instead of %d", logfile_sim_call_name(fault->call), error, fault->error);
     ck_assert_uint_ge(logfile_sim_open_count(disk), 1);

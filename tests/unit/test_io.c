@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of system calls, and the loops around short counts. */
 #include "io.h"
+#include "paths.h"
 #include "support.h"
 
 #include <check.h>
@@ -121,7 +122,7 @@ static void setup(void)
 
 static int open_file(unsigned flags)
 {
-    int fd = io->open(io->context, path, flags, 0644);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path, flags, 0644);
     ck_assert_int_ge(fd, 0);
     return fd;
 }
@@ -138,7 +139,7 @@ static void make_file(void)
 
 static int try_open(const char *name, unsigned flags)
 {
-    return io->open(io->context, name, flags, 0644);
+    return io->open(io->context, LOGFILE_IO_HERE, name, flags, 0644);
 }
 
 /* ---- open -------------------------------------------------------------------------------------*/
@@ -157,7 +158,7 @@ START_TEST(open_applies_the_umask)
 {
     struct stat status;
     umask(027);
-    int fd = io->open(io->context, path, CREATE, 0666);
+    int fd = io->open(io->context, LOGFILE_IO_HERE, path, CREATE, 0666);
     ck_assert_int_ge(fd, 0);
     close_file(fd);
     ck_assert_int_eq(stat(path, &status), 0);
@@ -424,7 +425,7 @@ START_TEST(what_is_to_be_durable_is_asked_of_the_kernel)
     int fd = open_file(CREATE);
     ck_assert_int_eq(io->sync(io->context, fd), 0);
     ck_assert_uint_eq(sync_count, 1);
-    ck_assert_int_eq(io->sync_directory(io->context, path), 0);
+    ck_assert_int_eq(sync_parent(io, path), 0);
     ck_assert_uint_eq(folder_sync_count, 1);
     ck_assert_int_eq(io->write(io->context, fd, "x", 1, 0, LOGFILE_IO_WRITE_DSYNC), 1);
     ck_assert_int_eq(write_flags, RWF_DSYNC);
@@ -441,7 +442,7 @@ START_TEST(calls_that_a_signal_interrupts_are_made_again)
     ck_assert_int_eq(io->sync(io->context, fd), 0);
     ck_assert_uint_eq(sync_count, 3);
     interrupt_count = 2;
-    ck_assert_int_eq(io->sync_directory(io->context, path), 0);
+    ck_assert_int_eq(sync_parent(io, path), 0);
     ck_assert_uint_eq(folder_sync_count, 3);
     interrupt_count = 2;
     ck_assert_int_eq(io->write(io->context, fd, "x", 1, 0, 0), 1);
@@ -479,16 +480,17 @@ START_TEST(rename_never_replaces)
     int fd = open_file(CREATE);
     ck_assert_int_eq(io->write(io->context, fd, "x", 1, 0, 0), 1);
     close_file(fd);
-    ck_assert_int_eq(io->rename(io->context, path, other), 0);
+    ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, path, other), 0);
     make_file();
-    ck_assert_int_eq(io->rename(io->context, path, other), -EEXIST);
+    ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, path, other), -EEXIST);
     ck_assert_int_eq(folder_entry_count(), 2);
     fd = try_open(other, 0);
     ck_assert_int_eq(io->read(io->context, fd, &byte, 1, 0), 1);
     close_file(fd);
-    ck_assert_int_eq(io->rename(io->context, folder_path("none"), folder_path("new")), -ENOENT);
-    ck_assert_int_eq(io->unlink(io->context, path), 0);
-    ck_assert_int_eq(io->unlink(io->context, path), -ENOENT);
+    ck_assert_int_eq(
+        io->rename(io->context, LOGFILE_IO_HERE, folder_path("none"), folder_path("new")), -ENOENT);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, path), 0);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, path), -ENOENT);
 }
 END_TEST
 
@@ -500,22 +502,27 @@ START_TEST(rename_never_replaces_without_the_kernels_help)
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         renameat2_errno = errors[i];
         make_file();
-        ck_assert_int_eq(io->rename(io->context, path, other), 0);
+        ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, path, other), 0);
         ck_assert_int_eq(folder_entry_count(), 1);
         make_file();
-        ck_assert_int_eq(io->rename(io->context, path, other), -EEXIST);
+        ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, path, other), -EEXIST);
         ck_assert_int_eq(folder_entry_count(), 2);
-        ck_assert_int_eq(io->unlink(io->context, path), 0);
-        ck_assert_int_eq(io->unlink(io->context, other), 0);
+        ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, path), 0);
+        ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, other), 0);
     }
     renameat2_errno = EXDEV;
-    ck_assert_int_eq(io->rename(io->context, path, other), -EXDEV);
+    ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, path, other), -EXDEV);
 }
 END_TEST
 
 static void make_directory(const char *name)
 {
-    ck_assert_int_eq(io->make_directory(io->context, name, 0755), 0);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, name, 0755), 0);
+}
+
+static int remove_directory(const char *name)
+{
+    return io->remove_directory(io->context, LOGFILE_IO_HERE, name);
 }
 
 START_TEST(make_directory_makes_what_is_not_there)
@@ -526,12 +533,18 @@ START_TEST(make_directory_makes_what_is_not_there)
     ck_assert_int_eq(stat(path, &status), 0);
     ck_assert(S_ISDIR(status.st_mode));
     ck_assert_uint_eq(status.st_mode & 0777, 0750);
-    ck_assert_int_eq(io->make_directory(io->context, path, 0755), -EEXIST);
-    ck_assert_int_eq(io->make_directory(io->context, folder_path("none/new"), 0755), -ENOENT);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, path, 0755), -EEXIST);
+    ck_assert_int_eq(
+        io->make_directory(io->context, LOGFILE_IO_HERE, folder_path("none/new"), 0755), -ENOENT);
     make_directory(folder_path("file/inner"));
-    ck_assert_int_eq(io->unlink(io->context, path), -ENOTEMPTY);
-    ck_assert_int_eq(io->unlink(io->context, folder_path("file/inner")), 0);
-    ck_assert_int_eq(io->unlink(io->context, path), 0);
+    ck_assert_int_eq(remove_directory(path), -ENOTEMPTY);
+    ck_assert_int_eq(remove_directory(folder_path("file/inner")), 0);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, path), -EISDIR);
+    ck_assert_int_eq(remove_directory(path), 0);
+    ck_assert_int_eq(remove_directory(path), -ENOENT);
+    make_file();
+    ck_assert_int_eq(remove_directory(path), -ENOTDIR);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, path), 0);
     ck_assert_int_eq(folder_entry_count(), 0);
 }
 END_TEST
@@ -546,19 +559,21 @@ START_TEST(rename_of_a_directory_never_replaces)
         path = folder_path("file");
         make_directory(path);
         make_directory(folder_path("file/inner"));
-        ck_assert_int_eq(io->rename(io->context, path, other), 0);
+        ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, path, other), 0);
         ck_assert_int_eq(access(folder_path("other/inner"), F_OK), 0);
         make_directory(path);
-        ck_assert_int_eq(io->rename(io->context, other, path), -EEXIST); /* not even an empty one */
-        ck_assert_int_eq(io->rename(io->context, path, other), -EEXIST);
-        ck_assert_int_eq(io->unlink(io->context, path), 0);
+        ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, other, path),
+                         -EEXIST); /* not even an empty one */
+        ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, path, other), -EEXIST);
+        ck_assert_int_eq(remove_directory(path), 0);
         make_file();
-        ck_assert_int_eq(io->rename(io->context, other, path), -EEXIST);
-        ck_assert_int_eq(io->rename(io->context, path, other), -EEXIST);
-        ck_assert_int_eq(io->unlink(io->context, path), 0);
-        ck_assert_int_eq(io->rename(io->context, path, folder_path("new")), -ENOENT);
-        ck_assert_int_eq(io->unlink(io->context, folder_path("other/inner")), 0);
-        ck_assert_int_eq(io->unlink(io->context, other), 0);
+        ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, other, path), -EEXIST);
+        ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, path, other), -EEXIST);
+        ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, path), 0);
+        ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, path, folder_path("new")),
+                         -ENOENT);
+        ck_assert_int_eq(remove_directory(folder_path("other/inner")), 0);
+        ck_assert_int_eq(remove_directory(other), 0);
     }
 }
 END_TEST
@@ -577,7 +592,7 @@ static int list_name(void *arg, const char *name)
 static int list(const char *name)
 {
     listed_count = 0;
-    return io->list_directory(io->context, name, list_name, listed);
+    return list_path(io, name, list_name, listed);
 }
 
 START_TEST(list_directory_tells_each_name_once)
@@ -611,31 +626,85 @@ START_TEST(list_directory_ends_when_it_is_told_to)
 }
 END_TEST
 
-START_TEST(list_directory_follows_no_symbolic_link)
+START_TEST(list_directory_starts_anew_each_time)
 {
-    make_file();
-    ck_assert_int_eq(list(path), -ENOTDIR);
-    ck_assert_int_eq(list(folder_path("none")), -ENOENT);
+    unsigned count = 0;
     make_directory(folder_path("directory"));
-    ck_assert_int_eq(symlink(folder_path("directory"), folder_path("link")), 0);
-    ck_assert_int_eq(list(folder_path("link")), -ELOOP);
-    ck_assert_int_eq(mkfifo(folder_path("fifo"), 0600), 0);
-    ck_assert_int_eq(list(folder_path("fifo")), -ENOTDIR);
+    int fd = try_open(folder_path("directory"), LOGFILE_IO_OPEN_DIRECTORY);
+    path = folder_path("directory/a");
+    for (unsigned round = 1; round < 3; round++) {
+        make_file();
+        listed_count = 0;
+        ck_assert_int_eq(io->list_directory(io->context, fd, list_name, listed), 0);
+        ck_assert_uint_eq(listed_count, round);
+        path = folder_path("directory/b");
+        count += listed_count;
+    }
+    ck_assert_uint_eq(count, 3);
+    close_file(fd);
 }
 END_TEST
 
-START_TEST(sync_directory_finds_the_directory)
+/* Names are looked up in the directory that is held, wherever its own name leads. */
+START_TEST(names_in_a_directory_that_is_held)
 {
-    char overlong[PATH_MAX + 10];
-    memset(overlong, 'a', sizeof overlong);
-    overlong[0] = '/';
-    overlong[sizeof overlong - 3] = '/';
-    overlong[sizeof overlong - 1] = '\0';
-    ck_assert_int_eq(io->sync_directory(io->context, path), 0);
-    ck_assert_int_eq(io->sync_directory(io->context, "no-slash"), 0);
-    ck_assert_int_eq(io->sync_directory(io->context, "/in-the-root"), 0);
-    ck_assert_int_eq(io->sync_directory(io->context, folder_path("none/file")), -ENOENT);
-    ck_assert_int_eq(io->sync_directory(io->context, overlong), -ENAMETOOLONG);
+    struct logfile_io_stat first, second;
+    make_directory(folder_path("directory"));
+    int directory = try_open(folder_path("directory"), LOGFILE_IO_OPEN_DIRECTORY);
+    ck_assert_int_ge(directory, 0);
+    ck_assert_int_eq(rename(folder_path("directory"), folder_path("moved")), 0);
+    make_directory(folder_path("directory"));
+    int fd = io->open(io->context, directory, "a", CREATE, 0644);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(io->rename(io->context, directory, "a", "b"), 0);
+    ck_assert_int_eq(access(folder_path("moved/b"), F_OK), 0);
+    ck_assert_int_eq(io->make_directory(io->context, directory, "c", 0755), 0);
+    ck_assert_int_eq(io->unlink(io->context, directory, "c"), -EISDIR);
+    ck_assert_int_eq(io->remove_directory(io->context, directory, "c"), 0);
+    ck_assert_int_eq(io->sync_directory(io->context, directory), 0);
+    int again = io->open(io->context, directory, "b", 0, 0);
+    ck_assert_int_eq(io->stat(io->context, fd, &first), 0);
+    ck_assert_int_eq(io->stat(io->context, again, &second), 0);
+    ck_assert(first.inode == second.inode && first.device == second.device);
+    ck_assert_int_eq(io->stat(io->context, directory, &second), 0);
+    ck_assert_int_eq(second.kind, LOGFILE_IO_DIRECTORY);
+    ck_assert(first.inode != second.inode);
+    ck_assert_int_eq(io->unlink(io->context, directory, "b"), 0);
+    close_file(again);
+    close_file(fd);
+    close_file(directory);
+}
+END_TEST
+
+START_TEST(only_a_directory_is_opened_as_one)
+{
+    make_file();
+    ck_assert_int_eq(try_open(path, LOGFILE_IO_OPEN_DIRECTORY), -ENOTDIR);
+    ck_assert_int_eq(try_open(folder_path("none"), LOGFILE_IO_OPEN_DIRECTORY), -ENOENT);
+    make_directory(folder_path("directory"));
+    ck_assert_int_eq(symlink(folder_path("directory"), folder_path("link")), 0);
+    ck_assert_int_eq(try_open(folder_path("link"), LOGFILE_IO_OPEN_DIRECTORY), -ELOOP);
+    close_file(try_open(folder_path("link/"), LOGFILE_IO_OPEN_DIRECTORY));
+    ck_assert_int_eq(mkfifo(folder_path("fifo"), 0600), 0);
+    ck_assert_int_eq(try_open(folder_path("fifo"), LOGFILE_IO_OPEN_DIRECTORY), -ENOTDIR);
+}
+END_TEST
+
+START_TEST(facts_are_told_of_files_and_directories)
+{
+    struct logfile_io_facts facts;
+    int fds[] = {open_file(CREATE), try_open(folder_path("."), LOGFILE_IO_OPEN_DIRECTORY)};
+    for (size_t i = 0; i < 2; i++) {
+        memset(&facts, 0xff, sizeof facts);
+        ck_assert_int_eq(io->facts(io->context, fds[i], &facts), 0);
+        ck_assert_uint_ne(facts.fs_type, 0);
+        ck_assert_uint_eq(facts.read_only, 0);
+        ck_assert_uint_le(facts.free_bytes, facts.total_bytes);
+        ck_assert_uint_le(facts.direct, LOGFILE_IO_DIRECT_YES);
+        ck_assert((facts.direct == LOGFILE_IO_DIRECT_YES) == (facts.offset_align != 0));
+        close_file(fds[i]);
+    }
+    ck_assert_int_eq(io->facts(io->context, fds[0], &facts), -EBADF);
 }
 END_TEST
 
@@ -859,8 +928,10 @@ static TCase *system_calls(void)
     tcase_add_test(tcase, rename_of_a_directory_never_replaces);
     tcase_add_test(tcase, list_directory_tells_each_name_once);
     tcase_add_test(tcase, list_directory_ends_when_it_is_told_to);
-    tcase_add_test(tcase, list_directory_follows_no_symbolic_link);
-    tcase_add_test(tcase, sync_directory_finds_the_directory);
+    tcase_add_test(tcase, list_directory_starts_anew_each_time);
+    tcase_add_test(tcase, names_in_a_directory_that_is_held);
+    tcase_add_test(tcase, only_a_directory_is_opened_as_one);
+    tcase_add_test(tcase, facts_are_told_of_files_and_directories);
     return tcase;
 }
 

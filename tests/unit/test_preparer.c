@@ -66,10 +66,11 @@ static void note_change(void)
     pthread_cond_broadcast(&disk.changed);
 }
 
-static int disk_open(void *context, const char *path, unsigned flags, mode_t mode)
+static int disk_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
     (void)context;
-    (void)path;
+    (void)directory;
+    (void)name;
     (void)flags;
     (void)mode;
     return 5;

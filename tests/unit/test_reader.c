@@ -49,7 +49,7 @@ static struct logfile_reader *open_reader(struct logfile_sim *disk, uint64_t lsn
 static int open_writer(struct logfile_sim *disk)
 {
     const struct logfile_io *io = logfile_sim_io(disk);
-    const int fd = io->open(io->context, NAME, LOGFILE_IO_OPEN_WRITE, 0);
+    const int fd = io->open(io->context, LOGFILE_IO_HERE, NAME, LOGFILE_IO_OPEN_WRITE, 0);
 
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(io->lock(io->context, fd), 0);

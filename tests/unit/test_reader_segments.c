@@ -54,7 +54,7 @@ static struct logfile_reader *open_reader(struct logfile_sim *disk, uint64_t lsn
 static int open_writer(struct logfile_sim *disk)
 {
     const struct logfile_io *io = logfile_sim_io(disk);
-    const int fd = io->open(io->context, CONTROL, LOGFILE_IO_OPEN_WRITE, 0);
+    const int fd = io->open(io->context, LOGFILE_IO_HERE, CONTROL, LOGFILE_IO_OPEN_WRITE, 0);
 
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(io->lock(io->context, fd), 0);
@@ -125,7 +125,7 @@ static void trim_and_unlink(struct logfile_sim *disk, struct log_image *image, u
 
     write_trim_mark(disk, image, n);
     for (uint64_t index = 0; index < segment_of(epoch_lsn(n)); index++)
-        io->unlink(io->context, segment_path(index));
+        io->unlink(io->context, LOGFILE_IO_HERE, segment_path(index));
 }
 
 /* Trims to epoch n, and makes the segments below the next ones, which the image has already. */
@@ -136,7 +136,9 @@ static void trim_and_recycle(struct logfile_sim *disk, struct log_image *image, 
 
     write_trim_mark(disk, image, n);
     for (uint64_t index = 0; index < segment_of(epoch_lsn(n)); index++, next_index++) {
-        ck_assert_int_eq(io->rename(io->context, segment_path(index), segment_path(next_index)), 0);
+        ck_assert_int_eq(
+            io->rename(io->context, LOGFILE_IO_HERE, segment_path(index), segment_path(next_index)),
+            0);
         if (next_index <= segment_of(image->size - 1))
             log_image_store_segment(image, io, NAME, next_index);
     }
@@ -244,9 +246,9 @@ START_TEST(bad_directories)
     const struct logfile_io *io = logfile_sim_io(disk);
     struct log_image image;
 
-    ck_assert_int_eq(io->make_directory(io->context, NAME, 0755), 0);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, NAME, 0755), 0);
     ck_assert_int_eq(logfile_reader_open_io(NAME, 0, io, &reader), -EISDIR);
-    ck_assert_int_eq(io->make_directory(io->context, CONTROL, 0755), 0);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, CONTROL, 0755), 0);
     ck_assert_int_eq(logfile_reader_open_io(NAME, 0, io, &reader), -EISDIR);
     logfile_sim_free(disk);
 
@@ -272,7 +274,7 @@ START_TEST(missing_segment)
     log_image_close(&image);
     struct logfile_sim *disk = disk_with(&image);
     const struct logfile_io *io = logfile_sim_io(disk);
-    ck_assert_int_eq(io->unlink(io->context, segment_path(1)), 0);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, segment_path(1)), 0);
     struct logfile_reader *reader = open_reader(disk, 0);
     const int writer = open_writer(disk);
     ck_assert_int_eq(read_on(reader, &n), 0);
@@ -336,7 +338,8 @@ START_TEST(what_is_read_is_durable)
     struct logfile_reader *reader = open_reader(disk, 0);
     ck_assert_int_eq(read_on(reader, &n), 0);
     add_epoch(&image, &n);
-    const int fd = io->open(io->context, segment_path(1), LOGFILE_IO_OPEN_WRITE, 0);
+    const int fd =
+        io->open(io->context, LOGFILE_IO_HERE, segment_path(1), LOGFILE_IO_OPEN_WRITE, 0);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(
         lf_io_write_full(io, fd, image.bytes + epoch_lsn(5), LF_BLOCK_BYTES, LF_FIRST_LSN, 0), 0);
@@ -439,7 +442,7 @@ START_TEST(segments_that_are_made_anew)
     expect_tail(reader, LOGFILE_TORN, epoch_lsn(4));
     const int writer = open_writer(disk);
     for (uint64_t index = 1; index <= 2; index++) {
-        ck_assert_int_eq(io->unlink(io->context, segment_path(index)), 0);
+        ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, segment_path(index)), 0);
         log_image_store_segment(&image, io, NAME, index);
     }
     for (; written < 14; publish(disk, &image, written - 1)) {
@@ -570,7 +573,7 @@ START_TEST(hole_in_one_file)
         int found = 1;
         for (unsigned i = 0; i < at; i++)
             ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
-        const int writer = io->open(io->context, NAME, LOGFILE_IO_OPEN_WRITE, 0);
+        const int writer = io->open(io->context, LOGFILE_IO_HERE, NAME, LOGFILE_IO_OPEN_WRITE, 0);
         ck_assert_int_eq(io->lock(io->context, writer), 0);
         log_image_copy(&trimmed, &image);
         log_image_trim(&trimmed, lsns[10]);
@@ -651,10 +654,10 @@ static ssize_t meddled_read(void *context, int fd, void *buffer, size_t bytes, u
     return meddler.real.read(context, fd, buffer, bytes, offset);
 }
 
-static int meddled_open(void *context, const char *path, unsigned flags, mode_t mode)
+static int meddled_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
     meddle();
-    return meddler.real.open(context, path, flags, mode);
+    return meddler.real.open(context, directory, name, flags, mode);
 }
 
 static int meddled_locked(void *context, int fd)
@@ -675,11 +678,11 @@ static int meddled_drop_cache(void *context, int fd)
     return meddler.real.drop_cache(context, fd);
 }
 
-static int meddled_list(void *context, const char *path, int (*visit)(void *, const char *),
+static int meddled_list(void *context, int directory, int (*visit)(void *, const char *),
                         void *visit_arg)
 {
     meddle();
-    return meddler.real.list_directory(context, path, visit, visit_arg);
+    return meddler.real.list_directory(context, directory, visit, visit_arg);
 }
 
 static struct logfile_io meddled_io(struct logfile_sim *disk)

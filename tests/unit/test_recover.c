@@ -58,7 +58,7 @@ static struct lf_file file_at(const struct logfile_io *io, const char *path)
 static struct lf_file file_with(const struct logfile_io *io, unsigned flags, const char *path)
 {
     struct lf_file file;
-    const int fd = io->open(io->context, path, flags, 0);
+    const int fd = io->open(io->context, LOGFILE_IO_HERE, path, flags, 0);
 
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(lf_file_init(&file, io, path, fd, flags, false), 0);
@@ -993,7 +993,7 @@ START_TEST(direct_descriptor)
     build_sample(&image);
     image.size -= 1000;
     log_image_store(&image, io, path);
-    const int fd = io->open(io->context, path, LOGFILE_IO_OPEN_DIRECT, 0);
+    const int fd = io->open(io->context, LOGFILE_IO_HERE, path, LOGFILE_IO_OPEN_DIRECT, 0);
     if (fd == -EINVAL) {
         printf("direct_descriptor: not run: the file system has no O_DIRECT\n");
     } else {
@@ -1044,7 +1044,7 @@ START_TEST(truncated_underneath)
     struct logfile_sim *disk = disk_with(&image);
     const struct logfile_io *io = logfile_sim_io(disk);
     struct lf_file file = file_with(io, LOGFILE_IO_OPEN_DIRECT, NAME);
-    const int writer = io->open(io->context, NAME, LOGFILE_IO_OPEN_WRITE, 0);
+    const int writer = io->open(io->context, LOGFILE_IO_HERE, NAME, LOGFILE_IO_OPEN_WRITE, 0);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     ck_assert_int_eq(lf_scan_next(&scan), 1);
     ck_assert_int_eq(lf_scan_next(&scan), 1);

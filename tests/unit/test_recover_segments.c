@@ -44,13 +44,14 @@ static void remove_segment(struct logfile_sim *disk, uint64_t index)
 {
     const struct logfile_io *io = logfile_sim_io(disk);
 
-    ck_assert_int_eq(io->unlink(io->context, segment_path(index)), 0);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, segment_path(index)), 0);
 }
 
 static void truncate_segment(struct logfile_sim *disk, uint64_t index, uint64_t bytes)
 {
     const struct logfile_io *io = logfile_sim_io(disk);
-    const int fd = io->open(io->context, segment_path(index), LOGFILE_IO_OPEN_WRITE, 0);
+    const int fd =
+        io->open(io->context, LOGFILE_IO_HERE, segment_path(index), LOGFILE_IO_OPEN_WRITE, 0);
 
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(io->truncate(io->context, fd, bytes), 0);
@@ -303,7 +304,8 @@ static void write_far_epoch(struct logfile_sim *disk, struct log_image *segment,
 
     if (chain->lsn % SEGMENT_BYTES == LF_FIRST_LSN) {
         log_image_store_segment(segment, io, NAME, 0);
-        ck_assert_int_eq(io->rename(io->context, segment_path(0), segment_path(index)), 0);
+        ck_assert_int_eq(
+            io->rename(io->context, LOGFILE_IO_HERE, segment_path(0), segment_path(index)), 0);
     }
     const uint64_t offset = chain->lsn % SEGMENT_BYTES;
     lf_record_encode(block + LF_EPOCH_HEADER_BYTES, &place, &payload, lf_payload_crc(&payload));
@@ -529,7 +531,8 @@ START_TEST(segment_far_away)
         log_image_reseal(&far, header);
         log_image_store_segment(&far, logfile_sim_io(disk), NAME, 0);
         const struct logfile_io *io = logfile_sim_io(disk);
-        ck_assert_int_eq(io->rename(io->context, segment_path(0), segment_path(indexes[i])), 0);
+        ck_assert_int_eq(
+            io->rename(io->context, LOGFILE_IO_HERE, segment_path(0), segment_path(indexes[i])), 0);
         log_image_store_segment(&image, io, NAME, 0);
         const struct found found = recover_disk(disk);
         expect_verdict(&found, LOGFILE_CORRUPT, epoch_lsn(3));
@@ -620,9 +623,9 @@ START_TEST(exchanged_segments)
     log_image_close(&image);
     struct logfile_sim *disk = disk_with(&image);
     const struct logfile_io *io = logfile_sim_io(disk);
-    ck_assert_int_eq(io->rename(io->context, segment_path(1), "log/x"), 0);
-    ck_assert_int_eq(io->rename(io->context, segment_path(2), segment_path(1)), 0);
-    ck_assert_int_eq(io->rename(io->context, "log/x", segment_path(2)), 0);
+    ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, segment_path(1), "log/x"), 0);
+    ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, segment_path(2), segment_path(1)), 0);
+    ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, "log/x", segment_path(2)), 0);
     const struct found found = recover_disk(disk);
     expect_verdict(&found, LOGFILE_CORRUPT, epoch_lsn(5));
     ck_assert(!found.segment_missing);

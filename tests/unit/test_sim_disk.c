@@ -4,6 +4,7 @@
  * not synced and leaves alone of what was, faults, gates, delays, capacity, copies, and counts.
  */
 #include "logfile_sim.h"
+#include "paths.h"
 #include "support.h"
 
 #include <errno.h>
@@ -43,7 +44,7 @@ static void end(void)
 
 static int open_file(const char *path, unsigned flags)
 {
-    return io->open(io->context, path, flags, 0644);
+    return io->open(io->context, LOGFILE_IO_HERE, path, flags, 0644);
 }
 
 static void close_file(int fd)
@@ -78,7 +79,7 @@ static void sync_file(int fd)
 
 static void sync_name(const char *path)
 {
-    ck_assert_int_eq(io->sync_directory(io->context, path), 0);
+    ck_assert_int_eq(sync_parent(io, path), 0);
 }
 
 /* A file with a durable name and size, full of `letter`, synced. */
@@ -237,8 +238,8 @@ START_TEST(test_names_are_kept_or_not)
         make_synced("/old", 's', SECTOR);
         make_synced("/gone", 's', SECTOR);
         create("/new");
-        ck_assert_int_eq(io->rename(io->context, "/old", "/other"), 0);
-        ck_assert_int_eq(io->unlink(io->context, "/gone"), 0);
+        ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, "/old", "/other"), 0);
+        ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, "/gone"), 0);
         logfile_sim_reboot(disk, seed);
         created += logfile_sim_exists(disk, "/new");
         renamed += logfile_sim_exists(disk, "/other");
@@ -255,9 +256,9 @@ START_TEST(test_synced_names_stay)
     for (uint64_t seed = 0; seed < SEEDS / 4; seed++) {
         begin(NULL);
         make_synced("/old", 's', SECTOR);
-        ck_assert_int_eq(io->make_directory(io->context, "/d", 0755), 0);
+        ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, "/d", 0755), 0);
         create("/d/in");
-        ck_assert_int_eq(io->rename(io->context, "/old", "/other"), 0);
+        ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, "/old", "/other"), 0);
         sync_name("/other");
         logfile_sim_reboot(disk, seed);
         ck_assert(logfile_sim_exists(disk, "/other") && !logfile_sim_exists(disk, "/old"));
@@ -270,7 +271,7 @@ END_TEST
 START_TEST(test_a_lost_directory_takes_along_what_is_in_it)
 {
     begin(NULL);
-    ck_assert_int_eq(io->make_directory(io->context, "/d", 0755), 0);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, "/d", 0755), 0);
     make_synced("/d/in", 's', SECTOR);
     ck_assert_uint_eq(logfile_sim_file_count(disk), 2);
     logfile_sim_reboot_losing_all(disk);
@@ -797,16 +798,18 @@ START_TEST(test_names)
     ck_assert_int_eq(open_file("/", 0), -EISDIR);
     ck_assert_int_eq(open_file(NULL, 0), -EINVAL);
     ck_assert_int_eq(open_file(long_part, CREATE), -ENAMETOOLONG);
-    ck_assert_int_eq(io->make_directory(io->context, "d", 0755), 0);
-    ck_assert_int_eq(io->make_directory(io->context, "/d", 0755), -EEXIST);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, "d", 0755), 0);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, "/d", 0755), -EEXIST);
     close_file(create("d/b"));
     ck_assert(logfile_sim_exists(disk, "/d/b"));
-    ck_assert_int_eq(io->unlink(io->context, "/d"), -ENOTEMPTY);
-    ck_assert_int_eq(io->rename(io->context, "/a", "/d/b"), -EEXIST);
-    ck_assert_int_eq(io->rename(io->context, "/x", "/y"), -ENOENT);
-    ck_assert_int_eq(io->rename(io->context, "/d", "/d/e"), -EINVAL);
-    ck_assert_int_eq(io->rename(io->context, "/", "/e"), -EINVAL);
-    ck_assert_int_eq(io->unlink(io->context, "/"), -EBUSY);
+    ck_assert_int_eq(io->remove_directory(io->context, LOGFILE_IO_HERE, "/d"), -ENOTEMPTY);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, "/d"), -EISDIR);
+    ck_assert_int_eq(io->remove_directory(io->context, LOGFILE_IO_HERE, "/a"), -ENOTDIR);
+    ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, "/a", "/d/b"), -EEXIST);
+    ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, "/x", "/y"), -ENOENT);
+    ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, "/d", "/d/e"), -EINVAL);
+    ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, "/", "/e"), -EINVAL);
+    ck_assert_int_eq(io->remove_directory(io->context, LOGFILE_IO_HERE, "/"), -EBUSY);
     end();
 }
 END_TEST
@@ -832,13 +835,71 @@ START_TEST(test_listing)
     create("/a");
     ck_assert_uint_eq(logfile_sim_list(disk, "/", note_name, names), 2);
     ck_assert_str_eq(names, "ac");
-    ck_assert_int_eq(io->list_directory(io->context, "/", count_name, &count), 0);
+    ck_assert_int_eq(list_path(io, "/", count_name, &count), 0);
     ck_assert_uint_eq(count, 2);
     create("/b");
-    ck_assert_int_eq(io->list_directory(io->context, "/", count_name, &count), 7);
-    ck_assert_int_eq(io->list_directory(io->context, "/a", count_name, &count), -ENOTDIR);
-    ck_assert_int_eq(io->list_directory(io->context, "/x", count_name, &count), -ENOENT);
+    ck_assert_int_eq(list_path(io, "/", count_name, &count), 7);
+    ck_assert_int_eq(list_path(io, "/a", count_name, &count), -ENOTDIR);
+    ck_assert_int_eq(list_path(io, "/x", count_name, &count), -ENOENT);
     ck_assert_uint_eq(logfile_sim_list(disk, "/x", NULL, NULL), 0);
+    end();
+}
+END_TEST
+
+/* A directory is the one that was opened, whatever its name is, and without one it takes no new
+ * names. */
+START_TEST(test_a_directory_that_is_held)
+{
+    struct logfile_io_stat status, other;
+
+    begin(NULL);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, "d", 0755), 0);
+    int directory = open_file("d", LOGFILE_IO_OPEN_DIRECTORY);
+    ck_assert_int_ge(directory, 0);
+    ck_assert_int_eq(open_file("/", LOGFILE_IO_OPEN_DIRECTORY | 0), directory + 1);
+    close_file(directory + 1);
+    ck_assert_int_eq(io->stat(io->context, directory, &status), 0);
+    ck_assert_int_eq(status.kind, LOGFILE_IO_DIRECTORY);
+    ck_assert_int_eq(io->rename(io->context, LOGFILE_IO_HERE, "d", "e"), 0);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, "d", 0755), 0);
+    int fd = io->open(io->context, directory, "a", CREATE, 0644);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(io->stat(io->context, fd, &other), 0);
+    ck_assert(status.inode != other.inode && status.device == other.device);
+    ck_assert(logfile_sim_exists(disk, "/e/a") && !logfile_sim_exists(disk, "/d/a"));
+    ck_assert_int_eq(io->rename(io->context, directory, "a", "b"), 0);
+    ck_assert(logfile_sim_exists(disk, "/e/b"));
+    ck_assert_int_eq(io->unlink(io->context, directory, "b"), 0);
+    ck_assert_int_eq(io->remove_directory(io->context, LOGFILE_IO_HERE, "e"), 0);
+    ck_assert_int_eq(io->open(io->context, directory, "a", CREATE, 0644), -ENOENT);
+    ck_assert_int_eq(io->open(io->context, fd, "a", CREATE, 0644), -ENOTDIR);
+    close_file(fd);
+    close_file(directory);
+    end();
+}
+END_TEST
+
+START_TEST(test_facts)
+{
+    const struct logfile_sim_options small = {.capacity_bytes = 10 * BLOCK, .no_direct = true};
+    struct logfile_io_facts facts;
+
+    begin(NULL);
+    int fd = create("/a");
+    ck_assert_int_eq(io->facts(io->context, fd, &facts), 0);
+    ck_assert_uint_eq(facts.direct, LOGFILE_IO_DIRECT_YES);
+    ck_assert_uint_eq(facts.offset_align, SECTOR);
+    ck_assert(facts.free_bytes == UINT64_MAX && facts.total_bytes == UINT64_MAX);
+    close_file(fd);
+    end();
+    begin(&small);
+    fd = create("/a");
+    put(fd, 'a', BLOCK, 0);
+    ck_assert_int_eq(io->facts(io->context, fd, &facts), 0);
+    ck_assert_uint_eq(facts.direct, LOGFILE_IO_DIRECT_NO);
+    ck_assert_uint_eq(facts.free_bytes, 9 * BLOCK);
+    ck_assert_uint_eq(facts.total_bytes, 10 * BLOCK);
+    close_file(fd);
     end();
 }
 END_TEST
@@ -863,7 +924,7 @@ START_TEST(test_an_open_file_outlives_its_name)
 {
     begin(NULL);
     int fd = make_synced("/a", 's', SECTOR);
-    ck_assert_int_eq(io->unlink(io->context, "/a"), 0);
+    ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, "/a"), 0);
     sync_name("/a");
     ck_assert_int_eq(io->read(io->context, fd, buffer, SECTOR, 0), (ssize_t)SECTOR);
     ck_assert_uint_eq(logfile_sim_file_count(disk), 0);
@@ -935,7 +996,7 @@ END_TEST
 START_TEST(test_a_clone_is_a_disk_of_its_own)
 {
     begin(NULL);
-    ck_assert_int_eq(io->make_directory(io->context, "/d", 0755), 0);
+    ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, "/d", 0755), 0);
     sync_name("/d");
     int fd = make_synced("/d/a", 's', SECTOR);
     put(fd, 'u', SECTOR, 0);
@@ -1066,7 +1127,7 @@ static int work(struct logfile_sim *swept_disk, void *arg)
     int fd = open_file("/a", CREATE);
     if (put(fd, 'u', SECTOR, 0) < 0 || (!swept->forgets_the_sync && io->sync(io->context, fd) != 0))
         return swept->work_result;
-    swept->is_durable = io->sync_directory(io->context, "/a") == 0;
+    swept->is_durable = sync_parent(io, "/a") == 0;
     return swept->work_result;
 }
 
@@ -1205,6 +1266,8 @@ static void add_calls(Suite *suite)
     tcase_add_test(tcase, test_memory_that_runs_out_is_an_error);
     tcase_add_test(tcase, test_names);
     tcase_add_test(tcase, test_listing);
+    tcase_add_test(tcase, test_a_directory_that_is_held);
+    tcase_add_test(tcase, test_facts);
     tcase_add_test(tcase, test_locks);
     tcase_add_test(tcase, test_an_open_file_outlives_its_name);
     tcase_add_test(tcase, test_no_more_files_can_be_open);

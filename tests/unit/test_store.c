@@ -68,7 +68,7 @@ static int enter(enum call call)
     return fails ? fake.fail_error : 0;
 }
 
-static int fake_open(void *context, const char *path, unsigned flags, mode_t mode)
+static int fake_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
     int error = enter(CALL_OPEN);
     bool direct = flags & LOGFILE_IO_OPEN_DIRECT;
@@ -77,10 +77,10 @@ static int fake_open(void *context, const char *path, unsigned flags, mode_t mod
         return error;
     if (direct && fake.no_direct)
         return -EINVAL;
-    int fd = posix->open(context, path, flags, mode);
+    int fd = posix->open(context, directory, name, flags, mode);
     if (fd >= 0) {
         fake.open_files++;
-        fake.is_direct = direct;
+        fake.is_direct = flags & LOGFILE_IO_OPEN_DIRECTORY ? fake.is_direct : direct;
     }
     return fd;
 }
@@ -139,30 +139,36 @@ static int fake_truncate(void *context, int fd, uint64_t bytes)
     return error != 0 ? error : posix->truncate(context, fd, bytes);
 }
 
-static int fake_rename(void *context, const char *from, const char *to)
+static int fake_rename(void *context, int directory, const char *from, const char *to)
 {
     int error = enter(CALL_RENAME);
     if (error == 0 && fake.before_rename != NULL)
         fake.before_rename();
-    return error != 0 ? error : posix->rename(context, from, to);
+    return error != 0 ? error : posix->rename(context, directory, from, to);
 }
 
-static int fake_unlink(void *context, const char *path)
+static int fake_unlink(void *context, int directory, const char *name)
 {
     int error = enter(CALL_UNLINK);
-    return error != 0 ? error : posix->unlink(context, path);
+    return error != 0 ? error : posix->unlink(context, directory, name);
 }
 
-static int fake_sync_directory(void *context, const char *path)
+static int fake_sync_directory(void *context, int directory)
 {
     int error = enter(CALL_SYNC_DIRECTORY);
-    return error != 0 ? error : posix->sync_directory(context, path);
+    return error != 0 ? error : posix->sync_directory(context, directory);
 }
 
-static int fake_make_directory(void *context, const char *path, mode_t mode)
+static int fake_make_directory(void *context, int directory, const char *name, mode_t mode)
 {
     int error = enter(CALL_MAKE_DIRECTORY);
-    return error != 0 ? error : posix->make_directory(context, path, mode);
+    return error != 0 ? error : posix->make_directory(context, directory, name, mode);
+}
+
+static int fake_remove_directory(void *context, int directory, const char *name)
+{
+    int error = enter(CALL_UNLINK);
+    return error != 0 ? error : posix->remove_directory(context, directory, name);
 }
 
 static struct logfile_io table;
@@ -203,6 +209,7 @@ static void setup(void)
     table.truncate = fake_truncate;
     table.rename = fake_rename;
     table.unlink = fake_unlink;
+    table.remove_directory = fake_remove_directory;
     table.sync_directory = fake_sync_directory;
     table.make_directory = fake_make_directory;
     memset(&options, 0, sizeof options);
@@ -1272,7 +1279,7 @@ START_TEST(discarded_log_is_empty_and_gone)
     struct stat status;
     use_kind(_i);
     open_for_commits(LOGFILE_SYNC_FDATASYNC);
-    int fd = posix->open(NULL, log_file(LF_CONTROL_NAME), 0, 0);
+    int fd = posix->open(NULL, LOGFILE_IO_HERE, log_file(LF_CONTROL_NAME), 0, 0);
     ck_assert_int_ge(fd, 0);
     lf_file_discard(&store.file);
     ck_assert_int_eq(folder_entry_count(), 0);

@@ -28,9 +28,9 @@ struct memory_file {
     uint64_t bad_lsn; /* reads that touch this byte fail; 0: none do */
 };
 
-static int memory_open(void *context, const char *path, unsigned flags, mode_t mode)
+static int memory_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
-    (void)context, (void)path, (void)mode;
+    (void)context, (void)directory, (void)name, (void)mode;
     return (flags & LOGFILE_IO_OPEN_WRITE) != 0 ? -EROFS : 7;
 }
 

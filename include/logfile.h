@@ -81,14 +81,17 @@ extern "C" {
 /* ---------------------------------------------------------------------------------------------
  * Errors, below every -errno.
  */
-#define LOGFILE_ECORRUPT (-5001) /* damaged: the LSN range is in the report or the reader's tail */
-#define LOGFILE_ETOOBIG (-5002)  /* record larger than logfile_record_max */
-#define LOGFILE_ECLOSED (-5003)  /* the log is shutting down or shut down */
-#define LOGFILE_EFAILED (-5004)  /* a write or sync failed; see logfile_failure */
-#define LOGFILE_ELOCKED (-5005)  /* the log is open for appending elsewhere */
-#define LOGFILE_EFORMAT (-5006)  /* not a log, or one of another version, byte order or feature */
-#define LOGFILE_EFORKED (-5007)  /* the handle belongs to the parent process */
-#define LOGFILE_ETRIMMED (-5008) /* below logfile_oldest_lsn */
+#define LOGFILE_ECORRUPT (-5001)  /* damaged: the LSN range is in the report or the reader's tail */
+#define LOGFILE_ETOOBIG (-5002)   /* record larger than logfile_record_max */
+#define LOGFILE_ECLOSED (-5003)   /* the log is shutting down or shut down */
+#define LOGFILE_EFAILED (-5004)   /* a write or sync failed; see logfile_failure */
+#define LOGFILE_ELOCKED (-5005)   /* the log is open for appending elsewhere */
+#define LOGFILE_EFORMAT (-5006)   /* not a log, or one of another version, byte order or feature */
+#define LOGFILE_EFORKED (-5007)   /* the handle belongs to the parent process */
+#define LOGFILE_ETRIMMED (-5008)  /* below logfile_oldest_lsn */
+#define LOGFILE_EMISMATCH (-5009) /* the options conflict with the log on disk */
+#define LOGFILE_EIDENTITY (-5010) /* another log than the one that was expected */
+#define LOGFILE_EBEYOND (-5011)   /* above the end of the log */
 
 /*
  * Names an error.
@@ -241,7 +244,9 @@ struct logfile_options {
     unsigned stage_sample_every; /* time the stages of one append in so many, drawn at random, for
                                     logfile_stats; 0: of none.  Only of calls that wait until their
                                     record is durable */
-    uint64_t reserved[16];       /* must be zero */
+    const uint8_t *expect_id;    /* NULL, or the 16 bytes of logfile_id: another log is
+                                 LOGFILE_EIDENTITY, and is left as it is */
+    uint64_t reserved[15];       /* must be zero */
 };
 
 /* ---------------------------------------------------------------------------------------------

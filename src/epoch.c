@@ -20,10 +20,15 @@ static void note_epoch(struct logfile *log, uint64_t end, uint32_t records)
     lf_histogram_add(&log->stats.records_per_epoch, records);
 }
 
-/* What the epoch's header may promise: without syncs, only what recovery synced. */
-static uint64_t promise_of(const struct logfile *log)
+/* Writes and syncs what has been sealed; 0 or an error of lf_store. */
+static int commit_sealed(struct logfile *log, const uint8_t *buffer, size_t bytes, uint64_t lsn,
+                         bool syncs_itself)
 {
-    return log->options.sync == LOGFILE_SYNC_NONE ? log->recovered_lsn : lf_durable_lsn(log);
+    int error = lf_store_commit(&log->store, buffer, bytes, lsn);
+
+    if (error == 0 && syncs_itself)
+        error = lf_store_sync_background(&log->store, lsn, lsn + bytes);
+    return error;
 }
 
 int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,
@@ -31,15 +36,22 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
 {
     uint64_t lsn = log->chain.lsn;
     uint64_t epoch = log->chain.epoch;
-    uint64_t begin_ns;
+    bool late_sync = log->options.sync == LOGFILE_SYNC_NONE && flags & LF_EPOCH_CLOSE;
+    uint64_t begin_ns, promise = lf_promised_lsn(log);
     size_t bytes;
 
     if (log->options.checksum == LOGFILE_CHECKSUM_HEADER)
         flags |= LF_EPOCH_HEADER_CHECKSUM;
-    bytes = lf_chain_seal(&log->chain, buffer, end, records, flags, promise_of(log));
+    if (late_sync) {
+        if (lf_trim_sync_unsynced(log, lsn) != 0)
+            return LOGFILE_EFAILED;
+        promise = lsn;
+    }
+    log->chain.time_ns = lf_wall_clock_ns();
+    bytes = lf_chain_seal(&log->chain, buffer, end, records, flags, promise);
     lf_preparer_claim(&log->preparer, lsn, lsn + bytes);
     begin_ns = lf_now_ns();
-    if (lf_store_commit(&log->store, buffer, bytes, lsn) != 0)
+    if (commit_sealed(log, buffer, bytes, lsn, late_sync) != 0)
         return LOGFILE_EFAILED;
     lf_trim_note(&log->trim, &log->chain);
     if (records > 0) /* no append waits for another epoch, nor was another one noted as sealed */

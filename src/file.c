@@ -287,6 +287,21 @@ ssize_t lf_file_read_segment_header(struct lf_file *file, uint64_t index, void *
     return read_segment(file, index, buffer, bytes, 0);
 }
 
+int lf_file_write_segment_header(struct lf_file *file, uint64_t index, unsigned copy,
+                                 const void *block)
+{
+    struct lf_segment *segment;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error;
+    error = lf_io_write_full(file->io, segment->fd, block, LF_BLOCK_BYTES,
+                             copy * (uint64_t)LF_BLOCK_BYTES, 0);
+    if (error == 0)
+        error = lf_segments_sync(&file->segments, segment);
+    lf_segments_release(&file->segments, segment, false);
+    return error;
+}
+
 ssize_t lf_file_read(struct lf_file *file, uint64_t lsn, void *buffer, size_t bytes)
 {
     if (is_in_main_file(file, lsn)) {

@@ -95,6 +95,9 @@ ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, 
 /* Blocks 0 and 1 of one segment, for verify; 0 where there is no such segment. */
 ssize_t lf_file_read_segment_header(struct lf_file *file, uint64_t index, void *buffer,
                                     size_t bytes);
+/* Writes one of the two blocks again, and syncs.  -ENOENT: there is no such segment. */
+int lf_file_write_segment_header(struct lf_file *file, uint64_t index, unsigned copy,
+                                 const void *block);
 /* Bytes up to the end of the file, or of the segment that holds lsn; 0 where there is none.  Below
  * LF_FIRST_LSN: up to there, of the log's own blocks 0 to 3. */
 ssize_t lf_file_read(struct lf_file *file, uint64_t lsn, void *buffer, size_t bytes);

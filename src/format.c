@@ -55,28 +55,58 @@ static bool file_header_is_known(const struct lf_file_header *header)
     const struct lf_layout layout = lf_header_layout(header);
 
     return header->version == LF_FORMAT_VERSION && header->byte_order == LF_BYTE_ORDER_MARK &&
-           header->block_bytes == LF_BLOCK_BYTES && header->features == 0 &&
-           lf_is_power_of_two(header->slot_bytes) && header->slot_bytes >= LF_SLOT_BYTES_MIN &&
-           header->slot_bytes <= LF_SLOT_BYTES_MAX && lf_layout_is_valid(&layout) &&
+           header->block_bytes == LF_BLOCK_BYTES &&
+           (header->features_refuse & ~LF_FEATURES_REFUSE_KNOWN) == 0 &&
+           header->generation >= LF_FIRST_GENERATION && lf_is_power_of_two(header->slot_bytes) &&
+           header->slot_bytes >= LF_SLOT_BYTES_MIN && header->slot_bytes <= LF_SLOT_BYTES_MAX &&
+           lf_layout_is_valid(&layout) &&
            header->first_lsn % (layout.segment_bytes == 0 ? UINT64_MAX : layout.segment_bytes) ==
                LF_FIRST_LSN;
 }
 
-int lf_file_header_check(const void *block)
+/* What lies behind the fields belongs to a feature that is set, or is zero. */
+static bool file_header_rest_is_known(const struct lf_file_header *header)
+{
+    const uint64_t features =
+        header->features_refuse | header->features_read_only | header->features_ignore;
+
+    return features != 0 || lf_is_zero(header + 1, (const uint8_t *)header + LF_BLOCK_BYTES);
+}
+
+enum lf_header_state lf_file_header_judge(const void *block)
 {
     const struct lf_file_header *header = block;
 
     if (memcmp(header->magic, LF_FILE_MAGIC, sizeof(header->magic)) != 0)
-        return LOGFILE_EFORMAT;
+        return LF_HEADER_NONE;
     /* Before the checksum, which is stored in the other order too. */
     if (header->byte_order == __builtin_bswap32(LF_BYTE_ORDER_MARK))
-        return LOGFILE_EFORMAT;
+        return LF_HEADER_NONE;
     if (header->checksum != file_header_checksum(block))
+        return LF_HEADER_DAMAGED;
+    return file_header_is_known(header) && file_header_rest_is_known(header) ? LF_HEADER_VALID
+                                                                             : LF_HEADER_UNKNOWN;
+}
+
+int lf_file_header_check(const void *block)
+{
+    switch (lf_file_header_judge(block)) {
+    case LF_HEADER_VALID:
+        return 0;
+    case LF_HEADER_DAMAGED:
         return LOGFILE_ECORRUPT;
-    if (!file_header_is_known(header) ||
-        !lf_is_zero(header + 1, (const uint8_t *)block + LF_BLOCK_BYTES))
-        return LOGFILE_EFORMAT;
-    return 0;
+    case LF_HEADER_UNKNOWN:
+    case LF_HEADER_NONE:
+        break;
+    }
+    return LOGFILE_EFORMAT;
+}
+
+bool lf_file_header_same_log(const struct lf_file_header *a, const struct lf_file_header *b)
+{
+    return a->slot_bytes == b->slot_bytes && a->segment_bytes == b->segment_bytes &&
+           memcmp(a->id, b->id, sizeof(a->id)) == 0 &&
+           memcmp(a->salt, b->salt, sizeof(a->salt)) == 0;
 }
 
 static uint32_t trim_mark_checksum(const void *block, uint32_t log_seed)
@@ -91,14 +121,28 @@ void lf_trim_mark_seal(void *block, uint32_t log_seed)
     mark->checksum = trim_mark_checksum(block, log_seed);
 }
 
+static bool is_block_boundary(uint64_t lsn, uint64_t least)
+{
+    return lsn >= least && lsn % LF_BLOCK_BYTES == 0;
+}
+
+static bool trim_mark_is_in_range(const struct lf_trim_mark *mark)
+{
+    return mark->sequence >= LF_FIRST_SEQUENCE && mark->epoch >= LF_FIRST_EPOCH &&
+           is_block_boundary(mark->oldest_lsn, LF_FIRST_LSN) && mark->oldest_lsn < LF_LSN_END &&
+           is_block_boundary(mark->promise, mark->oldest_lsn) && mark->promise <= LF_LSN_END &&
+           mark->user_bytes <= LF_USER_BYTES_MAX;
+}
+
 bool lf_trim_mark_check(const void *block, uint32_t log_seed)
 {
     const struct lf_trim_mark *mark = block;
 
     return mark->magic == LF_TRIM_MAGIC && mark->checksum == trim_mark_checksum(block, log_seed) &&
-           mark->oldest_lsn >= LF_FIRST_LSN && mark->oldest_lsn < LF_LSN_END &&
-           mark->oldest_lsn % LF_BLOCK_BYTES == 0 && mark->epoch >= LF_FIRST_EPOCH &&
-           mark->zero == 0 && lf_is_zero(mark + 1, (const uint8_t *)block + LF_BLOCK_BYTES);
+           trim_mark_is_in_range(mark) && mark->zero[0] == 0 && mark->zero[1] == 0 &&
+           mark->zero[2] == 0 &&
+           lf_is_zero((const uint8_t *)(mark + 1) + mark->user_bytes,
+                      (const uint8_t *)block + LF_BLOCK_BYTES);
 }
 
 uint32_t lf_epoch_header_checksum(const struct lf_epoch_header *header, uint32_t log_seed)
@@ -120,26 +164,30 @@ uint64_t lf_layout_place(const struct lf_layout *layout, uint64_t lsn)
                : lf_segment_first_lsn(layout, index + 1);
 }
 
-/* END marks the last epoch that its segment has room for, and no other. */
-static bool end_flag_is_right(const struct lf_epoch_header *header, const struct lf_layout *layout)
+/* It ends in its segment, and leaves a block for what follows, unless END says that nothing does. */
+static bool epoch_fits(const struct lf_epoch_header *header, const struct lf_layout *layout)
 {
     const uint64_t end_lsn = header->lsn + lf_epoch_extent(header);
+    const uint64_t segment_end_lsn = lf_segment_end_lsn(layout, header->lsn);
 
-    return end_lsn <= lf_segment_end_lsn(layout, header->lsn) &&
-           ((header->flags & LF_EPOCH_END) != 0) == (lf_layout_place(layout, end_lsn) != end_lsn);
+    if ((header->flags & LF_EPOCH_END) != 0)
+        return layout->segment_bytes != 0 && end_lsn <= segment_end_lsn;
+    return end_lsn <= segment_end_lsn - LF_BLOCK_BYTES;
 }
 
 /* Length, count and flags agree with each other. */
 static bool epoch_shape_is_valid(const struct lf_epoch_header *header, uint64_t slot_bytes)
 {
     const uint32_t marks = header->flags & (LF_EPOCH_OPEN | LF_EPOCH_CLOSE);
+    const bool may_be_empty =
+        (header->flags & (LF_EPOCH_OPEN | LF_EPOCH_CLOSE | LF_EPOCH_END)) != 0;
 
     if ((header->flags & ~(uint32_t)LF_EPOCH_FLAGS_KNOWN) != 0 ||
         marks == (LF_EPOCH_OPEN | LF_EPOCH_CLOSE))
         return false;
-    if (marks != 0)
-        return header->record_count == 0 && header->length == LF_EPOCH_HEADER_BYTES;
-    return header->record_count > 0 && header->length > LF_EPOCH_HEADER_BYTES &&
+    if (header->record_count == 0)
+        return may_be_empty && header->length == LF_EPOCH_HEADER_BYTES;
+    return marks == 0 && header->length > LF_EPOCH_HEADER_BYTES &&
            header->length % LF_RECORD_ALIGN == 0 && header->length <= slot_bytes;
 }
 
@@ -149,13 +197,20 @@ bool lf_epoch_header_check(const struct lf_epoch_header *header, uint32_t log_se
     return header->magic == LF_EPOCH_MAGIC &&
            header->checksum == lf_epoch_header_checksum(header, log_seed) && header->lsn == lsn &&
            header->promise <= lsn && header->epoch >= LF_FIRST_EPOCH && header->incarnation > 0 &&
-           header->zero == 0 && epoch_shape_is_valid(header, layout->slot_bytes) &&
-           end_flag_is_right(header, layout);
+           header->zero == 0 && header->zero_too == 0 &&
+           epoch_shape_is_valid(header, layout->slot_bytes) && epoch_fits(header, layout);
 }
 
 uint64_t lf_epoch_extent(const struct lf_epoch_header *header)
 {
     return lf_round_up(header->length, LF_BLOCK_BYTES);
+}
+
+uint64_t lf_epoch_next_lsn(const struct lf_epoch_header *header, const struct lf_layout *layout)
+{
+    if ((header->flags & LF_EPOCH_END) != 0)
+        return lf_segment_first_lsn(layout, lf_segment_index(layout, header->lsn) + 1);
+    return header->lsn + lf_epoch_extent(header);
 }
 
 void lf_chain_begin(struct lf_chain *chain, uint32_t incarnation, uint64_t nonce)
@@ -178,7 +233,7 @@ bool lf_chain_accepts(const struct lf_chain *chain, const struct lf_epoch_header
 
 void lf_chain_advance(struct lf_chain *chain, const struct lf_epoch_header *header)
 {
-    chain->lsn = lf_layout_place(&chain->layout, header->lsn + lf_epoch_extent(header));
+    chain->lsn = lf_epoch_next_lsn(header, &chain->layout);
     chain->epoch++;
     chain->chain = header->checksum;
 }
@@ -204,6 +259,7 @@ size_t lf_chain_seal(struct lf_chain *chain, void *buffer, size_t length, uint32
         .length = (uint32_t)length,
         .record_count = record_count,
         .flags = flags,
+        .time_ns = chain->time_ns,
     };
     header->checksum = lf_epoch_header_checksum(header, chain->log_seed);
     const size_t extent = (size_t)lf_epoch_extent(header);

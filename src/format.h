@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The on-disk format, version 1.  docs/FORMAT.md specifies it byte by byte; this file is its
+ * The on-disk format, version 2.  docs/FORMAT.md specifies it byte by byte; this file is its
  * mirror in C.  Everything is little-endian, and so are the machines that this builds on.
  *
- *   block 0, 1   file header, two identical copies, written once
- *   block 2, 3   trim mark, two alternating copies
+ *   block 0, 1   file header, two copies
+ *   block 2, 3   trim mark, two copies
  *   block 4 ...  epochs, each on a fresh block, back to back
  *
- *   epoch        epoch header (64 bytes), records, zeros to the end of the block
+ *   epoch        epoch header (80 bytes), records, zeros to the end of the block
  *   record       record header (8 bytes), payload, zeros to a multiple of 8
  *
  * In a one-file log the LSN of a byte is its offset in the file.  A log of segments is a directory:
@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #define LF_BLOCK_BYTES 4096u
-#define LF_FORMAT_VERSION 1u
+#define LF_FORMAT_VERSION 2u
 #define LF_FIRST_LSN ((uint64_t)(4 * LF_BLOCK_BYTES))
 #define LF_FIRST_EPOCH 1u
 /* A log whose next epoch has this number is not opened for append: what is left is beyond reach. */
@@ -41,29 +41,43 @@
 
 /* Fills the first bytes of blocks 0 and 1; the rest of the block is zero. */
 struct lf_file_header {
-    char magic[8];          /*   0 */
-    uint32_t checksum;      /*   8  CRC32C of bytes 12..4095 of the block */
-    uint32_t version;       /*  12 */
-    uint32_t byte_order;    /*  16 */
-    uint32_t block_bytes;   /*  20  4096 */
-    uint64_t features;      /*  24  0: a reader must know every bit that is set */
-    uint64_t slot_bytes;    /*  32  no epoch is longer */
-    uint64_t segment_bytes; /*  40  0: a one-file log */
-    uint8_t id[16];         /*  48  random: tells logs apart */
-    uint8_t salt[16];       /*  64  random: seeds every checksum below the file header */
-    uint64_t first_lsn;     /*  80  LSN of block 4 of this file */
-};                          /*  88 */
+    char magic[8];               /*   0 */
+    uint32_t checksum;           /*   8  CRC32C of bytes 12..4095 of the block */
+    uint32_t version;            /*  12 */
+    uint32_t byte_order;         /*  16 */
+    uint32_t block_bytes;        /*  20  4096 */
+    uint64_t features_refuse;    /*  24  a reader must know every bit that is set, */
+    uint64_t features_read_only; /*  32  a writer these too; */
+    uint64_t features_ignore;    /*  40  and nobody has to know these */
+    uint64_t generation;         /*  48  of two valid copies the one with the greater counts */
+    uint64_t slot_bytes;         /*  56  no epoch is longer */
+    uint64_t segment_bytes;      /*  64  0: a one-file log */
+    uint8_t id[16];              /*  72  random: tells logs apart */
+    uint8_t salt[16];            /*  88  random: seeds every checksum below the file header */
+    uint64_t first_lsn;          /* 104  LSN of block 4 of this file */
+};                               /* 112 */
+#define LF_FIRST_GENERATION 1u
+/* Set aside: records of type 3, whose payload is not what was appended. */
+#define LF_FEATURE_REFUSE_TRANSFORMED ((uint64_t)1 << 0)
+#define LF_FEATURES_REFUSE_KNOWN ((uint64_t)0)
+#define LF_FEATURES_READ_ONLY_KNOWN ((uint64_t)0)
 
-/* Fills the first bytes of blocks 2 and 3; the rest of the block is zero. */
+/* Fills the first bytes of blocks 2 and 3, with user_bytes of the user's after it; the rest of the
+ * block is zero. */
 struct lf_trim_mark {
-    uint32_t magic;      /*   0 */
-    uint32_t checksum;   /*   4  CRC32C, seeded with the log's seed, of bytes 8..4095 */
-    uint64_t sequence;   /*   8  the copy with the greater one counts */
-    uint64_t oldest_lsn; /*  16  where reading starts */
-    uint64_t epoch;      /*  24  number of the epoch at oldest_lsn */
-    uint32_t chain;      /*  32  what that epoch's chain field must be */
-    uint32_t zero;       /*  36 */
-};                       /*  40 */
+    uint32_t magic;       /*   0 */
+    uint32_t checksum;    /*   4  CRC32C, seeded with the log's seed, of bytes 8..4095 */
+    uint64_t sequence;    /*   8  the copy with the greater one counts */
+    uint64_t oldest_lsn;  /*  16  where reading starts */
+    uint64_t epoch;       /*  24  number of the epoch at oldest_lsn */
+    uint32_t chain;       /*  32  what that epoch's chain field must be */
+    uint32_t incarnation; /*  36  the last one whose OPEN epoch was durable before; 0: none */
+    uint64_t promise;     /*  40  all that starts below was durable before */
+    uint32_t user_bytes;  /*  48 */
+    uint32_t zero[3];     /*  52 */
+};                        /*  64 */
+#define LF_FIRST_SEQUENCE 1u
+#define LF_USER_BYTES_MAX 4000u
 
 enum lf_epoch_flags {
     LF_EPOCH_OPEN = 1u << 0,           /* first of an incarnation; no records */
@@ -75,7 +89,7 @@ enum lf_epoch_flags {
 
 struct lf_epoch_header {
     uint32_t magic;        /*  0 */
-    uint32_t checksum;     /*  4  CRC32C, seeded with the log's seed, of bytes 8..63 */
+    uint32_t checksum;     /*  4  CRC32C, seeded with the log's seed, of bytes 8..79 */
     uint64_t epoch;        /*  8  number, one more than the epoch before */
     uint64_t lsn;          /* 16  of this header */
     uint64_t promise;      /* 24  durable LSN when this epoch was sealed; at most lsn */
@@ -86,12 +100,16 @@ struct lf_epoch_header {
     uint32_t record_count; /* 52  records, PAD included */
     uint32_t flags;        /* 56 */
     uint32_t zero;         /* 60 */
-};                         /* 64 */
-#define LF_EPOCH_HEADER_BYTES 64u
+    uint64_t time_ns;      /* 64  since 1970 (UTC), when it was sealed; 0: not known */
+    uint64_t zero_too;     /* 72 */
+};                         /* 80 */
+#define LF_EPOCH_HEADER_BYTES 80u
 
 enum lf_record_type {
     LF_RECORD_DATA = 1,
     LF_RECORD_PAD = 2
+    /* 3 is set aside, for payloads that are compressed or encrypted: behind the record header come the
+     * size before that, and the number of a key, 4 bytes each.  No reader of version 2 takes it. */
 };
 
 struct lf_record_header {
@@ -101,8 +119,8 @@ struct lf_record_header {
 #define LF_RECORD_HEADER_BYTES 8u
 #define LF_RECORD_ALIGN 8u
 
-_Static_assert(sizeof(struct lf_file_header) == 88, "file header");
-_Static_assert(sizeof(struct lf_trim_mark) == 40, "trim mark");
+_Static_assert(sizeof(struct lf_file_header) == 112, "file header");
+_Static_assert(sizeof(struct lf_trim_mark) == 64, "trim mark");
 _Static_assert(sizeof(struct lf_epoch_header) == LF_EPOCH_HEADER_BYTES, "epoch header");
 _Static_assert(sizeof(struct lf_record_header) == LF_RECORD_HEADER_BYTES, "record header");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "little-endian only");
@@ -173,11 +191,19 @@ uint32_t lf_log_seed(const struct lf_file_header *header);
 void lf_file_header_seal(void *block);
 void lf_trim_mark_seal(void *block, uint32_t log_seed);
 
-/*
- * Check a block.  0; LOGFILE_EFORMAT: no log, or of another version, byte order, block size or
- * feature; LOGFILE_ECORRUPT: a log's header, damaged.
- */
+/* What a block that should hold a file header is, by itself. */
+enum lf_header_state {
+    LF_HEADER_VALID,
+    LF_HEADER_DAMAGED, /* a log's header, but its checksum is wrong */
+    LF_HEADER_UNKNOWN, /* whole, and of another version, block size or feature */
+    LF_HEADER_NONE     /* not a log, or one of a machine of the other byte order */
+};
+enum lf_header_state lf_file_header_judge(const void *block);
+/* The same as an error: 0; LOGFILE_EFORMAT: unknown or none; LOGFILE_ECORRUPT: damaged. */
 int lf_file_header_check(const void *block);
+/* Whether two valid headers belong to one log: everything that never changes is the same, but for
+ * first_lsn, which tells a log's files apart. */
+bool lf_file_header_same_log(const struct lf_file_header *a, const struct lf_file_header *b);
 /* Whether the block holds a whole trim mark of this log. */
 bool lf_trim_mark_check(const void *block, uint32_t log_seed);
 
@@ -190,6 +216,8 @@ bool lf_epoch_header_check(const struct lf_epoch_header *header, uint32_t log_se
                            const struct lf_layout *layout, uint64_t lsn);
 /* Bytes that the epoch takes on disk. */
 uint64_t lf_epoch_extent(const struct lf_epoch_header *header);
+/* Where the next epoch is: behind this one, or, with END, at the start of the next segment. */
+uint64_t lf_epoch_next_lsn(const struct lf_epoch_header *header, const struct lf_layout *layout);
 
 /*
  * Where the next epoch goes and what ties it to the one before.  Whoever holds the flush token
@@ -204,6 +232,7 @@ struct lf_chain {
     uint64_t nonce;
     uint32_t incarnation; /* 0: not known, where reading starts */
     uint32_t chain;       /* checksum of the last epoch's header */
+    uint64_t time_ns;     /* what the next header says of the time; only a writer sets it */
 };
 
 /* Begin an incarnation: the next epoch, an OPEN one, carries this nonce and number. */

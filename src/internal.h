@@ -72,7 +72,13 @@ static inline uint64_t lf_durable_lsn(const struct logfile *log)
     return lf_load_acquire_64(&log->durable_lsn);
 }
 
-/* L4: pairs with the release in trim_to: the mark that says so is durable. */
+/* What a header or mark may promise now: without syncs, only what recovery synced. */
+static inline uint64_t lf_promised_lsn(const struct logfile *log)
+{
+    return log->options.sync == LOGFILE_SYNC_NONE ? log->recovered_lsn : lf_durable_lsn(log);
+}
+
+/* L4: pairs with the release in move_mark: the mark that says so is durable. */
 static inline uint64_t lf_oldest_lsn(const struct logfile *log)
 {
     return lf_load_acquire_64(&log->oldest_lsn);

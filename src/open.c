@@ -12,6 +12,7 @@
 #include "internal.h"
 #include "io.h"
 #include "recover.h"
+#include "repair.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -280,27 +281,43 @@ static int open_store(struct opening *opening, const struct logfile_options *opt
     return 0;
 }
 
+/* What proves that records are missing, in words; the caller has said from where on. */
+static void describe_damage(const struct lf_scan *scan, const struct logfile_tail *tail, char *text,
+                            size_t size)
+{
+    char name[LF_SEGMENT_NAME_BYTES];
+
+    lf_file_segment_name(scan->damage_index, name);
+    switch (scan->damage) {
+    case LF_DAMAGE_MISSING:
+        snprintf(text, size, "segment %s is missing", name);
+        break;
+    case LF_DAMAGE_MISPLACED:
+        snprintf(text, size, "%s is not that segment of this log", name);
+        break;
+    case LF_DAMAGE_INCARNATION:
+        snprintf(text, size, "what the last opening wrote is missing");
+        break;
+    case LF_DAMAGE_MARK:
+        snprintf(text, size, "the trim mark names another epoch");
+        break;
+    case LF_DAMAGE_PROMISE:
+    case LF_DAMAGE_NONE:
+        snprintf(text, size, "records up to LSN %" PRIu64 " were durable and cannot be read",
+                 tail->promised_lsn);
+        break;
+    }
+}
+
 static int explain_verdict(struct opening *opening, const struct lf_scan *scan)
 {
     const struct logfile_tail *tail = &opening->report.tail;
-    char name[LF_SEGMENT_NAME_BYTES];
-    uint64_t index;
+    char text[120];
 
     if (tail->verdict != LOGFILE_CORRUPT)
         return 0;
-    if (lf_scan_missing_segment(scan, &index)) {
-        lf_file_segment_name(index, name);
-        SAY(opening, "%.100s: corrupt from LSN %" PRIu64 ": segment %s is missing", opening->path,
-            tail->end_lsn, name);
-    } else if (tail->promised_lsn <= tail->end_lsn) {
-        SAY(opening, "%.100s: corrupt from LSN %" PRIu64 ": the trim mark names another epoch",
-            opening->path, tail->end_lsn);
-    } else {
-        SAY(opening,
-            "%.100s: corrupt from LSN %" PRIu64 ": records up to LSN %" PRIu64
-            " were durable and cannot be read",
-            opening->path, tail->end_lsn, tail->promised_lsn);
-    }
+    describe_damage(scan, tail, text, sizeof text);
+    SAY(opening, "%.100s: corrupt from LSN %" PRIu64 ": %s", opening->path, tail->end_lsn, text);
     return LOGFILE_ECORRUPT;
 }
 
@@ -314,12 +331,38 @@ static int check_size(struct opening *opening, const char *name, uint64_t asked,
     return -EINVAL;
 }
 
+/* A reader may pass over what it does not know of these; a writer would not keep it right. */
+static int check_features(struct opening *opening, const struct lf_file_header *header)
+{
+    const uint64_t unknown = header->features_read_only & ~LF_FEATURES_READ_ONLY_KNOWN;
+
+    if (unknown == 0)
+        return 0;
+    SAY(opening, "%.100s: features %#" PRIx64 " of the log are not known: it can be read only",
+        opening->path, unknown);
+    return LOGFILE_EFORMAT;
+}
+
+static int check_id(struct opening *opening, const struct lf_file_header *header)
+{
+    const uint8_t *expected = opening->log->options.expect_id;
+
+    if (expected == NULL || memcmp(expected, header->id, sizeof header->id) == 0)
+        return 0;
+    SAY(opening, "%.100s: %s", opening->path, logfile_strerror(LOGFILE_EIDENTITY));
+    return LOGFILE_EIDENTITY;
+}
+
 static int adopt_prologue(struct opening *opening, const struct lf_prologue *prologue)
 {
     struct logfile *log = opening->log;
-    int error =
-        check_size(opening, "slot_bytes", opening->asked.slot_bytes, prologue->header.slot_bytes);
+    int error = check_id(opening, &prologue->header);
 
+    if (error == 0)
+        error = check_features(opening, &prologue->header);
+    if (error == 0)
+        error = check_size(opening, "slot_bytes", opening->asked.slot_bytes,
+                           prologue->header.slot_bytes);
     if (error == 0)
         error = check_size(opening, "segment_bytes", opening->asked.segment_bytes,
                            prologue->header.segment_bytes);
@@ -328,7 +371,7 @@ static int adopt_prologue(struct opening *opening, const struct lf_prologue *pro
     log->layout = lf_header_layout(&prologue->header);
     log->options.slot_bytes = log->layout.slot_bytes;
     log->options.segment_bytes = log->layout.segment_bytes;
-    log->trim.last = prologue->trim;
+    lf_trim_adopt(&log->trim, prologue);
     log->oldest_lsn = prologue->trim.oldest_lsn;
     return 0;
 }
@@ -396,7 +439,19 @@ static int scan_log(struct opening *opening, struct lf_scan *scan)
         error = lf_file_end_lsn(file, &end_lsn);
     if (error == 0 && end_lsn > scan->chain.lsn)
         error = lf_file_cut(file, scan->chain.lsn);
+    if (error == 0)
+        error = lf_repair_headers(&log->store, &scan->prologue);
     return error;
+}
+
+static void explain_prologue(struct opening *opening, const struct lf_prologue *prologue, int error)
+{
+    if (error == LOGFILE_EFORMAT && prologue->unknown_version != 0 &&
+        prologue->unknown_version != LF_FORMAT_VERSION)
+        SAY(opening, "%.100s: a log of format version %" PRIu32 "; this library reads version %u",
+            opening->path, prologue->unknown_version, LF_FORMAT_VERSION);
+    else
+        SAY(opening, "%.100s: file header: %s", opening->path, logfile_strerror(error));
 }
 
 /* Takes over where the log's chain ends. */
@@ -410,7 +465,7 @@ static int recover(struct opening *opening)
         return error;
     error = lf_scan_open(&scan, &log->store.file);
     if (error != 0) {
-        SAY(opening, "%.100s: file header: %s", opening->path, logfile_strerror(error));
+        explain_prologue(opening, &scan.prologue, error);
         return error;
     }
     error = scan_log(opening, &scan);
@@ -462,7 +517,8 @@ static int start_preparer(struct opening *opening)
     return error;
 }
 
-/* Begins an incarnation: a fresh nonce, and an OPEN epoch on stable storage before all else. */
+/* Begins an incarnation: a fresh nonce, an OPEN epoch on stable storage before all else, and a mark
+ * that says so. */
 static int write_open_epoch(struct opening *opening)
 {
     struct logfile *log = opening->log;
@@ -478,7 +534,8 @@ static int write_open_epoch(struct opening *opening)
     log->incarnation = log->chain.incarnation;
     log->recovered_lsn = log->chain.lsn;
     lf_store_release_64(&log->durable_lsn, log->chain.lsn); /* L1 */
-    if (lf_epoch_commit(log, log->buffers, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_OPEN) != 0) {
+    if (lf_epoch_commit(log, log->buffers, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_OPEN) != 0 ||
+        lf_trim_note_durable(log, log->chain.lsn) != 0) {
         struct logfile_failure failure;
         lf_store_failure(&log->store, &failure);
         SAY(opening, "%.100s: %s at offset %" PRIu64 ": %s", opening->path, failure.call,
@@ -600,8 +657,10 @@ int logfile_close(struct logfile *log)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state); /* As in logfile_open. */
     lf_preparer_stop(&log->preparer); /* First: it may still tell the engine of a failure. */
     stop_engine(log);
-    if (log->closed_cleanly)
+    if (log->closed_cleanly) {
         lf_file_shrink(&log->store.file, log->chain.lsn);
+        error = lf_trim_note_durable(log, log->chain.lsn);
+    }
     lf_store_close(&log->store);
     free_memory(log);
     pthread_setcancelstate(cancel_state, NULL);

@@ -14,39 +14,63 @@
 
 /* ---- Blocks 0 to 3 ------------------------------------------------------------------------- */
 
+/* Whole copies of one header may differ in their generation and what belongs to it, in no more. */
+static bool headers_agree(const struct lf_file_header *a, const struct lf_file_header *b)
+{
+    if (!lf_file_header_same_log(a, b) || a->first_lsn != b->first_lsn)
+        return false;
+    return a->generation != b->generation || memcmp(a, b, LF_BLOCK_BYTES) == 0;
+}
+
 static int file_header_choose(const uint8_t *blocks, struct lf_prologue *prologue)
 {
-    const uint8_t *copy[2] = {blocks, blocks + LF_BLOCK_BYTES};
-    const int check[2] = {lf_file_header_check(copy[0]), lf_file_header_check(copy[1])};
+    const struct lf_file_header *copy[2] = {(const void *)blocks,
+                                            (const void *)(blocks + LF_BLOCK_BYTES)};
+    enum lf_header_state state[2];
+    bool *valid = prologue->header_valid;
 
-    prologue->header_valid[0] = check[0] == 0;
-    prologue->header_valid[1] = check[1] == 0;
-    if (check[0] != 0 && check[1] != 0)
-        return check[0] == check[1] ? check[0] : LOGFILE_ECORRUPT;
-    if (check[0] == check[1] && memcmp(copy[0], copy[1], LF_BLOCK_BYTES) != 0)
+    for (int i = 0; i < 2; i++) {
+        state[i] = lf_file_header_judge(copy[i]);
+        valid[i] = state[i] == LF_HEADER_VALID;
+        if (state[i] == LF_HEADER_UNKNOWN)
+            prologue->unknown_version = copy[i]->version;
+    }
+    if (state[0] == LF_HEADER_UNKNOWN || state[1] == LF_HEADER_UNKNOWN)
+        return LOGFILE_EFORMAT;
+    if (!valid[0] && !valid[1])
+        return state[0] == LF_HEADER_NONE && state[1] == LF_HEADER_NONE ? LOGFILE_EFORMAT
+                                                                        : LOGFILE_ECORRUPT;
+    if (valid[0] && valid[1] && !headers_agree(copy[0], copy[1]))
         return LOGFILE_ECORRUPT;
-    memcpy(&prologue->header, copy[check[0] == 0 ? 0 : 1], sizeof(prologue->header));
+    const bool second = valid[1] && (!valid[0] || copy[1]->generation > copy[0]->generation);
+    prologue->header = *copy[second ? 1 : 0];
     prologue->log_seed = lf_log_seed(&prologue->header);
+    for (int i = 0; i < 2; i++)
+        valid[i] = valid[i] && copy[i]->generation == prologue->header.generation;
     return 0;
 }
 
 static int trim_mark_choose(const uint8_t *blocks, struct lf_prologue *prologue)
 {
+    const uint8_t *block[2] = {blocks, blocks + LF_BLOCK_BYTES};
     struct lf_trim_mark mark[2];
     bool *valid = prologue->trim_valid;
 
     for (int i = 0; i < 2; i++) {
-        const uint8_t *block = blocks + (size_t)i * LF_BLOCK_BYTES;
-        valid[i] = lf_trim_mark_check(block, prologue->log_seed);
-        memcpy(&mark[i], block, sizeof(mark[i]));
+        valid[i] = lf_trim_mark_check(block[i], prologue->log_seed);
+        memcpy(&mark[i], block[i], sizeof(mark[i]));
     }
     if (!valid[0] && !valid[1])
         return LOGFILE_ECORRUPT;
     if (valid[0] && valid[1] && mark[0].sequence == mark[1].sequence &&
-        memcmp(&mark[0], &mark[1], sizeof(mark[0])) != 0)
+        memcmp(block[0], block[1], LF_BLOCK_BYTES) != 0)
         return LOGFILE_ECORRUPT;
-    const bool second = valid[1] && (!valid[0] || mark[1].sequence > mark[0].sequence);
-    prologue->trim = mark[second ? 1 : 0];
+    const int counts = valid[1] && (!valid[0] || mark[1].sequence > mark[0].sequence) ? 1 : 0;
+    prologue->trim = mark[counts];
+    for (int i = 0; i < 2; i++)
+        prologue->trim_current[i] = valid[i] && mark[i].sequence == mark[counts].sequence;
+    memset(prologue->user, 0, sizeof(prologue->user));
+    memcpy(prologue->user, block[counts] + sizeof(mark[0]), mark[counts].user_bytes);
     return 0;
 }
 
@@ -286,6 +310,7 @@ void lf_scan_restart(struct lf_scan *scan)
     scan->rest_stays = false;
     lf_scan_invalidate(scan);
     scan->last_flags = 0;
+    scan->last_lsn = 0;
     scan->chain = (struct lf_chain){
         .layout = lf_header_layout(&scan->prologue.header),
         .log_seed = scan->prologue.log_seed,
@@ -343,8 +368,10 @@ int lf_scan_next(struct lf_scan *scan)
     note_valid(scan, header);
     scan->before = scan->chain;
     scan->flags_before = scan->last_flags;
+    scan->lsn_before = scan->last_lsn;
     scan->chain = chain;
     scan->last_flags = header->flags;
+    scan->last_lsn = header->lsn;
     scan->promised_lsn = greatest(scan->promised_lsn, header->promise);
     scan->epoch = header;
     return 1;
@@ -354,6 +381,7 @@ void lf_scan_step_back(struct lf_scan *scan)
 {
     scan->chain = scan->before;
     scan->last_flags = scan->flags_before;
+    scan->last_lsn = scan->lsn_before;
     lf_scan_invalidate(scan);
 }
 
@@ -433,17 +461,18 @@ static int rest_survey(struct lf_scan *scan)
 }
 
 /* Whether the segment is missing that the next epoch would be in: 1, 0 or -errno.  It is there from
- * the moment on that an epoch says that it comes next; only what created the log may have died
- * before it made the first one. */
+ * the moment on that an epoch says that it comes next; only the thread that created the log may have
+ * died before it made the first one. */
 static int segment_is_missing(struct lf_scan *scan)
 {
     const struct lf_trim_mark *trim = &scan->prologue.trim;
     uint64_t index;
 
-    if (lf_file_has_segment(scan->file, scan->chain.lsn))
+    if (scan->chain.lsn >= lf_layout_end_lsn(&scan->chain.layout) ||
+        lf_file_has_segment(scan->file, scan->chain.lsn))
         return 0;
     if (scan->chain.lsn != LF_FIRST_LSN || trim->oldest_lsn != LF_FIRST_LSN ||
-        trim->epoch != LF_FIRST_EPOCH)
+        trim->epoch != LF_FIRST_EPOCH || trim->incarnation != 0)
         return 1;
     return lf_file_next_segment(scan->file, 0, &index);
 }
@@ -480,13 +509,96 @@ static int trim_mark_contradicts(struct lf_scan *scan)
     return header != NULL && !lf_chain_accepts(&scan->chain, header);
 }
 
-/* Whether what must be at the break is not: 1, 0 or -errno. */
-static int break_contradicts(struct lf_scan *scan)
-{
-    const int missing = segment_is_missing(scan);
+/* What a segment's blocks 0 and 1 say: whether one of them is its header, and whether one is that of
+ * another file. */
+struct segment_headers {
+    bool own;
+    bool foreign;
+};
 
-    scan->segment_missing = missing == 1;
-    return missing != 0 ? missing : trim_mark_contradicts(scan);
+static struct segment_headers judge_segment_headers(const struct lf_scan *scan, uint64_t index,
+                                                    const uint8_t *blocks)
+{
+    struct segment_headers found = {0};
+
+    for (int i = 0; i < 2; i++) {
+        const struct lf_file_header *header = (const void *)(blocks + (size_t)i * LF_BLOCK_BYTES);
+        const bool valid = lf_file_header_judge(header) == LF_HEADER_VALID;
+        const bool own = valid && lf_file_header_same_log(header, &scan->prologue.header) &&
+                         header->first_lsn == lf_segment_first_lsn(&scan->chain.layout, index);
+        found.own = found.own || own;
+        found.foreign = found.foreign || (valid && !own);
+    }
+    return found;
+}
+
+/* Whether a segment's name leads to something else than this segment: 1, 0 or -errno.  A segment
+ * that lost both copies of its header is still known by an epoch in it. */
+static int segment_is_misplaced(struct lf_scan *scan, uint64_t index)
+{
+    const struct lf_layout *layout = &scan->chain.layout;
+    _Alignas(LF_BLOCK_BYTES) uint8_t blocks[2 * LF_BLOCK_BYTES] = {0};
+    const ssize_t got = lf_file_read_segment_header(scan->file, index, blocks, sizeof(blocks));
+
+    if (got == -EISDIR || got == -ESPIPE || got == -ELOOP)
+        return 1;
+    if (got < 0)
+        return (int)got;
+    if (got == 0 && !lf_file_has_segment(scan->file, lf_segment_first_lsn(layout, index)))
+        return 0; /* nothing there */
+    const struct segment_headers found = judge_segment_headers(scan, index, blocks);
+    const bool has_epoch = scan->last_lsn != 0 && lf_segment_index(layout, scan->last_lsn) == index;
+    return found.foreign || (!found.own && !has_epoch);
+}
+
+/* The first segment from that of the break on whose name leads to something else: 1, 0 or -errno.
+ * own_only: looks at that of the break alone. */
+static int find_misplaced(struct lf_scan *scan, bool own_only, uint64_t *index)
+{
+    int found = 1;
+
+    if (scan->chain.layout.segment_bytes == 0)
+        return 0;
+    *index = lf_segment_index(&scan->chain.layout, scan->chain.lsn);
+    while (found == 1) {
+        const int misplaced = segment_is_misplaced(scan, *index);
+        if (misplaced != 0 || own_only)
+            return misplaced;
+        found = lf_file_next_segment(scan->file, *index + 1, index);
+    }
+    return found;
+}
+
+/* Sets scan->damage to what contradicts that the log ends at the break.  0 or -errno. */
+static int find_damage(struct lf_scan *scan, uint64_t promised_lsn)
+{
+    const struct lf_trim_mark *trim = &scan->prologue.trim;
+    const bool promised = promised_lsn > scan->chain.lsn;
+
+    scan->damage = LF_DAMAGE_NONE;
+    scan->damage_index = lf_segment_index(&scan->chain.layout, scan->chain.lsn);
+    int found = segment_is_missing(scan);
+    if (found == 1)
+        scan->damage = LF_DAMAGE_MISSING;
+    if (found == 0) {
+        found = find_misplaced(scan, promised, &scan->damage_index);
+        if (found == 1)
+            scan->damage = LF_DAMAGE_MISPLACED;
+    }
+    if (found == 0 && promised) {
+        scan->damage = LF_DAMAGE_PROMISE;
+        return 0;
+    }
+    if (found == 0 && scan->chain.incarnation < trim->incarnation) {
+        scan->damage = LF_DAMAGE_INCARNATION;
+        return 0;
+    }
+    if (found == 0) {
+        found = trim_mark_contradicts(scan);
+        if (found == 1)
+            scan->damage = LF_DAMAGE_MARK;
+    }
+    return found < 0 ? found : 0;
 }
 
 /*
@@ -552,12 +664,14 @@ int lf_scan_verdict(struct lf_scan *scan, struct logfile_tail *tail)
     int error = rest_survey(scan);
     if (error != 0)
         return error;
-    const int contradicted = break_contradicts(scan);
-    if (contradicted < 0)
-        return contradicted;
+    const uint64_t promised_lsn =
+        greatest(greatest(scan->promised_lsn, scan->rest_promise), scan->prologue.trim.promise);
+    error = find_damage(scan, promised_lsn);
+    if (error != 0)
+        return error;
     lf_scan_describe(scan, closed ? LOGFILE_CLEAN : LOGFILE_TORN, tail);
-    tail->promised_lsn = greatest(tail->promised_lsn, scan->rest_promise);
-    if (scan->rest_promise > tail->end_lsn || contradicted == 1) {
+    tail->promised_lsn = promised_lsn;
+    if (scan->damage != LF_DAMAGE_NONE) {
         tail->verdict = LOGFILE_CORRUPT;
         error = resume_search(scan, &tail->resume_lsn);
     } else if (!closed && scan->rest_end > tail->end_lsn) {
@@ -568,9 +682,9 @@ int lf_scan_verdict(struct lf_scan *scan, struct logfile_tail *tail)
 
 bool lf_scan_missing_segment(const struct lf_scan *scan, uint64_t *index)
 {
-    if (scan->segment_missing)
-        *index = lf_segment_index(&scan->chain.layout, scan->chain.lsn);
-    return scan->segment_missing;
+    if (scan->damage == LF_DAMAGE_MISSING)
+        *index = scan->damage_index;
+    return scan->damage == LF_DAMAGE_MISSING;
 }
 
 int lf_scan_resume(struct lf_scan *scan, const struct logfile_tail *tail)
@@ -585,7 +699,7 @@ int lf_scan_resume(struct lf_scan *scan, const struct logfile_tail *tail)
         return -ENOENT;
     scan->epoch = NULL;
     scan->last_flags = 0;
-    scan->segment_missing = false;
+    scan->damage = LF_DAMAGE_NONE;
     scan->chain.lsn = header->lsn;
     scan->chain.epoch = header->epoch;
     scan->chain.chain = header->chain;

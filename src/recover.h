@@ -20,19 +20,34 @@
 /* What the blocks before the first epoch say. */
 struct lf_prologue {
     struct lf_file_header header;
-    struct lf_trim_mark trim; /* the one that counts */
+    struct lf_trim_mark trim;        /* the one that counts */
+    uint8_t user[LF_USER_BYTES_MAX]; /* what the user keeps in it: trim.user_bytes of them */
     uint32_t log_seed;
-    bool header_valid[2]; /* both copies, for verify */
-    bool trim_valid[2];
+    uint32_t unknown_version; /* LOGFILE_EFORMAT: what a header is of that is whole and not for this
+                                 library; 0: there is none */
+    bool header_valid[2];     /* copies that are as good as the one that counts */
+    bool trim_valid[2];       /* whole; one that is older than the other is no damage */
+    bool trim_current[2];     /* and as good as the one that counts */
 };
 
 /*
  * Reads and checks blocks 0 to 3.
- * 0; LOGFILE_EFORMAT; LOGFILE_ECORRUPT: both copies of header or trim mark are damaged; -errno.
+ * 0; LOGFILE_EFORMAT; LOGFILE_ECORRUPT: both copies of header or trim mark are damaged, or they
+ * contradict each other; -errno.
  */
 int lf_prologue_read(struct lf_file *file, struct lf_prologue *prologue);
 /* Reads the trim marks again.  0; LOGFILE_ECORRUPT; -errno: prologue is as it was. */
 int lf_trim_mark_read(struct lf_file *file, struct lf_prologue *prologue);
+
+/* What proves that a log is corrupt. */
+enum lf_damage {
+    LF_DAMAGE_NONE,
+    LF_DAMAGE_PROMISE,     /* a later epoch, or the trim mark, promises more than can be read */
+    LF_DAMAGE_INCARNATION, /* the trim mark knows of a later opening */
+    LF_DAMAGE_MARK,        /* what is there is not what the trim mark names */
+    LF_DAMAGE_MISSING,     /* a segment is missing */
+    LF_DAMAGE_MISPLACED    /* a segment's name leads to something else */
+};
 
 /* Walks the epochs of a log.  Memory: the largest epoch that was found valid and 64 KiB; and, where
  * that is more, an eighth of what was found valid so far, up to LF_WINDOW_BYTES_MAX. */
@@ -42,17 +57,20 @@ struct lf_scan {
     struct lf_chain chain; /* what the next epoch must be */
     uint64_t promised_lsn; /* greatest promise among valid epochs so far */
     uint32_t last_flags;   /* of the last valid epoch; 0 before the first */
+    uint64_t last_lsn;     /* where that one is */
     /* The epoch that lf_scan_next returned 1 for; NULL otherwise. */
     const struct lf_epoch_header *epoch;
-    struct lf_chain before; /* chain and last_flags before that epoch */
+    struct lf_chain before; /* chain, last_flags and last_lsn before that epoch */
     uint32_t flags_before;
+    uint64_t lsn_before;
     uint64_t valid_bytes; /* of all epochs found valid */
     /* What is between some break passed before and the end of the log. */
     bool rest_known;
     bool rest_stays;       /* nobody can change it any more */
     uint64_t rest_promise; /* greatest promise of an epoch header */
     uint64_t rest_end;     /* end of the last block that is not zero; 0: none */
-    bool segment_missing;  /* at the last verdict: the segment that the next epoch would be in */
+    enum lf_damage damage; /* what the last verdict found */
+    uint64_t damage_index; /* MISSING, MISPLACED: of which segment */
     struct lf_window window;
 };
 
@@ -81,9 +99,9 @@ void lf_scan_describe(const struct lf_scan *scan, enum logfile_verdict verdict,
                       struct logfile_tail *tail);
 /*
  * At a break: look for a later valid epoch header of this log that promises durability beyond the
- * break, and for the segment that the break is in.  Fills verdict, end, promise, resume (CORRUPT: 0
- * when no whole epoch follows; it can be the break itself, where a whole epoch does not fit what is
- * before it) and cut_bytes.  0, or -errno of a read.
+ * break, and for anything else that contradicts an end there (enum lf_damage).  Fills verdict, end,
+ * promise, resume (CORRUPT: 0 when no whole epoch follows; it can be the break itself, where a whole
+ * epoch does not fit what is before it) and cut_bytes.  0, or -errno of a read.
  */
 int lf_scan_verdict(struct lf_scan *scan, struct logfile_tail *tail);
 /* Whether the last verdict was CORRUPT at a segment that is missing; *index names it. */

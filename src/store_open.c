@@ -179,6 +179,7 @@ static int fill_file_header(struct lf_file_header *header, const struct lf_store
     header->version = LF_FORMAT_VERSION;
     header->byte_order = LF_BYTE_ORDER_MARK;
     header->block_bytes = LF_BLOCK_BYTES;
+    header->generation = LF_FIRST_GENERATION;
     header->slot_bytes = create->slot_bytes;
     header->segment_bytes = create->segment_bytes;
     header->first_lsn = LF_FIRST_LSN;
@@ -186,14 +187,15 @@ static int fill_file_header(struct lf_file_header *header, const struct lf_store
     return error != 0 ? error : lf_store_random(header->salt, sizeof header->salt);
 }
 
-static void fill_trim_mark(void *block, uint64_t sequence, uint32_t log_seed)
+static void fill_trim_mark(void *block, uint32_t log_seed)
 {
     struct lf_trim_mark *mark = block;
     mark->magic = LF_TRIM_MAGIC;
-    mark->sequence = sequence;
+    mark->sequence = LF_FIRST_SEQUENCE;
     mark->oldest_lsn = LF_FIRST_LSN;
     mark->epoch = LF_FIRST_EPOCH;
     mark->chain = log_seed;
+    mark->promise = LF_FIRST_LSN;
     lf_trim_mark_seal(block, log_seed);
 }
 
@@ -207,8 +209,8 @@ static int fill_prologue(uint8_t *blocks, const struct lf_store_create *create)
     lf_file_header_seal(blocks);
     memcpy(blocks + LF_BLOCK_BYTES, blocks, LF_BLOCK_BYTES);
     uint32_t log_seed = lf_log_seed(header);
-    fill_trim_mark(blocks + 2 * LF_BLOCK_BYTES, 0, log_seed);
-    fill_trim_mark(blocks + 3 * LF_BLOCK_BYTES, 1, log_seed);
+    fill_trim_mark(blocks + 2 * LF_BLOCK_BYTES, log_seed);
+    fill_trim_mark(blocks + 3 * LF_BLOCK_BYTES, log_seed);
     return 0;
 }
 

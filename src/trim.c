@@ -2,6 +2,7 @@
 #include "trim.h"
 
 #include "internal.h"
+#include "recover.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -125,29 +126,67 @@ static void drop_landmarks(struct lf_trim *trim, uint64_t oldest_lsn)
  * The mark.
  */
 
-/* The copy that is older is replaced, so one whole mark is there at any time. */
-static int write_mark(struct logfile *log, const struct lf_landmark *oldest)
+void lf_trim_adopt(struct lf_trim *trim, const struct lf_prologue *prologue)
 {
-    struct lf_trim *trim = &log->trim;
-    struct lf_trim_mark mark = {
-        .magic = LF_TRIM_MAGIC,
-        .sequence = trim->last.sequence + 1,
-        .oldest_lsn = oldest->lsn,
-        .epoch = oldest->epoch,
-        .chain = oldest->chain,
-    };
-    uint64_t offset = (2 + mark.sequence % 2) * LF_BLOCK_BYTES;
-    int error;
+    uint8_t *block = memset(trim->mark, 0, LF_BLOCK_BYTES);
 
-    memset(trim->mark, 0, LF_BLOCK_BYTES);
-    memcpy(trim->mark, &mark, sizeof mark);
-    lf_trim_mark_seal(trim->mark, log->chain.log_seed);
-    error = lf_store_write(&log->store, trim->mark, LF_BLOCK_BYTES, offset);
+    memcpy(block, &prologue->trim, sizeof prologue->trim);
+    memcpy(block + sizeof prologue->trim, prologue->user, prologue->trim.user_bytes);
+    trim->first_copy = prologue->trim_current[1] ? 0 : 1;
+}
+
+/* The mark that counts, to be changed and written: its lock is held. */
+static struct lf_trim_mark *mark_of(struct logfile *log)
+{
+    return log->trim.mark;
+}
+
+static int write_copy(struct logfile *log, unsigned copy)
+{
+    uint64_t offset = (2 + copy) * LF_BLOCK_BYTES;
+    int error = lf_store_write(&log->store, log->trim.mark, LF_BLOCK_BYTES, offset);
+
     if (error == 0)
         error = lf_store_sync_background(&log->store, offset, offset + LF_BLOCK_BYTES);
+    return error;
+}
+
+/* One copy after the other, so one whole mark is there at any time. */
+static int write_mark(struct logfile *log)
+{
+    struct lf_trim_mark *mark = mark_of(log);
+    int error;
+
+    mark->sequence++;
+    lf_trim_mark_seal(mark, log->chain.log_seed);
+    error = write_copy(log, log->trim.first_copy);
     if (error == 0)
-        trim->last = mark;
+        error = write_copy(log, 1 - log->trim.first_copy);
+    log->trim.first_copy = 0;
     return error == 0 ? 0 : LOGFILE_EFAILED;
+}
+
+static void promise_at_least(struct lf_trim_mark *mark, uint64_t promise)
+{
+    if (mark->promise < promise)
+        mark->promise = promise;
+}
+
+int lf_trim_sync_unsynced(struct logfile *log, uint64_t end_lsn)
+{
+    if (log->options.sync != LOGFILE_SYNC_NONE)
+        return 0;
+    return lf_store_sync_background(&log->store, log->recovered_lsn, end_lsn);
+}
+
+int lf_trim_note_durable(struct logfile *log, uint64_t promise)
+{
+    struct lf_trim *trim = &log->trim;
+    int cancel_state = lf_engine_lock(&trim->trimming);
+
+    mark_of(log)->incarnation = log->incarnation;
+    promise_at_least(mark_of(log), promise);
+    return lf_engine_unlock(&trim->trimming, cancel_state, write_mark(log));
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -176,10 +215,18 @@ static int give_back(struct logfile *log, uint64_t oldest_lsn)
     return error == -EOPNOTSUPP ? 0 : error;
 }
 
-static int move_mark(struct logfile *log, const struct lf_landmark *oldest)
+static int move_mark(struct logfile *log, const struct lf_landmark *oldest, uint64_t durable_lsn)
 {
-    int error = write_mark(log, oldest);
+    struct lf_trim_mark *mark = mark_of(log);
+    int error;
 
+    mark->oldest_lsn = oldest->lsn;
+    mark->epoch = oldest->epoch;
+    mark->chain = oldest->chain;
+    error = lf_trim_sync_unsynced(log, durable_lsn);
+    promise_at_least(mark, durable_lsn);
+    if (error == 0)
+        error = write_mark(log);
     if (error != 0)
         return error;
     lf_store_release_64(&log->oldest_lsn, oldest->lsn); /* L4: pairs with lf_oldest_lsn. */
@@ -200,7 +247,7 @@ int lf_trim_below(struct logfile *log, uint64_t lsn)
         return -EINVAL;
     cancel_state = lf_engine_lock(&trim->trimming);
     if (find_landmark(trim, lsn, durable_lsn, &oldest) && oldest.lsn > lf_oldest_lsn(log))
-        error = move_mark(log, &oldest);
+        error = move_mark(log, &oldest, durable_lsn);
     /* Also where the mark stays: an earlier trim, or a process that died, may owe the space. */
     if (error == 0)
         error = give_back(log, lf_oldest_lsn(log));

@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Forgetting the start of a log.
+ * The trim mark, and forgetting the start of a log.
  *
  * A trim mark names the epoch at which reading starts: its LSN, number and chain value.  Trimming
  * therefore needs to know where epochs start: the landmarks, a table of fixed size that every
  * commit and every recovered epoch adds to.  When it is full, every second one is dropped and the
  * new ones keep that distance, so that it always covers the whole log, evenly.
  *
- *   landmark at or below lsn -> trim mark written and synced -> oldest LSN -> space given back
+ *   landmark at or below lsn -> both copies of the mark written and synced -> oldest LSN -> space
+ *   given back
  *
  * in this order: a crash in between costs space, never a record.
+ *
+ * The mark also says what was durable when it was written.  An opening writes one when its OPEN epoch
+ * is on stable storage, and a clean close when its CLOSE epoch is: so a log that has lost its last
+ * epochs, whole, is known to have lost them.  And it keeps the user's bytes.
+ *
+ * Both copies say the same.  One is written and synced before the other, a damaged one first, so one
+ * whole mark is there at any time; and as nothing relies on a mark before both are durable, rot in
+ * either hides nothing.
  */
 #ifndef LF_TRIM_H
 #define LF_TRIM_H
@@ -34,15 +43,27 @@ struct lf_trim {
     unsigned count;
     uint64_t distance_bytes;  /* between two of them at least */
     pthread_mutex_t trimming; /* one trim at a time: mark and release */
-    void *mark;               /* one block */
-    struct lf_trim_mark last; /* the mark that counts */
+    void *mark;               /* one block: the mark that counts, as it is on disk */
+    unsigned first_copy;      /* the one to be written first: if one is damaged or older, that */
 };
+
+struct lf_prologue;
 
 /* 0 or -ENOMEM. */
 int lf_trim_init(struct lf_trim *trim);
 void lf_trim_free(struct lf_trim *trim);
 /* An epoch starts where the chain is now.  The recovering thread, or the token's holder. */
 void lf_trim_note(struct lf_trim *trim, const struct lf_chain *chain);
+/* Takes over the mark that recovery found. */
+void lf_trim_adopt(struct lf_trim *trim, const struct lf_prologue *prologue);
+/*
+ * Makes a mark durable that says what is durable now: all below `promise`, in the log's incarnation.
+ * The opener, after the OPEN epoch; the closer, after the CLOSE epoch.  0 or LOGFILE_EFAILED.
+ */
+int lf_trim_note_durable(struct logfile *log, uint64_t promise);
+/* Without syncs nothing may be promised, nor be relied on: before a log that does without says what
+ * is durable, it syncs all below `end_lsn` once.  0 or an error of lf_store. */
+int lf_trim_sync_unsynced(struct logfile *log, uint64_t end_lsn);
 /* As logfile_trim, of a log whose handle has been checked. */
 int lf_trim_below(struct logfile *log, uint64_t lsn);
 

@@ -81,11 +81,21 @@ bool lf_waiter_wake(struct lf_waiter *waiter)
     return true;
 }
 
-uint64_t lf_now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t lf_now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t lf_wall_clock_ns(void)
+{
+    return clock_ns(CLOCK_REALTIME);
 }
 
 struct timespec lf_timespec(uint64_t ns)

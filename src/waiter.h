@@ -51,6 +51,8 @@ bool lf_waiter_wake(struct lf_waiter *waiter);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t lf_now_ns(void);
+/* The time of day, in nanoseconds since 1970 (UTC). */
+uint64_t lf_wall_clock_ns(void);
 struct timespec lf_timespec(uint64_t ns);
 /* Nanoseconds until an absolute time; 0 when it has passed. */
 uint64_t lf_ns_until(const struct timespec *time);

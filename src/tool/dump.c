@@ -15,9 +15,11 @@ static void print_file_header(unsigned number, const void *block, bool valid)
     const struct lf_file_header *header = block;
 
     printf("block %u: file header, checksum %s, version %" PRIu32 ", features %#" PRIx64
-           ", block_bytes %" PRIu32 ", slot_bytes %" PRIu64 ", segment_bytes %" PRIu64 ", id ",
-           number, yes_no(valid), header->version, header->features, header->block_bytes,
-           header->slot_bytes, header->segment_bytes);
+           " %#" PRIx64 " %#" PRIx64 ", generation %" PRIu64 ", block_bytes %" PRIu32
+           ", slot_bytes %" PRIu64 ", segment_bytes %" PRIu64 ", id ",
+           number, yes_no(valid), header->version, header->features_refuse,
+           header->features_read_only, header->features_ignore, header->generation,
+           header->block_bytes, header->slot_bytes, header->segment_bytes);
     lf_tool_print_hex(header->id, sizeof(header->id));
     fputs(", salt ", stdout);
     lf_tool_print_hex(header->salt, sizeof(header->salt));
@@ -29,8 +31,10 @@ static void print_trim_mark(unsigned number, const void *block, bool valid)
     const struct lf_trim_mark *mark = block;
 
     printf("block %u: trim mark, checksum %s, sequence %" PRIu64 ", oldest_lsn %" PRIu64
-           ", epoch %" PRIu64 ", chain %08" PRIx32 "\n",
-           number, yes_no(valid), mark->sequence, mark->oldest_lsn, mark->epoch, mark->chain);
+           ", epoch %" PRIu64 ", chain %08" PRIx32 ", incarnation %" PRIu32 ", promise %" PRIu64
+           ", user_bytes %" PRIu32 "\n",
+           number, yes_no(valid), mark->sequence, mark->oldest_lsn, mark->epoch, mark->chain,
+           mark->incarnation, mark->promise, mark->user_bytes);
 }
 
 static void print_flags(uint32_t flags)
@@ -55,8 +59,9 @@ static void print_epoch(const struct lf_epoch_header *epoch, const char *state)
     printf("epoch %" PRIu64 ": lsn %" PRIu64 ", incarnation %" PRIu32, epoch->epoch, epoch->lsn,
            epoch->incarnation);
     print_flags(epoch->flags);
-    printf(", records %" PRIu32 ", length %" PRIu32 ", promise %" PRIu64 ", %s\n",
-           epoch->record_count, epoch->length, epoch->promise, state);
+    printf(", records %" PRIu32 ", length %" PRIu32 ", promise %" PRIu64 ", time_ns %" PRIu64
+           ", %s\n",
+           epoch->record_count, epoch->length, epoch->promise, epoch->time_ns, state);
 }
 
 static void print_records(const struct lf_walk *walk)

@@ -317,7 +317,7 @@ static void raise_version(struct lf_file_header *header)
 }
 static void add_feature(struct lf_file_header *header)
 {
-    header->features |= UINT64_C(1) << 63;
+    header->features_refuse |= UINT64_C(1) << 63;
 }
 static void turn_bytes(struct lf_file_header *header)
 {

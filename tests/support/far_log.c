@@ -101,7 +101,8 @@ static void start_at(struct log_image *image, const struct far_start *start)
                                   .sequence = 2,
                                   .oldest_lsn = start->lsn,
                                   .epoch = start->epoch,
-                                  .chain = chain};
+                                  .chain = chain,
+                                  .promise = start->lsn};
     lf_trim_mark_seal(mark, image->chain.log_seed);
     image->chain.lsn = start->lsn;
     image->chain.epoch = start->epoch;

@@ -43,6 +43,7 @@ static void fill_file_header(const struct log_image *image, uint8_t *blocks, uin
         .version = LF_FORMAT_VERSION,
         .byte_order = LF_BYTE_ORDER_MARK,
         .block_bytes = LF_BLOCK_BYTES,
+        .generation = LF_FIRST_GENERATION,
         .slot_bytes = image->slot_bytes,
         .segment_bytes = image->segment_bytes,
         .first_lsn = first_lsn,
@@ -56,18 +57,31 @@ static void fill_file_header(const struct log_image *image, uint8_t *blocks, uin
     memcpy(blocks + LF_BLOCK_BYTES, blocks, LF_BLOCK_BYTES);
 }
 
-static void fill_trim_mark(struct log_image *image, uint64_t sequence, uint64_t lsn, uint64_t epoch,
-                           uint32_t chain)
+static struct lf_trim_mark *mark_of(struct log_image *image, unsigned copy)
 {
-    uint8_t *block = image->bytes + (2 + sequence % 2) * LF_BLOCK_BYTES;
-    struct lf_trim_mark mark = {.magic = LF_TRIM_MAGIC,
-                                .sequence = sequence,
-                                .oldest_lsn = lsn,
-                                .epoch = epoch,
-                                .chain = chain};
+    return (struct lf_trim_mark *)(image->bytes + (2 + copy) * LF_BLOCK_BYTES);
+}
 
-    memcpy(block, &mark, sizeof(mark));
-    lf_trim_mark_seal(block, image->chain.log_seed);
+/* The next mark, in both copies; whatever has been made of those on disk since is gone. */
+static void write_marks(struct log_image *image)
+{
+    image->mark.magic = LF_TRIM_MAGIC;
+    image->mark.sequence++;
+    for (unsigned copy = 0; copy < 2; copy++) {
+        struct lf_trim_mark *mark = mark_of(image, copy);
+        memset(mark, 0, LF_BLOCK_BYTES);
+        *mark = image->mark;
+        lf_trim_mark_seal(mark, image->chain.log_seed);
+    }
+}
+
+static void promise_in_mark(struct log_image *image)
+{
+    if (image->hold_promise)
+        return;
+    image->mark.incarnation = image->chain.incarnation;
+    image->mark.promise = image->chain.lsn;
+    write_marks(image);
 }
 
 void log_image_new(struct log_image *image, uint64_t slot_bytes, unsigned number)
@@ -93,8 +107,11 @@ void log_image_new_segments(struct log_image *image, uint64_t slot_bytes, uint64
                                      .epoch = LF_FIRST_EPOCH,
                                      .chain = seed};
     image->promise = image->oldest_lsn = LF_FIRST_LSN;
-    for (uint64_t sequence = 0; sequence < 2; sequence++)
-        fill_trim_mark(image, sequence, LF_FIRST_LSN, LF_FIRST_EPOCH, seed);
+    image->mark = (struct lf_trim_mark){.oldest_lsn = LF_FIRST_LSN,
+                                        .epoch = LF_FIRST_EPOCH,
+                                        .chain = seed,
+                                        .promise = LF_FIRST_LSN};
+    write_marks(image);
 }
 
 void log_image_copy(struct log_image *to, const struct log_image *from)
@@ -127,6 +144,7 @@ static uint64_t seal(struct log_image *image, uint32_t flags)
     reserve(image, lf_round_up(image->length, LF_BLOCK_BYTES));
     if (!image->hold_promise)
         image->promise = lsn;
+    image->chain.time_ns = LOG_IMAGE_TIME_NS;
     lf_chain_seal(&image->chain, image->bytes + lsn, image->length, image->record_count, flags,
                   image->promise);
     if (lf_segment_index(&image->chain.layout, lsn) !=
@@ -145,6 +163,7 @@ void log_image_open(struct log_image *image)
 
     lf_chain_begin(&image->chain, incarnation, 0x1122334455667787u + incarnation);
     seal(image, LF_EPOCH_OPEN);
+    promise_in_mark(image);
 }
 
 uint64_t log_image_record(struct log_image *image, const void *data, size_t size)
@@ -189,6 +208,7 @@ uint64_t log_image_seal(struct log_image *image)
 void log_image_close(struct log_image *image)
 {
     seal(image, LF_EPOCH_CLOSE);
+    promise_in_mark(image);
 }
 
 void log_image_extend(struct log_image *image, size_t bytes)
@@ -199,14 +219,14 @@ void log_image_extend(struct log_image *image, size_t bytes)
 
 void log_image_trim(struct log_image *image, uint64_t lsn)
 {
-    const struct lf_trim_mark *marks[2] = {
-        (const struct lf_trim_mark *)(image->bytes + 2 * LF_BLOCK_BYTES),
-        (const struct lf_trim_mark *)(image->bytes + 3 * LF_BLOCK_BYTES)};
     const struct lf_epoch_header *oldest = log_image_epoch(image, lsn);
-    const uint64_t sequence =
-        marks[0]->sequence > marks[1]->sequence ? marks[0]->sequence : marks[1]->sequence;
 
-    fill_trim_mark(image, sequence + 1, lsn, oldest->epoch, oldest->chain);
+    image->mark.oldest_lsn = lsn;
+    image->mark.epoch = oldest->epoch;
+    image->mark.chain = oldest->chain;
+    if (image->mark.promise < lsn)
+        image->mark.promise = lsn;
+    write_marks(image);
     image->oldest_lsn = lsn;
     if (image->segment_bytes == 0)
         memset(image->bytes + LF_FIRST_LSN, 0, (size_t)(lsn - LF_FIRST_LSN));

@@ -16,6 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What every epoch says of the time: 2026-01-01. */
+#define LOG_IMAGE_TIME_NS (UINT64_C(1767225600) * 1000000000u)
+
 struct log_image {
     uint8_t *bytes;
     size_t size; /* of the file; grows in whole blocks */
@@ -24,8 +27,9 @@ struct log_image {
     uint64_t slot_bytes;
     uint64_t segment_bytes; /* 0: one file */
     uint64_t oldest_lsn;
-    unsigned number;  /* makes id and salt */
-    uint64_t promise; /* of the epochs that are sealed; follows them unless hold_promise */
+    struct lf_trim_mark mark; /* the one that counts, unsealed */
+    unsigned number;          /* makes id and salt */
+    uint64_t promise;         /* of the epochs that are sealed; follows them unless hold_promise */
     int hold_promise;
     uint32_t flags;  /* of the epochs with records: 0 or LF_EPOCH_HEADER_CHECKSUM */
     uint32_t length; /* of the epoch in the making */
@@ -41,6 +45,7 @@ void log_image_new_segments(struct log_image *image, uint64_t slot_bytes, uint64
 void log_image_copy(struct log_image *to, const struct log_image *from);
 void log_image_free(struct log_image *image);
 
+/* The trim marks follow OPEN and CLOSE epochs and trims, unless hold_promise. */
 /* Appends an OPEN epoch: the next incarnation, with a nonce that depends on its number. */
 void log_image_open(struct log_image *image);
 /* Adds a record to the epoch in the making; returns its LSN. */
@@ -53,7 +58,7 @@ uint64_t log_image_seal(struct log_image *image);
 void log_image_close(struct log_image *image);
 /* Adds zero bytes to the end of the file, as the preparer does. */
 void log_image_extend(struct log_image *image, size_t bytes);
-/* Lets the log start at the epoch at `lsn`: writes the next trim mark, and in a one-file log zeros
+/* Lets the log start at the epoch at `lsn`: writes the next trim marks, and in a one-file log zeros
  * below it; of a directory, segments below are not stored. */
 void log_image_trim(struct log_image *image, uint64_t lsn);
 

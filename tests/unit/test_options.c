@@ -407,7 +407,7 @@ static void other_byte_order(struct lf_file_header *header)
 
 static void other_feature(struct lf_file_header *header)
 {
-    header->features |= UINT64_C(1) << 63;
+    header->features_refuse |= UINT64_C(1) << 63;
 }
 
 static void other_block_size(struct lf_file_header *header)

@@ -436,6 +436,14 @@ uint64_t logfile_next_lsn(struct logfile *log);
 /* The position of the oldest record that is kept; otherwise as logfile_durable_lsn. */
 uint64_t logfile_oldest_lsn(struct logfile *log);
 
+/*
+ * The log's identity: 16 bytes, drawn at random when it was created, which it keeps for ever.
+ *
+ * id:       receives them; all zero in a forked child.
+ * Threads:  any.  Blocking: no.
+ */
+void logfile_id(struct logfile *log, uint8_t id[16]);
+
 /* The largest payload of one record in bytes: slot_bytes less the headers.  0 for a NULL log. */
 size_t logfile_record_max(struct logfile *log);
 
@@ -560,11 +568,14 @@ struct logfile_record {
  * Opens a log for reading, with or without a writer in this or another process.
  *
  * path:     as logfile_open; never created.
- * lsn:      0 for the oldest record; else reading starts at the first record at or after it.
+ * lsn:      0 for the oldest record; else reading starts at the first record at or after it, also
+ *           behind damage.  Found by reading at most slot_bytes before it.
  * readerp:  receives the reader.
  * Returns:  0.
  * Errors:   -EINVAL, -ENOENT, LOGFILE_EFORMAT, LOGFILE_ECORRUPT (both file headers damaged),
- *           LOGFILE_ETRIMMED, -ENOMEM, -ELOOP, -EISDIR, -ESPIPE, any -errno of open and read.
+ *           LOGFILE_ETRIMMED (lsn is below the oldest record), LOGFILE_EBEYOND (lsn is above the end
+ *           of the log: where the next record can start at the earliest), -ENOMEM, -ELOOP, -EISDIR,
+ *           -ESPIPE, any -errno of open and read.
  * Threads:  any.  Blocking: reads.
  */
 int logfile_reader_open(const char *path, uint64_t lsn, struct logfile_reader **readerp);
@@ -573,6 +584,39 @@ int logfile_reader_open(const char *path, uint64_t lsn, struct logfile_reader **
  * closed.  io: NULL for logfile_io_posix(). */
 int logfile_reader_open_io(const char *path, uint64_t lsn, const struct logfile_io *io,
                            struct logfile_reader **readerp);
+
+/*
+ * A place in a log that is known again.  What is in it is the library's; store and hand back all of
+ * it.
+ */
+struct logfile_cursor {
+    uint8_t id[16];       /* of the log */
+    uint64_t lsn;         /* reading goes on at the first record at or after it */
+    uint64_t epoch_lsn;   /* the group that the last record was in: where it starts, */
+    uint64_t epoch;       /* its number, 0: no record has been read yet, */
+    uint32_t chain;       /* the group before it, */
+    uint32_t incarnation; /* and the opening that it was written by */
+    uint64_t reserved[4];
+};
+
+struct logfile_reader_options {
+    uint64_t lsn;                        /* 0: the oldest record; else as logfile_reader_open */
+    const struct logfile_cursor *cursor; /* NULL, or where to go on; lsn is 0 then */
+    const uint8_t *expect_id;            /* NULL, or the 16 bytes of logfile_id */
+    const struct logfile_io *io;         /* NULL: logfile_io_posix() */
+    uint64_t reserved[8];                /* must be zero */
+};
+
+/*
+ * Opens a log for reading, as logfile_reader_open, at an LSN or where a cursor says.
+ *
+ * options:  NULL for every default; not needed after the call.
+ * Errors:   as logfile_reader_open, and LOGFILE_EIDENTITY: another log than expect_id or the cursor
+ *           names, or the same one with another history, as after a copy of it was put back.
+ * Ordering: a cursor neither repeats nor leaves out a record.
+ */
+int logfile_reader_open_with(const char *path, const struct logfile_reader_options *options,
+                             struct logfile_reader **readerp);
 
 /* Opens a reader that follows a handle to its durable LSN.  Not in this version: -ENOSYS. */
 int logfile_reader_open_log(struct logfile *log, uint64_t lsn, struct logfile_reader **readerp);
@@ -584,7 +628,8 @@ int logfile_reader_open_log(struct logfile *log, uint64_t lsn, struct logfile_re
  * Returns:  1: a record.  0: the end of what is durable; not sticky, call again after more was
  *           appended.
  * Errors:   LOGFILE_ECORRUPT: records that were promised cannot be read; logfile_reader_tail names
- *           the range, logfile_reader_skip goes past it.  LOGFILE_ETRIMMED.  -ENOMEM.  -EINVAL.
+ *           the range, logfile_reader_skip goes past it.  LOGFILE_ETRIMMED.  LOGFILE_EBEYOND: the log
+ *           has lost what was there when the reader was opened.  -ENOMEM.  -EINVAL.
  *           Any -errno of read and sync: never taken for the end of the log; call again.
  * Threads:  one at a time per reader.
  * Blocking: reads; syncs before it returns what no later epoch has promised yet.
@@ -613,6 +658,14 @@ int logfile_reader_skip(struct logfile_reader *reader);
  * Threads:  one at a time per reader.  Blocking: reads.
  */
 int logfile_reader_tail(struct logfile_reader *reader, struct logfile_tail *tail);
+
+/*
+ * Tells where the reader is: behind the last record that it returned.
+ *
+ * cursor:   receives it; logfile_reader_open_with goes on there.
+ * Returns:  0.  Errors: -EINVAL.  Threads: one at a time per reader.  Blocking: no.
+ */
+int logfile_reader_cursor(struct logfile_reader *reader, struct logfile_cursor *cursor);
 
 /* Frees the reader; NULL is allowed.  Threads: one, last. */
 void logfile_reader_close(struct logfile_reader *reader);

@@ -248,6 +248,15 @@ uint64_t logfile_oldest_lsn(struct logfile *log)
     return check_handle(log) == 0 ? lf_oldest_lsn(log) : 0;
 }
 
+void logfile_id(struct logfile *log, uint8_t id[16])
+{
+    const struct lf_file_header *header = log != NULL ? &log->store.file.header : NULL;
+
+    memset(id, 0, sizeof header->id);
+    if (check_handle(log) == 0)
+        memcpy(id, header->id, sizeof header->id);
+}
+
 int logfile_trim(struct logfile *log, uint64_t lsn)
 {
     int error = check_handle(log);

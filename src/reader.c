@@ -24,78 +24,16 @@
 
 #include "io.h"
 #include "record.h"
+#include "seek.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define LF_ID_BYTES sizeof(((struct logfile_cursor *)0)->id)
+
 /* What look_for_trim says when reading starts afresh at a later place. */
 #define STARTED_AFRESH 2
-
-/* ---- Opening and closing ------------------------------------------------------------------- */
-
-/* The file is open; on an error the caller closes it. */
-static int reader_start(struct logfile_reader *reader)
-{
-    const int error = lf_scan_open(&reader->scan, &reader->file);
-
-    if (error != 0)
-        return error;
-    if (reader->start_lsn != 0 && reader->start_lsn < reader->scan.prologue.trim.oldest_lsn) {
-        lf_scan_close(&reader->scan);
-        return LOGFILE_ETRIMMED;
-    }
-    return 0;
-}
-
-int logfile_reader_open(const char *path, uint64_t lsn, struct logfile_reader **readerp)
-{
-    return logfile_reader_open_io(path, lsn, NULL, readerp);
-}
-
-int logfile_reader_open_io(const char *path, uint64_t lsn, const struct logfile_io *io,
-                           struct logfile_reader **readerp)
-{
-    if (path == NULL || readerp == NULL || (io != NULL && !lf_io_is_complete(io)))
-        return -EINVAL;
-    struct logfile_reader *reader = calloc(1, sizeof(*reader));
-    if (reader == NULL)
-        return -ENOMEM;
-    reader->start_lsn = lsn;
-    int error = lf_file_open(&reader->file, io != NULL ? io : logfile_io_posix(), path);
-    if (error == 0) {
-        error = reader_start(reader);
-        if (error != 0)
-            lf_file_close(&reader->file);
-    }
-    if (error != 0) {
-        free(reader);
-        return error;
-    }
-    *readerp = reader;
-    return 0;
-}
-
-int logfile_reader_open_log(struct logfile *log, uint64_t lsn, struct logfile_reader **readerp)
-{
-    (void)lsn;
-    return log == NULL || readerp == NULL ? -EINVAL : -ENOSYS;
-}
-
-int logfile_reader_wait(struct logfile_reader *reader, const struct timespec *deadline)
-{
-    (void)deadline;
-    return reader == NULL ? -EINVAL : -ENOSYS;
-}
-
-void logfile_reader_close(struct logfile_reader *reader)
-{
-    if (reader == NULL)
-        return;
-    lf_scan_close(&reader->scan);
-    lf_file_close(&reader->file);
-    free(reader);
-}
 
 /* ---- Epochs that are durable --------------------------------------------------------------- */
 
@@ -305,6 +243,17 @@ static int try_next_epoch(struct logfile_reader *reader)
     return found;
 }
 
+/* The damage is below where the reader was to start, all of it: 1: it has been passed; else what
+ * judge_break ended with. */
+static int pass_damage_below(struct logfile_reader *reader)
+{
+    if (reader->tail.resume_lsn == 0 || reader->tail.resume_lsn > reader->start_lsn)
+        return LOGFILE_ECORRUPT;
+    const int error = logfile_reader_skip(reader);
+
+    return error != 0 ? error : STARTED_AFRESH;
+}
+
 /* 1: the next epoch is at scan.epoch; 0: the end; an error. */
 static int next_epoch(struct logfile_reader *reader)
 {
@@ -312,6 +261,8 @@ static int next_epoch(struct logfile_reader *reader)
 
     do {
         found = try_next_epoch(reader);
+        if (found == LOGFILE_ECORRUPT && reader->judged)
+            found = pass_damage_below(reader);
     } while (found == STARTED_AFRESH); /* each time further on */
     return found;
 }
@@ -337,7 +288,29 @@ static int find_record(struct logfile_reader *reader, struct lf_record_view *vie
 
     while (found == 1 && !find_in_epoch(reader, view))
         found = next_epoch(reader);
+    /* The next record will not be below the end of the log, but it may well be just there. */
+    if (found == 0 && reader->start_lsn > reader->scan.chain.lsn + LF_EPOCH_HEADER_BYTES)
+        return LOGFILE_EBEYOND;
     return found;
+}
+
+static void note_cursor(struct logfile_reader *reader, uint64_t lsn)
+{
+    const struct lf_epoch_header *epoch = reader->scan.epoch;
+
+    reader->cursor.lsn = lsn + 1;
+    reader->cursor.epoch_lsn = epoch->lsn;
+    reader->cursor.epoch = epoch->epoch;
+    reader->cursor.chain = epoch->chain;
+    reader->cursor.incarnation = epoch->incarnation;
+}
+
+int logfile_reader_cursor(struct logfile_reader *reader, struct logfile_cursor *cursor)
+{
+    if (reader == NULL || cursor == NULL)
+        return -EINVAL;
+    *cursor = reader->cursor;
+    return 0;
 }
 
 int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *record)
@@ -353,6 +326,7 @@ int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *re
     record->size = view.size;
     record->lsn = reader->scan.epoch->lsn + reader->offset;
     reader->offset = view.next;
+    note_cursor(reader, record->lsn);
     return 1;
 }
 
@@ -382,4 +356,162 @@ int logfile_reader_skip(struct logfile_reader *reader)
     reader->at_break = false;
     reader->judged = false;
     return 0;
+}
+
+/* ---- Opening and closing ------------------------------------------------------------------- */
+
+/* The epoch that a cursor names is there, as it was: 0; LOGFILE_EIDENTITY: another one is; LOGFILE_EBEYOND:
+ * the log ends before it; another error.  Damage is told by the first read. */
+static int go_to_cursor(struct logfile_reader *reader, const struct logfile_cursor *cursor)
+{
+    const struct lf_epoch_name name = {cursor->epoch_lsn, cursor->epoch, cursor->chain};
+
+    lf_scan_seek_epoch(&reader->scan, &name);
+    int found = next_epoch(reader);
+    if (found == 1) {
+        const struct lf_epoch_header *epoch = reader->scan.epoch;
+        const bool same =
+            epoch->lsn == cursor->epoch_lsn && epoch->incarnation == cursor->incarnation;
+        return same ? 0 : LOGFILE_EIDENTITY;
+    }
+    if (found != 0 && found != LOGFILE_ECORRUPT)
+        return found;
+    const int other = lf_scan_meets_other(&reader->scan);
+    if (other != 0)
+        return other < 0 ? other : LOGFILE_EIDENTITY;
+    return found == 0 ? LOGFILE_EBEYOND : 0;
+}
+
+/* Finds the first record, so that an LSN beyond the end is told now.  Damage is told by the first
+ * read, and the end of the log is no error. */
+static int go_to_lsn(struct logfile_reader *reader)
+{
+    struct lf_record_view view;
+
+    int found = lf_scan_seek(&reader->scan, reader->start_lsn);
+    if (found >= 0)
+        found = find_record(reader, &view);
+    return found == 1 || found == LOGFILE_ECORRUPT ? 0 : found;
+}
+
+static int go_to_start(struct logfile_reader *reader, const struct logfile_cursor *cursor)
+{
+    if (cursor != NULL && cursor->epoch != 0)
+        return go_to_cursor(reader, cursor);
+    return reader->start_lsn != 0 ? go_to_lsn(reader) : 0;
+}
+
+/* The id is the one that the caller expects, and reading starts at what is still there. */
+static int check_start(const struct logfile_reader *reader,
+                       const struct logfile_reader_options *options)
+{
+    const struct lf_prologue *prologue = &reader->scan.prologue;
+    const uint8_t *id = prologue->header.id;
+    const struct logfile_cursor *cursor = options->cursor;
+
+    if ((options->expect_id != NULL && memcmp(options->expect_id, id, LF_ID_BYTES) != 0) ||
+        (cursor != NULL && memcmp(cursor->id, id, LF_ID_BYTES) != 0))
+        return LOGFILE_EIDENTITY;
+    if (reader->start_lsn != 0 && reader->start_lsn < prologue->trim.oldest_lsn)
+        return LOGFILE_ETRIMMED;
+    return cursor != NULL && cursor->epoch != 0 && cursor->epoch_lsn < prologue->trim.oldest_lsn
+               ? LOGFILE_ETRIMMED
+               : 0;
+}
+
+/* The file is open; on an error the caller closes it. */
+static int reader_start(struct logfile_reader *reader, const struct logfile_reader_options *options)
+{
+    int error = lf_scan_open(&reader->scan, &reader->file);
+
+    if (error != 0)
+        return error;
+    error = check_start(reader, options);
+    if (error == 0) {
+        memcpy(reader->cursor.id, reader->scan.prologue.header.id, LF_ID_BYTES);
+        reader->cursor.lsn = reader->start_lsn;
+        error = go_to_start(reader, options->cursor);
+    }
+    if (error != 0)
+        lf_scan_close(&reader->scan);
+    return error;
+}
+
+static bool options_are_valid(const struct logfile_reader_options *options)
+{
+    for (size_t i = 0; i < sizeof(options->reserved) / sizeof(options->reserved[0]); i++)
+        if (options->reserved[i] != 0)
+            return false;
+    if (options->cursor != NULL && options->lsn != 0)
+        return false;
+    return options->io == NULL || lf_io_is_complete(options->io);
+}
+
+static int reader_open(const char *path, const struct logfile_reader_options *options,
+                       struct logfile_reader **readerp)
+{
+    const struct logfile_io *io = options->io != NULL ? options->io : logfile_io_posix();
+    struct logfile_reader *reader = calloc(1, sizeof(*reader));
+
+    if (reader == NULL)
+        return -ENOMEM;
+    reader->start_lsn = options->cursor != NULL ? options->cursor->lsn : options->lsn;
+    int error = lf_file_open(&reader->file, io, path);
+    if (error == 0) {
+        error = reader_start(reader, options);
+        if (error != 0)
+            lf_file_close(&reader->file);
+    }
+    if (error != 0) {
+        free(reader);
+        return error;
+    }
+    *readerp = reader;
+    return 0;
+}
+
+int logfile_reader_open_with(const char *path, const struct logfile_reader_options *options,
+                             struct logfile_reader **readerp)
+{
+    const struct logfile_reader_options defaults = {0};
+
+    if (options == NULL)
+        options = &defaults;
+    if (path == NULL || readerp == NULL || !options_are_valid(options))
+        return -EINVAL;
+    return reader_open(path, options, readerp);
+}
+
+int logfile_reader_open(const char *path, uint64_t lsn, struct logfile_reader **readerp)
+{
+    return logfile_reader_open_io(path, lsn, NULL, readerp);
+}
+
+int logfile_reader_open_io(const char *path, uint64_t lsn, const struct logfile_io *io,
+                           struct logfile_reader **readerp)
+{
+    const struct logfile_reader_options options = {.lsn = lsn, .io = io};
+
+    return logfile_reader_open_with(path, &options, readerp);
+}
+
+int logfile_reader_open_log(struct logfile *log, uint64_t lsn, struct logfile_reader **readerp)
+{
+    (void)lsn;
+    return log == NULL || readerp == NULL ? -EINVAL : -ENOSYS;
+}
+
+int logfile_reader_wait(struct logfile_reader *reader, const struct timespec *deadline)
+{
+    (void)deadline;
+    return reader == NULL ? -EINVAL : -ENOSYS;
+}
+
+void logfile_reader_close(struct logfile_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    lf_scan_close(&reader->scan);
+    lf_file_close(&reader->file);
+    free(reader);
 }

@@ -7,9 +7,10 @@
 
 struct logfile_reader {
     struct lf_file file;
-    struct lf_scan scan; /* scan.epoch is the epoch being read, durable; NULL: none */
-    uint32_t offset;     /* of the next record in it */
-    uint64_t start_lsn;  /* records below are passed over */
+    struct lf_scan scan;          /* scan.epoch is the epoch being read, durable; NULL: none */
+    uint32_t offset;              /* of the next record in it */
+    uint64_t start_lsn;           /* records below are passed over */
+    struct logfile_cursor cursor; /* behind the last record that was returned */
     /* What is known to be durable: epochs that start below an LSN, because a later one promises it
      * or because this reader synced them; and, up to the end of the segment that this reader
      * synced, epochs of incarnations that had ended before. */

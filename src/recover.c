@@ -557,7 +557,8 @@ static int find_misplaced(struct lf_scan *scan, bool own_only, uint64_t *index)
 {
     int found = 1;
 
-    if (scan->chain.layout.segment_bytes == 0)
+    if (scan->chain.layout.segment_bytes == 0 ||
+        scan->chain.lsn >= lf_layout_end_lsn(&scan->chain.layout)) /* foreign from there on */
         return 0;
     *index = lf_segment_index(&scan->chain.layout, scan->chain.lsn);
     while (found == 1) {
@@ -620,6 +621,17 @@ static int resume_try(struct lf_scan *scan, uint64_t lsn, uint64_t *next_lsn)
     *next_lsn = lsn + lf_epoch_extent(header);
     lf_chain_begin(&chain, header->incarnation, header->nonce);
     return records_load(scan, chain.record_seed, &header);
+}
+
+int lf_scan_peek(struct lf_scan *scan, uint64_t lsn, const struct lf_epoch_header **headerp)
+{
+    struct lf_chain chain = scan->chain;
+    const ssize_t available = header_load(scan, lsn, headerp);
+
+    if (available < 0 || *headerp == NULL)
+        return available < 0 ? (int)available : 0;
+    lf_chain_begin(&chain, (*headerp)->incarnation, (*headerp)->nonce);
+    return records_load(scan, chain.record_seed, headerp);
 }
 
 static int resume_search(struct lf_scan *scan, uint64_t *resume_lsn)

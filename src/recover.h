@@ -83,6 +83,9 @@ void lf_scan_restart(struct lf_scan *scan);
 /* 1: scan->epoch is the next valid epoch, whole in memory until the next call; 0: the chain breaks
  * at scan->chain.lsn (end of the log, zeros, damage); -errno: a read failed, -ENOMEM. */
 int lf_scan_next(struct lf_scan *scan);
+/* Looks for a whole epoch at `lsn`, wherever in the log that is, in memory until the next call: 1, 0 or
+ * -errno.  The scan stays where it is. */
+int lf_scan_peek(struct lf_scan *scan, uint64_t lsn, const struct lf_epoch_header **headerp);
 /* Forget what is cached of the file: the next call reads again. */
 void lf_scan_invalidate(struct lf_scan *scan);
 /*

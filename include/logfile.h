@@ -475,6 +475,29 @@ int logfile_event_fd(struct logfile *log);
  */
 int logfile_trim(struct logfile *log, uint64_t lsn);
 
+#define LOGFILE_MARK_MAX 4000
+
+/*
+ * Keeps a few bytes with the log, and trims it, in one durable step: after a crash both have happened or
+ * neither.  A store keeps its checkpoint there, a Raft node its term and vote.
+ *
+ * lsn:      as logfile_trim; 0 or anything at or below logfile_oldest_lsn: nothing is trimmed.
+ * data, size: the bytes, 0 to LOGFILE_MARK_MAX, in place of those that were kept before; NULL only with
+ *           size 0.
+ * Returns, errors, threads, blocking, ordering: as logfile_trim; and LOGFILE_ETOOBIG.
+ */
+int logfile_mark(struct logfile *log, uint64_t lsn, const void *data, size_t size);
+
+/*
+ * Reads the bytes that logfile_mark has kept.
+ *
+ * data, size: receives the first `size` of them; NULL only with size 0.
+ * Returns:  how many are kept, which may be more than size; 0 in a new log.
+ * Errors:   -EINVAL, LOGFILE_EFORKED.
+ * Threads:  any.  Blocking: for a logfile_trim or logfile_mark that is under way.
+ */
+int logfile_mark_read(struct logfile *log, void *data, size_t size);
+
 /* Bucket i counts values of [2^i, 2^(i+1)); bucket 0 also counts 0. */
 struct logfile_histogram {
     uint64_t count;

@@ -260,7 +260,30 @@ void logfile_id(struct logfile *log, uint8_t id[16])
 int logfile_trim(struct logfile *log, uint64_t lsn)
 {
     int error = check_handle(log);
-    return error != 0 ? error : lf_trim_below(log, lsn);
+    return error != 0 ? error : lf_trim_below(log, lsn, NULL);
+}
+
+int logfile_mark(struct logfile *log, uint64_t lsn, const void *data, size_t size)
+{
+    int error = check_handle(log);
+
+    if (error != 0)
+        return error;
+    if (size > LOGFILE_MARK_MAX)
+        return LOGFILE_ETOOBIG;
+    if (data == NULL && size > 0)
+        return -EINVAL;
+    const struct lf_user_bytes user = {.bytes = data != NULL ? data : "", .size = (uint32_t)size};
+    return lf_trim_below(log, lsn, &user);
+}
+
+int logfile_mark_read(struct logfile *log, void *data, size_t size)
+{
+    int error = check_handle(log);
+
+    if (error != 0)
+        return error;
+    return data == NULL && size > 0 ? -EINVAL : (int)lf_trim_user_bytes(log, data, size);
 }
 
 size_t logfile_record_max(struct logfile *log)

@@ -215,26 +215,44 @@ static int give_back(struct logfile *log, uint64_t oldest_lsn)
     return error == -EOPNOTSUPP ? 0 : error;
 }
 
-static int move_mark(struct logfile *log, const struct lf_landmark *oldest, uint64_t durable_lsn)
+static void name_oldest(struct lf_trim_mark *mark, const struct lf_landmark *oldest)
 {
-    struct lf_trim_mark *mark = mark_of(log);
-    int error;
-
     mark->oldest_lsn = oldest->lsn;
     mark->epoch = oldest->epoch;
     mark->chain = oldest->chain;
-    error = lf_trim_sync_unsynced(log, durable_lsn);
+}
+
+static void keep_user_bytes(struct lf_trim_mark *mark, const struct lf_user_bytes *user)
+{
+    memset(mark + 1, 0, LF_USER_BYTES_MAX);
+    memcpy(mark + 1, user->bytes, user->size);
+    mark->user_bytes = user->size;
+}
+
+/* One durable step: where reading starts, NULL: where it did; and the user's bytes, NULL: the same. */
+static int move_mark(struct logfile *log, const struct lf_landmark *oldest,
+                     const struct lf_user_bytes *user)
+{
+    struct lf_trim_mark *mark = mark_of(log);
+    uint64_t durable_lsn = lf_durable_lsn(log);
+
+    if (oldest != NULL)
+        name_oldest(mark, oldest);
+    if (user != NULL)
+        keep_user_bytes(mark, user);
+    if (lf_trim_sync_unsynced(log, durable_lsn) != 0)
+        return LOGFILE_EFAILED;
     promise_at_least(mark, durable_lsn);
-    if (error == 0)
-        error = write_mark(log);
-    if (error != 0)
-        return error;
+    if (write_mark(log) != 0)
+        return LOGFILE_EFAILED;
+    if (oldest == NULL)
+        return 0;
     lf_store_release_64(&log->oldest_lsn, oldest->lsn); /* L4: pairs with lf_oldest_lsn. */
     drop_landmarks(&log->trim, oldest->lsn);
     return 0;
 }
 
-int lf_trim_below(struct logfile *log, uint64_t lsn)
+int lf_trim_below(struct logfile *log, uint64_t lsn, const struct lf_user_bytes *user)
 {
     struct lf_trim *trim = &log->trim;
     uint64_t durable_lsn = lf_durable_lsn(log);
@@ -246,10 +264,22 @@ int lf_trim_below(struct logfile *log, uint64_t lsn)
     if (lsn > durable_lsn)
         return -EINVAL;
     cancel_state = lf_engine_lock(&trim->trimming);
-    if (find_landmark(trim, lsn, durable_lsn, &oldest) && oldest.lsn > lf_oldest_lsn(log))
-        error = move_mark(log, &oldest, durable_lsn);
+    bool moves = find_landmark(trim, lsn, durable_lsn, &oldest) && oldest.lsn > lf_oldest_lsn(log);
+    if (moves || user != NULL)
+        error = move_mark(log, moves ? &oldest : NULL, user);
     /* Also where the mark stays: an earlier trim, or a process that died, may owe the space. */
     if (error == 0)
         error = give_back(log, lf_oldest_lsn(log));
     return lf_engine_unlock(&trim->trimming, cancel_state, error);
+}
+
+uint32_t lf_trim_user_bytes(struct logfile *log, void *data, size_t size)
+{
+    struct lf_trim *trim = &log->trim;
+    int cancel_state = lf_engine_lock(&trim->trimming);
+    const struct lf_trim_mark *mark = mark_of(log);
+
+    if (size > 0)
+        memcpy(data, mark + 1, size < mark->user_bytes ? size : mark->user_bytes);
+    return (uint32_t)lf_engine_unlock(&trim->trimming, cancel_state, (int)mark->user_bytes);
 }

@@ -64,7 +64,14 @@ int lf_trim_note_durable(struct logfile *log, uint64_t promise);
 /* Without syncs nothing may be promised, nor be relied on: before a log that does without says what
  * is durable, it syncs all below `end_lsn` once.  0 or an error of lf_store. */
 int lf_trim_sync_unsynced(struct logfile *log, uint64_t end_lsn);
-/* As logfile_trim, of a log whose handle has been checked. */
-int lf_trim_below(struct logfile *log, uint64_t lsn);
+/* What the user keeps in the mark. */
+struct lf_user_bytes {
+    const void *bytes;
+    uint32_t size;
+};
+/* As logfile_mark, of a log whose handle and bytes have been checked; user = NULL: as logfile_trim. */
+int lf_trim_below(struct logfile *log, uint64_t lsn, const struct lf_user_bytes *user);
+/* Copies the first `size` of the user's bytes; returns how many are kept. */
+uint32_t lf_trim_user_bytes(struct logfile *log, void *data, size_t size);
 
 #endif /* LF_TRIM_H */

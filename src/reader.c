@@ -370,8 +370,9 @@ static int go_to_cursor(struct logfile_reader *reader, const struct logfile_curs
     int found = next_epoch(reader);
     if (found == 1) {
         const struct lf_epoch_header *epoch = reader->scan.epoch;
-        const bool same =
-            epoch->lsn == cursor->epoch_lsn && epoch->incarnation == cursor->incarnation;
+        const bool same = epoch->lsn == cursor->epoch_lsn && epoch->epoch == cursor->epoch &&
+                          epoch->chain == cursor->chain &&
+                          epoch->incarnation == cursor->incarnation;
         return same ? 0 : LOGFILE_EIDENTITY;
     }
     if (found != 0 && found != LOGFILE_ECORRUPT)

@@ -570,6 +570,13 @@ static int find_misplaced(struct lf_scan *scan, bool own_only, uint64_t *index)
     return found;
 }
 
+/* Whether the log comes as far as the break, because the epoch before it was read or the trim mark
+ * names it: not where the scan was told to start in the middle, and has read nothing yet. */
+static bool break_is_reached(const struct lf_scan *scan)
+{
+    return scan->chain.incarnation != 0 || scan->chain.lsn == scan->prologue.trim.oldest_lsn;
+}
+
 /* Sets scan->damage to what contradicts that the log ends at the break.  0 or -errno. */
 static int find_damage(struct lf_scan *scan, uint64_t promised_lsn)
 {
@@ -578,7 +585,7 @@ static int find_damage(struct lf_scan *scan, uint64_t promised_lsn)
 
     scan->damage = LF_DAMAGE_NONE;
     scan->damage_index = lf_segment_index(&scan->chain.layout, scan->chain.lsn);
-    int found = segment_is_missing(scan);
+    int found = break_is_reached(scan) ? segment_is_missing(scan) : 0;
     if (found == 1)
         scan->damage = LF_DAMAGE_MISSING;
     if (found == 0) {
@@ -590,7 +597,7 @@ static int find_damage(struct lf_scan *scan, uint64_t promised_lsn)
         scan->damage = LF_DAMAGE_PROMISE;
         return 0;
     }
-    if (found == 0 && scan->chain.incarnation < trim->incarnation) {
+    if (found == 0 && break_is_reached(scan) && scan->chain.incarnation < trim->incarnation) {
         scan->damage = LF_DAMAGE_INCARNATION;
         return 0;
     }

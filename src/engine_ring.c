@@ -354,7 +354,7 @@ static void copy_record(const struct logfile *log, const struct lf_reservation *
 {
     struct lf_record_place place = {reservation->epoch, (uint32_t)reservation->offset,
                                     log->record_seed};
-    lf_record_encode(reservation->slot->data + reservation->offset, &place, payload, crc);
+    lf_record_encode(lf_slot_epoch(reservation->slot) + reservation->offset, &place, payload, crc);
 }
 
 /* With a reservation in hand: copies and publishes.  `durable` receives where the record is. */

@@ -159,16 +159,19 @@ static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
     flusher->flushed_ns = lf_now_ns();
     lf_stages_sealed(&log->stages, epoch);
     /* Wherever the sealed epoch ends, the next one fits. */
-    bool has_room = open_next && lf_has_room(log, base_lsn + log->layout.slot_bytes);
-    lf_ring_flip(ring, epoch, base_lsn, has_room, &sealed);
-    if (open_next && !has_room)
-        open_pending(log, epoch + 1, lf_sealed_next_lsn(ring, &sealed, base_lsn));
+    bool opens = open_next && lf_ring_can_flip_open(ring, base_lsn) &&
+                 lf_has_room(log, base_lsn + log->layout.slot_bytes);
+    lf_ring_flip(ring, epoch, base_lsn, opens, &sealed);
+    if (open_next && !opens)
+        open_pending(log, epoch + 1, sealed.next_lsn);
     wake_owed(log);
-    if (lf_sealed_is_empty(&sealed))
+    bool ends = lf_sealed_ends_segment(&sealed, base_lsn);
+    if (lf_sealed_is_empty(&sealed) && !(ends && open_next))
         return NULL;
 
     note_stall(log, lf_ring_collect(&sealed));
-    if (lf_epoch_commit(log, sealed.slot->data, sealed.end, sealed.records, 0) != 0)
+    if (lf_epoch_commit(log, lf_slot_epoch(sealed.slot), sealed.end, sealed.records,
+                        ends ? LF_EPOCH_END : 0) != 0)
         return NULL; /* Everybody has been woken by lf_ring_engine_failed. */
     note_role(log);
     if (lf_load_relaxed_32(&sealed.slot->guarded)) /* Relaxed: a statistic and a heuristic. */
@@ -227,7 +230,7 @@ static bool needs_service(struct logfile *log)
         return can_settle_pending(log, head);
     if (lf_ring_overshot(ring, head))
         return true;
-    return lf_head_offset_bytes(head) > LF_EPOCH_HEADER_BYTES && !is_gathering(ring, head);
+    return !lf_ring_is_empty(ring, head) && !is_gathering(ring, head);
 }
 
 /* Whether somebody waits for the flush that is due. */

@@ -158,10 +158,17 @@ uint64_t lf_layout_place(const struct lf_layout *layout, uint64_t lsn)
     /* An epoch may end where its segment does: the byte before says which one that is. */
     const uint64_t index = lf_segment_index(layout, lsn - 1);
     const uint64_t end_lsn = (index + 1) * layout->segment_bytes;
+    const uint64_t tail_bytes =
+        layout->tail_bytes != 0 ? layout->tail_bytes : layout->slot_bytes + LF_BLOCK_BYTES;
 
-    return lsn + layout->slot_bytes + LF_BLOCK_BYTES <= end_lsn
-               ? lsn
-               : lf_segment_first_lsn(layout, index + 1);
+    return lsn + tail_bytes <= end_lsn ? lsn : lf_segment_first_lsn(layout, index + 1);
+}
+
+uint64_t lf_layout_short_tail(uint64_t slot_bytes)
+{
+    const uint64_t part = lf_round_up(slot_bytes / 8, LF_BLOCK_BYTES);
+
+    return part > 2 * LF_BLOCK_BYTES ? part : 2 * LF_BLOCK_BYTES;
 }
 
 /* It ends in its segment, and leaves a block for what follows, unless END says that nothing does. */

@@ -145,11 +145,13 @@ static inline uint64_t lf_record_bytes(uint64_t size)
 struct lf_layout {
     uint64_t slot_bytes;    /* no epoch is longer */
     uint64_t segment_bytes; /* 0: one file */
+    uint64_t tail_bytes; /* what is left of a segment with less is left unused; 0: room for a slot
+                               and a CLOSE epoch.  A writer's choice, which no reader needs */
 };
 
 static inline struct lf_layout lf_header_layout(const struct lf_file_header *header)
 {
-    return (struct lf_layout){header->slot_bytes, header->segment_bytes};
+    return (struct lf_layout){header->slot_bytes, header->segment_bytes, 0};
 }
 /* The segment that holds an LSN; 0 in a one-file log. */
 static inline uint64_t lf_segment_index(const struct lf_layout *layout, uint64_t lsn)
@@ -174,10 +176,19 @@ static inline uint64_t lf_layout_end_lsn(const struct lf_layout *layout)
                                       : LF_LSN_END / layout->segment_bytes * layout->segment_bytes;
 }
 /*
- * Where an epoch goes when the one before ends at `lsn`: there, or, where a full epoch and the block
- * of a CLOSE epoch no longer fit the segment, at the start of the next one.  Grows with lsn.
+ * Where an epoch goes when the one before ends at `lsn`: there, or, where less than tail_bytes is left
+ * of the segment, at the start of the next one.  Grows with lsn.
  */
 uint64_t lf_layout_place(const struct lf_layout *layout, uint64_t lsn);
+/* The tail that lets a writer use most of a segment: a small part of a slot, and more than a block,
+ * because after an epoch there must be room for a CLOSE epoch. */
+uint64_t lf_layout_short_tail(uint64_t slot_bytes);
+/* How long an epoch can be that starts at `lsn`. */
+static inline uint64_t lf_layout_capacity(const struct lf_layout *layout, uint64_t lsn)
+{
+    const uint64_t left = lf_segment_end_lsn(layout, lsn) - lsn;
+    return left < layout->slot_bytes ? left : layout->slot_bytes;
+}
 /* Whether segments of this size can hold epochs of this size. */
 bool lf_layout_is_valid(const struct lf_layout *layout);
 

@@ -90,7 +90,8 @@ static inline uint64_t lf_oldest_lsn(const struct logfile *log)
 static inline uint64_t lf_room_end(const struct logfile *log, uint64_t lsn)
 {
     const struct lf_layout *layout = &log->layout;
-    uint64_t close_lsn = lf_layout_place(layout, lf_layout_place(layout, lsn) + layout->slot_bytes);
+    uint64_t place = lf_layout_place(layout, lsn);
+    uint64_t close_lsn = lf_layout_place(layout, place + lf_layout_capacity(layout, place));
     return lf_layout_place(layout, close_lsn + LF_BLOCK_BYTES);
 }
 /* Whether they fit below the allocated frontier. */

@@ -92,7 +92,7 @@ static const char *find_unknown_value(const struct logfile_options *options)
 /* Names the size that is out of range; NULL: none.  Defaults have been filled in. */
 static const char *find_bad_size(const struct logfile_options *options)
 {
-    const struct lf_layout layout = {options->slot_bytes, options->segment_bytes};
+    const struct lf_layout layout = {options->slot_bytes, options->segment_bytes, 0};
 
     if (!lf_is_power_of_two(options->slot_bytes) || options->slot_bytes < LF_SLOT_BYTES_MIN ||
         options->slot_bytes > LF_SLOT_BYTES_MAX)
@@ -369,6 +369,9 @@ static int adopt_prologue(struct opening *opening, const struct lf_prologue *pro
     if (error != 0)
         return error;
     log->layout = lf_header_layout(&prologue->header);
+    /* The other engines fill whole buffers: they leave a segment with less than that. */
+    if (log->options.engine == LOGFILE_ENGINE_RING)
+        log->layout.tail_bytes = lf_layout_short_tail(log->layout.slot_bytes);
     log->options.slot_bytes = log->layout.slot_bytes;
     log->options.segment_bytes = log->layout.segment_bytes;
     lf_trim_adopt(&log->trim, prologue);
@@ -429,6 +432,7 @@ static int scan_log(struct opening *opening, struct lf_scan *scan)
     if (error == 0)
         error = lf_recover(scan, note_landmark, log, &opening->report.tail);
     log->chain = scan->chain;
+    log->chain.layout = log->layout;
     if (error == 0)
         error = explain_verdict(opening, scan);
     if (error == 0) /* Before anything is cut: the log is left as it is. */
@@ -614,7 +618,7 @@ int logfile_open(const char *path, const struct logfile_options *options, struct
 
     if (options != NULL)
         filled = *options;
-    opening.asked = (struct lf_layout){filled.slot_bytes, filled.segment_bytes};
+    opening.asked = (struct lf_layout){filled.slot_bytes, filled.segment_bytes, 0};
     /* A thread that is cancelled half-way would take file and lock along. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     error = path == NULL || logp == NULL ? -EINVAL : check_options(&opening, &filled);

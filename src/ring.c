@@ -107,13 +107,14 @@ uint64_t lf_ring_end_lsn(const struct lf_ring *ring)
         if (!lf_base_is_of(base, lf_head_generation(head)))
             continue;
         if (end > ring->slot_bytes)
-            end = lf_load_acquire_64(&slot->end); /* R2 */
+            end = lf_load_acquire_64(&slot->end);          /* R2 */
+        uint64_t start = lf_load_relaxed_64(&slot->start); /* R1: as the epoch */
         if (lf_head_generation(lf_load_acquire_64(&ring->head)) != lf_head_generation(head))
             continue;
-        if (end == LF_EPOCH_HEADER_BYTES) /* nothing in it yet, or full from birth */
+        if (end == start + LF_EPOCH_HEADER_BYTES) /* nothing in it yet, or full from birth */
             return lf_base_lsn(base);
         if (end != 0)
-            return lf_base_lsn(base) + end;
+            return lf_base_lsn(base) + end - start;
     }
 }
 
@@ -145,9 +146,10 @@ void lf_ring_admit(struct lf_ring *ring, uint32_t refusal)
 
 /* Makes a slot ready for an epoch, all of it before the swap that opens it.  Everyone who published
  * into it before has been collected, so nobody writes to it now; event counts are never reset. */
-static void prepare_slot(struct lf_slot *slot, uint64_t epoch, bool open)
+static void prepare_slot(struct lf_slot *slot, uint64_t epoch, bool open, uint64_t start)
 {
     lf_store_relaxed_64(&slot->epoch, epoch); /* Relaxed, all of them: R1's swap releases them. */
+    lf_store_relaxed_64(&slot->start, start);
     lf_store_relaxed_64(&slot->base, 0);
     lf_store_relaxed_64(&slot->end, open ? 0 : LF_EPOCH_HEADER_BYTES);
     lf_store_relaxed_32(&slot->guarded, 0);
@@ -178,12 +180,37 @@ static uint64_t find_end(const struct lf_ring *ring, const struct lf_slot *slot,
 void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn)
 {
     struct lf_slot *slot = lf_ring_slot(ring, epoch);
+    uint64_t start = ring->slot_bytes - lf_layout_capacity(&ring->layout, base_lsn);
 
-    prepare_slot(slot, epoch, true);
+    prepare_slot(slot, epoch, true, start);
     store_base(slot, epoch, base_lsn);
     /* R1: a release: the slot is prepared. */
-    lf_reserve_swap(ring, lf_head_word(epoch, LF_EPOCH_HEADER_BYTES));
+    lf_reserve_swap(ring, lf_head_word(epoch, start + LF_EPOCH_HEADER_BYTES));
     lf_waiter_wake(&ring->flipped);
+}
+
+bool lf_ring_can_flip_open(const struct lf_ring *ring, uint64_t base_lsn)
+{
+    const struct lf_layout *layout = &ring->layout;
+    uint64_t end_lsn = base_lsn + lf_layout_capacity(layout, base_lsn);
+
+    return lf_layout_place(layout, end_lsn) == end_lsn &&
+           lf_layout_capacity(layout, end_lsn) == ring->slot_bytes;
+}
+
+/* Where the next epoch goes.  One that is empty is not written, and the next takes its place; but if
+ * its first record did not fit, the segment has too little left for that. */
+static uint64_t next_lsn(const struct lf_ring *ring, const struct lf_sealed *sealed,
+                         uint64_t base_lsn)
+{
+    const struct lf_layout *layout = &ring->layout;
+    bool is_short = lf_layout_capacity(layout, base_lsn) < ring->slot_bytes;
+
+    if (sealed->crossed && is_short)
+        return lf_segment_first_lsn(layout, lf_segment_index(layout, base_lsn) + 1);
+    if (lf_sealed_is_empty(sealed))
+        return base_lsn;
+    return lf_layout_place(layout, base_lsn + lf_round_up(sealed->end, LF_BLOCK_BYTES));
 }
 
 void lf_ring_flip(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn, bool open_next,
@@ -193,13 +220,15 @@ void lf_ring_flip(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn, bool 
     uint64_t birth = open_next ? LF_EPOCH_HEADER_BYTES : beyond_the_end(ring);
 
     sealed->slot = lf_ring_slot(ring, epoch);
-    prepare_slot(next, epoch + 1, open_next);
+    prepare_slot(next, epoch + 1, open_next, 0);
     /* R1: releases the prepared slot to the writers, acquires what they put into the head. */
     uint64_t old = lf_reserve_swap(ring, lf_head_word(epoch + 1, birth));
     LF_ASSERT(lf_head_generation(old) == (epoch & LF_GENERATION_MASK));
 
-    sealed->end = find_end(ring, sealed->slot, lf_head_offset_bytes(old));
-    store_base(next, epoch + 1, lf_sealed_next_lsn(ring, sealed, base_lsn));
+    sealed->crossed = lf_ring_overshot(ring, old);
+    sealed->end = find_end(ring, sealed->slot, lf_head_offset_bytes(old)) - sealed->slot->start;
+    sealed->next_lsn = next_lsn(ring, sealed, base_lsn);
+    store_base(next, epoch + 1, sealed->next_lsn);
     lf_waiter_wake(&ring->flipped);
 }
 

@@ -102,11 +102,15 @@ struct lf_slot {
     unsigned shard_mask; /* which of the shards are used; never changes */
     /* W: flusher, before the swap that opens the epoch.  R: writers, after their fetch-add. */
     uint64_t epoch;
+    /* The same.  Where in `data` the epoch starts: 0, or, where its segment has less than a slot left,
+     * so far on that both end together.  A multiple of the block size. */
+    uint64_t start;
     /* W: flusher, as soon as the epoch before is sealed.  R: writers with a reservation; waiters.
      * LSN of the epoch with the low 12 bits of its number in the low 12 bits; 0: not known yet. */
     uint64_t base;
     /* W: the crosser, once; flusher.  R: flusher.  True end of a slot that was overshot; 0: not
-     * known yet; LF_EPOCH_HEADER_BYTES: full from birth, which no crosser's end can be. */
+     * known yet; LF_EPOCH_HEADER_BYTES: full from birth, which no crosser's end can be: an epoch
+     * that starts with its slot holds any record. */
     uint64_t end;
     /* W: the epoch's first writer; flusher.  R: whoever releases the flush token.
      * The first writer looks after the epoch with a timer while others gather. */
@@ -165,9 +169,20 @@ static inline struct lf_slot *lf_ring_slot(const struct lf_ring *ring, uint64_t 
 {
     return &ring->slots[epoch_or_generation & ring->slot_mask];
 }
+/* The epoch's bytes, its header first. */
+static inline uint8_t *lf_slot_epoch(const struct lf_slot *slot)
+{
+    return slot->data + slot->start;
+}
 static inline bool lf_ring_overshot(const struct lf_ring *ring, uint64_t head)
 {
     return lf_head_offset_bytes(head) > ring->slot_bytes;
+}
+/* Nothing has been reserved in the open epoch; the head is not beyond the end. */
+static inline bool lf_ring_is_empty(const struct lf_ring *ring, uint64_t head)
+{
+    const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
+    return lf_head_offset_bytes(head) == lf_load_relaxed_64(&slot->start) + LF_EPOCH_HEADER_BYTES;
 }
 /* The writer of a record at this offset joined its epoch first. */
 static inline bool lf_reservation_is_first(const struct lf_reservation *reservation)
@@ -225,7 +240,7 @@ static inline bool lf_ring_settle(struct lf_ring *ring, uint64_t old, uint64_t n
     }
     reservation->slot = slot;
     reservation->epoch = slot->epoch;
-    reservation->offset = offset;
+    reservation->offset = offset - slot->start;
     reservation->need = need;
     LF_DEBUG_ASSERT((slot->epoch & LF_GENERATION_MASK) == lf_head_generation(old));
     return true;
@@ -263,32 +278,39 @@ void lf_ring_admit(struct lf_ring *ring, uint32_t refusal);
 /* A sealed epoch. */
 struct lf_sealed {
     struct lf_slot *slot;
-    uint64_t end;     /* bytes, header included; LF_EPOCH_HEADER_BYTES: no records */
-    uint32_t records; /* filled by lf_ring_collect */
-    uint32_t waiters; /* filled by lf_ring_collect */
+    uint64_t end;      /* bytes, header included; LF_EPOCH_HEADER_BYTES: no records */
+    uint64_t next_lsn; /* where the next epoch goes */
+    bool crossed;      /* some record did not fit */
+    uint32_t records;  /* filled by lf_ring_collect */
+    uint32_t waiters;  /* filled by lf_ring_collect */
 };
 
 static inline bool lf_sealed_is_empty(const struct lf_sealed *sealed)
 {
     return sealed->end == LF_EPOCH_HEADER_BYTES;
 }
-/* Where the epoch after one that starts at base_lsn starts.  An empty one is never written. */
-static inline uint64_t lf_sealed_next_lsn(const struct lf_ring *ring,
-                                          const struct lf_sealed *sealed, uint64_t base_lsn)
+/* Whether the epoch is the last of its segment: the next one goes to another place than its end. */
+static inline bool lf_sealed_ends_segment(const struct lf_sealed *sealed, uint64_t base_lsn)
 {
-    if (lf_sealed_is_empty(sealed))
-        return base_lsn;
-    return lf_layout_place(&ring->layout, base_lsn + lf_round_up(sealed->end, LF_BLOCK_BYTES));
+    return sealed->next_lsn > base_lsn + lf_round_up(sealed->end, LF_BLOCK_BYTES);
 }
 
 /* Whether the head (a value of ring->head) is full from birth. */
 bool lf_ring_is_unopened(const struct lf_ring *ring, uint64_t head);
-/* Opens the very first epoch, or one that was full from birth. */
+/* Opens the very first epoch, or one that was full from birth.  It ends at the latest where its
+ * segment does. */
 void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn);
+/* Whether an epoch may be opened by the flip that seals the one at base_lsn: wherever that one ends, a
+ * whole slot fits behind it in the same segment. */
+bool lf_ring_can_flip_open(const struct lf_ring *ring, uint64_t base_lsn);
 /*
  * Seals the open epoch `epoch`, which starts at base_lsn, and opens the next one, or, with
  * open_next false, leaves that one full from birth.  Does nothing that can block or fail,
  * but for the lock of the policies that have one.
+ *
+ * The place where an epoch starts, and so the room that it has, is known only when the one before has
+ * been sealed.  Where that may be less than a slot, near the end of a segment, the flip leaves the
+ * next epoch full from birth, and lf_ring_open_epoch opens it straight after.
  */
 void lf_ring_flip(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn, bool open_next,
                   struct lf_sealed *sealed);

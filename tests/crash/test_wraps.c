@@ -441,7 +441,7 @@ END_TEST
 /* The last LSN that an epoch of this log may reach. */
 static uint64_t end_of_log(const struct life *life)
 {
-    const struct lf_layout layout = {SLOT_BYTES, life->options.segment_bytes};
+    const struct lf_layout layout = {SLOT_BYTES, life->options.segment_bytes, 0};
 
     return lf_layout_end_lsn(&layout);
 }

@@ -181,7 +181,8 @@ START_TEST(an_lsn_above_the_end_is_told)
         logfile_reader_close(reader);
         reader = NULL;
         ck_assert_int_eq(open_at(next_lsn + (1 << 20), &reader), LOGFILE_EBEYOND);
-        ck_assert_int_eq(open_at(next_lsn + 2 * LF_BLOCK_BYTES, &reader), LOGFILE_EBEYOND);
+        if (segment_bytes == 0) /* else that may be what an epoch leaves of its segment */
+            ck_assert_int_eq(open_at(next_lsn + 2 * LF_BLOCK_BYTES, &reader), LOGFILE_EBEYOND);
         ck_assert_int_eq(open_at(UINT64_MAX, &reader), LOGFILE_EBEYOND);
         ck_assert_ptr_null(reader);
         if (live)

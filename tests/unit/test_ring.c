@@ -55,9 +55,9 @@ START_TEST(reservations_follow_each_other)
     ck_assert(lf_ring_reserve_by_policy(&ring, 16, &second));
     ck_assert(lf_reservation_is_first(&first));
     ck_assert(!lf_reservation_is_first(&second));
-    ck_assert_uint_eq(lf_ring_lsn(&first), BASE_LSN + 64);
-    ck_assert_uint_eq(lf_ring_lsn(&second), BASE_LSN + 64 + 24);
-    ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + 64 + 24 + 16);
+    ck_assert_uint_eq(lf_ring_lsn(&first), BASE_LSN + LF_EPOCH_HEADER_BYTES);
+    ck_assert_uint_eq(lf_ring_lsn(&second), BASE_LSN + LF_EPOCH_HEADER_BYTES + 24);
+    ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + LF_EPOCH_HEADER_BYTES + 24 + 16);
 }
 END_TEST
 
@@ -75,13 +75,13 @@ START_TEST(flip_collects_what_was_published)
     ck_assert_uint_eq(lf_ring_waiters(&ring.slots[1]), 3);
     lf_ring_flip(&ring, 1, BASE_LSN, true, &sealed);
     lf_ring_collect(&sealed);
-    ck_assert_uint_eq(sealed.end, 64 + 400);
+    ck_assert_uint_eq(sealed.end, LF_EPOCH_HEADER_BYTES + 400);
     ck_assert_uint_eq(sealed.records, 10);
     ck_assert_uint_eq(sealed.waiters, 3);
     ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + 4096);
     ck_assert(lf_ring_reserve_by_policy(&ring, 8, &reservation));
     ck_assert_uint_eq(reservation.epoch, 2);
-    ck_assert_uint_eq(lf_ring_lsn(&reservation), BASE_LSN + 4096 + 64);
+    ck_assert_uint_eq(lf_ring_lsn(&reservation), BASE_LSN + 4096 + LF_EPOCH_HEADER_BYTES);
 }
 END_TEST
 
@@ -92,12 +92,12 @@ START_TEST(exactly_full_slot)
     struct lf_sealed sealed;
 
     ring_setup(_i, &ring, 1);
-    ck_assert(reserve_and_publish(&ring, SLOT_BYTES - 64));
+    ck_assert(reserve_and_publish(&ring, SLOT_BYTES - LF_EPOCH_HEADER_BYTES));
     lf_ring_flip(&ring, 1, BASE_LSN, true, &sealed);
     ck_assert_uint_eq(sealed.end, SLOT_BYTES);
     lf_ring_collect(&sealed);
 
-    ck_assert(reserve_and_publish(&ring, SLOT_BYTES - 64));
+    ck_assert(reserve_and_publish(&ring, SLOT_BYTES - LF_EPOCH_HEADER_BYTES));
     ck_assert(!reserve_and_publish(&ring, 8));
     ck_assert(lf_ring_overshot(&ring, ring.head));
     ck_assert(!lf_ring_is_unopened(&ring, ring.head));
@@ -118,9 +118,9 @@ START_TEST(one_crosser)
     ck_assert(!reserve_and_publish(&ring, 4000));
     ck_assert(!reserve_and_publish(&ring, 8));
     ck_assert(!reserve_and_publish(&ring, 4000));
-    ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + 64 + 5000);
+    ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + LF_EPOCH_HEADER_BYTES + 5000);
     lf_ring_flip(&ring, 1, BASE_LSN, true, &sealed);
-    ck_assert_uint_eq(sealed.end, 64 + 5000);
+    ck_assert_uint_eq(sealed.end, LF_EPOCH_HEADER_BYTES + 5000);
     lf_ring_collect(&sealed);
     ck_assert_uint_eq(sealed.records, 1);
     ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + 8192);
@@ -138,7 +138,7 @@ START_TEST(full_from_birth)
     lf_ring_flip(&ring, 1, BASE_LSN, false, &sealed);
     ck_assert(lf_ring_is_unopened(&ring, ring.head));
     ck_assert(!reserve_and_publish(&ring, 8));
-    ck_assert(!reserve_and_publish(&ring, SLOT_BYTES - 64));
+    ck_assert(!reserve_and_publish(&ring, SLOT_BYTES - LF_EPOCH_HEADER_BYTES));
     ck_assert(lf_ring_is_unopened(&ring, ring.head));
     ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + 4096);
 
@@ -146,7 +146,105 @@ START_TEST(full_from_birth)
     ck_assert(!lf_ring_is_unopened(&ring, ring.head));
     ck_assert(lf_ring_reserve_by_policy(&ring, 8, &reservation));
     ck_assert(lf_reservation_is_first(&reservation));
-    ck_assert_uint_eq(lf_ring_lsn(&reservation), BASE_LSN + 4096 + 64);
+    ck_assert_uint_eq(lf_ring_lsn(&reservation), BASE_LSN + 4096 + LF_EPOCH_HEADER_BYTES);
+}
+END_TEST
+
+/* ---- Epochs that end with their segment ---- */
+
+#define SEGMENT_BYTES ((uint64_t)1 << 20)
+#define LEFT_BYTES ((uint64_t)12 << 10) /* of the segment, where the short epoch starts */
+#define SHORT_LSN (SEGMENT_BYTES - LEFT_BYTES)
+#define LARGE_SLOT_BYTES ((uint64_t)32 << 10)
+
+/* An epoch of LEFT_BYTES is open, number 5. */
+static void short_setup(int index, struct lf_ring *ring)
+{
+    static uint8_t large[2 * LARGE_SLOT_BYTES];
+    const struct lf_ring_config config = {
+        .buffers = large,
+        .slot_count = 2,
+        .shard_count = shard_counts[index / POLICY_COUNT],
+        .layout = {LARGE_SLOT_BYTES, SEGMENT_BYTES, 2 * LF_BLOCK_BYTES},
+        .policy = (enum logfile_reserve_policy)(index % POLICY_COUNT),
+    };
+
+    memset(ring, 0, sizeof(*ring));
+    ck_assert_int_eq(lf_ring_init(ring, &config), 0);
+    lf_ring_open_epoch(ring, 5, SHORT_LSN);
+}
+
+START_TEST(short_epoch_ends_with_its_segment)
+{
+    struct lf_ring ring;
+    struct lf_reservation first, second;
+    struct lf_sealed sealed;
+
+    short_setup(_i, &ring);
+    ck_assert(lf_ring_is_empty(&ring, ring.head));
+    ck_assert_uint_eq(lf_ring_end_lsn(&ring), SHORT_LSN);
+    ck_assert(lf_ring_reserve_by_policy(&ring, 1000, &first));
+    ck_assert(lf_reservation_is_first(&first));
+    ck_assert(!lf_ring_is_empty(&ring, ring.head));
+    ck_assert_uint_eq(lf_ring_lsn(&first), SHORT_LSN + LF_EPOCH_HEADER_BYTES);
+    ck_assert(lf_ring_reserve_by_policy(&ring, LEFT_BYTES - LF_EPOCH_HEADER_BYTES - 1000, &second));
+    ck_assert_uint_eq(lf_ring_end_lsn(&ring), SEGMENT_BYTES);
+    ck_assert(!reserve_and_publish(&ring, 8));
+    lf_ring_publish(&first, 1);
+    lf_ring_publish(&second, 1);
+    ck_assert(!lf_ring_can_flip_open(&ring, SHORT_LSN));
+    lf_ring_flip(&ring, 5, SHORT_LSN, false, &sealed);
+    lf_ring_collect(&sealed);
+    ck_assert_uint_eq(sealed.end, LEFT_BYTES);
+    ck_assert_uint_eq(sealed.records, 2);
+    ck_assert_uint_eq(sealed.next_lsn, SEGMENT_BYTES + LF_FIRST_LSN);
+    ck_assert(lf_sealed_ends_segment(&sealed, SHORT_LSN));
+    ck_assert_ptr_eq(lf_slot_epoch(sealed.slot) + LEFT_BYTES, sealed.slot->data + LARGE_SLOT_BYTES);
+    lf_ring_destroy(&ring);
+}
+END_TEST
+
+/* What is left behind a short epoch is used too, until a record does not fit. */
+START_TEST(record_that_does_not_fit_ends_the_segment)
+{
+    struct lf_ring ring;
+    struct lf_sealed sealed;
+
+    short_setup(_i, &ring);
+    ck_assert(reserve_and_publish(&ring, 1000));
+    lf_ring_flip(&ring, 5, SHORT_LSN, false, &sealed);
+    ck_assert_uint_eq(sealed.next_lsn, SHORT_LSN + LF_BLOCK_BYTES);
+    ck_assert(!lf_sealed_ends_segment(&sealed, SHORT_LSN));
+    lf_ring_open_epoch(&ring, 6, sealed.next_lsn);
+    ck_assert(reserve_and_publish(&ring, 1000));
+    ck_assert(!reserve_and_publish(&ring, LEFT_BYTES));
+    lf_ring_flip(&ring, 6, SHORT_LSN + LF_BLOCK_BYTES, false, &sealed);
+    ck_assert(sealed.crossed && !lf_sealed_is_empty(&sealed));
+    ck_assert_uint_eq(sealed.end, LF_EPOCH_HEADER_BYTES + 1000);
+    ck_assert_uint_eq(sealed.next_lsn, SEGMENT_BYTES + LF_FIRST_LSN);
+    lf_ring_destroy(&ring);
+}
+END_TEST
+
+/* Nor does the first record of a short epoch need to fit: then it ends its segment, and is empty. */
+START_TEST(empty_epoch_ends_the_segment)
+{
+    struct lf_ring ring;
+    struct lf_sealed sealed;
+
+    short_setup(_i, &ring);
+    ck_assert(!reserve_and_publish(&ring, LEFT_BYTES));
+    ck_assert(lf_ring_overshot(&ring, ring.head));
+    ck_assert(!lf_ring_is_unopened(&ring, ring.head));
+    ck_assert_uint_eq(lf_ring_end_lsn(&ring), SHORT_LSN);
+    lf_ring_flip(&ring, 5, SHORT_LSN, false, &sealed);
+    ck_assert(sealed.crossed && lf_sealed_is_empty(&sealed));
+    lf_ring_collect(&sealed);
+    ck_assert_uint_eq(sealed.records, 0);
+    ck_assert(lf_sealed_ends_segment(&sealed, SHORT_LSN));
+    ck_assert_uint_eq(sealed.next_lsn, SEGMENT_BYTES + LF_FIRST_LSN);
+    ck_assert(lf_ring_is_unopened(&ring, ring.head));
+    lf_ring_destroy(&ring);
 }
 END_TEST
 
@@ -165,7 +263,7 @@ START_TEST(generation_wraps)
             ck_assert(lf_ring_reserve_by_policy(&ring, 16, &reservation));
             ck_assert_uint_eq(reservation.epoch, epoch);
             ck_assert_ptr_eq(reservation.slot, &ring.slots[epoch % SLOT_COUNT]);
-            ck_assert_uint_eq(lf_ring_lsn(&reservation), lsn + 64);
+            ck_assert_uint_eq(lf_ring_lsn(&reservation), lsn + LF_EPOCH_HEADER_BYTES);
             lf_ring_publish(&reservation, 1);
             lf_ring_flip(&ring, epoch, lsn, true, &sealed);
             lf_ring_collect(&sealed);
@@ -184,7 +282,7 @@ START_TEST(overshoots_do_not_carry)
     ring_setup(_i, &ring, 77);
     generation = lf_head_generation(ring.head);
     for (uint64_t i = 0; i < LF_THREADS_MAX; i++)
-        reserve_and_publish(&ring, SLOT_BYTES - 64);
+        reserve_and_publish(&ring, SLOT_BYTES - LF_EPOCH_HEADER_BYTES);
     ck_assert_uint_eq(lf_head_generation(ring.head), generation);
     ck_assert_uint_eq(lf_head_generation(lf_head_word(77, LF_SLOT_BYTES_MAX) +
                                          (LF_THREADS_MAX * LF_SLOT_BYTES_MAX >> 3)),
@@ -208,7 +306,7 @@ START_TEST(full_heads_are_left_alone)
         ck_assert_uint_eq(ring.head, head + 500);
     else
         ck_assert_uint_eq(ring.head, head);
-    ck_assert_uint_eq(lf_ring_slot(&ring, 1)->end, 64 + 5000);
+    ck_assert_uint_eq(lf_ring_slot(&ring, 1)->end, LF_EPOCH_HEADER_BYTES + 5000);
 }
 END_TEST
 
@@ -242,10 +340,10 @@ END_TEST
 
 START_TEST(published_word_keeps_its_fields_apart)
 {
-    uint64_t word = lf_published_word(LF_SLOT_BYTES_MAX - 64, 1, 1) +
+    uint64_t word = lf_published_word(LF_SLOT_BYTES_MAX - LF_EPOCH_HEADER_BYTES, 1, 1) +
                     lf_published_word(0, LF_SLOT_BYTES_MAX / 8 - 9, 0xfffe);
 
-    ck_assert_uint_eq(lf_published_bytes(word), LF_SLOT_BYTES_MAX - 64);
+    ck_assert_uint_eq(lf_published_bytes(word), LF_SLOT_BYTES_MAX - LF_EPOCH_HEADER_BYTES);
     ck_assert_uint_eq(lf_published_records(word), LF_SLOT_BYTES_MAX / 8 - 8);
     ck_assert_uint_eq(lf_published_waiters(word), 0xffff);
 }
@@ -350,6 +448,9 @@ int main(void)
     tcase_add_loop_test(tcase, exactly_full_slot, 0, RING_COUNT);
     tcase_add_loop_test(tcase, one_crosser, 0, RING_COUNT);
     tcase_add_loop_test(tcase, full_from_birth, 0, RING_COUNT);
+    tcase_add_loop_test(tcase, short_epoch_ends_with_its_segment, 0, RING_COUNT);
+    tcase_add_loop_test(tcase, record_that_does_not_fit_ends_the_segment, 0, RING_COUNT);
+    tcase_add_loop_test(tcase, empty_epoch_ends_the_segment, 0, RING_COUNT);
     tcase_add_loop_test(tcase, generation_wraps, 0, RING_COUNT);
     tcase_add_loop_test(tcase, overshoots_do_not_carry, 0, RING_COUNT);
     tcase_add_loop_test(tcase, full_heads_are_left_alone, 0, RING_COUNT);

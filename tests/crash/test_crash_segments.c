@@ -201,6 +201,13 @@ static void plan_disk(struct crash_run *run)
         options->capacity_bytes = (128 + 4 * rng_below(&run->rng, 128)) * KIB;
 }
 
+/* Slots so large that the last epochs of a segment have room for a part of one only. */
+static void plan_short_epochs(struct crash_run *run)
+{
+    run->options.slot_bytes = 32 * KIB;
+    run->options.segment_bytes += 40 * KIB;
+}
+
 static void plan_log(struct crash_run *run)
 {
     uint64_t slot_bytes = rng_one_in(&run->rng, 6) ? 16 * KIB : 8 * KIB;
@@ -210,6 +217,8 @@ static void plan_log(struct crash_run *run)
     run->options.prepare_bytes = 64 * KIB;
     if (!rng_one_in(&run->rng, 4))
         run->options.segment_bytes = slot_bytes + (20 + 4 * rng_below(&run->rng, 8)) * KIB;
+    if (run->seed % 4 == 3 && run->options.segment_bytes != 0)
+        plan_short_epochs(run);
 }
 
 static void plan_run(struct crash_run *run)

@@ -14,8 +14,16 @@
 enum {
     WRITERS = 6,
     PAYLOAD_BYTES_MAX = 3000,
+    LARGE_BYTES_MAX = 30000, /* do not fit the epochs that are short of room */
     KEPT_BYTES = 300 << 10
 };
+
+/* One file; small slots and segments; slots so large that a segment ends with short epochs. */
+static const struct {
+    size_t slot_bytes;
+    uint64_t segment_bytes;
+} layouts[] = {{8 << 10, 0}, {8 << 10, 64 << 10}, {32 << 10, 128 << 10}};
+#define LAYOUT_COUNT ((int)(sizeof layouts / sizeof layouts[0]))
 
 struct worker {
     pthread_t thread;
@@ -41,11 +49,13 @@ static void *run_writer(void *argument)
     struct worker *worker = argument;
     struct rng rng = {.state = worker->index};
     unsigned count = (unsigned)scaled(100, 2000, 50000);
-    uint8_t payload[PAYLOAD_BYTES_MAX];
+    uint8_t payload[LARGE_BYTES_MAX];
+    const bool has_large = variant.options.slot_bytes > LARGE_BYTES_MAX;
 
     for (unsigned i = 0; i < count && worker->error == 0; i++) {
         uint64_t seed = worker->index << 32 | i;
-        size_t size = 8 + rng_below(&rng, sizeof payload - 8);
+        size_t max = has_large && i % 16 == 0 ? LARGE_BYTES_MAX : PAYLOAD_BYTES_MAX;
+        size_t size = 8 + rng_below(&rng, max - 8);
         uint64_t lsn = 0;
         payload_fill(payload, size, seed);
         worker->error = i % 4 == 0 ? logfile_submit(shared_log, payload, size, NULL, &lsn)
@@ -130,10 +140,10 @@ static void *run_follower(void *argument)
 
 static void open_log(int index)
 {
-    engine_variant_get((unsigned)index / 2, &variant);
-    variant.options.slot_bytes = 8 << 10;
+    engine_variant_get((unsigned)(index / LAYOUT_COUNT), &variant);
+    variant.options.slot_bytes = layouts[index % LAYOUT_COUNT].slot_bytes;
     variant.options.prepare_bytes = 128 << 10;
-    variant.options.segment_bytes = index % 2 == 1 ? 64 << 10 : 0;
+    variant.options.segment_bytes = layouts[index % LAYOUT_COUNT].segment_bytes;
     watchdog_start(240, variant.name);
     enter_folder();
     log_path = folder_path("segments.log");
@@ -206,7 +216,7 @@ static Suite *segments_suite(void)
 
     tcase_set_timeout(tcase, (double)scaled(300, 300, 10000));
     tcase_add_loop_test(tcase, test_segments_are_made_trimmed_recycled_and_read, 0,
-                        2 * (int)engine_variant_count());
+                        LAYOUT_COUNT * (int)engine_variant_count());
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -36,13 +36,15 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
 {
     uint64_t lsn = log->chain.lsn;
     uint64_t epoch = log->chain.epoch;
-    bool late_sync = log->options.sync == LOGFILE_SYNC_NONE && flags & LF_EPOCH_CLOSE;
+    /* A trim mark will speak of it, whatever the log does without. */
+    bool late_sync = log->options.sync == LOGFILE_SYNC_NONE &&
+                     (flags & (LF_EPOCH_OPEN | LF_EPOCH_CLOSE)) != 0;
     uint64_t begin_ns, promise = lf_promised_lsn(log);
     size_t bytes;
 
     if (log->options.checksum == LOGFILE_CHECKSUM_HEADER)
         flags |= LF_EPOCH_HEADER_CHECKSUM;
-    if (late_sync) {
+    if (late_sync && lsn > log->recovered_lsn) {
         if (lf_trim_sync_unsynced(log, lsn) != 0)
             return LOGFILE_EFAILED;
         promise = lsn;

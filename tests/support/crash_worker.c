@@ -240,6 +240,7 @@ static void close_reader(struct worker *worker)
 static void open_reader(struct worker *worker)
 {
     const struct journal *journal = &worker->journal;
+    const uint64_t durable_lsn = logfile_durable_lsn(worker->log);
     uint64_t lsn = 0;
 
     if (journal->count > 0 && rng_one_in(&worker->rng, 2))
@@ -251,7 +252,8 @@ static void open_reader(struct worker *worker)
         return;
     worker->reader = NULL;
     if (!logfile_sim_is_down(worker->load->disk) &&
-        !(error == LOGFILE_ETRIMMED && lsn < logfile_oldest_lsn(worker->log)))
+        !(error == LOGFILE_ETRIMMED && lsn < logfile_oldest_lsn(worker->log)) &&
+        !(error == LOGFILE_EBEYOND && lsn >= durable_lsn)) /* only submitted */
         fails(worker, "opening a reader beside the writer", error);
 }
 

@@ -2,6 +2,7 @@
 #include "floors.h"
 
 #include "clock.h"
+#include "compat.h"
 #include "payload.h"
 
 #include <errno.h>

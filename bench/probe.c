@@ -11,6 +11,7 @@
 #include "probe.h"
 
 #include "clock.h"
+#include "compat.h"
 #include "histogram.h"
 #include "logfile.h"
 #include "options.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "remove.h"
 
+#include "compat.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

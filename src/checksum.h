@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CRC32C (Castagnoli), by ISA-L.  Chains: lf_crc32c(lf_crc32c(0, a), b) is the CRC32C of a then b.
+ * CRC32C (Castagnoli).  Chains: lf_crc32c(lf_crc32c(0, a), b) is the CRC32C of a then b.
+ *
+ * ISA-L computes it in a build that has it, else the processor's own instructions, and without those
+ * a table.
  */
 #ifndef LF_CHECKSUM_H
 #define LF_CHECKSUM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,5 +20,11 @@ uint32_t lf_crc32c(uint32_t crc, const void *data, size_t bytes);
  * third of the time of a small submit.
  */
 uint32_t lf_crc32c_20(uint32_t crc, uint64_t a, uint64_t b, uint32_t c);
+
+/* The two ways of our own, which the tests hold against each other.  Without the instructions, which
+ * lf_crc32c_has_instructions tells, both are the table. */
+bool lf_crc32c_has_instructions(void);
+uint32_t lf_crc32c_instructions(uint32_t crc, const void *data, size_t bytes);
+uint32_t lf_crc32c_table(uint32_t crc, const void *data, size_t bytes);
 
 #endif /* LF_CHECKSUM_H */

@@ -5,6 +5,8 @@
  */
 #include "logfile.h"
 
+#include "compat.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>

@@ -7,6 +7,8 @@
  */
 #include "io.h"
 
+#include "compat.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -113,7 +115,7 @@ static int whole_file_lock(int fd, int command, struct flock *lock)
     return fcntl(fd, command, lock);
 }
 
-static int posix_close(void *context, int fd)
+static int posix_close_file(void *context, int fd)
 {
     (void)context;
     /* The lock belongs to the open file, which a forked child may hold open for longer. */
@@ -357,7 +359,7 @@ static int posix_facts(void *context, int fd, struct logfile_io_facts *out)
 static const struct logfile_io posix_io = {
     .version = LOGFILE_IO_VERSION,
     .open = posix_open,
-    .close = posix_close,
+    .close = posix_close_file,
     .stat = posix_stat,
     .lock = posix_lock,
     .locked = posix_locked,

@@ -3,12 +3,16 @@
 
 #include "logfile_io.h"
 
+#ifdef __GLIBC__
 #include <malloc.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 
 void heap_keep(void)
 {
+    /* Other C libraries have no such settings: there it only takes longer. */
+#ifdef __GLIBC__
     const int most = 1 << 30;
 
     /* One arena: a thread that lives for one log would start with an empty one. */
@@ -16,6 +20,7 @@ void heap_keep(void)
     mallopt(M_MMAP_THRESHOLD, most);
     mallopt(M_TRIM_THRESHOLD, most);
     mallopt(M_TOP_PAD, 16 << 20);
+#endif
 }
 
 static void *take(void *arg, size_t bytes)

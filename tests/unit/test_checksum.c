@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* lf_crc32c: the published values, and a plain bitwise CRC32C as the judge of all the rest. */
+/* Every way to CRC32C: the published values, and a plain bitwise one as the judge of all the rest. */
 #include "checksum.h"
 #include "support.h"
 
 #include <check.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,29 +21,34 @@ static uint32_t bitwise(uint32_t crc, const uint8_t *bytes, size_t count)
     return ~crc;
 }
 
+static const struct {
+    uint32_t (*crc32c)(uint32_t crc, const void *data, size_t bytes);
+} ways[] = {{lf_crc32c}, {lf_crc32c_instructions}, {lf_crc32c_table}};
+#define WAY_COUNT ((int)(sizeof ways / sizeof ways[0]))
+
 /* RFC 3720, B.4, and the check value of every catalogue of CRCs. */
 START_TEST(published_values)
 {
     uint8_t bytes[32];
 
-    ck_assert_uint_eq(lf_crc32c(0, "123456789", 9), 0xe3069283u);
+    ck_assert_uint_eq(ways[_i].crc32c(0, "123456789", 9), 0xe3069283u);
     memset(bytes, 0, sizeof(bytes));
-    ck_assert_uint_eq(lf_crc32c(0, bytes, sizeof(bytes)), 0x8a9136aau);
+    ck_assert_uint_eq(ways[_i].crc32c(0, bytes, sizeof(bytes)), 0x8a9136aau);
     memset(bytes, 0xff, sizeof(bytes));
-    ck_assert_uint_eq(lf_crc32c(0, bytes, sizeof(bytes)), 0x62a8ab43u);
+    ck_assert_uint_eq(ways[_i].crc32c(0, bytes, sizeof(bytes)), 0x62a8ab43u);
     for (unsigned i = 0; i < sizeof(bytes); i++)
         bytes[i] = (uint8_t)i;
-    ck_assert_uint_eq(lf_crc32c(0, bytes, sizeof(bytes)), 0x46dd794eu);
+    ck_assert_uint_eq(ways[_i].crc32c(0, bytes, sizeof(bytes)), 0x46dd794eu);
     for (unsigned i = 0; i < sizeof(bytes); i++)
         bytes[i] = (uint8_t)(31 - i);
-    ck_assert_uint_eq(lf_crc32c(0, bytes, sizeof(bytes)), 0x113fdb5cu);
+    ck_assert_uint_eq(ways[_i].crc32c(0, bytes, sizeof(bytes)), 0x113fdb5cu);
 }
 END_TEST
 
 START_TEST(nothing_changes_nothing)
 {
-    ck_assert_uint_eq(lf_crc32c(0, NULL, 0), 0);
-    ck_assert_uint_eq(lf_crc32c(0x12345678, "", 0), 0x12345678u);
+    ck_assert_uint_eq(ways[_i].crc32c(0, NULL, 0), 0);
+    ck_assert_uint_eq(ways[_i].crc32c(0x12345678, "", 0), 0x12345678u);
 }
 END_TEST
 
@@ -53,20 +59,23 @@ START_TEST(every_length_and_alignment)
     payload_fill(bytes, sizeof(bytes), 1);
     for (size_t from = 0; from < 16; from++)
         for (size_t count = 0; count <= 300; count++)
-            ck_assert_uint_eq(lf_crc32c((uint32_t)count, bytes + from, count),
+            ck_assert_uint_eq(ways[_i].crc32c((uint32_t)count, bytes + from, count),
                               bitwise((uint32_t)count, bytes + from, count));
 }
 END_TEST
 
 START_TEST(long_buffers)
 {
+    /* Some lengths around each sum of the stretches that the instructions read side by side. */
     const size_t size = 70001;
     uint8_t *bytes = malloc(size);
 
     ck_assert_ptr_nonnull(bytes);
     payload_fill(bytes, size, 2);
     for (size_t count = size - 40; count <= size; count++)
-        ck_assert_uint_eq(lf_crc32c(7, bytes, count), bitwise(7, bytes, count));
+        ck_assert_uint_eq(ways[_i].crc32c(7, bytes, count), bitwise(7, bytes, count));
+    for (size_t count = 0; count <= 10000; count += 37)
+        ck_assert_uint_eq(ways[_i].crc32c(8, bytes + 1, count), bitwise(8, bytes + 1, count));
     free(bytes);
 }
 END_TEST
@@ -76,10 +85,10 @@ START_TEST(pieces_chain)
     uint8_t bytes[1000];
 
     payload_fill(bytes, sizeof(bytes), 3);
-    const uint32_t whole = lf_crc32c(0, bytes, sizeof(bytes));
+    const uint32_t whole = ways[_i].crc32c(0, bytes, sizeof(bytes));
     for (size_t cut = 0; cut <= sizeof(bytes); cut++) {
-        const uint32_t first = lf_crc32c(0, bytes, cut);
-        ck_assert_uint_eq(lf_crc32c(first, bytes + cut, sizeof(bytes) - cut), whole);
+        const uint32_t first = ways[_i].crc32c(0, bytes, cut);
+        ck_assert_uint_eq(ways[_i].crc32c(first, bytes + cut, sizeof(bytes) - cut), whole);
     }
 }
 END_TEST
@@ -121,18 +130,30 @@ START_TEST(twenty_bytes_are_as_any)
 }
 END_TEST
 
+/* A machine without the instructions takes the table, and they would go untested in silence. */
+START_TEST(instructions_are_found)
+{
+    printf("instructions for CRC32C: %s\n", lf_crc32c_has_instructions() ? "yes" : "no");
+#if defined(__x86_64__)
+    ck_assert_int_eq(lf_crc32c_has_instructions(), __builtin_cpu_supports("sse4.2") != 0 &&
+                                                       __builtin_cpu_supports("pclmul") != 0);
+#endif
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("checksum");
     TCase *tcase = tcase_create("crc32c");
 
     tcase_set_timeout(tcase, 120);
-    tcase_add_test(tcase, published_values);
-    tcase_add_test(tcase, nothing_changes_nothing);
-    tcase_add_test(tcase, every_length_and_alignment);
-    tcase_add_test(tcase, long_buffers);
-    tcase_add_test(tcase, pieces_chain);
+    tcase_add_loop_test(tcase, published_values, 0, WAY_COUNT);
+    tcase_add_loop_test(tcase, nothing_changes_nothing, 0, WAY_COUNT);
+    tcase_add_loop_test(tcase, every_length_and_alignment, 0, WAY_COUNT);
+    tcase_add_loop_test(tcase, long_buffers, 0, WAY_COUNT);
+    tcase_add_loop_test(tcase, pieces_chain, 0, WAY_COUNT);
     tcase_add_test(tcase, longer_than_int_max);
+    tcase_add_test(tcase, instructions_are_found);
     tcase_add_test(tcase, twenty_bytes_are_as_any);
     suite_add_tcase(suite, tcase);
 

@@ -67,6 +67,9 @@
 #include <sys/uio.h>
 #include <time.h>
 
+/* Strict C99 leaves it out of <time.h>; a prototype alone would declare another one. */
+struct timespec;
+
 #ifdef __cplusplus
 extern "C" {
 #endif

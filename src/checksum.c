@@ -9,10 +9,7 @@
 
 #include <string.h>
 
-/* The objects of the static library (libtool defines PIC for the others) do not ask for a library
- * that Debian has no archive of. */
-#if defined(LF_HAVE_ISAL) && (defined(PIC) || defined(LF_HAVE_STATIC_ISAL))
-#define USES_ISAL
+#ifdef LF_HAVE_ISAL
 #include <isa-l/crc.h>
 #endif
 #if defined(__aarch64__)
@@ -224,7 +221,7 @@ uint32_t lf_crc32c_instructions(uint32_t crc, const void *data, size_t bytes)
                                         : lf_crc32c_table(crc, data, bytes);
 }
 
-#ifdef USES_ISAL
+#ifdef LF_HAVE_ISAL
 
 /* ISA-L counts in int; a piece of this size keeps the next one aligned. */
 #define PIECE_BYTES ((size_t)1 << 30)

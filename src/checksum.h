@@ -2,8 +2,8 @@
 /*
  * CRC32C (Castagnoli).  Chains: lf_crc32c(lf_crc32c(0, a), b) is the CRC32C of a then b.
  *
- * ISA-L computes it in a build that has it, else the processor's own instructions, and without those
- * a table.
+ * ISA-L computes it in a build that has it (configure says when), else the processor's own
+ * instructions, and without those a table.
  */
 #ifndef LF_CHECKSUM_H
 #define LF_CHECKSUM_H

@@ -162,7 +162,8 @@ START_TEST(test_promises_hold_in_every_small_world)
 {
     const uint64_t all = (uint64_t)SEQUENCE_COUNT * SMALL_WORLD_KIND_COUNT;
     struct campaign campaign =
-        campaign_begin("small-worlds", scaled(64, SEQUENCE_COUNT / 10 + 1, all));
+        campaign_begin_shared("small-worlds", scaled(64, SEQUENCE_COUNT / 10 + 1, all), 1,
+                              LETTER_COUNT * SMALL_WORLD_KIND_COUNT);
     struct trial trial;
     char command[160];
     uint64_t number;

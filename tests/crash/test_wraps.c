@@ -9,6 +9,7 @@
  *     test_wraps         all of it
  *     test_wraps INDEX   one, as printed by a failure behind the name of its test
  */
+#include "campaign.h"
 #include "far_log.h"
 #include "format.h"
 #include "journal.h"
@@ -34,7 +35,8 @@ enum {
     SLOT_BYTES = 8 * KIB,
     SEGMENT_BYTES = 64 * KIB,
     RECORD_BYTES_MAX = 3 * KIB,
-    THREADS_MAX = 4
+    THREADS_MAX = 4,
+    WRAPS_LEAST = 4 /* starts that a test tries, however slow the machine is */
 };
 
 /* One log, from the start that it was made with. */
@@ -398,7 +400,12 @@ static void live_and_die(struct life *life)
 
 START_TEST(logs_go_on_where_numbers_need_one_bit_more)
 {
-    for (size_t i = 0; i < WRAP_COUNT; i++) {
+    /* Where time ends early, the others of this test have begun elsewhere: together they meet each. */
+    const uint64_t end_ns = campaign_share_end_ns(2 * (unsigned)per_way_count());
+    size_t tried = 0;
+
+    for (; tried < WRAP_COUNT && (tried < WRAPS_LEAST || campaign_time_is_left(end_ns)); tried++) {
+        const size_t i = (tried + (size_t)_i * WRAPS_LEAST) % WRAP_COUNT;
         const struct far_start start = start_of(&wraps[i]);
         struct life life;
 
@@ -413,6 +420,7 @@ START_TEST(logs_go_on_where_numbers_need_one_bit_more)
         check_has_wrapped(&life, &wraps[i]);
         life_end(&life);
     }
+    printf("tried %zu of %zu starts\n", tried, WRAP_COUNT);
 }
 END_TEST
 

@@ -18,6 +18,7 @@
 
 enum {
     TEXT_BYTES = 1 << 14,
+    PIECE = 200, /* schedules between two looks at the clock */
     SCHEDULES_A_CASE = 1000,
     SCHEDULES_A_LONG_CASE = 100000
 };
@@ -122,29 +123,46 @@ END_TEST
 
 /* ---- The log ---- */
 
-/* Every schedule within the bounds, from the fewest preemptions on, as far as the time allows. */
+/* The schedules within the bounds, at most `limit`, a piece at a time while there is time. */
+static uint64_t exhaust(const struct world *world, const struct bounds *bounds, uint64_t limit,
+                        uint64_t end_ns)
+{
+    char from[TEXT_BYTES] = "";
+    const char *failure;
+    uint64_t count = 0;
+
+    do {
+        uint64_t piece = limit - count < PIECE ? limit - count : PIECE;
+        count += world_exhaust(world, bounds, piece, from, sizeof from, &failure);
+        if (failure != NULL)
+            fail_world(world, failure);
+    } while (count < limit && from[0] != '\0' && campaign_time_is_left(end_ns));
+    return count;
+}
+
+/* Every schedule within the bounds, from the fewest preemptions on, as far as the time allows, half
+ * of which is for all worlds together. */
 START_TEST(every_world_within_small_bounds)
 {
     static const unsigned steps[][2] = {{0, 0}, {0, 1}, {1, 0}, {1, 1}};
+    const size_t step_count = sizeof steps / sizeof steps[0];
     const struct world *world = &log_worlds[_i];
     uint64_t limit = scaled(300, 8000, 1000000);
-    const char *failure;
     uint64_t count = 0;
 
     world_open(world);
     ck_assert_ptr_null(scheduler_failure());
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+    for (size_t i = 0; i < step_count; i++) {
         struct bounds bounds = {{steps[i][0], steps[i][1], world->faults}};
-        char from[TEXT_BYTES] = "";
-        count += world_exhaust(world, &bounds, limit, from, sizeof from, &failure);
-        if (failure != NULL)
-            fail_world(world, failure);
+        uint64_t end_ns = campaign_share_end_ns(2 * log_world_count * (unsigned)step_count);
+        count += exhaust(world, &bounds, limit, end_ns);
     }
-    printf("%s: %lu schedules in order\n", world->name, (unsigned long)count);
+    printf("%s: tried %lu schedules in order, of at most %lu\n", world->name,
+           (unsigned long)count, (unsigned long)(limit * step_count));
 }
 END_TEST
 
-static void sample(const struct world *world, uint64_t case_count)
+static void sample(const struct world *world, uint64_t case_count, unsigned sharers)
 {
     struct bounds bounds = {{3, 2, world->faults}};
     struct campaign campaign;
@@ -154,7 +172,7 @@ static void sample(const struct world *world, uint64_t case_count)
 
     snprintf(name, sizeof name, "explore-%s", world->name);
     world_open(world);
-    campaign = campaign_begin(name, case_count);
+    campaign = campaign_begin_shared(name, case_count, sharers, 1);
     while (campaign_next(&campaign, &number)) {
         world_sample(world, &bounds, number * SCHEDULES_A_CASE, SCHEDULES_A_CASE, &failure);
         if (failure != NULL)
@@ -166,7 +184,7 @@ static void sample(const struct world *world, uint64_t case_count)
 
 START_TEST(every_world_at_random)
 {
-    sample(&log_worlds[_i], scaled(1, 20, 10000));
+    sample(&log_worlds[_i], scaled(1, 20, 10000), 4 * log_world_count);
 }
 END_TEST
 
@@ -177,7 +195,7 @@ static const char *const figure_worlds[] = {"three-sequencer", "crosser-sequence
 START_TEST(three_writers_and_the_sequencer_at_random)
 {
     if (test_scale() != SCALE_SMALL)
-        sample(world_find(figure_worlds[_i]), scaled(0, 500, 100000));
+        sample(world_find(figure_worlds[_i]), scaled(0, 500, 100000), 8);
 }
 END_TEST
 

@@ -18,6 +18,7 @@
  *     that the disk does not have;
  *   - short counts are no errors.
  */
+#include "campaign.h"
 #include "fault_trial.h"
 
 #include <errno.h>
@@ -71,15 +72,15 @@ static bool run_trial(const struct fault_plan *plan)
 
 /* ---- Each call ---- */
 
-/* Fails the first call of a kind, the second, ... until the workload makes no more; the trials.  How
+/* Fails the calls of a kind that are this pass's, until the workload makes no more; the trials.  How
  * many calls there are depends a little on how the threads meet, so one miss is not believed. */
-static unsigned fail_calls(struct fault_plan plan)
+static unsigned fail_calls(struct fault_plan plan, unsigned pass)
 {
-    unsigned step = (unsigned)scaled(5, 1, 1);
     unsigned trials = 0;
 
+    plan.fault.after = campaign_pass_begins[pass];
     while (run_trial(&plan) || run_trial(&plan)) {
-        plan.fault.after += step;
+        plan.fault.after += CAMPAIGN_PASSES;
         ck_assert_uint_lt(trials++, CALLS_MAX);
     }
     return trials;
@@ -97,7 +98,7 @@ static enum logfile_prepare prepare_for(enum logfile_sim_call call, unsigned tur
 
 /* What one variant meets of the errnos: two of them, so that all variants together meet each; in a
  * small run one; in a long one each, with every way of preparing. */
-static unsigned fail_with_errnos(struct fault_plan plan)
+static unsigned fail_with_errnos(struct fault_plan plan, unsigned pass)
 {
     unsigned errno_count = (unsigned)scaled(1, 2, ERROR_COUNT);
     unsigned prepare_count = (unsigned)scaled(1, 1, PREPARE_COUNT);
@@ -107,7 +108,7 @@ static unsigned fail_with_errnos(struct fault_plan plan)
         unsigned turn = plan.variant_index + i / prepare_count * engine_variant_count();
         plan.fault.error = -error_numbers[turn % ERROR_COUNT];
         plan.prepare = prepare_for(plan.fault.call, plan.variant_index + i);
-        trials += fail_calls(plan);
+        trials += fail_calls(plan, pass);
     }
     return trials;
 }
@@ -137,12 +138,17 @@ START_TEST(test_each_call_fails)
                               .segment_bytes = _i % 2 == 0 ? 0 : SEGMENT_BYTES,
                               .fault.for_ever = _i / 2 % 2 == 1};
 
-    for (enum logfile_sim_call call = 0; call < LOGFILE_SIM_CALL_COUNT; call++) {
-        plan.fault.call = call;
-        unsigned trials = fail_with_errnos(plan);
-        if (is_made(call, plan.segment_bytes))
-            ck_assert_msg(trials > 0, "no %s call was made", logfile_sim_call_name(call));
-    }
+    const uint64_t end_ns = campaign_share_end_ns(6 * engine_variant_count());
+    unsigned pass = 0;
+
+    do {
+        for (enum logfile_sim_call call = 0; call < LOGFILE_SIM_CALL_COUNT; call++) {
+            plan.fault.call = call;
+            unsigned trials = fail_with_errnos(plan, pass);
+            if (pass == 0 && is_made(call, plan.segment_bytes))
+                ck_assert_msg(trials > 0, "no %s call was made", logfile_sim_call_name(call));
+        }
+    } while (campaign_next_pass(&pass, end_ns));
 }
 END_TEST
 
@@ -154,13 +160,17 @@ START_TEST(test_short_counts)
     struct fault_plan plan = {.variant_index = (unsigned)_i / 2,
                               .segment_bytes = _i % 2 == 0 ? 0 : SEGMENT_BYTES};
 
-    for (unsigned i = 0; i < 3; i++)
-        for (unsigned turn = 0; turn < 2; turn++) {
+    const uint64_t end_ns = campaign_share_end_ns(12 * engine_variant_count());
+    unsigned pass = 0;
+
+    do {
+        for (unsigned i = 0; i < 6; i++) {
             plan.fault = (struct logfile_sim_fault){
-                .call = calls[i], .for_ever = turn == 1, .short_bytes = 4096};
-            unsigned trials = fail_calls(plan);
-            ck_assert(trials > 0 || calls[i] == LOGFILE_SIM_ZERO_FILL);
+                .call = calls[i / 2], .for_ever = i % 2 == 1, .short_bytes = 4096};
+            unsigned trials = fail_calls(plan, pass);
+            ck_assert(trials > 0 || pass > 0 || plan.fault.call == LOGFILE_SIM_ZERO_FILL);
         }
+    } while (campaign_next_pass(&pass, end_ns));
 }
 END_TEST
 

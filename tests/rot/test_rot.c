@@ -25,6 +25,7 @@
 #include <string.h>
 
 #define LARGE "large" /* its bits are tried, not its bytes */
+#define LEAST_CASES 20 /* of each log and kind, however slow the machine is */
 
 /* ---- Which byte is what ---------------------------------------------------------------------- */
 
@@ -146,9 +147,11 @@ static void try_kind(struct rot_check *check, enum rot_kind kind, uint64_t wante
     uint64_t number;
 
     snprintf(name, sizeof(name), "rot-%s-%s", check->log->name, rot_kind_name(kind));
-    struct campaign campaign = campaign_begin(name, count);
+    /* Half of the time is for all logs and kinds together. */
+    struct campaign campaign =
+        campaign_begin_shared(name, count, 2 * rot_log_count() * ROT_KIND_COUNT, LEAST_CASES);
     while (campaign_next(&campaign, &number) && number < count) {
-        const uint64_t chosen = spread(number, count, total);
+        const uint64_t chosen = spread(campaign_spread(number, count), count, total);
         const struct rot_damage damage =
             rot_damage_number(kind, chosen / value_count, chosen % value_count);
         try_damage(check, &damage, &tally);
@@ -175,14 +178,22 @@ static void end(struct rot_check *check)
 START_TEST(each_byte_of_a_closed_log)
 {
     static const uint8_t values[] = {0x01, 0x80, 0xff};
-    const uint64_t stride = scaled(29, 1, 1);
     struct tally tally = {0};
     struct rot_check check;
+    uint64_t number;
 
     begin(&check, "closed");
-    for (uint64_t at = 0; at < rot_bytes(&check.log->disk); at += stride)
-        for (unsigned i = 0; i < sizeof(values); i++)
-            try_damage(&check, &(struct rot_damage){ROT_BYTE, at, values[i]}, &tally);
+    const uint64_t count = sizeof(values) * rot_bytes(&check.log->disk);
+    struct campaign campaign =
+        campaign_begin_shared("rot-closed-each-byte", count / scaled(29, 1, 1), 4, LEAST_CASES);
+    while (campaign_next(&campaign, &number) && number < count) {
+        const uint64_t chosen = campaign_spread(number, count);
+        const struct rot_damage damage = {ROT_BYTE, chosen / sizeof(values),
+                                          values[chosen % sizeof(values)]};
+        try_damage(&check, &damage, &tally);
+        campaign_passed(&campaign, 1);
+    }
+    campaign_end(&campaign);
     print_tally("rot-closed, each byte three times", &tally);
     /* It ends with its CLOSE epoch, so no byte of it is free. */
     ck_assert_uint_eq(tally.outcomes[ROT_UNNOTICED], 0);
@@ -207,7 +218,8 @@ END_TEST
 
 START_TEST(two_damages_at_once)
 {
-    struct campaign campaign = campaign_begin("rot-double", scaled(200, 20000, 1000000));
+    struct campaign campaign =
+        campaign_begin_shared("rot-double", scaled(200, 20000, 1000000), 4, 10 * LEAST_CASES);
     const unsigned log_count = rot_log_count() - 1; /* not the large one, which comes last */
     struct rot_check checks[16];
     struct tally tally = {0};

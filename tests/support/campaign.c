@@ -7,7 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SAY_EVERY_NS UINT64_C(30000000000)
+#define NS_PER_S UINT64_C(1000000000)
+#define SAY_EVERY_NS (30 * NS_PER_S)
+
+/* What the campaigns of one program may take together. */
+#define NORMAL_S 15
+#define SMALL_S 5
 
 /* The file that keeps a text; false: none is kept. */
 static bool kept_path(const char *name, char path[4096])
@@ -68,10 +73,13 @@ static void say(struct campaign *campaign)
     double seconds = (double)(now_ns() - campaign->begun_ns) / 1e9;
     uint64_t cases = campaign->next - campaign->first;
 
-    printf("%s: %" PRIu64 " cases in %.1f s (%.0f a second); so far %" PRIu64 " cases, %" PRIu64
-           " tried\n",
-           campaign->name, cases, seconds, seconds > 0 ? (double)cases / seconds : 0,
-           campaign->next, campaign->tried);
+    printf("%s: tried %" PRIu64 " of ", campaign->name, cases);
+    if (campaign->count == UINT64_MAX)
+        printf("any number of cases");
+    else
+        printf("%" PRIu64 " cases", campaign->count);
+    printf(" in %.1f s (%.0f a second); so far %" PRIu64 " cases, %" PRIu64 " tried\n", seconds,
+           seconds > 0 ? (double)cases / seconds : 0, campaign->next, campaign->tried);
     fflush(stdout);
     campaign->said_ns = now_ns();
 }
@@ -84,22 +92,79 @@ static uint64_t setting(const char *name, uint64_t otherwise)
     return value == NULL || *value == '\0' ? otherwise : strtoull(value, NULL, 0);
 }
 
-struct campaign campaign_begin(const char *name, uint64_t count)
+uint64_t campaign_share_end_ns(unsigned sharers)
 {
-    struct campaign campaign = {.name = name, .count = setting("LF_CASES", count)};
     uint64_t seconds = setting("LF_SECONDS", 0);
+
+    if (seconds > 0)
+        return now_ns() + seconds * NS_PER_S;
+    if (test_scale() == SCALE_LONG || setting("LF_CASES", 0) > 0)
+        return UINT64_MAX;
+    return now_ns() + scaled(SMALL_S, NORMAL_S, 0) * NS_PER_S / sharers;
+}
+
+bool campaign_time_is_left(uint64_t end_ns)
+{
+    return now_ns() < end_ns;
+}
+
+const unsigned campaign_pass_begins[CAMPAIGN_PASSES] = {0, 4, 2, 6, 1, 5, 3, 7};
+
+bool campaign_next_pass(unsigned *pass, uint64_t end_ns)
+{
+    (*pass)++;
+    if (*pass < CAMPAIGN_PASSES && campaign_time_is_left(end_ns))
+        return true;
+    printf("tried %u of %u passes over the calls\n", *pass, (unsigned)CAMPAIGN_PASSES);
+    return false;
+}
+
+struct campaign campaign_begin_shared(const char *name, uint64_t count, unsigned sharers,
+                                      uint64_t least)
+{
+    struct campaign campaign = {
+        .name = name, .count = setting("LF_CASES", count), .least = least};
 
     load_progress(&campaign);
     campaign.first = campaign.next;
     campaign.begun_ns = campaign.said_ns = now_ns();
-    campaign.end_ns = seconds > 0 ? campaign.begun_ns + seconds * 1000000000u : UINT64_MAX;
+    campaign.end_ns = campaign_share_end_ns(sharers);
     return campaign;
+}
+
+struct campaign campaign_begin(const char *name, uint64_t count)
+{
+    return campaign_begin_shared(name, count, 1, 1);
 }
 
 bool campaign_next(struct campaign *campaign, uint64_t *number)
 {
+    uint64_t cases = campaign->next - campaign->first;
+
     *number = campaign->next;
-    return campaign->next - campaign->first < campaign->count && now_ns() < campaign->end_ns;
+    return cases < campaign->count &&
+           (cases < campaign->least || campaign_time_is_left(campaign->end_ns));
+}
+
+static uint64_t greatest_common_divisor(uint64_t a, uint64_t b)
+{
+    while (b != 0) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Steps of about the golden ratio leave the most even gaps; without a common divisor they meet every
+ * number. */
+uint64_t campaign_spread(uint64_t number, uint64_t count)
+{
+    uint64_t step = (uint64_t)((double)count * 0.6180339887498949);
+
+    while (greatest_common_divisor(step, count) != 1)
+        step++;
+    return (uint64_t)((unsigned __int128)number * step % count);
 }
 
 void campaign_passed(struct campaign *campaign, uint64_t amount)

@@ -13,7 +13,8 @@
 #include <string.h>
 
 enum {
-    CRASHES_IN_A_ROW_MAX = 4
+    CRASHES_IN_A_ROW_MAX = 4,
+    LEAST_CASES = 50 /* of a run, however slow the machine is */
 };
 
 bool crash_is_wide(const struct crash_run *run)
@@ -524,7 +525,7 @@ static uint64_t run_numbered(uint64_t number, const struct crash_program *progra
 
 void crash_run_cases(const struct crash_program *program, uint64_t state_count)
 {
-    struct campaign campaign = campaign_begin(program->name, UINT64_MAX);
+    struct campaign campaign = campaign_begin_shared(program->name, UINT64_MAX, 1, LEAST_CASES);
     /* A run that goes on from a finished one tries as many again. */
     const uint64_t goal = (campaign.tried / state_count + 1) * state_count;
     struct crash_run total = {0};
@@ -534,6 +535,7 @@ void crash_run_cases(const struct crash_program *program, uint64_t state_count)
     while (campaign.tried < goal && campaign_next(&campaign, &number))
         campaign_passed(&campaign, run_numbered(number, program, &total));
     campaign_end(&campaign);
+    printf("crash states: tried %" PRIu64 " of %" PRIu64 "\n", campaign.tried, goal);
     print_crash_counts(&total);
 }
 

@@ -54,8 +54,8 @@ uint64_t now_ns(void);
 void sleep_us(uint64_t us);
 
 /*
- * Ends the process with a message when `seconds` pass before watchdog_stop: a test that hangs fails
- * in bounded time and says what hung.  It also says what was going on when the process aborts.
+ * Ends the process with a message when `seconds`, and ten minutes, pass before watchdog_stop: a test
+ * that hangs fails in bounded time and says what hung, and one that is slow does not.  It also says what was going on when the process aborts.
  * `what` must stay valid; it may change.
  */
 void watchdog_start(unsigned seconds, const char *what);

@@ -329,8 +329,8 @@ static uint64_t only_case;
 
 static void run_campaign(void)
 {
-    struct campaign campaign = campaign_begin_shared(
-        "kill", scaled(12, 24, 10000 / KILLS), 1, 4 * engine_variant_count());
+    struct campaign campaign =
+        campaign_begin_shared("kill", scaled(12, 24, 10000 / KILLS), 1, 4 * engine_variant_count());
     uint64_t number;
 
     while (campaign_next(&campaign, &number)) {

@@ -223,8 +223,8 @@ static bool is_there[FILE_SYSTEM_COUNT];
 
 START_TEST(test_promises_hold_in_crash_states_of_real_kernels)
 {
-    struct campaign campaign = campaign_begin_shared(
-        "crash_kernel", scaled(3, 15, 7500), 1, FILE_SYSTEM_COUNT);
+    struct campaign campaign =
+        campaign_begin_shared("crash_kernel", scaled(3, 15, 7500), 1, FILE_SYSTEM_COUNT);
     char text[TEXT_BYTES];
     uint64_t number;
 

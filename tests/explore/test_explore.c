@@ -157,8 +157,8 @@ START_TEST(every_world_within_small_bounds)
         uint64_t end_ns = campaign_share_end_ns(2 * log_world_count * (unsigned)step_count);
         count += exhaust(world, &bounds, limit, end_ns);
     }
-    printf("%s: tried %lu schedules in order, of at most %lu\n", world->name,
-           (unsigned long)count, (unsigned long)(limit * step_count));
+    printf("%s: tried %lu schedules in order, of at most %lu\n", world->name, (unsigned long)count,
+           (unsigned long)(limit * step_count));
 }
 END_TEST
 

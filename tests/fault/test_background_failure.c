@@ -15,7 +15,7 @@
 
 #define WRITERS 8
 #define SYNC_US 100
-#define PATIENCE_MS 10000u
+#define PATIENCE_MS 600000u
 #define RECORD_BYTES 600
 
 static struct logfile_io io;

@@ -144,7 +144,7 @@ static int append_until_error(void)
 /* The first append may still meet the old news. */
 static void append_again(int old_news)
 {
-    uint64_t limit_ns = now_ns() + UINT64_C(20000000000);
+    uint64_t limit_ns = now_ns() + UINT64_C(600000000000);
     int error;
 
     while ((error = append()) == old_news) {

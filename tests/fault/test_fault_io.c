@@ -276,7 +276,7 @@ static void hang_writers(struct fault_trial *trial, struct writer writers[WRITER
         writers[i] = (struct writer){.log = trial->log, .seed = 1000 + i};
         ck_assert_int_eq(pthread_create(&writers[i].thread, NULL, append_one, &writers[i]), 0);
     }
-    ck_assert(logfile_sim_gate_is_reached(trial->disk, 10000));
+    ck_assert(logfile_sim_gate_is_reached(trial->disk, 600000));
     /* Time for the others to go to sleep; what is checked holds without it too. */
     sleep_us(20000);
 }

@@ -321,7 +321,7 @@ static void start_sleepers(struct sleeper sleepers[SLEEPERS], const struct phase
         sleepers[i].seed = 100 + i;
         ck_assert_int_eq(pthread_create(&sleepers[i].thread, NULL, phase->sleep[i], &sleepers[i]),
                          0);
-        ck_assert(logfile_sim_gate_is_reached(disk, 10000));
+        ck_assert(logfile_sim_gate_is_reached(disk, 600000));
     }
     sleep_us(5000); /* for the others to be asleep */
 }

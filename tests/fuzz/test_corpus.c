@@ -173,8 +173,8 @@ START_TEST(mutations_of_the_corpus)
 
     ck_assert(load_corpus(corpus));
     snprintf(name, sizeof(name), "fuzz-%s", corpus->name);
-    struct campaign campaign = campaign_begin_shared(
-        name, scaled(500, 20000, 20000000), sizeof names / sizeof names[0], 100);
+    struct campaign campaign = campaign_begin_shared(name, scaled(500, 20000, 20000000),
+                                                     sizeof names / sizeof names[0], 100);
     watchdog_start((unsigned)scaled(300, 600, 360000), what);
     say_what_at_a_fault();
     while (campaign_next(&campaign, &number)) {

@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LARGE "large" /* its bits are tried, not its bytes */
+#define LARGE "large"  /* its bits are tried, not its bytes */
 #define LEAST_CASES 20 /* of each log and kind, however slow the machine is */
 
 /* ---- Which byte is what ---------------------------------------------------------------------- */

@@ -122,8 +122,7 @@ bool campaign_next_pass(unsigned *pass, uint64_t end_ns)
 struct campaign campaign_begin_shared(const char *name, uint64_t count, unsigned sharers,
                                       uint64_t least)
 {
-    struct campaign campaign = {
-        .name = name, .count = setting("LF_CASES", count), .least = least};
+    struct campaign campaign = {.name = name, .count = setting("LF_CASES", count), .least = least};
 
     load_progress(&campaign);
     campaign.first = campaign.next;

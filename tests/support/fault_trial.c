@@ -12,7 +12,7 @@
 enum {
     KIB = 1 << 10,
     SLOT_BYTES = 8 * KIB,
-    PATIENCE_MS = 10000
+    PATIENCE_MS = 600000
 };
 
 /* A ck_assert writes to a file each time; these are too many for that. */

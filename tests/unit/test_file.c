@@ -25,7 +25,7 @@
 #define SEGMENT_BYTES ((uint64_t)64 << 10)
 #define WRITE LOGFILE_IO_OPEN_WRITE
 #define CREATE (LOGFILE_IO_OPEN_WRITE | LOGFILE_IO_OPEN_CREATE)
-#define PATIENCE_MS 30000
+#define PATIENCE_MS 600000
 
 /* ---- Two places to be tested in ---------------------------------------------------------------*/
 

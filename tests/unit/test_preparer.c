@@ -19,7 +19,7 @@
 #define FIRST_TARGET (4 * MIB)
 #define CHUNK (MIB / 4)
 #define NOTE_MAX 4096
-#define PATIENCE_MS 60000
+#define PATIENCE_MS 600000
 
 /* ---- The disk ---------------------------------------------------------------------------------*/
 

@@ -570,7 +570,7 @@ static void start(struct caller *caller, enum logfile_sim_call call, int fd)
     ck_assert_int_eq(logfile_sim_gate_close(disk, call), 0);
     ck_assert(!logfile_sim_gate_is_reached(disk, 0));
     ck_assert_int_eq(pthread_create(&caller->thread, NULL, call_once, caller), 0);
-    ck_assert(logfile_sim_gate_is_reached(disk, 30000));
+    ck_assert(logfile_sim_gate_is_reached(disk, 600000));
 }
 
 static void finish(struct caller *caller, ssize_t result)

@@ -544,7 +544,7 @@ printf 'first\nsecond\n' >&9
 tries=0
 until "$LOGFILE" cat live 2>/dev/null | grep -q second; do
     tries=$((tries + 1))
-    [ $tries -lt 200 ] || break
+    [ $tries -lt 12000 ] || break
     sleep 0.05
 done
 run 0 cat live

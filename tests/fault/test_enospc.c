@@ -89,7 +89,8 @@ static void append_when_space_is_back(struct full *full)
     int error;
 
     while ((error = append(full)) == -ENOSPC) {
-        ck_assert_msg(now_ns() < limit_ns, "%s: still full ten minutes after space returned", current);
+        ck_assert_msg(now_ns() < limit_ns, "%s: still full ten minutes after space returned",
+                      current);
         sleep_us(1000);
     }
     ck_assert_int_eq(error, 0);

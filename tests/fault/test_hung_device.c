@@ -550,7 +550,8 @@ static void hold_out(struct trial *trial)
     sleep_us(hang_ms() * 1000);
     if (!trial->keeps)
         return;
-    await(trial, are_back, PATIENCE_MS, "a call with a deadline, or a reader, is held by the device");
+    await(trial, are_back, PATIENCE_MS,
+          "a call with a deadline, or a reader, is held by the device");
     await(trial, is_room_used_up, PATIENCE_MS,
           "the room is not used up, or an append that waits for it is held by the device");
 }

@@ -416,7 +416,7 @@ grep -q '"command":"[^"]*logfile-bench --device delay:1000 --engine ring,serial 
     "$here/out/json" || fail "command"
 
 # Where threads and memory are is read back.
-runs --device null --engine ring --writers 2 --records 50 --pin compact --pin-sequencer same
+runs --device null --engine ring --writers 2 --seconds 1 --pin compact --pin-sequencer same
 grep -q '"placement":{"pin":"compact","pin_sequencer":"same","ring_memory":.*"writers":"[0-9,-]*","sequencer":"[0-9,-]*"' \
     "$here/out/json" || fail "placement: $(cat "$here/out/json")"
 grep -q '^placement, as read back' "$here/out/stdout" || fail "placement: the table does not tell"

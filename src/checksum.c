@@ -13,7 +13,6 @@
 #include <isa-l/crc.h>
 #endif
 #if defined(__aarch64__)
-#include <arm_acle.h>
 #include <sys/auxv.h>
 #endif
 
@@ -175,11 +174,6 @@ WITH_INSTRUCTIONS static uint32_t remainder_of_20(uint32_t crc, uint64_t a, uint
 
 #else
 
-#if defined(__clang__)
-#define WITH_INSTRUCTIONS __attribute__((target("crc")))
-#else
-#define WITH_INSTRUCTIONS __attribute__((target("+crc")))
-#endif
 #define HWCAP_WITH_CRC32 (1ul << 7)
 
 bool lf_crc32c_has_instructions(void)
@@ -187,23 +181,29 @@ bool lf_crc32c_has_instructions(void)
     return (getauxval(AT_HWCAP) & HWCAP_WITH_CRC32) != 0;
 }
 
-WITH_INSTRUCTIONS static uint32_t remainder_by_instructions(uint32_t crc, const uint8_t *at,
-                                                            size_t bytes)
+/* The compilers do not agree on how a function is allowed an extension, the assembler is the same. */
+#define STEP(instruction, width, crc, data)                                                        \
+    __asm__(".arch_extension crc\n\t" instruction " %w0, %w0, %" width "1" : "+r"(crc) : "r"(data))
+
+static uint32_t remainder_by_instructions(uint32_t crc, const uint8_t *at, size_t bytes)
 {
     for (; bytes >= 8; at += 8, bytes -= 8)
-        crc = __crc32cd(crc, load_8(at));
+        STEP("crc32cx", "x", crc, load_8(at));
     if ((bytes & 4) != 0) {
-        crc = __crc32cw(crc, load_4(at));
+        STEP("crc32cw", "w", crc, load_4(at));
         at += 4;
     }
     for (bytes &= 3; bytes > 0; at++, bytes--)
-        crc = __crc32cb(crc, *at);
+        STEP("crc32cb", "w", crc, *at);
     return crc;
 }
 
-WITH_INSTRUCTIONS static uint32_t remainder_of_20(uint32_t crc, uint64_t a, uint64_t b, uint32_t c)
+static uint32_t remainder_of_20(uint32_t crc, uint64_t a, uint64_t b, uint32_t c)
 {
-    return __crc32cw(__crc32cd(__crc32cd(crc, a), b), c);
+    STEP("crc32cx", "x", crc, a);
+    STEP("crc32cx", "x", crc, b);
+    STEP("crc32cw", "w", crc, c);
+    return crc;
 }
 
 #endif

@@ -21,15 +21,22 @@
  * else -errno or one of the LOGFILE_E codes; logfile_strerror names them all.  Out-parameters are
  * unchanged on an error unless the function says otherwise.
  *
- * Deadlines are absolute times of CLOCK_MONOTONIC; NULL waits for ever; a time that has passed asks
- * once and does not wait.  Where the device hangs, it depends on who flushes whether a call is back
+ * Deadlines are absolute times of CLOCK_MONOTONIC; NULL waits for ever.
+ *
+ * A call whose deadline has passed when it begins looks once, under every engine: it never sleeps,
+ * never touches the device, and makes no system call, but to wake the thread that it hands work to.
+ * So under the leader flusher and the mutex engine it flushes nothing, and to the serial engine,
+ * which has no other way to take a record, it appends nothing: -ETIMEDOUT.  (A lock that
+ * options.reserve asks for, or under which room is asked for on a full disk, it takes all the same.)
+ *
+ * Where the device hangs, it depends on who flushes whether a call with a deadline to come is back
  * in time:
  *   ring, hybrid and sequencer flushers  always.  A call with a deadline never flushes itself.
  *   ring, leader flusher; mutex engine   unless it flushes itself, for then the device holds it.
  *                logfile_append_until, logfile_wait, logfile_flush and logfile_shutdown do so when
  *                nobody else is flushing, logfile_submit only for room in a full buffer.
- *   serial engine  logfile_wait and logfile_flush, which have nothing to wait for.  The others wait
- *                for the device, and for each other.
+ *   serial engine  logfile_wait and logfile_flush.  The others wait for the device, and for each
+ *                other.
  * A call that was held returns what came of it, also 0, whatever its deadline was.
  *
  * How an append ends:
@@ -335,7 +342,7 @@ int logfile_append(struct logfile *log, const void *data, size_t size, uint64_t 
 /*
  * Appends one record and waits for it until a deadline.
  *
- * deadline: when to stop waiting.
+ * deadline: when to stop waiting.  If it has passed, this is a logfile_submit and one look.
  * Returns:  0: durable.
  * Errors:   as logfile_append, and -ETIMEDOUT: pending if *lsnp was set, else not written.
  * Threads:  any.
@@ -359,8 +366,8 @@ int logfile_appendv(struct logfile *log, const struct iovec *iov, int iov_count,
  * deadline: bounds the wait for room in the ring.
  * lsnp:     NULL, or receives the LSN, to be passed to logfile_wait.
  * Returns:  0: in the ring.  It becomes durable without another call, except under the leader
- *           flusher and the mutex engine (by the next wait, flush, shutdown or full buffer); under
- *           serial it is durable on return.
+ *           flusher and the mutex engine (by the next wait, flush, shutdown or full buffer of a
+ *           call that may wait); under serial it is durable on return.
  * Errors:   as logfile_append, and -ETIMEDOUT: not written.
  * Threads:  any.
  * Blocking: only while the ring is full.
@@ -379,13 +386,16 @@ int logfile_submit_batch(struct logfile *log, const struct iovec *records, int c
                          const struct timespec *deadline, uint64_t *lsns);
 
 /*
- * Waits until a record is durable.
+ * Waits until everything is durable up to an LSN, the record that starts there included.
  *
- * lsn:      what an append or submit returned.
+ * lsn:      what an append or submit returned, or any other LSN below logfile_next_lsn: also one
+ *           between two records, or below logfile_oldest_lsn.
  * deadline: NULL, or when to stop waiting.
- * Returns:  0: durable, whatever the deadline and whatever has failed since.
- * Errors:   -ETIMEDOUT (pending), LOGFILE_EFAILED (in doubt), -EINVAL (NULL log, or an LSN at or
- *           beyond logfile_next_lsn), LOGFILE_EFORKED.
+ * Returns:  0: the durable LSN is above it, whatever the deadline and whatever has failed since.
+ *           So on an idle log, and after a shutdown, for every LSN below logfile_next_lsn.
+ * Errors:   -ETIMEDOUT (pending), LOGFILE_EFAILED (in doubt, or of a failed log any LSN that is not
+ *           durable), -EINVAL (NULL log, a deadline that is no time, or an LSN at or beyond
+ *           logfile_next_lsn), LOGFILE_EFORKED.
  * Threads:  any.
  * Blocking: until durable or the deadline.
  */
@@ -435,10 +445,27 @@ void logfile_abandon(struct logfile *log, struct logfile_reservation *reservatio
  */
 uint64_t logfile_durable_lsn(struct logfile *log);
 
-/* The position that the next record will not be below; otherwise as logfile_durable_lsn. */
+/*
+ * The position that every LSN handed out so far is below, and that no later record will be below.
+ *
+ * Returns:  an LSN; 0 for a NULL log or in a forked child.  When nothing is pending, and when the
+ *           log has been shut down, it is the durable LSN; of a failed log it stays above the records
+ *           in doubt.  Any LSN below it can be waited for.
+ * Threads:  any.
+ * Blocking: not for the device; at most for a thread between two instructions of its own.
+ * Ordering: what it returns never falls.  Of logfile_oldest_lsn, logfile_durable_lsn and
+ *           logfile_next_lsn, read by one thread in this order, none is above the one after it, at
+ *           any moment and in any state of the log.
+ */
 uint64_t logfile_next_lsn(struct logfile *log);
 
-/* The position of the oldest record that is kept; otherwise as logfile_durable_lsn. */
+/*
+ * The position at which reading starts: of the oldest epoch that is kept.
+ *
+ * Returns:  an LSN, never above the durable LSN; 0 for a NULL log or in a forked child.
+ * Threads:  any.  Blocking: no.
+ * Ordering: an acquire; what it returns never falls.  See logfile_next_lsn.
+ */
 uint64_t logfile_oldest_lsn(struct logfile *log);
 
 /*
@@ -541,7 +568,7 @@ struct logfile_stats {
     uint64_t sequencer_flushes; /* made by the sequencer thread */
     uint64_t overshoots;        /* reservations that did not fit and started afresh */
     uint64_t wakeups;           /* of an epoch's writers, by the kernel: one for all of them */
-    uint64_t waits_durable;     /* sleeps: for durability, */
+    uint64_t waits_durable;     /* times that a thread was put to sleep: for durability, */
     uint64_t waits_flip;        /* for the next epoch, */
     uint64_t waits_space;       /* for allocated space, */
     uint64_t waits_zero_fill;   /* of the flusher for one chunk of zero-fill */

@@ -46,12 +46,14 @@ struct lf_mutex_engine {
     uint64_t base_lsn; /* of the active buffer */
     uint64_t epoch;    /* its number */
     bool flushing;
-    bool closed;
+    uint32_t closed;  /* W: shutdown, perhaps without the lock.  R: under lock. */
+    uint64_t end_lsn; /* W: under lock.  R: any.  Where what was appended ends; never falls. */
 };
 
 struct lf_serial_engine {
     pthread_mutex_t lock;
-    bool closed;
+    uint32_t closed;  /* W: shutdown, perhaps without the lock.  R: any. */
+    uint64_t end_lsn; /* W: under lock.  R: any.  Where the last record that was begun ends. */
 };
 
 /* Takes a mutex for as long as a call lasts, waits and all: a thread that is cancelled inside would
@@ -62,6 +64,20 @@ static inline int lf_engine_lock(pthread_mutex_t *lock)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     pthread_mutex_lock(lock);
     return cancel_state;
+}
+/* The same for a call with a deadline: false if the mutex is taken and the call may not wait. */
+static inline bool lf_engine_lock_until(pthread_mutex_t *lock, const struct timespec *deadline,
+                                        int *cancel_state)
+{
+    if (lf_may_wait(deadline)) {
+        *cancel_state = lf_engine_lock(lock);
+        return true;
+    }
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
+    if (pthread_mutex_trylock(lock) == 0)
+        return true;
+    pthread_setcancelstate(*cancel_state, NULL);
+    return false;
 }
 /* Returns `result`. */
 static inline int lf_engine_unlock(pthread_mutex_t *lock, int cancel_state, int result)
@@ -94,12 +110,15 @@ int lf_mutex_engine_append(struct logfile *log, const struct lf_payload *payload
 int lf_mutex_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline);
 int lf_mutex_engine_flush(struct logfile *log, const struct timespec *deadline);
 int lf_mutex_engine_shutdown(struct logfile *log, const struct timespec *deadline);
-uint64_t lf_mutex_engine_end_lsn(struct logfile *log);
+uint64_t lf_mutex_engine_end_lsn(const struct logfile *log);
 
 int lf_serial_engine_start(struct logfile *log);
 void lf_serial_engine_stop(struct logfile *log);
 int lf_serial_engine_append(struct logfile *log, const struct lf_payload *payload,
                             const struct timespec *deadline, uint64_t *lsnp);
-int lf_serial_engine_shutdown(struct logfile *log);
+int lf_serial_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline);
+int lf_serial_engine_flush(struct logfile *log, const struct timespec *deadline);
+int lf_serial_engine_shutdown(struct logfile *log, const struct timespec *deadline);
+uint64_t lf_serial_engine_end_lsn(const struct logfile *log);
 
 #endif /* LF_ENGINE_H */

@@ -30,6 +30,12 @@ static int lock(struct logfile *log)
     return lf_engine_lock(&engine_of(log)->lock);
 }
 
+/* 0, or -ETIMEDOUT: another thread has it, and this call may not wait. */
+static int lock_until(struct logfile *log, const struct timespec *deadline, int *cancel_state)
+{
+    return lf_engine_lock_until(&engine_of(log)->lock, deadline, cancel_state) ? 0 : -ETIMEDOUT;
+}
+
 static int unlock(struct logfile *log, int cancel_state, int result)
 {
     return lf_engine_unlock(&engine_of(log)->lock, cancel_state, result);
@@ -88,10 +94,19 @@ static int wait_for_flush(struct logfile *log, pthread_cond_t *changed,
 {
     struct lf_mutex_engine *engine = engine_of(log);
 
+    if (!lf_may_wait(deadline))
+        return -ETIMEDOUT;
     lf_count(&log->stats.waits_durable, 1);
     if (deadline == NULL)
         return -pthread_cond_wait(changed, &engine->lock);
     return -pthread_cond_timedwait(changed, &engine->lock, deadline);
+}
+
+/* Under the mutex: what was appended ends there.  Relaxed, as its loads: a number that orders nothing,
+ * and since its stores are in order it never falls. */
+static void set_end_lsn(struct lf_mutex_engine *engine, uint64_t lsn)
+{
+    lf_store_relaxed_64(&engine->end_lsn, lsn);
 }
 
 /* Swaps the buffers, and writes and syncs the one that was filled, without the mutex. */
@@ -108,6 +123,7 @@ static void flush_active(struct logfile *log)
     engine->base_lsn =
         lf_layout_place(&log->layout, engine->base_lsn + lf_round_up(full->end, LF_BLOCK_BYTES));
     engine->epoch++;
+    set_end_lsn(engine, engine->base_lsn);
     active_of(engine)->end = LF_EPOCH_HEADER_BYTES;
     active_of(engine)->records = 0;
     pthread_mutex_unlock(&engine->lock);
@@ -119,31 +135,34 @@ static void flush_active(struct logfile *log)
     announce_flush(log, epoch, failed);
 }
 
+static int refusal_of(struct logfile *log)
+{
+    if (lf_store_has_failed(&log->store))
+        return LOGFILE_EFAILED;
+    /* Relaxed: an append that sees it late came together with the shutdown; who sleeps is woken
+     * after it was stored. */
+    return lf_load_relaxed_32(&engine_of(log)->closed) ? LOGFILE_ECLOSED : 0;
+}
+
 /* Waits for room, without the mutex.  0: look again. */
 static int wait_for_room(struct logfile *log, const struct timespec *deadline)
 {
     struct lf_mutex_engine *engine = engine_of(log);
     uint32_t key = lf_waiter_key(&log->room);
-    int error;
+    int error = refusal_of(log);
 
+    if (error != 0)
+        return error;
     if (lf_has_room(log, engine->base_lsn))
         return 0;
     error = lf_preparer_room_error(&log->preparer);
     lf_request_room(log, engine->base_lsn);
-    if (error != 0)
-        return error;
-    lf_count(&log->stats.waits_space, 1);
+    if (error != 0 || !lf_may_wait(deadline))
+        return error != 0 ? error : -ETIMEDOUT;
     pthread_mutex_unlock(&engine->lock);
-    error = lf_waiter_sleep(&log->room, key, deadline);
+    error = lf_waiter_sleep_counted(&log->room, key, deadline, &log->stats.waits_space);
     pthread_mutex_lock(&engine->lock);
     return error;
-}
-
-static int refusal_of(struct logfile *log)
-{
-    if (lf_store_has_failed(&log->store))
-        return LOGFILE_EFAILED;
-    return engine_of(log)->closed ? LOGFILE_ECLOSED : 0;
 }
 
 /* Waits until the active buffer has `need` bytes left. */
@@ -155,7 +174,7 @@ static int make_space(struct logfile *log, uint64_t need, const struct timespec 
     while ((error = refusal_of(log)) == 0) {
         if (active_of(engine)->end + need > log->layout.slot_bytes) {
             lf_count(&log->stats.overshoots, 1);
-            if (!engine->flushing)
+            if (!engine->flushing && lf_may_wait(deadline))
                 flush_active(log);
             else
                 error = wait_for_flush(log, condition(log, SPACE), deadline);
@@ -192,6 +211,7 @@ static uint64_t add_record(struct logfile *log, const struct lf_payload *payload
     lf_record_encode(buffer->data + offset, &place, payload, crc);
     buffer->end += lf_record_bytes(payload->size);
     buffer->records++;
+    set_end_lsn(engine, engine->base_lsn + buffer->end);
     return engine->base_lsn + offset;
 }
 
@@ -229,7 +249,9 @@ int lf_mutex_engine_append(struct logfile *log, const struct lf_payload *payload
     if (checksums_first(log))
         crc = payload_crc(log, payload);
     lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
-    cancel_state = lock(log);
+    error = lock_until(log, deadline, &cancel_state);
+    if (error != 0)
+        return error;
     error = make_space(log, lf_record_bytes(payload->size), deadline);
     if (error != 0)
         return unlock(log, cancel_state, error);
@@ -248,28 +270,42 @@ int lf_mutex_engine_append(struct logfile *log, const struct lf_payload *payload
     return error;
 }
 
-/* Where what has been appended so far ends; under the mutex. */
-static uint64_t end_lsn(struct lf_mutex_engine *engine)
+uint64_t lf_mutex_engine_end_lsn(const struct logfile *log)
 {
-    uint64_t end = active_of(engine)->end;
-    return engine->base_lsn + (end == LF_EPOCH_HEADER_BYTES ? 0 : end);
+    return lf_load_relaxed_64(&log->engine.mutex.end_lsn); /* Relaxed: see set_end_lsn. */
+}
+
+/* For a call that may not wait: failure first, durable wins. */
+static int look(struct logfile *log, uint64_t lsn)
+{
+    bool failed = lf_store_has_failed(&log->store);
+
+    if (lf_durable_lsn(log) > lsn)
+        return 0;
+    return failed ? LOGFILE_EFAILED : -ETIMEDOUT;
+}
+
+/* Has what ends behind `lsn` flushed, or waits for its flush. */
+static int wait_for(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+{
+    int cancel_state;
+
+    if (!lf_may_wait(deadline))
+        return look(log, lsn);
+    cancel_state = lock(log);
+    return unlock(log, cancel_state, wait_durable(log, lsn, deadline));
 }
 
 int lf_mutex_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
 {
-    int cancel_state;
-
     if (lf_durable_lsn(log) > lsn)
         return 0;
-    cancel_state = lock(log);
-    return unlock(log, cancel_state,
-                  lsn < end_lsn(engine_of(log)) ? wait_durable(log, lsn, deadline) : -EINVAL);
+    return lsn < lf_mutex_engine_end_lsn(log) ? wait_for(log, lsn, deadline) : -EINVAL;
 }
 
 int lf_mutex_engine_flush(struct logfile *log, const struct timespec *deadline)
 {
-    int cancel_state = lock(log);
-    return unlock(log, cancel_state, wait_durable(log, end_lsn(engine_of(log)) - 1, deadline));
+    return wait_for(log, lf_mutex_engine_end_lsn(log) - 1, deadline);
 }
 
 /* Marks the log as closed, without the mutex: for who comes meanwhile it is one more flush. */
@@ -288,29 +324,33 @@ static int commit_close(struct logfile *log)
     return error;
 }
 
+/* Under the mutex, for a shutdown that may not wait. */
+static int how_it_closed(const struct logfile *log)
+{
+    if (log->closed_cleanly)
+        return 0;
+    return lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : -ETIMEDOUT;
+}
+
 int lf_mutex_engine_shutdown(struct logfile *log, const struct timespec *deadline)
 {
     struct lf_mutex_engine *engine = engine_of(log);
-    int cancel_state = lock(log);
-    int error;
+    int cancel_state, error;
 
-    engine->closed = true;
+    lf_store_relaxed_32(&engine->closed, 1); /* Relaxed: see refusal_of. */
     lf_waiter_wake(&log->room);
-    error = wait_durable(log, end_lsn(engine) - 1, deadline);
+    error = lock_until(log, deadline, &cancel_state);
+    if (error != 0)
+        return error;
+    if (!lf_may_wait(deadline))
+        return unlock(log, cancel_state, how_it_closed(log));
+    error = wait_durable(log, lf_mutex_engine_end_lsn(log) - 1, deadline);
     while (error != -ETIMEDOUT && engine->flushing)
         if (wait_for_flush(log, condition(log, (engine->epoch - 1) % 2), deadline) != 0)
             error = -ETIMEDOUT;
     if (error == 0 && !log->closed_cleanly)
         error = commit_close(log);
     return unlock(log, cancel_state, error);
-}
-
-uint64_t lf_mutex_engine_end_lsn(struct logfile *log)
-{
-    int cancel_state = lock(log);
-    uint64_t lsn = end_lsn(engine_of(log));
-    unlock(log, cancel_state, 0);
-    return lsn;
 }
 
 static int init_conditions(struct lf_mutex_engine *engine)
@@ -347,6 +387,7 @@ int lf_mutex_engine_start(struct logfile *log)
         engine->buffers[i].end = LF_EPOCH_HEADER_BYTES;
     }
     engine->base_lsn = log->chain.lsn;
+    engine->end_lsn = log->chain.lsn;
     engine->epoch = log->chain.epoch;
     return init_locks(engine);
 }

@@ -28,10 +28,11 @@ static struct lf_ring *ring_of(struct logfile *log)
 }
 
 /* A call with a deadline does not flush itself, so that a device that hangs cannot hold it; under
- * the leader flusher there is nobody else to do it. */
+ * the leader flusher there is nobody else to do it, unless the call may not wait at all. */
 static bool may_lead(const struct logfile *log, const struct timespec *deadline)
 {
-    return deadline == NULL || log->options.flusher == LOGFILE_FLUSHER_LEADER;
+    return deadline == NULL ||
+           (log->options.flusher == LOGFILE_FLUSHER_LEADER && lf_may_wait(deadline));
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -112,6 +113,8 @@ static bool try_reserve(struct logfile *log, struct queueing *queueing, uint64_t
 
     if (gives_way(log, queueing, gate))
         return false;
+    if (!lf_may_wait(queueing->deadline))
+        return lf_ring_reserve_known(ring, queueing->need, reservation);
     if (!lf_ring_overshot(ring, head)) {
         if (lf_ring_reserve_by_policy(ring, queueing->need, reservation))
             return true;
@@ -133,8 +136,13 @@ static int wait_for_flip(struct logfile *log, struct queueing *queueing, uint32_
 
     if (lf_ring_overshot(ring, head))
         lf_flusher_demand(log, UINT64_MAX, may_lead(log, queueing->deadline));
-    lf_count(lf_ring_is_unopened(ring, head) ? &log->stats.waits_space : &log->stats.waits_flip, 1);
-    return lf_waiter_sleep(&ring->flipped, key, queueing->deadline);
+    /* Nobody else would open it, if no call may wait. */
+    if (!lf_may_wait(queueing->deadline) && log->options.flusher == LOGFILE_FLUSHER_LEADER &&
+        lf_ring_is_unopened(ring, head) && lf_flusher_open_pending(log))
+        return 0;
+    return lf_waiter_sleep_counted(&ring->flipped, key, queueing->deadline,
+                                   lf_ring_is_unopened(ring, head) ? &log->stats.waits_space
+                                                                   : &log->stats.waits_flip);
 }
 
 static int reserve_slowly(struct logfile *log, uint64_t need, const struct timespec *deadline,
@@ -254,7 +262,7 @@ static bool spin(struct logfile *log, const struct lf_slot *slot, uint32_t key,
     uint64_t slowest_ns;
     bool moved;
 
-    if (limit_ns == 0)
+    if (limit_ns == 0 || left_ns == 0)
         return false;
     moved =
         lf_waiter_spin(&slot->durable, key, limit_ns < left_ns ? limit_ns : left_ns, &slowest_ns);
@@ -269,8 +277,7 @@ static int wait_until(struct logfile *log, struct lf_slot *slot, uint32_t key,
 {
     if (spin(log, slot, key, until))
         return 0;
-    lf_count(&log->stats.waits_durable, 1);
-    return lf_waiter_sleep(&slot->durable, key, until);
+    return lf_waiter_sleep_counted(&slot->durable, key, until, &log->stats.waits_durable);
 }
 
 /* Waits for one flush of the slot's epoch.  A guard gets up earlier to have it flushed, also when
@@ -437,15 +444,24 @@ int lf_ring_engine_append_timed(struct logfile *log, const struct lf_payload *pa
     return append(log, payload, deadline, wait, lsnp, lf_ring_reserve_by_policy, &clock);
 }
 
+/* 0: another thread is about to tell, and this call may not wait. */
+static uint64_t find_end_lsn(struct logfile *log, const struct timespec *deadline)
+{
+    return lf_may_wait(deadline) ? lf_ring_end_lsn(ring_of(log))
+                                 : lf_ring_peek_end_lsn(ring_of(log));
+}
+
 int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
 {
     struct durable_wait wait = {.lsn = lsn, .deadline = deadline};
     int error = durability(log, lsn);
+    uint64_t end_lsn;
 
     if (error != -EAGAIN)
         return error;
-    if (lsn >= lf_ring_end_lsn(ring_of(log)))
-        return -EINVAL;
+    end_lsn = find_end_lsn(log, deadline);
+    if (lsn >= end_lsn)
+        return end_lsn == 0 ? -ETIMEDOUT : -EINVAL;
     wait.slot = find_slot(ring_of(log), lsn);
     wait.demands = log->options.flusher == LOGFILE_FLUSHER_LEADER;
     if (wait.slot == NULL) /* Every epoch in the ring is above: it became durable meanwhile. */
@@ -459,9 +475,9 @@ int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline)
 {
     /* All that was reserved before this call ends here; if it is a base, the epoch is empty and the
      * one before is meant. */
-    uint64_t end_lsn = lf_ring_end_lsn(ring_of(log));
+    uint64_t end_lsn = find_end_lsn(log, deadline);
     struct durable_wait wait = {.lsn = end_lsn - 1, .deadline = deadline};
-    int error = durability(log, wait.lsn);
+    int error = end_lsn != 0 ? durability(log, wait.lsn) : -ETIMEDOUT;
 
     if (error != -EAGAIN)
         return error;

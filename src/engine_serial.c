@@ -23,6 +23,14 @@ static int unlock(struct logfile *log, int cancel_state, int result)
     return lf_engine_unlock(&engine_of(log)->lock, cancel_state, result);
 }
 
+static int refusal_of(struct logfile *log)
+{
+    if (lf_store_has_failed(&log->store))
+        return LOGFILE_EFAILED;
+    /* Relaxed: an append that sees it late came together with the shutdown. */
+    return lf_load_relaxed_32(&engine_of(log)->closed) ? LOGFILE_ECLOSED : 0;
+}
+
 /* Waits until an epoch fits below the allocated frontier, without the mutex. */
 static int make_room(struct logfile *log, const struct timespec *deadline)
 {
@@ -30,25 +38,31 @@ static int make_room(struct logfile *log, const struct timespec *deadline)
 
     for (;;) {
         uint32_t key = lf_waiter_key(&log->room);
-        int error;
+        int error = refusal_of(log);
 
-        if (lf_store_has_failed(&log->store))
-            return LOGFILE_EFAILED;
-        if (engine->closed)
-            return LOGFILE_ECLOSED;
+        if (error != 0)
+            return error;
         if (lf_has_room(log, log->chain.lsn))
             return 0;
         error = lf_preparer_room_error(&log->preparer);
         lf_request_room(log, log->chain.lsn);
         if (error != 0)
             return error;
-        lf_count(&log->stats.waits_space, 1);
         pthread_mutex_unlock(&engine->lock);
-        error = lf_waiter_sleep(&log->room, key, deadline);
+        error = lf_waiter_sleep_counted(&log->room, key, deadline, &log->stats.waits_space);
         pthread_mutex_lock(&engine->lock);
         if (error != 0)
             return error;
     }
+}
+
+/* Under the mutex: writes and syncs an epoch, and tells those who wait for it. */
+static int commit(struct logfile *log, uint64_t end, uint32_t records, uint32_t flags)
+{
+    int error = lf_epoch_commit(log, log->buffers, end, records, flags);
+
+    lf_waiter_wake(&log->room);
+    return error;
 }
 
 int lf_serial_engine_append(struct logfile *log, const struct lf_payload *payload,
@@ -57,8 +71,13 @@ int lf_serial_engine_append(struct logfile *log, const struct lf_payload *payloa
     struct lf_stage_clock clock;
     int cancel_state, error;
     struct lf_record_place place = {0, LF_EPOCH_HEADER_BYTES, log->record_seed};
+    uint64_t end = LF_EPOCH_HEADER_BYTES + lf_record_bytes(payload->size);
     uint32_t crc;
 
+    if (!lf_may_wait(deadline)) { /* A record that is only submitted is not for this engine. */
+        error = refusal_of(log);
+        return error != 0 ? error : -ETIMEDOUT;
+    }
     lf_stages_begin(&log->stages, &clock);
     cancel_state = lock(log);
     error = make_room(log, deadline);
@@ -73,8 +92,9 @@ int lf_serial_engine_append(struct logfile *log, const struct lf_payload *payloa
         *lsnp = log->chain.lsn + LF_EPOCH_HEADER_BYTES;
     lf_stages_mark(&clock, LOGFILE_STAGE_COPY);
     lf_stages_sealed(&log->stages, place.epoch);
-    error = lf_epoch_commit(log, log->buffers,
-                            LF_EPOCH_HEADER_BYTES + lf_record_bytes(payload->size), 1, 0);
+    /* Relaxed: a number that orders nothing. */
+    lf_store_relaxed_64(&engine_of(log)->end_lsn, log->chain.lsn + end);
+    error = commit(log, end, 1, 0);
     if (error == 0)
         lf_count(&log->stats.inline_flushes, 1);
     unlock(log, cancel_state, error);
@@ -83,22 +103,74 @@ int lf_serial_engine_append(struct logfile *log, const struct lf_payload *payloa
     return error;
 }
 
-int lf_serial_engine_shutdown(struct logfile *log)
+uint64_t lf_serial_engine_end_lsn(const struct logfile *log)
 {
-    int cancel_state = lock(log);
-    int error = lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : 0;
+    return lf_load_relaxed_64(&log->engine.serial.end_lsn); /* Relaxed: as where it is stored. */
+}
 
-    engine_of(log)->closed = true;
-    lf_waiter_wake(&log->room);
-    if (error == 0 && !log->closed_cleanly) {
-        error = lf_epoch_commit(log, log->buffers, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE);
-        log->closed_cleanly = error == 0;
+/* For the thread that writes the record, or for the log to fail. */
+static int wait_durable(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+{
+    for (int error = 0;;) {
+        uint32_t key = lf_waiter_key(&log->room);
+        bool failed = lf_store_has_failed(&log->store);
+
+        if (lf_durable_lsn(log) > lsn)
+            return 0;
+        if (failed)
+            return LOGFILE_EFAILED;
+        if (error != 0)
+            return error;
+        error = lf_waiter_sleep_counted(&log->room, key, deadline, &log->stats.waits_durable);
     }
-    return unlock(log, cancel_state, error);
+}
+
+int lf_serial_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+{
+    bool failed = lf_store_has_failed(&log->store);
+
+    if (lf_durable_lsn(log) > lsn)
+        return 0;
+    if (failed)
+        return LOGFILE_EFAILED;
+    return lsn < lf_serial_engine_end_lsn(log) ? wait_durable(log, lsn, deadline) : -EINVAL;
+}
+
+int lf_serial_engine_flush(struct logfile *log, const struct timespec *deadline)
+{
+    return wait_durable(log, lf_serial_engine_end_lsn(log) - 1, deadline);
+}
+
+/* Under the mutex. */
+static int close_log(struct logfile *log, const struct timespec *deadline)
+{
+    int error;
+
+    if (log->closed_cleanly)
+        return 0;
+    if (lf_store_has_failed(&log->store))
+        return LOGFILE_EFAILED;
+    if (!lf_may_wait(deadline))
+        return -ETIMEDOUT;
+    error = commit(log, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE);
+    log->closed_cleanly = error == 0;
+    return error;
+}
+
+int lf_serial_engine_shutdown(struct logfile *log, const struct timespec *deadline)
+{
+    int cancel_state;
+
+    lf_store_relaxed_32(&engine_of(log)->closed, 1); /* Relaxed: the wake carries the order. */
+    lf_waiter_wake(&log->room);
+    if (!lf_engine_lock_until(&engine_of(log)->lock, deadline, &cancel_state))
+        return -ETIMEDOUT;
+    return unlock(log, cancel_state, close_log(log, deadline));
 }
 
 int lf_serial_engine_start(struct logfile *log)
 {
+    engine_of(log)->end_lsn = log->chain.lsn;
     return -pthread_mutex_init(&engine_of(log)->lock, NULL);
 }
 

@@ -353,6 +353,21 @@ bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
     return false;
 }
 
+bool lf_flusher_open_pending(struct logfile *log)
+{
+    struct lf_ring *ring = ring_of(log);
+    int cancel_state;
+
+    if (!try_token(flusher_of(log), LF_TOKEN_LEADER))
+        return false;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state); /* As in lead. */
+    if (!has_failed(log) && lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head))) /* R1 */
+        open_pending(log, log->chain.epoch, log->chain.lsn);
+    hand_over(log);
+    pthread_setcancelstate(cancel_state, NULL);
+    return !lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head)); /* R1 */
+}
+
 void lf_flusher_announce(struct logfile *log)
 {
     struct lf_flusher *flusher = flusher_of(log);
@@ -523,7 +538,8 @@ int lf_flusher_shutdown(struct logfile *log, const struct timespec *deadline)
 
         if (is_dead(flusher))
             return log->closed_cleanly ? 0 : LOGFILE_EFAILED;
-        lf_flusher_demand(log, lf_durable_lsn(log), !flusher->has_sequencer);
+        lf_flusher_demand(log, lf_durable_lsn(log),
+                          !flusher->has_sequencer && lf_may_wait(deadline));
         if (is_dead(flusher))
             continue;
         if (lf_waiter_sleep(&flusher->closed, key, deadline) == -ETIMEDOUT && !is_dead(flusher))

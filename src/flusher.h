@@ -69,6 +69,9 @@ void lf_flusher_stop(struct logfile *log);
  * look again; if not, somebody else will, or the epoch is gathering and its guard will.
  */
 bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead);
+/* For a call that may not wait, under the leader flusher: opens the epoch that was full from birth, if
+ * there is room for it by now.  Whether the head may be tried again. */
+bool lf_flusher_open_pending(struct logfile *log);
 /* The open epoch has its first record, which was only submitted. */
 void lf_flusher_announce(struct logfile *log);
 /* The calling thread is going to wait for a record that was submitted. */

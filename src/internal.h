@@ -53,7 +53,8 @@ struct logfile {
     _Alignas(LF_CACHE_PAIR) uint64_t durable_lsn;
     uint64_t flush_ns; /* moving average of write + sync */
 
-    /* Woken when there is room again, or the log has failed: mutex and serial engines. */
+    /* Woken when there is room again, or the log has failed: mutex and serial engines; serial: also
+     * when a record has become durable. */
     _Alignas(LF_CACHE_PAIR) struct lf_waiter room;
     struct lf_stats stats;
     struct lf_stages stages;

@@ -60,13 +60,9 @@ static int check_payload(const struct logfile *log, size_t size, const struct ti
     return size <= record_max(log) ? 0 : LOGFILE_ETOOBIG;
 }
 
-static int append_payload(struct logfile *log, const struct lf_payload *payload,
-                          const struct timespec *deadline, bool wait, uint64_t *lsnp)
+static int append_by_engine(struct logfile *log, const struct lf_payload *payload,
+                            const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
-    int error = check_payload(log, payload->size, deadline);
-
-    if (__builtin_expect(error != 0, 0))
-        return error;
     switch (log->append_path) {
     case LF_APPEND_RING:
         return lf_ring_engine_append(log, payload, deadline, wait, lsnp);
@@ -80,6 +76,47 @@ static int append_payload(struct logfile *log, const struct lf_payload *payload,
         return lf_serial_engine_append(log, payload, deadline, lsnp);
     }
     return -EINVAL;
+}
+
+static int wait_by_engine(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+{
+    switch (log->options.engine) {
+    case LOGFILE_ENGINE_RING:
+        return lf_ring_engine_wait(log, lsn, deadline);
+    case LOGFILE_ENGINE_MUTEX:
+        return lf_mutex_engine_wait(log, lsn, deadline);
+    case LOGFILE_ENGINE_SERIAL:
+        return lf_serial_engine_wait(log, lsn, deadline);
+    }
+    return -EINVAL;
+}
+
+/* An append whose deadline has passed is a submit, and one look at what became of it. */
+static int append_and_look(struct logfile *log, const struct lf_payload *payload, uint64_t *lsnp)
+{
+    uint64_t lsn;
+    int error = append_by_engine(log, payload, &lf_no_wait, false, &lsn);
+
+    if (error != 0)
+        return error;
+    if (lsnp)
+        *lsnp = lsn;
+    return wait_by_engine(log, lsn, &lf_no_wait);
+}
+
+static int append_payload(struct logfile *log, const struct lf_payload *payload,
+                          const struct timespec *deadline, bool wait, uint64_t *lsnp)
+{
+    int error = check_payload(log, payload->size, deadline);
+
+    if (__builtin_expect(error != 0, 0))
+        return error;
+    if (__builtin_expect(deadline != NULL, 0)) {
+        deadline = lf_settle_deadline(deadline);
+        if (wait && !lf_may_wait(deadline))
+            return append_and_look(log, payload, lsnp);
+    }
+    return append_by_engine(log, payload, deadline, wait, lsnp);
 }
 
 static int append_buffer(struct logfile *log, const void *data, size_t size,
@@ -152,19 +189,6 @@ int logfile_submit_batch(struct logfile *log, const struct iovec *records, int c
  * Waiting.
  */
 
-static uint64_t end_lsn(struct logfile *log)
-{
-    switch (log->options.engine) {
-    case LOGFILE_ENGINE_RING:
-        return lf_ring_end_lsn(&log->engine.ring.ring);
-    case LOGFILE_ENGINE_MUTEX:
-        return lf_mutex_engine_end_lsn(log);
-    case LOGFILE_ENGINE_SERIAL:
-        break;
-    }
-    return lf_durable_lsn(log);
-}
-
 int logfile_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
 {
     int error = check_handle(log);
@@ -173,17 +197,7 @@ int logfile_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadl
         return error;
     if (!is_valid_deadline(deadline))
         return -EINVAL;
-    switch (log->options.engine) {
-    case LOGFILE_ENGINE_RING:
-        return lf_ring_engine_wait(log, lsn, deadline);
-    case LOGFILE_ENGINE_MUTEX:
-        return lf_mutex_engine_wait(log, lsn, deadline);
-    case LOGFILE_ENGINE_SERIAL:
-        break;
-    }
-    if (lsn < lf_durable_lsn(log))
-        return 0;
-    return lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : -EINVAL;
+    return wait_by_engine(log, lsn, lf_settle_deadline(deadline));
 }
 
 int logfile_flush(struct logfile *log, const struct timespec *deadline)
@@ -194,15 +208,16 @@ int logfile_flush(struct logfile *log, const struct timespec *deadline)
         return error;
     if (!is_valid_deadline(deadline))
         return -EINVAL;
+    deadline = lf_settle_deadline(deadline);
     switch (log->options.engine) {
     case LOGFILE_ENGINE_RING:
         return lf_ring_engine_flush(log, deadline);
     case LOGFILE_ENGINE_MUTEX:
         return lf_mutex_engine_flush(log, deadline);
     case LOGFILE_ENGINE_SERIAL:
-        break;
+        return lf_serial_engine_flush(log, deadline);
     }
-    return lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : 0;
+    return -EINVAL;
 }
 
 int logfile_shutdown(struct logfile *log, const struct timespec *deadline)
@@ -213,13 +228,14 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline)
         return error;
     if (!is_valid_deadline(deadline))
         return -EINVAL;
+    deadline = lf_settle_deadline(deadline);
     switch (log->options.engine) {
     case LOGFILE_ENGINE_RING:
         return lf_flusher_shutdown(log, deadline);
     case LOGFILE_ENGINE_MUTEX:
         return lf_mutex_engine_shutdown(log, deadline);
     case LOGFILE_ENGINE_SERIAL:
-        return lf_serial_engine_shutdown(log);
+        return lf_serial_engine_shutdown(log, deadline);
     }
     return -EINVAL;
 }
@@ -233,14 +249,30 @@ uint64_t logfile_durable_lsn(struct logfile *log)
     return check_handle(log) == 0 ? lf_durable_lsn(log) : 0;
 }
 
+/* Where what has been reserved ends; at the end of a log that was shut down the durable LSN, which
+ * the CLOSE epoch has moved beyond that. */
+static uint64_t next_lsn(struct logfile *log)
+{
+    uint64_t durable_lsn = lf_durable_lsn(log);
+    uint64_t end_lsn = durable_lsn;
+
+    switch (log->options.engine) {
+    case LOGFILE_ENGINE_RING:
+        end_lsn = lf_ring_end_lsn(&log->engine.ring.ring);
+        break;
+    case LOGFILE_ENGINE_MUTEX:
+        end_lsn = lf_mutex_engine_end_lsn(log);
+        break;
+    case LOGFILE_ENGINE_SERIAL:
+        end_lsn = lf_serial_engine_end_lsn(log);
+        break;
+    }
+    return end_lsn > durable_lsn ? end_lsn : durable_lsn;
+}
+
 uint64_t logfile_next_lsn(struct logfile *log)
 {
-    uint64_t lsn;
-
-    if (check_handle(log) != 0)
-        return 0;
-    lsn = end_lsn(log);
-    return lsn % LF_BLOCK_BYTES == 0 ? lsn + LF_EPOCH_HEADER_BYTES : lsn;
+    return check_handle(log) == 0 ? next_lsn(log) : 0;
 }
 
 uint64_t logfile_oldest_lsn(struct logfile *log)

@@ -102,6 +102,28 @@ static inline uint64_t take_by_policy(struct lf_ring *ring, uint64_t units)
     return lf_fetch_add_acquire_64(&ring->head, units); /* R1 */
 }
 
+static bool has_lock(enum logfile_reserve_policy policy)
+{
+    return policy != LOGFILE_RESERVE_FAA && policy != LOGFILE_RESERVE_CAS;
+}
+
+/* Again as often as others were faster: as take_by_cas. */
+bool lf_ring_reserve_known(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation)
+{
+    for (;;) {
+        uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+
+        if (!lf_ring_base_is_known(ring, head))
+            return false;
+        if (has_lock(ring->policy))
+            return lf_ring_reserve_by_policy(ring, need, reservation);
+        /* R1.  The head is as it was, so the base is still this epoch's. */
+        if (lf_cas_acq_rel_64(&ring->head, head, head + (need >> LF_UNIT_SHIFT)))
+            return lf_ring_settle(ring, head, need, reservation);
+        lf_pause();
+    }
+}
+
 bool lf_ring_reserve_by_policy(struct lf_ring *ring, uint64_t need,
                                struct lf_reservation *reservation)
 {

@@ -92,30 +92,37 @@ uint32_t lf_ring_waiters(const struct lf_slot *slot)
     return lf_published_waiters(published(slot));
 }
 
+uint64_t lf_ring_peek_end_lsn(const struct lf_ring *ring)
+{
+    uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+    const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
+    uint64_t base = lf_load_acquire_64(&slot->base); /* R3 */
+    uint64_t end = lf_head_offset_bytes(head);
+    bool is_over = lf_ring_overshot(ring, head);
+
+    if (!lf_base_is_of(base, lf_head_generation(head)))
+        return 0;
+    if (is_over)
+        end = lf_load_acquire_64(&slot->end);          /* R2 */
+    uint64_t start = lf_load_acquire_64(&slot->start); /* R1; before the second look at the head */
+    if (end == 0 || lf_head_generation(lf_load_acquire_64(&ring->head)) != lf_head_generation(head))
+        return 0;
+    bool is_unopened = is_over && end == LF_EPOCH_HEADER_BYTES; /* and its start may be changing */
+    if (is_unopened || end == start + LF_EPOCH_HEADER_BYTES)
+        return lf_base_lsn(base);
+    return lf_base_lsn(base) + end - start;
+}
+
 uint64_t lf_ring_end_lsn(const struct lf_ring *ring)
 {
     struct lf_backoff backoff = {0};
+    uint64_t lsn;
 
     /* For a moment in which head, base and end are of one epoch: the flipper's few instructions
      * between swap and base, or the crosser's between fetch-add and end. */
-    for (;; lf_backoff(&backoff)) {
-        uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
-        const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
-        uint64_t base = lf_load_acquire_64(&slot->base); /* R3 */
-        uint64_t end = lf_head_offset_bytes(head);
-
-        if (!lf_base_is_of(base, lf_head_generation(head)))
-            continue;
-        if (end > ring->slot_bytes)
-            end = lf_load_acquire_64(&slot->end);          /* R2 */
-        uint64_t start = lf_load_relaxed_64(&slot->start); /* R1: as the epoch */
-        if (lf_head_generation(lf_load_acquire_64(&ring->head)) != lf_head_generation(head))
-            continue;
-        if (end == start + LF_EPOCH_HEADER_BYTES) /* nothing in it yet, or full from birth */
-            return lf_base_lsn(base);
-        if (end != 0)
-            return lf_base_lsn(base) + end - start;
-    }
+    while ((lsn = lf_ring_peek_end_lsn(ring)) == 0)
+        lf_backoff(&backoff);
+    return lsn;
 }
 
 bool lf_ring_is_unopened(const struct lf_ring *ring, uint64_t head)

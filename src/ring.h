@@ -199,6 +199,14 @@ static inline uint64_t lf_base_lsn(uint64_t base)
     return base & ~UINT64_C(0xfff);
 }
 
+/* The head (a value of ring->head) is within its slot, and the flipper has told the epoch's base. */
+static inline bool lf_ring_base_is_known(const struct lf_ring *ring, uint64_t head)
+{
+    const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
+    return !lf_ring_overshot(ring, head) &&
+           lf_base_is_of(lf_load_acquire_64(&slot->base), lf_head_generation(head)); /* R3 */
+}
+
 /* --- setting up ------------------------------------------------------------------------------ */
 
 struct lf_ring_config {
@@ -224,6 +232,12 @@ bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation 
 /* The same by the ring's policy, whichever it is (reserve.c); lf_ring_reserve is the fetch-add. */
 bool lf_ring_reserve_by_policy(struct lf_ring *ring, uint64_t need,
                                struct lf_reservation *reservation);
+/*
+ * The same by compare-and-swap, for a call that may not wait: it never takes a place whose base is
+ * yet to be stored, so lf_ring_lsn returns at once.  Under the policies that have a lock it takes
+ * that, as lf_ring_reserve_by_policy.
+ */
+bool lf_ring_reserve_known(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
 /* What the head was before this writer took `need` bytes of it makes of it: a place in the open
  * epoch, its end, or nothing. */
 static inline bool lf_ring_settle(struct lf_ring *ring, uint64_t old, uint64_t need,
@@ -254,6 +268,8 @@ uint32_t lf_ring_waiters(const struct lf_slot *slot);
 /* Where what has been reserved so far ends: every LSN handed out before is below, every later one
  * at or above.  A multiple of the block size when the open epoch is empty. */
 uint64_t lf_ring_end_lsn(const struct lf_ring *ring);
+/* The same, or 0: the flipper, or the crosser of a full slot, is between two instructions. */
+uint64_t lf_ring_peek_end_lsn(const struct lf_ring *ring);
 
 /* --- the gate -------------------------------------------------------------------------------- */
 

@@ -38,10 +38,27 @@ static bool announce_sleeper(struct lf_waiter *waiter, uint32_t key)
     }
 }
 
+const struct timespec lf_no_wait;
+
+const struct timespec *lf_settle_deadline(const struct timespec *deadline)
+{
+    return deadline != NULL && lf_ns_until(deadline) == 0 ? &lf_no_wait : deadline;
+}
+
 int lf_waiter_sleep(struct lf_waiter *waiter, uint32_t key, const struct timespec *deadline)
 {
+    uint64_t sleeps = 0;
+    return lf_waiter_sleep_counted(waiter, key, deadline, &sleeps);
+}
+
+int lf_waiter_sleep_counted(struct lf_waiter *waiter, uint32_t key, const struct timespec *deadline,
+                            uint64_t *sleeps)
+{
+    if (!lf_may_wait(deadline))
+        return -ETIMEDOUT;
     if (!announce_sleeper(waiter, key))
         return 0;
+    lf_fetch_add_relaxed_64(sleeps, 1); /* Relaxed: a statistic. */
     /* Waits for the waker's change of the word, at most until the deadline.  An absolute deadline
      * survives interrupted sleeps: the caller just calls again. */
     if (futex(&waiter->word, FUTEX_WAIT_BITSET, key | SLEEPERS, deadline) == -1 &&

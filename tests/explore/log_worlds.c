@@ -29,6 +29,7 @@ enum {
 
 #define MS UINT64_C(1000000)
 #define HOUR (3600 * UINT64_C(1000) * MS) /* a deadline that nothing but a lost wake-up meets */
+#define AT_ONCE UINT64_MAX                /* a deadline that has passed */
 
 /* ---- Scripts ---- */
 
@@ -290,7 +291,7 @@ static void do_trim(void)
 static void do_step(struct actor *actor, unsigned at)
 {
     const struct step *step = &world->scripts[actor->number][at];
-    uint64_t until_ns = scheduler_now_ns() + step->ns;
+    uint64_t until_ns = scheduler_now_ns() + (step->ns == AT_ONCE ? 0 : step->ns);
     struct timespec time = lf_timespec(until_ns);
     const struct timespec *deadline = step->ns > 0 ? &time : NULL;
 
@@ -685,6 +686,19 @@ static const struct log_world hang_sequencer = {
                 {{APPEND_UNTIL, LARGE, 1500 * MS}, {FLUSH_UNTIL, 0, 500 * MS}, {FLUSH, 0, 0}}},
 };
 
+/* Calls that may not wait, among others that rely on them as on any. */
+#define NO_WAIT                                                                                    \
+    DEVICE, .may_time_out = true,                                                                  \
+            .scripts = {                                                                           \
+                {{APPEND_UNTIL, SMALL, AT_ONCE}, {SUBMIT_UNTIL, HALF, AT_ONCE}, {FLUSH, 0, 0}},    \
+                {{APPEND, HALF, 0}, {WAIT_UNTIL, 0, AT_ONCE}},                                     \
+                {{SUBMIT_UNTIL, LARGE, AT_ONCE},                                                   \
+                 {FLUSH_UNTIL, 0, AT_ONCE},                                                        \
+                 {SHUTDOWN_UNTIL, 0, AT_ONCE}}}
+static const struct log_world no_wait_hybrid = {RING(HYBRID, BLOCK), NO_WAIT};
+static const struct log_world no_wait_leader = {RING(LEADER, BLOCK), NO_WAIT};
+static const struct log_world no_wait_mutex = {ENGINE(LOGFILE_ENGINE_MUTEX), NO_WAIT};
+
 #define WORLD(label, text, script, fault_count)                                                    \
     {                                                                                              \
         .name = label, .about = text, .set_up = set_up, .begin = begin, .check = check,            \
@@ -723,5 +737,8 @@ const struct world log_worlds[] = {
     WORLD("serial", "the serial engine, one call fails", serial, 1),
     WORLD("hang-hybrid", "a sync that hangs for 30 s", hang_hybrid, 0),
     WORLD("hang-sequencer", "a sync that hangs for 30 s", hang_sequencer, 0),
+    WORLD("no-wait-hybrid", "calls whose deadline has passed", no_wait_hybrid, 0),
+    WORLD("no-wait-leader", "calls whose deadline has passed", no_wait_leader, 0),
+    WORLD("no-wait-mutex", "calls whose deadline has passed", no_wait_mutex, 0),
 };
 const unsigned log_world_count = sizeof log_worlds / sizeof log_worlds[0];

@@ -19,6 +19,7 @@
 #define pthread_mutex_init explore_mutex_init
 #define pthread_mutex_destroy explore_mutex_destroy
 #define pthread_mutex_lock explore_mutex_lock
+#define pthread_mutex_trylock explore_mutex_trylock
 #define pthread_mutex_unlock explore_mutex_unlock
 #define pthread_cond_init explore_cond_init
 #define pthread_cond_destroy explore_cond_destroy

@@ -109,6 +109,18 @@ int explore_mutex_lock(pthread_mutex_t *mutex)
     return 0;
 }
 
+int explore_mutex_trylock(pthread_mutex_t *mutex)
+{
+    const struct lock *lock = (const void *)mutex;
+
+    if (is_exploring)
+        scheduler_point();
+    if (lock->owner != 0)
+        return EBUSY;
+    take_lock(mutex);
+    return 0;
+}
+
 int explore_mutex_unlock(pthread_mutex_t *mutex)
 {
     give_lock(mutex);

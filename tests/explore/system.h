@@ -24,6 +24,7 @@ int explore_thread_name(pthread_t thread, const char *name);
 int explore_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
 int explore_mutex_destroy(pthread_mutex_t *mutex);
 int explore_mutex_lock(pthread_mutex_t *mutex);
+int explore_mutex_trylock(pthread_mutex_t *mutex);
 int explore_mutex_unlock(pthread_mutex_t *mutex);
 int explore_cond_init(pthread_cond_t *cond, const pthread_condattr_t *attributes);
 int explore_cond_destroy(pthread_cond_t *cond);

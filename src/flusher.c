@@ -169,6 +169,9 @@ static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
     if (lf_sealed_is_empty(&sealed) && !(ends && open_next))
         return NULL;
 
+    /* The write that follows takes the place of this note. */
+    lf_inflight_begin(&log->store.inflight[LF_CALLER_FLUSHER], LOGFILE_CALL_PUBLISH, base_lsn,
+                      flusher->flushed_ns);
     note_stall(log, lf_ring_collect(&sealed));
     if (lf_epoch_commit(log, lf_slot_epoch(sealed.slot), sealed.end, sealed.records,
                         ends ? LF_EPOCH_END : 0) != 0)

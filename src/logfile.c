@@ -323,6 +323,16 @@ size_t logfile_record_max(struct logfile *log)
     return log == NULL ? 0 : record_max(log);
 }
 
+/* What was submitted and is not durable, without waiting for anybody: as next_lsn, but of the ring,
+ * where the end of what is reserved may be known only in a moment. */
+static uint64_t pending_bytes(struct logfile *log, uint64_t durable_lsn)
+{
+    uint64_t end_lsn = log->options.engine == LOGFILE_ENGINE_RING
+                           ? lf_ring_published_lsn(&log->engine.ring.ring)
+                           : next_lsn(log);
+    return end_lsn > durable_lsn ? end_lsn - durable_lsn : 0;
+}
+
 int logfile_stats(struct logfile *log, struct logfile_stats *out)
 {
     int error = check_handle(log);
@@ -337,6 +347,9 @@ int logfile_stats(struct logfile *log, struct logfile_stats *out)
     out->slot_count = log->options.slot_count;
     out->incarnation = log->incarnation;
     out->durable_lsn = lf_durable_lsn(log);
+    out->pending_bytes = pending_bytes(log, out->durable_lsn);
+    lf_inflight_copy(log->store.inflight, lf_now_ns(), out);
+    out->writes = lf_counted(&log->store.write_count);
     out->syncs = lf_counted(&log->store.sync_count);
     out->device_bytes =
         lf_counted(&log->store.device_bytes) + lf_counted(&log->store.file.header_bytes);

@@ -60,11 +60,24 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 
 /* ---- Doing: none of this holds the lock -------------------------------------------------------*/
 
+/* Notes what the thread has under way, for whoever looks while it hangs. */
+static void begin_call(struct lf_preparer *preparer, enum logfile_call call, uint64_t lsn)
+{
+    lf_inflight_begin(&preparer->store->inflight[LF_CALLER_PREPARER], call, lsn, lf_now_ns());
+}
+
+static void end_call(struct lf_preparer *preparer)
+{
+    lf_inflight_end(&preparer->store->inflight[LF_CALLER_PREPARER]);
+}
+
 static int write_zeros(struct lf_preparer *preparer, uint64_t from, uint64_t to)
 {
     struct lf_store *store = preparer->store;
     LF_ASSERT(to - from <= CHUNK_BYTES);
+    begin_call(preparer, LOGFILE_CALL_ZERO_FILL, from);
     int error = lf_file_write(&store->file, from, preparer->zeros, to - from, 0);
+    end_call(preparer);
     if (error != 0)
         return error;
     /* Relaxed: statistics, ordered with nothing. */
@@ -76,8 +89,11 @@ static int write_zeros(struct lf_preparer *preparer, uint64_t from, uint64_t to)
 /* A log that never syncs does not do so here either.  A failure fails the store. */
 static void sync_prepared(struct lf_preparer *preparer, uint64_t from, uint64_t to)
 {
-    if (preparer->store->sync != LOGFILE_SYNC_NONE)
-        (void)lf_store_sync_background(preparer->store, from, to);
+    if (preparer->store->sync == LOGFILE_SYNC_NONE)
+        return;
+    begin_call(preparer, LOGFILE_CALL_SYNC, from);
+    (void)lf_store_sync_background(preparer->store, from, to);
+    end_call(preparer);
 }
 
 static void publish_allocated(struct lf_preparer *preparer, uint64_t end)
@@ -149,6 +165,7 @@ static int extend(struct lf_preparer *preparer, uint64_t end)
         return 0;
     if (end > end_of_log(preparer))
         return -EFBIG;
+    begin_call(preparer, LOGFILE_CALL_ALLOCATE, from);
     int error = lf_file_extend(&preparer->store->file, from, end, preparer->can_allocate, &reached,
                                &written);
     note_recycled(preparer, from, written);
@@ -156,6 +173,7 @@ static int extend(struct lf_preparer *preparer, uint64_t end)
         preparer->can_allocate = false;
         error = lf_file_extend(&preparer->store->file, from, end, false, &reached, &written);
     }
+    end_call(preparer);
     if (preparer->can_allocate || preparer->mode == LOGFILE_PREPARE_NONE) {
         if (reached > from)
             publish_allocated(preparer, reached);

@@ -125,6 +125,23 @@ uint64_t lf_ring_end_lsn(const struct lf_ring *ring)
     return lsn;
 }
 
+uint64_t lf_ring_published_lsn(const struct lf_ring *ring)
+{
+    const struct lf_slot *newest = NULL;
+    uint64_t newest_lsn = 0;
+    uint64_t bytes;
+
+    for (unsigned i = 0; i <= ring->slot_mask; i++) {
+        uint64_t lsn = lf_base_lsn(lf_load_acquire_64(&ring->slots[i].base)); /* R3 */
+        if (lsn >= newest_lsn) {
+            newest = &ring->slots[i];
+            newest_lsn = lsn;
+        }
+    }
+    bytes = lf_published_bytes(published(newest));
+    return bytes == 0 ? newest_lsn : newest_lsn + LF_EPOCH_HEADER_BYTES + bytes;
+}
+
 bool lf_ring_is_unopened(const struct lf_ring *ring, uint64_t head)
 {
     const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));

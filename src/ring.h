@@ -270,6 +270,9 @@ uint32_t lf_ring_waiters(const struct lf_slot *slot);
 uint64_t lf_ring_end_lsn(const struct lf_ring *ring);
 /* The same, or 0: the flipper, or the crosser of a full slot, is between two instructions. */
 uint64_t lf_ring_peek_end_lsn(const struct lf_ring *ring);
+/* Where what has been published so far ends, about: never waits, and is exact when nobody publishes
+ * or flips. */
+uint64_t lf_ring_published_lsn(const struct lf_ring *ring);
 
 /* --- the gate -------------------------------------------------------------------------------- */
 

@@ -36,6 +36,44 @@ static void histogram_copy(const struct logfile_histogram *from, struct logfile_
         to->bucket[i] = lf_counted(&from->bucket[i]);
 }
 
+enum {
+    INFLIGHT_TRIES = 8 /* one more for each call that begins while this thread looks */
+};
+
+/* What a caller has under way, as one.  After so many tries its calls are short: any will do. */
+static struct lf_inflight read_inflight(const struct lf_inflight *inflight)
+{
+    struct lf_inflight copy = {0};
+
+    for (int i = 0; i < INFLIGHT_TRIES; i++) {
+        copy.begun = lf_load_acquire_64(&inflight->begun); /* I2: pairs with lf_inflight_begin. */
+        copy.lsn = lf_load_acquire_64(&inflight->lsn);     /* I1: the same. */
+        /* Relaxed: who saw the LSN of a later call sees here that the first one has ended. */
+        if (lf_load_relaxed_64(&inflight->begun) == copy.begun)
+            break;
+    }
+    return copy;
+}
+
+void lf_inflight_copy(const struct lf_inflight callers[LF_CALLER_COUNT], uint64_t now_ns,
+                      struct logfile_stats *out)
+{
+    struct lf_inflight oldest = {0};
+    uint64_t begun_ns;
+
+    for (int i = 0; i < LF_CALLER_COUNT; i++) {
+        struct lf_inflight inflight = read_inflight(&callers[i]);
+        if (inflight.begun != 0 && (oldest.begun == 0 || inflight.begun < oldest.begun))
+            oldest = inflight;
+    }
+    if (oldest.begun == 0)
+        return;
+    begun_ns = oldest.begun & ~LF_INFLIGHT_CALL_MASK;
+    out->inflight_ns = now_ns > begun_ns ? now_ns - begun_ns : 1; /* 0 means none */
+    out->inflight_call = (uint32_t)(oldest.begun & LF_INFLIGHT_CALL_MASK);
+    out->inflight_lsn = oldest.lsn;
+}
+
 void lf_stats_copy(const struct lf_stats *stats, struct logfile_stats *out)
 {
     out->records = lf_counted(&stats->records);

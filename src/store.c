@@ -148,15 +148,20 @@ static int write_dsync(struct lf_store *store, const void *buffer, size_t bytes,
 int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn)
 {
     bool dsync = store->sync == LOGFILE_SYNC_DSYNC;
-    bool syncs = store->sync != LOGFILE_SYNC_NONE;
-    if (syncs) /* Relaxed: a statistic, ordered with nothing. */
-        lf_fetch_add_relaxed_64(&store->sync_count, 1);
+    if (lf_store_has_failed(store))
+        return LOGFILE_EFAILED;
+    lf_count(&store->write_count, 1);
+    if (dsync)
+        lf_count(&store->sync_count, 1);
     int error =
         dsync ? write_dsync(store, buffer, bytes, lsn) : lf_store_write(store, buffer, bytes, lsn);
     store->written_ns = lf_now_ns();
-    if (dsync || !syncs)
+    if (error != 0 || store->sync != LOGFILE_SYNC_FDATASYNC)
         return error;
-    return error != 0 ? error : sync_range(store, lsn, lsn + bytes);
+    lf_count(&store->sync_count, 1);
+    lf_inflight_begin(&store->inflight[LF_CALLER_FLUSHER], LOGFILE_CALL_SYNC, lsn,
+                      store->written_ns);
+    return sync_range(store, lsn, lsn + bytes);
 }
 
 int lf_store_sync_background(struct lf_store *store, uint64_t from, uint64_t to)

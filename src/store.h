@@ -9,6 +9,7 @@
 
 #include "file.h"
 #include "logfile.h"
+#include "stats.h"
 
 #include <pthread.h>
 
@@ -18,7 +19,9 @@ struct lf_store {
     enum logfile_sync sync;
     /* W: any thread that does I/O (fetch-add).  R: stats. */
     uint64_t device_bytes;
-    uint64_t sync_count; /* of commits */
+    uint64_t write_count; /* of commits, begun */
+    uint64_t sync_count;  /* the same */
+    struct lf_inflight inflight[LF_CALLER_COUNT];
     uint64_t written_ns; /* W, R: who commits.  When the last commit's write had ended. */
     /* W: the first thread whose call failed, under failure_lock, once.  R: any. */
     pthread_mutex_t failure_lock;

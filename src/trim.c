@@ -154,15 +154,18 @@ static int write_copy(struct logfile *log, unsigned copy)
 /* One copy after the other, so one whole mark is there at any time. */
 static int write_mark(struct logfile *log)
 {
+    struct lf_inflight *inflight = &log->store.inflight[LF_CALLER_TRIMMER];
     struct lf_trim_mark *mark = mark_of(log);
     int error;
 
     mark->sequence++;
     lf_trim_mark_seal(mark, log->chain.log_seed);
+    lf_inflight_begin(inflight, LOGFILE_CALL_MARK, mark->oldest_lsn, lf_now_ns());
     error = write_copy(log, log->trim.first_copy);
     if (error == 0)
         error = write_copy(log, 1 - log->trim.first_copy);
     log->trim.first_copy = 0;
+    lf_inflight_end(inflight);
     return error == 0 ? 0 : LOGFILE_EFAILED;
 }
 
@@ -256,6 +259,7 @@ int lf_trim_below(struct logfile *log, uint64_t lsn, const struct lf_user_bytes 
 {
     struct lf_trim *trim = &log->trim;
     uint64_t durable_lsn = lf_durable_lsn(log);
+    struct lf_inflight *inflight = &log->store.inflight[LF_CALLER_TRIMMER];
     struct lf_landmark oldest;
     int cancel_state, error = 0;
 
@@ -268,8 +272,11 @@ int lf_trim_below(struct logfile *log, uint64_t lsn, const struct lf_user_bytes 
     if (moves || user != NULL)
         error = move_mark(log, moves ? &oldest : NULL, user);
     /* Also where the mark stays: an earlier trim, or a process that died, may owe the space. */
-    if (error == 0)
+    if (error == 0) {
+        lf_inflight_begin(inflight, LOGFILE_CALL_RELEASE, lf_oldest_lsn(log), lf_now_ns());
         error = give_back(log, lf_oldest_lsn(log));
+        lf_inflight_end(inflight);
+    }
     return lf_engine_unlock(&trim->trimming, cancel_state, error);
 }
 

@@ -182,6 +182,7 @@ static void check_idle(void)
 {
     struct timespec past = deadline_in_ms(-1);
     struct positions now = look();
+    struct logfile_stats stats;
 
     ck_assert_uint_eq(now.next_lsn, now.durable_lsn);
     ck_assert_int_eq(logfile_wait(log_under_test, now.next_lsn - 1, NULL), 0);
@@ -191,6 +192,9 @@ static void check_idle(void)
     ck_assert_int_eq(logfile_wait(log_under_test, 0, &past), 0);
     ck_assert_int_eq(logfile_wait(log_under_test, now.oldest_lsn, &past), 0);
     ck_assert_int_eq(logfile_flush(log_under_test, &past), 0);
+    ck_assert_int_eq(logfile_stats(log_under_test, &stats), 0);
+    ck_assert_uint_eq(stats.pending_bytes, 0);
+    ck_assert_uint_eq(stats.durable_lsn, now.durable_lsn);
 }
 
 START_TEST(test_positions_are_ordered)
@@ -236,6 +240,7 @@ START_TEST(test_a_failed_log_has_its_doubts)
 {
     struct logfile_sim_fault fault = {.call = LOGFILE_SIM_WRITE, .error = -EIO, .for_ever = true};
     struct timespec past = deadline_in_ms(-1);
+    struct logfile_stats stats;
     uint64_t lsn = UINT64_MAX;
 
     begin(_i);
@@ -243,6 +248,8 @@ START_TEST(test_a_failed_log_has_its_doubts)
     logfile_sim_fault(disk, &fault);
     ck_assert_int_eq(logfile_append(log_under_test, "bc", 2, &lsn), LOGFILE_EFAILED);
     struct positions now = look();
+    ck_assert_int_eq(logfile_stats(log_under_test, &stats), 0);
+    ck_assert_uint_eq(stats.pending_bytes, now.next_lsn - now.durable_lsn);
     if (lsn != UINT64_MAX) { /* unless making a segment has failed the log before */
         ck_assert_uint_le(now.durable_lsn, lsn);
         ck_assert_uint_gt(now.next_lsn, lsn);

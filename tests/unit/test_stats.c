@@ -79,6 +79,37 @@ START_TEST(every_counter_is_copied)
 }
 END_TEST
 
+/* Of what several threads have under way, the oldest, with all that belongs to it. */
+START_TEST(the_oldest_call_is_told)
+{
+    struct lf_inflight callers[LF_CALLER_COUNT] = {{0, 0}};
+    struct logfile_stats out = {0};
+
+    lf_inflight_copy(callers, 5000, &out);
+    ck_assert_uint_eq(out.inflight_ns, 0);
+    ck_assert_uint_eq(out.inflight_call, LOGFILE_CALL_NONE);
+    lf_inflight_begin(&callers[LF_CALLER_FLUSHER], LOGFILE_CALL_WRITE, 8192, 3200);
+    lf_inflight_begin(&callers[LF_CALLER_TRIMMER], LOGFILE_CALL_RELEASE, 4096, 1600);
+    lf_inflight_begin(&callers[LF_CALLER_PREPARER], LOGFILE_CALL_ALLOCATE, 65536, 4800);
+    lf_inflight_copy(callers, 5000, &out);
+    ck_assert_uint_eq(out.inflight_ns, 3400);
+    ck_assert_uint_eq(out.inflight_call, LOGFILE_CALL_RELEASE);
+    ck_assert_uint_eq(out.inflight_lsn, 4096);
+    lf_inflight_end(&callers[LF_CALLER_TRIMMER]);
+    lf_inflight_copy(callers, 3200, &out);
+    ck_assert_uint_eq(out.inflight_ns, 1); /* not 0: it is under way */
+    ck_assert_uint_eq(out.inflight_call, LOGFILE_CALL_WRITE);
+    ck_assert_uint_eq(out.inflight_lsn, 8192);
+}
+END_TEST
+
+/* Programs that were compiled against an earlier header pass a struct of this size. */
+START_TEST(the_struct_keeps_its_size)
+{
+    ck_assert_uint_eq(sizeof(struct logfile_stats), 4504);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stats");
@@ -87,6 +118,8 @@ int main(void)
     tcase_add_test(tcase, buckets_are_powers_of_two);
     tcase_add_test(tcase, sum_count_and_max);
     tcase_add_test(tcase, every_counter_is_copied);
+    tcase_add_test(tcase, the_oldest_call_is_told);
+    tcase_add_test(tcase, the_struct_keeps_its_size);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

@@ -7,70 +7,62 @@
 #include "logfile.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PROLOGUE_BYTES ((size_t)LF_FIRST_LSN)
 
 /* ---- Opening ----------------------------------------------------------------------------------*/
-
-/*
- * Segments are opened by name for as long as the log is open, and the process may change its
- * working directory meanwhile.  What names mean to a table of the caller's own is not known here.
- */
-static int copy_path(const struct logfile_io *io, const char *path, bool is_directory, char **copy)
-{
-    char here[PATH_MAX];
-    bool is_whole = path[0] == '/' || !is_directory || io != logfile_io_posix();
-    if (!is_whole && getcwd(here, sizeof here) == NULL)
-        return -errno;
-    int length = is_whole ? asprintf(copy, "%s", path) : asprintf(copy, "%s/%s", here, path);
-    return length < 0 ? -ENOMEM : 0;
-}
 
 static int init_locks(struct lf_file *file, unsigned open_flags)
 {
     int error = -pthread_mutex_init(&file->changing, NULL);
     if (error != 0)
         return error;
-    error = lf_segments_init(&file->segments, file->io, file->path, open_flags);
+    error = lf_segments_init(&file->segments, file->io, file->directory, open_flags);
     if (error != 0)
         pthread_mutex_destroy(&file->changing);
     return error;
 }
 
-int lf_file_init(struct lf_file *file, const struct logfile_io *io, const char *path, int fd,
-                 unsigned open_flags, bool is_directory)
+int lf_file_init(struct lf_file *file, const struct logfile_io *io, int fd, unsigned open_flags,
+                 int directory)
 {
     *file = (struct lf_file){.io = io,
                              .fd = fd,
-                             .is_directory = is_directory,
+                             .is_directory = directory >= 0,
+                             .directory = directory,
+                             .parent = -1,
                              .may_write = open_flags & LOGFILE_IO_OPEN_WRITE,
                              .punched = LF_FIRST_LSN};
-    int error = copy_path(io, path, is_directory, &file->path);
-    if (error != 0)
-        return error;
-    error = init_locks(file, open_flags);
-    if (error != 0)
-        free(file->path);
-    return error;
+    return init_locks(file, open_flags);
 }
 
-int lf_file_control_path(const char *directory, char *path)
+int lf_file_may_be_discarded(struct lf_file *file, int parent, const char *name)
 {
-    int length = snprintf(path, PATH_MAX, "%s/" LF_CONTROL_NAME, directory);
-    return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
+    file->name = strdup(name);
+    if (file->name == NULL)
+        return -ENOMEM;
+    file->parent = parent;
+    return 0;
+}
+
+void lf_file_keep(struct lf_file *file)
+{
+    if (file->parent >= 0)
+        (void)file->io->close(file->io->context, file->parent);
+    free(file->name);
+    file->parent = -1;
+    file->name = NULL;
 }
 
 /* Opens a file.  -EISDIR, -ESPIPE: it is none.  The name may lead elsewhere than it did when open
  * looked, so the open file is looked at. */
-static int open_file(const struct logfile_io *io, const char *path, unsigned open_flags)
+static int open_file(const struct logfile_io *io, int directory, const char *name,
+                     unsigned open_flags)
 {
     struct logfile_io_stat status;
-    int fd = io->open(io->context, LOGFILE_IO_HERE, path, open_flags, 0);
+    int fd = io->open(io->context, directory, name, open_flags, 0);
     if (fd < 0)
         return fd;
     int error = io->stat(io->context, fd, &status);
@@ -78,14 +70,6 @@ static int open_file(const struct logfile_io *io, const char *path, unsigned ope
         return fd;
     (void)io->close(io->context, fd);
     return error != 0 ? error : status.kind == LOGFILE_IO_DIRECTORY ? -EISDIR : -ESPIPE;
-}
-
-static int open_control(const struct logfile_io *io, const char *path, unsigned open_flags)
-{
-    char control[PATH_MAX];
-    int error = lf_file_control_path(path, control);
-    int fd = error == 0 ? open_file(io, control, open_flags) : error;
-    return fd == -ENOENT || fd == -ENOTDIR || fd == -ESPIPE ? -EISDIR : fd;
 }
 
 size_t lf_file_path_length(const char *path)
@@ -97,39 +81,52 @@ size_t lf_file_path_length(const char *path)
 }
 
 /* With slashes at its end, the name of a symbolic link leads to the directory behind it, and would
- * not be refused.  -EISDIR: it is none. */
-static int open_without_slashes(const struct logfile_io *io, const char *path, unsigned open_flags)
+ * not be refused. */
+static int open_directory(const struct logfile_io *io, const char *path)
 {
-    char bare[PATH_MAX];
-    size_t length = lf_file_path_length(path);
-    if (path[length] == '\0')
-        return -EISDIR;
-    if (length >= sizeof bare)
-        return -ENAMETOOLONG;
-    memcpy(bare, path, length);
-    bare[length] = '\0';
-    return open_file(io, bare, open_flags);
+    char *bare = strndup(path, lf_file_path_length(path));
+    if (bare == NULL)
+        return -ENOMEM;
+    int fd = io->open(io->context, LOGFILE_IO_HERE, bare, LOGFILE_IO_OPEN_DIRECTORY, 0);
+    free(bare);
+    return fd;
+}
+
+/* Opens the control file of the directory, which stays open for it. */
+static int open_control(const struct logfile_io *io, const char *path, unsigned open_flags,
+                        int *directory)
+{
+    int parent = open_directory(io, path);
+    if (parent < 0)
+        return parent;
+    int fd = open_file(io, parent, LF_CONTROL_NAME, open_flags);
+    if (fd < 0)
+        (void)io->close(io->context, parent);
+    else
+        *directory = parent;
+    return fd == -ENOENT || fd == -ENOTDIR || fd == -ESPIPE ? -EISDIR : fd;
 }
 
 int lf_file_open_path(const struct logfile_io *io, const char *path, unsigned open_flags,
-                      bool *is_directory)
+                      int *directory)
 {
-    int fd = open_file(io, path, open_flags);
-    if (fd == -EISDIR)
-        fd = open_without_slashes(io, path, open_flags);
-    *is_directory = fd == -EISDIR;
-    return *is_directory ? open_control(io, path, open_flags) : fd;
+    *directory = -1;
+    int fd = open_file(io, LOGFILE_IO_HERE, path, open_flags);
+    return fd == -EISDIR ? open_control(io, path, open_flags, directory) : fd;
 }
 
 int lf_file_open(struct lf_file *file, const struct logfile_io *io, const char *path)
 {
-    bool is_directory;
-    int fd = lf_file_open_path(io, path, 0, &is_directory);
+    int directory;
+    int fd = lf_file_open_path(io, path, 0, &directory);
     if (fd < 0)
         return fd;
-    int error = lf_file_init(file, io, path, fd, 0, is_directory);
-    if (error != 0)
-        (void)io->close(io->context, fd);
+    int error = lf_file_init(file, io, fd, 0, directory);
+    if (error == 0)
+        return 0;
+    (void)io->close(io->context, fd);
+    if (directory >= 0)
+        (void)io->close(io->context, directory);
     return error;
 }
 
@@ -137,11 +134,13 @@ void lf_file_close(struct lf_file *file)
 {
     lf_segments_destroy(&file->segments);
     (void)file->io->close(file->io->context, file->fd);
+    if (file->directory >= 0)
+        (void)file->io->close(file->io->context, file->directory);
+    lf_file_keep(file);
     pthread_mutex_destroy(&file->changing);
     free(file->prologue);
-    free(file->path);
     file->fd = -1;
-    file->path = NULL;
+    file->directory = -1;
     file->prologue = NULL;
 }
 
@@ -178,7 +177,7 @@ static int prepare_to_write(struct lf_file *file)
             return -ENOMEM;
         file->prologue = blocks;
     }
-    return lf_segments_unlink_drafts(&file->segments);
+    return 0;
 }
 
 int lf_file_adopt(struct lf_file *file, const struct lf_file_header *header, uint64_t oldest_lsn)
@@ -187,12 +186,18 @@ int lf_file_adopt(struct lf_file *file, const struct lf_file_header *header, uin
         return LOGFILE_EFORMAT;
     file->header = *header;
     file->layout = lf_header_layout(header);
+    file->segments.header = &file->header;
     if (!file->is_directory)
         return 0;
     /* So that every LSN of a segment, and the one behind it, is in reach. */
     file->segments.index_end = LF_LSN_END / header->segment_bytes;
     int error = file->may_write ? prepare_to_write(file) : 0;
     return error != 0 ? error : find_segments(file, oldest_lsn);
+}
+
+int lf_file_remove_drafts(struct lf_file *file)
+{
+    return file->is_directory ? lf_segments_unlink_drafts(&file->segments) : 0;
 }
 
 int lf_file_refresh(struct lf_file *file, uint64_t oldest_lsn)
@@ -237,12 +242,49 @@ static int visit_if_foreign(void *arg, const char *name)
     return 0;
 }
 
+/* Below the log's first segment, all that is not this log's; from there on, what is no file. */
+static bool is_stray(const struct lf_segment_check *check, uint64_t index, uint64_t first)
+{
+    if (check->kind == LF_SEGMENT_MISSING)
+        return false;
+    return index < first ? !lf_segment_is_ours(check) : check->kind != LF_SEGMENT_FILE;
+}
+
+/* What has the name of a segment without being one. */
+static int visit_strays(struct lf_file *file, lf_file_visit *visit, void *arg)
+{
+    struct lf_segment_check check;
+    char name[LF_SEGMENT_NAME_BYTES];
+    uint64_t first = lf_segments_range(&file->segments).first;
+    uint64_t index = 0;
+    int found = lf_file_next_segment(file, index, &index);
+    while (found > 0) {
+        int error = lf_file_check_segment(file, index, &check);
+        if (error != 0)
+            return error;
+        if (is_stray(&check, index, first)) {
+            lf_file_segment_name(index, name);
+            visit(arg, name);
+        }
+        index++;
+        if (check.kind == LF_SEGMENT_MISSING)
+            found = lf_file_next_segment(file, index, &index);
+    }
+    return found;
+}
+
 int lf_file_visit_foreign(struct lf_file *file, lf_file_visit *visit, void *arg)
 {
     struct foreign_visit foreign = {&file->segments, visit, arg};
     if (!file->is_directory)
         return 0;
-    return lf_io_list(file->io, file->path, visit_if_foreign, &foreign);
+    int error = lf_segments_list(&file->segments, visit_if_foreign, &foreign);
+    return error != 0 ? error : visit_strays(file, visit, arg);
+}
+
+int lf_file_check_segment(struct lf_file *file, uint64_t index, struct lf_segment_check *out)
+{
+    return lf_segments_check(&file->segments, index, out);
 }
 
 /* ---- Bytes ------------------------------------------------------------------------------------*/

@@ -3,6 +3,10 @@
  * The bytes of a log by LSN, whether it is one file or a directory of segments.  Above this file
  * nobody knows which; below it is the io table.
  *
+ * A log is what was opened: the one file, or the directory and control, by their descriptors.  No
+ * path is kept.  The names of segments are looked up in that directory, wherever it is moved to,
+ * and whatever gets its name.
+ *
  *   one file    LSN = offset in the file.
  *   directory   control                 blocks 0 to 3: file header, trim marks; the writer's lock
  *               <index, 16 hex digits>.segment
@@ -14,7 +18,8 @@
  * Those below it have been released: they wait to be unlinked, or to be recycled: a released
  * segment gets the header of the next one to be prepared, synced, and then its name, with the
  * directory synced.  Nothing else of it changes, because stale epochs are not valid where they
- * lie.  Any other name in the directory is foreign and left alone.
+ * lie.  Anything else in the directory is foreign and left alone: another name, and what has the
+ * name of a segment but is no file, or no file of this log.
  *
  * Threads: read, write, sync, extend, release and has_segment may be called by several at once, the
  * others by one alone.  A call that writes or syncs a segment that is open takes one lock, shortly,
@@ -32,12 +37,16 @@
 #include <pthread.h>
 
 #define LF_CONTROL_NAME "control"
+#define LF_DRAFT_NAME_BYTES 24
 
 struct lf_file {
     const struct logfile_io *io;
-    char *path; /* of the file, or of the directory */
-    int fd;     /* the one file, or control */
+    int fd; /* the one file, or control */
     bool is_directory;
+    int directory; /* the log's own, in which its names are; -1: it is one file */
+    /* Where the log's own name is, while it may still be given up; -1, NULL: it stays. */
+    int parent;
+    char *name;
     bool may_write;
     struct lf_layout layout;      /* known when adopted, */
     struct lf_file_header header; /* as this is */
@@ -55,43 +64,63 @@ typedef void lf_file_visit(void *arg, const char *name);
 /* ---- Opening ---- */
 
 /*
- * Takes a file or control file that has been opened already: `fd` becomes the file's own, `path`
- * is copied.  is_directory: path is a directory and fd its control file.  open_flags: of fd, and
- * of the segments.  Nothing is read.  -ENOMEM, or -errno of getcwd or of a lock that cannot be
- * made: fd is still the caller's.
+ * Takes a file, or a control file and its directory, that have been opened already: `fd` and
+ * `directory` become the file's own.  directory: -1 for a one-file log.  open_flags: of fd, and of
+ * the segments.  Nothing is read.  -errno of a lock that cannot be made: they are still the
+ * caller's.
  */
-int lf_file_init(struct lf_file *file, const struct logfile_io *io, const char *path, int fd,
-                 unsigned open_flags, bool is_directory);
+int lf_file_init(struct lf_file *file, const struct logfile_io *io, int fd, unsigned open_flags,
+                 int directory);
+/* The log is new, and may be given up by lf_file_discard: it has this name in this directory, whose
+ * descriptor becomes the file's own.  -ENOMEM: it is still the caller's. */
+int lf_file_may_be_discarded(struct lf_file *file, int parent, const char *name);
+/* The log stays: forgets its name. */
+void lf_file_keep(struct lf_file *file);
 /* Opens for reading: a regular file, or a directory that holds a control file.  -EISDIR: a
  * directory that is no log; -ESPIPE: FIFO, socket, device; any -errno of open. */
 int lf_file_open(struct lf_file *file, const struct logfile_io *io, const char *path);
-/* Opens a regular file, or the control file of a directory: a descriptor, or an error as above. */
+/* Opens a regular file, or the control file of a directory: a descriptor, or an error as above.
+ * *directory: a descriptor of that directory; -1: it is a file. */
 int lf_file_open_path(const struct logfile_io *io, const char *path, unsigned open_flags,
-                      bool *is_directory);
+                      int *directory);
 /* Without the slashes at its end. */
 size_t lf_file_path_length(const char *path);
-/* path: PATH_MAX bytes.  -ENAMETOOLONG. */
-int lf_file_control_path(const char *directory, char *path);
 /*
  * After the file header has been read: LOGFILE_EFORMAT when it does not go with what was opened (a
  * segment by itself, a one-file log's header in a directory).  In a directory, finds the segments:
- * from the one that holds oldest_lsn on; those below are released; for appending, what a crash left
- * of a segment that was being made is removed.  -ENOMEM, -errno.  May be called again.
+ * from the one that holds oldest_lsn on; those below are released.  Nothing on disk is changed.
+ * -ENOMEM, -errno.  May be called again.
  */
 int lf_file_adopt(struct lf_file *file, const struct lf_file_header *header, uint64_t oldest_lsn);
+/* Removes what a crash left of segments that were being made.  For the one who holds the writer's
+ * lock, when the log has been accepted.  -errno. */
+int lf_file_remove_drafts(struct lf_file *file);
 /* For a reader: looks again which segments there are, and forgets which it had open: they may have
  * been replaced.  -errno. */
 int lf_file_refresh(struct lf_file *file, uint64_t oldest_lsn);
 void lf_file_close(struct lf_file *file);
-/* Removes the log, which has nothing in it: first its name, then the bytes, then the rest.  Files
- * of somebody else in its directory stay, under the name of a draft.  Errors do not matter. */
+/*
+ * Removes the log, which has nothing in it: first its name, if it still leads to what this opener
+ * made; then the bytes, then the rest.  Files of somebody else in its directory stay, under the
+ * name of a draft.  Where the process lacks a descriptor to look at the name, a whole log that has
+ * nothing in it stays.  Errors do not matter.
+ */
 void lf_file_discard(struct lf_file *file);
+/* The name that a log has while it is made, or removed: short, for the log's own may be as long as
+ * names can be. */
+void lf_file_draft_name(uint64_t number, char name[LF_DRAFT_NAME_BYTES]);
 bool lf_file_is_directory(const struct lf_file *file);
 
 /* ---- Bytes ---- */
 
 /* Blocks 0 to 3 of the log, wherever they are. */
 ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, uint64_t offset);
+/*
+ * What the name of a segment leads to, and what blocks 0 and 1 of it say: see
+ * struct lf_segment_check.  Looked up anew, whichever files are open.  For directories only, after
+ * lf_file_adopt.  -errno: that cannot be told.
+ */
+int lf_file_check_segment(struct lf_file *file, uint64_t index, struct lf_segment_check *out);
 /* Blocks 0 and 1 of one segment, for verify; 0 where there is no such segment. */
 ssize_t lf_file_read_segment_header(struct lf_file *file, uint64_t index, void *buffer,
                                     size_t bytes);
@@ -130,7 +159,7 @@ int lf_file_locked(struct lf_file *file);
  * blocks behind the last epoch that was there.  allocate = false: create the segments only.  What
  * was allocated in a segment that existed is durable after lf_file_sync.
  * -EOPNOTSUPP: the file system cannot allocate; the segment that *reached lies in has been made.
- * -ENOENT: a segment is gone.
+ * -ENOENT: a segment is gone.  -EEXIST: something that is not this log's has a segment's name.
  */
 int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool allocate,
                    uint64_t *reached, uint64_t *written);
@@ -147,7 +176,7 @@ void lf_file_shrink(struct lf_file *file, uint64_t end);
  */
 int lf_file_release(struct lf_file *file, uint64_t lsn, unsigned spare_count);
 
-/* Calls visit for every foreign name in a log's directory.  -errno. */
+/* Calls visit for everything in a log's directory that is foreign.  -errno. */
 int lf_file_visit_foreign(struct lf_file *file, lf_file_visit *visit, void *arg);
 
 #endif /* LF_FILE_H */

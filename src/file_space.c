@@ -4,8 +4,9 @@
  *
  * A segment has its name only when it is whole: it is made under the name of a draft, synced,
  * renamed, and the directory synced.  One that is recycled gets its new header while it still has
- * the old name, under which nobody reads it any more.  After a crash at any step there is a draft,
- * or a released segment, or the new one.
+ * the old name, under which nobody reads it any more; one copy at a time, so that one is always
+ * whole and says whose it is.  After a crash at any step there is a draft, or a released segment,
+ * or the new one.
  */
 #include "atomic.h"
 #include "file.h"
@@ -15,7 +16,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,9 +46,14 @@ static int truncate_fd(struct lf_file *file, int fd, uint64_t bytes)
     return file->io->truncate(file->io->context, fd, bytes);
 }
 
-static int sync_names(struct lf_file *file, const char *path)
+static int sync_names(struct lf_file *file)
 {
-    return lf_io_sync_parent(file->io, path);
+    return file->io->sync_directory(file->io->context, file->directory);
+}
+
+static int rename_in(struct lf_file *file, const char *from, const char *to)
+{
+    return file->io->rename(file->io->context, file->directory, from, to);
 }
 
 /* ---- Making a segment: with `changing` held ---------------------------------------------------*/
@@ -104,37 +109,39 @@ static int fill_draft(struct lf_file *file, struct wanted *wanted, int fd)
     return error == 0 ? sync_fd(file, fd) : error;
 }
 
-static int create_draft(struct lf_file *file, const char *draft)
+static int create_draft(struct lf_file *file, uint64_t index)
 {
     const struct logfile_io *io = file->io;
     const unsigned flags = file->segments.open_flags | LOGFILE_IO_OPEN_CREATE;
-    int fd = io->open(io->context, LOGFILE_IO_HERE, draft, flags, file->segments.mode);
+    char draft[LF_SEGMENT_NAME_BYTES];
+    lf_segments_name(LF_NAME_DRAFT, index, draft);
+    int fd = io->open(io->context, file->directory, draft, flags, file->segments.mode);
     if (fd != -EEXIST)
         return fd;
     /* An earlier attempt failed, and to remove what it left failed too. */
-    int error = io->unlink(io->context, LOGFILE_IO_HERE, draft);
-    return error != 0 ? error
-                      : io->open(io->context, LOGFILE_IO_HERE, draft, flags, file->segments.mode);
+    int error = lf_segments_unlink_draft(&file->segments, index);
+    if (error != 0)
+        return error;
+    return io->open(io->context, file->directory, draft, flags, file->segments.mode);
 }
 
 /* A descriptor of the new segment.  On an error there is no draft, and no descriptor. */
 static int make_file(struct lf_file *file, struct wanted *wanted)
 {
     const struct logfile_io *io = file->io;
-    char draft[PATH_MAX], path[PATH_MAX];
-    int error = lf_segments_path(&file->segments, LF_NAME_DRAFT, wanted->index, draft);
-    if (error == 0)
-        error = lf_segments_path(&file->segments, LF_NAME_SEGMENT, wanted->index, path);
-    int fd = error == 0 ? create_draft(file, draft) : error;
+    char draft[LF_SEGMENT_NAME_BYTES], name[LF_SEGMENT_NAME_BYTES];
+    lf_segments_name(LF_NAME_DRAFT, wanted->index, draft);
+    lf_segments_name(LF_NAME_SEGMENT, wanted->index, name);
+    int fd = create_draft(file, wanted->index);
     if (fd < 0)
         return fd;
-    error = fill_draft(file, wanted, fd);
+    int error = fill_draft(file, wanted, fd);
     if (error == 0)
-        error = io->rename(io->context, LOGFILE_IO_HERE, draft, path);
+        error = rename_in(file, draft, name);
     if (error != 0)
-        (void)io->unlink(io->context, LOGFILE_IO_HERE, draft);
+        (void)io->unlink(io->context, file->directory, draft);
     else
-        error = sync_names(file, path);
+        error = sync_names(file);
     if (error == 0)
         return fd;
     (void)io->close(io->context, fd);
@@ -154,41 +161,46 @@ static int make_segment(struct lf_file *file, struct wanted *wanted)
     return fd < 0 ? fd : 0;
 }
 
-/* Whether the file is what its name says.  It is not after a crash between the new header and the
- * new name; nor where renaming is linking and unlinking, and the crash came in between: then it is a
- * segment that is in use, under a second name. */
-static bool is_segment(struct lf_file *file, int fd, uint64_t index)
+/* Writes one copy of a segment's header. */
+static int write_copy(struct lf_file *file, int fd, const void *header, unsigned copy)
 {
-    const struct lf_file_header *header = file->prologue;
-    ssize_t got = lf_io_read_full(file->io, fd, file->prologue, LF_BLOCK_BYTES, 0);
-    return got == (ssize_t)LF_BLOCK_BYTES && lf_file_header_check(header) == 0 &&
-           memcmp(header->id, file->header.id, sizeof header->id) == 0 &&
-           header->first_lsn == lf_segment_first_lsn(&file->layout, index);
+    int error =
+        lf_io_write_full(file->io, fd, header, LF_BLOCK_BYTES, (uint64_t)copy * LF_BLOCK_BYTES, 0);
+    if (error == 0) /* relaxed: a statistic, ordered with nothing */
+        lf_fetch_add_relaxed_64(&file->header_bytes, LF_BLOCK_BYTES);
+    return error;
+}
+
+/* Gives a released segment the header of the one that is wanted. */
+static int rewrite_header(struct lf_file *file, const struct wanted *wanted)
+{
+    const void *header = fill_prologue(file, wanted->index);
+    int error = 0;
+    for (unsigned copy = 2; copy > 0 && error == 0; copy--) {
+        error = write_copy(file, wanted->segment->fd, header, copy - 1);
+        if (error == 0)
+            error = lf_segments_sync(&file->segments, wanted->segment);
+    }
+    return error;
 }
 
 /* Turns a released segment that is open into the one that is wanted. */
 static int convert(struct lf_file *file, struct wanted *wanted, uint64_t old_index)
 {
-    const struct logfile_io *io = file->io;
     struct logfile_io_stat status;
-    char from[PATH_MAX], to[PATH_MAX];
-    int fd = wanted->segment->fd;
-    int error = io->stat(io->context, fd, &status);
+    char from[LF_SEGMENT_NAME_BYTES], to[LF_SEGMENT_NAME_BYTES];
+    lf_segments_name(LF_NAME_SEGMENT, old_index, from);
+    lf_segments_name(LF_NAME_SEGMENT, wanted->index, to);
+    int error = file->io->stat(file->io->context, wanted->segment->fd, &status);
     if (error == 0)
-        error = lf_segments_path(&file->segments, LF_NAME_SEGMENT, old_index, from);
+        error = rewrite_header(file, wanted);
     if (error == 0)
-        error = lf_segments_path(&file->segments, LF_NAME_SEGMENT, wanted->index, to);
-    if (error == 0)
-        error = write_prologue(file, fd, wanted->index);
-    if (error == 0)
-        error = lf_segments_sync(&file->segments, wanted->segment);
-    if (error == 0)
-        error = io->rename(io->context, LOGFILE_IO_HERE, from, to);
+        error = rename_in(file, from, to);
     if (error != 0)
         return error;
     lf_segments_renamed(&file->segments, wanted->segment, wanted->index);
     wanted->written = status.bytes;
-    return sync_names(file, to);
+    return sync_names(file);
 }
 
 /* Takes the lowest released segment off the list.  1; 0: there is none. */
@@ -226,23 +238,41 @@ static bool means_shortage(int error)
     return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
 }
 
-/* 1; 0: there is nothing to recycle.  Where a file system needs space to rewrite a block, and has
- * none, giving the old segment up makes some. */
+/* Gets hold of what the name of a released segment leads to now. */
+static int acquire_released(struct lf_file *file, struct wanted *wanted, uint64_t index,
+                            struct lf_segment_check *check)
+{
+    lf_segments_forget(&file->segments, index, index + 1, true);
+    int error = lf_segments_acquire(&file->segments, index, &wanted->segment);
+    if (error == 0)
+        lf_segments_check_file(&file->segments, wanted->segment->fd, index, check);
+    return error;
+}
+
+/*
+ * 1; 0: there is nothing to recycle.  Where a file system needs space to rewrite a block, and has
+ * none, giving the old segment up makes some.
+ *
+ * A segment's file need not be what its name says.  It is not after a crash between the new header
+ * and the new name; nor where renaming is linking and unlinking, and the crash came in between: then
+ * it is a segment that is in use, under a second name, which only loses that.
+ */
 static int recycle(struct lf_file *file, struct wanted *wanted)
 {
+    struct lf_segment_check check;
     uint64_t index;
     struct lf_segment_range before = lf_segments_range(&file->segments);
     int found = take_released(file, &index);
     if (found <= 0)
         return found;
-    int error = lf_segments_acquire(&file->segments, index, &wanted->segment);
+    int error = acquire_released(file, wanted, index, &check);
     if (means_shortage(error)) {
         lf_segments_set_range(&file->segments, before);
         return error;
     }
     if (error != 0) /* What cannot be opened is no segment, but only stands in its place. */
         return 0;
-    if (!is_segment(file, wanted->segment->fd, index))
+    if (!lf_segment_is_whole(&check))
         return give_up(file, wanted->segment);
     error = convert(file, wanted, index);
     if (error == 0)
@@ -253,11 +283,20 @@ static int recycle(struct lf_file *file, struct wanted *wanted)
     return error;
 }
 
+/* Nothing is taken for a segment whose name something else has. */
+static int check_name_is_free(struct lf_file *file, uint64_t index)
+{
+    struct lf_segment_check check;
+    int error = lf_segments_check(&file->segments, index, &check);
+    return error != 0 ? error : check.kind == LF_SEGMENT_MISSING ? 0 : -EEXIST;
+}
+
 static int recycle_or_make(struct lf_file *file, struct wanted *wanted)
 {
     pthread_mutex_lock(&file->changing);
-    int recycled = recycle(file, wanted);
-    int error = recycled < 0 ? recycled : recycled == 0 ? make_segment(file, wanted) : 0;
+    int error = check_name_is_free(file, wanted->index);
+    int recycled = error == 0 ? recycle(file, wanted) : error;
+    error = recycled < 0 ? recycled : recycled == 0 ? make_segment(file, wanted) : 0;
     struct lf_segment_range range = lf_segments_range(&file->segments);
     range.end = max_u64(range.end, wanted->index + 1);
     if (error == 0)
@@ -271,13 +310,14 @@ static int recycle_or_make(struct lf_file *file, struct wanted *wanted)
 /* A segment that exists without being known to: its name may not be durable yet. */
 static int adopt_segment(struct lf_file *file, const struct wanted *wanted)
 {
-    char path[PATH_MAX];
+    struct lf_segment_check check;
     struct lf_segment_range range = lf_segments_range(&file->segments);
     if (wanted->index < range.end)
         return 0;
-    int error = lf_segments_path(&file->segments, LF_NAME_SEGMENT, wanted->index, path);
-    if (error == 0)
-        error = sync_names(file, path);
+    lf_segments_check_file(&file->segments, wanted->segment->fd, wanted->index, &check);
+    if (!lf_segment_is_whole(&check))
+        return check.error != 0 ? check.error : -EEXIST;
+    int error = sync_names(file);
     if (error != 0)
         return error;
     pthread_mutex_lock(&file->changing);
@@ -348,19 +388,20 @@ int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool may_al
 
 /* ---- Cutting ----------------------------------------------------------------------------------*/
 
-/* Removes the segments from `index` on, the highest first, so that no gap comes to be. */
+/* Removes the segments from `index` on, the highest first, so that no gap comes to be.  What is not
+ * this log's stays. */
 static int unlink_from(struct lf_file *file, uint64_t index)
 {
     struct lf_segments *segments = &file->segments;
     uint64_t lowest, highest;
-    int found = lf_segments_find(segments, index, UINT64_MAX, &lowest, &highest);
-    while (found > 0) {
+    uint64_t end = UINT64_MAX;
+    int found;
+    while ((found = lf_segments_find(segments, index, end, &lowest, &highest)) > 0) {
         int error = 0;
-        for (uint64_t end = highest + 1; end > lowest && error == 0; end--)
+        for (end = highest + 1; end > lowest && error == 0; end--)
             error = lf_segments_unlink(segments, end - 1);
         if (error != 0 && error != -ENOENT) /* a gap is looked past */
             return error;
-        found = lf_segments_find(segments, index, UINT64_MAX, &lowest, &highest);
     }
     return found;
 }
@@ -374,7 +415,8 @@ static int truncate_segment(struct lf_file *file, struct lf_segment *segment, ui
     return error;
 }
 
-/* The segment that holds `end` keeps its header at least.  -ENOENT: there is none. */
+/* The segment that holds `end` keeps its header at least.  -ENOENT: there is none, or what has its
+ * name is not this log's. */
 static int cut_segment(struct lf_file *file, uint64_t end, bool sync)
 {
     struct lf_segment *segment;
@@ -399,18 +441,15 @@ static void end_range_at(struct lf_file *file, uint64_t end_index)
 
 static int cut_directory(struct lf_file *file, uint64_t end)
 {
-    char path[PATH_MAX];
     uint64_t index = lf_segment_index(&file->layout, end);
-    int error = lf_segments_path(&file->segments, LF_NAME_SEGMENT, index, path);
-    if (error == 0)
-        error = unlink_from(file, index + 1);
+    int error = unlink_from(file, index + 1);
     if (error != 0)
         return error;
     error = cut_segment(file, end, true);
     if (error != 0 && error != -ENOENT)
         return error;
     end_range_at(file, error == 0 ? index + 1 : index);
-    return sync_names(file, path);
+    return sync_names(file);
 }
 
 int lf_file_cut(struct lf_file *file, uint64_t end)
@@ -483,8 +522,9 @@ void lf_file_shrink(struct lf_file *file, uint64_t end)
     (void)unlink_released(file, 0);
 }
 
-/* Those that this opener made, and one more that it may not know to be there.  By their numbers: to
- * list them would take a descriptor, for want of which the log may be given up. */
+/* ---- Giving up --------------------------------------------------------------------------------*/
+
+/* Those that this opener made, and one more that it may not know to be there. */
 static void unlink_made(struct lf_file *file)
 {
     struct lf_segment_range range = lf_segments_range(&file->segments);
@@ -492,50 +532,73 @@ static void unlink_made(struct lf_file *file)
         (void)lf_segments_unlink(&file->segments, end - 1);
 }
 
+/* Whether the log's name leads to what this opener made.  -errno: that cannot be told. */
+static int name_leads_here(const struct lf_file *file)
+{
+    if (file->parent < 0)
+        return 0;
+    return lf_io_leads_to(file->io, file->parent, file->name,
+                          file->is_directory ? LOGFILE_IO_OPEN_DIRECTORY : 0,
+                          file->is_directory ? file->directory : file->fd);
+}
+
+/* A directory is not empty, and gets the name of a draft. */
+static bool rename_aside(const struct lf_file *file, char aside[LF_DRAFT_NAME_BYTES])
+{
+    const struct logfile_io *io = file->io;
+    lf_file_draft_name(lf_now_ns(), aside);
+    if (io->rename(io->context, file->parent, file->name, aside) != 0)
+        return false;
+    (void)io->sync_directory(io->context, file->parent);
+    return true;
+}
+
+static void unlink_contents(struct lf_file *file)
+{
+    const struct logfile_io *io = file->io;
+    unlink_made(file);
+    (void)lf_segments_unlink_drafts(&file->segments);
+    if (lf_io_leads_to(io, file->directory, LF_CONTROL_NAME, 0, file->fd) > 0)
+        (void)io->unlink(io->context, file->directory, LF_CONTROL_NAME);
+}
+
+static void discard_directory(struct lf_file *file, bool is_named)
+{
+    const struct logfile_io *io = file->io;
+    char aside[LF_DRAFT_NAME_BYTES];
+    bool is_aside = is_named && rename_aside(file, aside);
+    (void)truncate_fd(file, file->fd, 0);
+    unlink_contents(file);
+    if (is_named)
+        (void)io->remove_directory(io->context, file->parent, is_aside ? aside : file->name);
+}
+
 /* What is given up must lose the log's name, durably, before it is emptied: a crash in between
  * would leave the name with what is no log.  Where that fails it is emptied all the same, for
  * whoever has it in hand already would append to what is gone. */
-static void unlink_name(const struct lf_file *file)
+static void discard_one_file(struct lf_file *file, bool is_named)
 {
     const struct logfile_io *io = file->io;
-    (void)io->unlink(io->context, LOGFILE_IO_HERE, file->path);
-    (void)lf_io_sync_parent(io, file->path);
+    if (is_named) {
+        (void)io->unlink(io->context, file->parent, file->name);
+        (void)io->sync_directory(io->context, file->parent);
+    }
+    (void)truncate_fd(file, file->fd, 0);
 }
 
-/* A directory is not empty, and gets the name of a draft.  Returns its path. */
-static const char *rename_aside(const struct lf_file *file, char aside[PATH_MAX])
+void lf_file_draft_name(uint64_t number, char name[LF_DRAFT_NAME_BYTES])
 {
-    const struct logfile_io *io = file->io;
-    int length = snprintf(aside, PATH_MAX, "%s.new-%016" PRIx64, file->path, lf_now_ns());
-    if (length < 0 || length >= PATH_MAX ||
-        io->rename(io->context, LOGFILE_IO_HERE, file->path, aside) != 0)
-        return file->path;
-    (void)lf_io_sync_parent(io, aside);
-    return aside;
-}
-
-static void unlink_directory(struct lf_file *file, const char *path)
-{
-    const struct logfile_io *io = file->io;
-    char control[PATH_MAX];
-    file->segments.path = path;
-    unlink_made(file);
-    (void)lf_segments_unlink_drafts(&file->segments);
-    file->segments.path = file->path;
-    if (lf_file_control_path(path, control) == 0)
-        (void)io->unlink(io->context, LOGFILE_IO_HERE, control);
-    (void)io->remove_directory(io->context, LOGFILE_IO_HERE, path);
+    snprintf(name, LF_DRAFT_NAME_BYTES, ".lf-%016" PRIx64, number);
 }
 
 void lf_file_discard(struct lf_file *file)
 {
-    char aside[PATH_MAX];
-    if (!file->is_directory) {
-        unlink_name(file);
-        (void)truncate_fd(file, file->fd, 0);
+    lf_segments_forget(&file->segments, 0, UINT64_MAX, true);
+    int leads_here = name_leads_here(file);
+    if (leads_here < 0)
         return;
-    }
-    const char *path = rename_aside(file, aside);
-    (void)truncate_fd(file, file->fd, 0);
-    unlink_directory(file, path);
+    if (file->is_directory)
+        discard_directory(file, leads_here > 0);
+    else
+        discard_one_file(file, leads_here > 0);
 }

@@ -12,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -436,39 +435,27 @@ int lf_io_write_full(const struct logfile_io *io, int fd, const void *buffer, si
     return 0;
 }
 
-static int open_parent(const struct logfile_io *io, const char *path)
+/* Whether an error of opening a name says that something else has it, or nothing. */
+static bool means_elsewhere(int error)
 {
-    char parent[PATH_MAX] = ".";
-    const char *slash = strrchr(path, '/');
-    if (slash != NULL) {
-        size_t length = (size_t)(slash - path) + 1;
-        if (length >= sizeof parent)
-            return -ENAMETOOLONG;
-        memcpy(parent, path, length);
-        parent[length] = '\0';
-    }
-    return io->open(io->context, LOGFILE_IO_HERE, parent, LOGFILE_IO_OPEN_DIRECTORY, 0);
+    return error == -ENOENT || error == -ENOTDIR || error == -EISDIR || error == -ELOOP ||
+           error == -ESPIPE;
 }
 
-int lf_io_sync_parent(const struct logfile_io *io, const char *path)
+int lf_io_leads_to(const struct logfile_io *io, int directory, const char *name, unsigned flags,
+                   int fd)
 {
-    int fd = open_parent(io, path);
-    if (fd < 0)
-        return fd;
-    int error = io->sync_directory(io->context, fd);
-    (void)io->close(io->context, fd);
-    return error;
-}
-
-int lf_io_list(const struct logfile_io *io, const char *path,
-               int (*visit)(void *visit_arg, const char *name), void *visit_arg)
-{
-    int fd = io->open(io->context, LOGFILE_IO_HERE, path, LOGFILE_IO_OPEN_DIRECTORY, 0);
-    if (fd < 0)
-        return fd;
-    int result = io->list_directory(io->context, fd, visit, visit_arg);
-    (void)io->close(io->context, fd);
-    return result;
+    struct logfile_io_stat held, named;
+    int other = io->open(io->context, directory, name, flags, 0);
+    if (other < 0)
+        return means_elsewhere(other) ? 0 : other;
+    int error = io->stat(io->context, other, &named);
+    if (error == 0)
+        error = io->stat(io->context, fd, &held);
+    (void)io->close(io->context, other);
+    if (error != 0)
+        return error;
+    return named.device == held.device && named.inode == held.inode;
 }
 
 static bool operations_are_set(const struct logfile_io *io)

@@ -14,11 +14,10 @@ ssize_t lf_io_read_full(const struct logfile_io *io, int fd, void *buffer, size_
 /* Writes all of it; 0 or -errno.  Goes on after short counts; a count of 0 is -EIO. */
 int lf_io_write_full(const struct logfile_io *io, int fd, const void *buffer, size_t bytes,
                      uint64_t offset, unsigned flags);
-/* Makes durable which names there are in the directory that a path's last part is in. */
-int lf_io_sync_parent(const struct logfile_io *io, const char *path);
-/* Lists a directory by its path, as list_directory does one that is open. */
-int lf_io_list(const struct logfile_io *io, const char *path,
-               int (*visit)(void *visit_arg, const char *name), void *visit_arg);
+/* Whether a name leads to the file or directory that is open as `fd`.  1, 0, or -errno: that cannot
+ * be told.  flags: 0, or LOGFILE_IO_OPEN_DIRECTORY for a directory. */
+int lf_io_leads_to(const struct logfile_io *io, int directory, const char *name, unsigned flags,
+                   int fd);
 /* Whether every operation of a caller's table is there, its version is ours and its reserved space is zero. */
 bool lf_io_is_complete(const struct logfile_io *io);
 

@@ -443,6 +443,8 @@ static int scan_log(struct opening *opening, struct lf_scan *scan)
         error = lf_file_end_lsn(file, &end_lsn);
     if (error == 0 && end_lsn > scan->chain.lsn)
         error = lf_file_cut(file, scan->chain.lsn);
+    if (error == 0) /* The log has been accepted: from here on it may be changed. */
+        error = lf_file_remove_drafts(file);
     if (error == 0)
         error = lf_repair_headers(&log->store, &scan->prologue);
     return error;
@@ -602,6 +604,8 @@ static int open_log(struct opening *opening, const struct logfile_options *optio
         error = open_steps(opening);
         if (error != 0 && opening->created)
             lf_file_discard(&opening->log->store.file);
+        if (error == 0)
+            lf_file_keep(&opening->log->store.file);
         if (error != 0)
             lf_store_close(&opening->log->store);
     }

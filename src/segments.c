@@ -6,34 +6,45 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #define INDEX_DIGITS 16
 #define SEGMENT_SUFFIX ".segment"
 #define DRAFT_SUFFIX ".segment.new"
+#define NO_FILE (-1000000) /* no -errno: there is no file of that name */
 
-int lf_segments_init(struct lf_segments *segments, const struct logfile_io *io, const char *path,
-                     unsigned open_flags)
+static int init_locks(struct lf_segments *segments)
 {
-    *segments = (struct lf_segments){
-        .io = io, .path = path, .open_flags = open_flags, .index_end = UINT64_MAX};
-    for (unsigned i = 0; i < LF_SEGMENTS_OPEN_MAX; i++)
-        segments->open[i].fd = -1;
     int error = -pthread_mutex_init(&segments->lock, NULL);
     if (error != 0)
         return error;
-    error = -pthread_cond_init(&segments->changed, NULL);
+    error = -pthread_mutex_init(&segments->listing, NULL);
+    if (error == 0) {
+        error = -pthread_cond_init(&segments->changed, NULL);
+        if (error != 0)
+            pthread_mutex_destroy(&segments->listing);
+    }
     if (error != 0)
         pthread_mutex_destroy(&segments->lock);
     return error;
+}
+
+int lf_segments_init(struct lf_segments *segments, const struct logfile_io *io, int directory,
+                     unsigned open_flags)
+{
+    *segments = (struct lf_segments){
+        .io = io, .directory = directory, .open_flags = open_flags, .index_end = UINT64_MAX};
+    for (unsigned i = 0; i < LF_SEGMENTS_OPEN_MAX; i++)
+        segments->open[i].fd = -1;
+    return init_locks(segments);
 }
 
 void lf_segments_destroy(struct lf_segments *segments)
 {
     lf_segments_forget(segments, 0, UINT64_MAX, true);
     pthread_cond_destroy(&segments->changed);
+    pthread_mutex_destroy(&segments->listing);
     pthread_mutex_destroy(&segments->lock);
 }
 
@@ -136,31 +147,70 @@ static void use(struct lf_segments *segments, struct lf_segment *segment)
 
 /* ---- Descriptors ------------------------------------------------------------------------------*/
 
-/* What a segment's name leads to need not be a file. */
-static int check_kind(const struct logfile_io *io, int fd)
+/* What an open file is. */
+static int kind_of(const struct logfile_io *io, int fd, enum lf_segment_kind *kind)
 {
     struct logfile_io_stat status;
     int error = io->stat(io->context, fd, &status);
-    if (error != 0 || status.kind == LOGFILE_IO_REGULAR)
-        return error;
-    return status.kind == LOGFILE_IO_DIRECTORY ? -EISDIR : -ESPIPE;
+    if (error == 0)
+        *kind = status.kind == LOGFILE_IO_REGULAR     ? LF_SEGMENT_FILE
+                : status.kind == LOGFILE_IO_DIRECTORY ? LF_SEGMENT_DIRECTORY
+                                                      : LF_SEGMENT_OTHER;
+    return error;
+}
+
+/* Tells what has the name from the error of opening it; MISSING also where it does not tell. */
+static enum lf_segment_kind kind_by_error(int error)
+{
+    switch (error) {
+    case -EISDIR:
+        return LF_SEGMENT_DIRECTORY;
+    case -ELOOP:
+        return LF_SEGMENT_LINK;
+    case -ESPIPE:
+        return LF_SEGMENT_OTHER;
+    default:
+        return LF_SEGMENT_MISSING;
+    }
+}
+
+/* A descriptor, if the name leads to a file.  Else NO_FILE, with *kind, or -errno. */
+static int open_name(const struct lf_segments *segments, const char *name, unsigned flags,
+                     enum lf_segment_kind *kind)
+{
+    const struct logfile_io *io = segments->io;
+    int fd = io->open(io->context, segments->directory, name, flags, 0);
+    if (fd < 0) {
+        *kind = kind_by_error(fd);
+        return fd == -ENOENT || *kind != LF_SEGMENT_MISSING ? NO_FILE : fd;
+    }
+    int error = kind_of(io, fd, kind);
+    if (error == 0 && *kind == LF_SEGMENT_FILE)
+        return fd;
+    (void)io->close(io->context, fd);
+    return error != 0 ? error : NO_FILE;
+}
+
+/* What is written to a file of somebody else would be lost to both. */
+static bool may_be_used(const struct lf_segments *segments, int fd, uint64_t index)
+{
+    struct lf_segment_check check;
+    if (!(segments->open_flags & LOGFILE_IO_OPEN_WRITE) || segments->header == NULL)
+        return true;
+    lf_segments_check_file(segments, fd, index, &check);
+    return !lf_segment_is_foreign(&check);
 }
 
 static int open_segment(struct lf_segments *segments, uint64_t index)
 {
-    const struct logfile_io *io = segments->io;
-    char path[PATH_MAX];
-    int error = lf_segments_path(segments, LF_NAME_SEGMENT, index, path);
-    if (error != 0)
-        return error;
-    int fd = io->open(io->context, LOGFILE_IO_HERE, path, segments->open_flags, 0);
-    if (fd < 0)
-        return fd;
-    error = check_kind(io, fd);
-    if (error == 0)
-        return fd;
-    (void)io->close(io->context, fd);
-    return error;
+    char name[LF_SEGMENT_NAME_BYTES];
+    enum lf_segment_kind kind;
+    lf_file_segment_name(index, name);
+    int fd = open_name(segments, name, segments->open_flags, &kind);
+    if (fd < 0 || may_be_used(segments, fd, index))
+        return fd == NO_FILE ? -ENOENT : fd;
+    (void)segments->io->close(segments->io->context, fd);
+    return -ENOENT;
 }
 
 int lf_segments_acquire(struct lf_segments *segments, uint64_t index, struct lf_segment **segmentp)
@@ -266,15 +316,13 @@ void lf_segments_set_range(struct lf_segments *segments, struct lf_segment_range
 
 void lf_file_segment_name(uint64_t index, char name[LF_SEGMENT_NAME_BYTES])
 {
-    snprintf(name, LF_SEGMENT_NAME_BYTES, "%016" PRIx64 SEGMENT_SUFFIX, index);
+    lf_segments_name(LF_NAME_SEGMENT, index, name);
 }
 
-int lf_segments_path(const struct lf_segments *segments, enum lf_segment_name what, uint64_t index,
-                     char *path)
+void lf_segments_name(enum lf_segment_name what, uint64_t index, char name[LF_SEGMENT_NAME_BYTES])
 {
-    int length = snprintf(path, PATH_MAX, "%s/%016" PRIx64 "%s", segments->path, index,
-                          what == LF_NAME_DRAFT ? DRAFT_SUFFIX : SEGMENT_SUFFIX);
-    return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
+    const char *suffix = what == LF_NAME_DRAFT ? DRAFT_SUFFIX : SEGMENT_SUFFIX;
+    snprintf(name, LF_SEGMENT_NAME_BYTES, "%016" PRIx64 "%s", index, suffix);
 }
 
 /* One digit, as lf_file_segment_name writes it; 16: no digit. */
@@ -303,6 +351,93 @@ enum lf_segment_name lf_segments_parse(const struct lf_segments *segments, const
     return strcmp(name + INDEX_DIGITS, DRAFT_SUFFIX) == 0 ? LF_NAME_DRAFT : LF_NAME_FOREIGN;
 }
 
+/* ---- What a name leads to ---------------------------------------------------------------------*/
+
+static bool is_same_log(const struct lf_file_header *a, const struct lf_file_header *b)
+{
+    return memcmp(a->id, b->id, sizeof a->id) == 0 &&
+           memcmp(a->salt, b->salt, sizeof a->salt) == 0 && a->slot_bytes == b->slot_bytes &&
+           a->segment_bytes == b->segment_bytes;
+}
+
+static void check_copy(const struct lf_segments *segments, const void *block, uint64_t index,
+                       struct lf_segment_check *out, unsigned copy)
+{
+    const struct lf_file_header *header = block;
+    if (lf_file_header_check(block) != 0)
+        return;
+    if (segments->header == NULL || !is_same_log(header, segments->header)) {
+        out->copies[copy] = LF_COPY_FOREIGN;
+        return;
+    }
+    const struct lf_layout layout = lf_header_layout(header);
+    out->indexes[copy] = lf_segment_index(&layout, header->first_lsn);
+    bool is_here = header->first_lsn == lf_segment_first_lsn(&layout, index);
+    out->copies[copy] = is_here ? LF_COPY_VALID : LF_COPY_MOVED;
+}
+
+void lf_segments_check_file(const struct lf_segments *segments, int fd, uint64_t index,
+                            struct lf_segment_check *out)
+{
+    _Alignas(LF_BLOCK_BYTES) uint8_t blocks[2 * LF_BLOCK_BYTES];
+    *out = (struct lf_segment_check){.kind = LF_SEGMENT_FILE};
+    for (unsigned copy = 0; copy < 2; copy++) {
+        uint8_t *block = blocks + copy * LF_BLOCK_BYTES;
+        ssize_t got = lf_io_read_full(segments->io, fd, block, LF_BLOCK_BYTES,
+                                      (uint64_t)copy * LF_BLOCK_BYTES);
+        if (got == (ssize_t)LF_BLOCK_BYTES)
+            check_copy(segments, block, index, out, copy);
+        else if (got < 0)
+            out->error = (int)got;
+    }
+}
+
+/* Looked at by the way that the log's files are opened, but never for writing. */
+static int check_name(const struct lf_segments *segments, enum lf_segment_name what, uint64_t index,
+                      struct lf_segment_check *out)
+{
+    char name[LF_SEGMENT_NAME_BYTES];
+    enum lf_segment_kind kind;
+    lf_segments_name(what, index, name);
+    int fd = open_name(segments, name, segments->open_flags & ~LOGFILE_IO_OPEN_WRITE, &kind);
+    if (fd < 0 && fd != NO_FILE)
+        return fd;
+    *out = (struct lf_segment_check){.kind = kind};
+    if (fd == NO_FILE)
+        return 0;
+    lf_segments_check_file(segments, fd, index, out);
+    (void)segments->io->close(segments->io->context, fd);
+    return 0;
+}
+
+int lf_segments_check(const struct lf_segments *segments, uint64_t index,
+                      struct lf_segment_check *out)
+{
+    return check_name(segments, LF_NAME_SEGMENT, index, out);
+}
+
+static bool has_copy(const struct lf_segment_check *check, enum lf_segment_copy copy)
+{
+    return check->kind == LF_SEGMENT_FILE && (check->copies[0] == copy || check->copies[1] == copy);
+}
+
+bool lf_segment_is_whole(const struct lf_segment_check *check)
+{
+    return has_copy(check, LF_COPY_VALID) && !has_copy(check, LF_COPY_MOVED) &&
+           !has_copy(check, LF_COPY_FOREIGN);
+}
+
+bool lf_segment_is_ours(const struct lf_segment_check *check)
+{
+    return (has_copy(check, LF_COPY_VALID) || has_copy(check, LF_COPY_MOVED)) &&
+           !has_copy(check, LF_COPY_FOREIGN);
+}
+
+bool lf_segment_is_foreign(const struct lf_segment_check *check)
+{
+    return has_copy(check, LF_COPY_FOREIGN);
+}
+
 /* What a listing looks for, and finds.  No call of the io table is made from within a listing. */
 struct search {
     const struct lf_segments *segments;
@@ -329,10 +464,20 @@ static int look_at_name(void *arg, const char *name)
     return 0;
 }
 
-static int list(const struct lf_segments *segments, struct search *search)
+int lf_segments_list(struct lf_segments *segments, int (*visit)(void *visit_arg, const char *name),
+                     void *visit_arg)
+{
+    const struct logfile_io *io = segments->io;
+    pthread_mutex_lock(&segments->listing);
+    int result = io->list_directory(io->context, segments->directory, visit, visit_arg);
+    pthread_mutex_unlock(&segments->listing);
+    return result;
+}
+
+static int list(struct lf_segments *segments, struct search *search)
 {
     search->segments = segments;
-    int result = lf_io_list(segments->io, segments->path, look_at_name, search);
+    int result = lf_segments_list(segments, look_at_name, search);
     return result < 0 ? result : 0;
 }
 
@@ -350,26 +495,46 @@ int lf_segments_find(struct lf_segments *segments, uint64_t from, uint64_t end, 
 
 static int unlink_name(struct lf_segments *segments, enum lf_segment_name what, uint64_t index)
 {
-    char path[PATH_MAX];
-    int error = lf_segments_path(segments, what, index, path);
-    return error != 0 ? error : segments->io->unlink(segments->io->context, LOGFILE_IO_HERE, path);
+    char name[LF_SEGMENT_NAME_BYTES];
+    lf_segments_name(what, index, name);
+    return segments->io->unlink(segments->io->context, segments->directory, name);
 }
 
 int lf_segments_unlink(struct lf_segments *segments, uint64_t index)
 {
+    struct lf_segment_check check;
     lf_segments_forget(segments, index, index + 1, true);
+    int error = lf_segments_check(segments, index, &check);
+    if (error == 0 && check.kind == LF_SEGMENT_MISSING)
+        return -ENOENT;
+    if (error != 0 || !lf_segment_is_ours(&check))
+        return error;
     return unlink_name(segments, LF_NAME_SEGMENT, index);
+}
+
+/* A draft need not have come as far as to have a header. */
+int lf_segments_unlink_draft(struct lf_segments *segments, uint64_t index)
+{
+    struct lf_segment_check check;
+    int error = check_name(segments, LF_NAME_DRAFT, index, &check);
+    if (error == 0 && check.kind == LF_SEGMENT_MISSING)
+        return -ENOENT;
+    if (error == 0 && (check.kind != LF_SEGMENT_FILE || lf_segment_is_foreign(&check)))
+        return -EEXIST;
+    return error != 0 ? error : unlink_name(segments, LF_NAME_DRAFT, index);
 }
 
 int lf_segments_unlink_drafts(struct lf_segments *segments)
 {
+    uint64_t from = 0;
     for (;;) {
-        struct search search = {.kind = LF_NAME_DRAFT, .end = UINT64_MAX};
+        struct search search = {.kind = LF_NAME_DRAFT, .from = from, .end = UINT64_MAX};
         int error = list(segments, &search);
         if (error != 0 || !search.found)
             return error;
-        error = unlink_name(segments, LF_NAME_DRAFT, search.lowest);
-        if (error != 0)
+        error = lf_segments_unlink_draft(segments, search.lowest);
+        if (error != 0 && error != -ENOENT && error != -EEXIST)
             return error;
+        from = search.lowest + 1;
     }
 }

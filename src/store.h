@@ -81,7 +81,8 @@ void lf_store_failure(struct lf_store *store, struct logfile_failure *out);
 int lf_store_random(void *bytes, size_t size);
 
 /* Unlocks and closes.  Writes nothing.  To remove a log that this opener created, lf_file_discard
- * comes first, while it is locked: another opener may have the file in hand already. */
+ * comes first, while it is locked: another opener may have the file in hand already.  Else, once
+ * the log is to stay, lf_file_keep. */
 void lf_store_close(struct lf_store *store);
 
 #endif /* LF_STORE_H */

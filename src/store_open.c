@@ -4,7 +4,10 @@
  *
  * A log comes into being whole: its first blocks are written and synced under a temporary name, the
  * writer's lock is taken, and only then does it get its name, which is never somebody else's.  A
- * crash before that leaves a `<path>.new-*` file or directory, which nobody ever opens.
+ * crash before that leaves a `.lf-*` file or directory beside it, which nobody ever opens.
+ *
+ * The path is looked up once: for what is there; or, to make a log, for the directory that it goes
+ * into, which is held until the log is done or given up.
  *
  * In a directory the first blocks are those of the control file, which is all that a new log has:
  * the first segment is made when the log is prepared for appending, as all others are.
@@ -13,7 +16,6 @@
 #include "store.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +31,8 @@
 struct opening {
     const struct logfile_io *io;
     const char *path; /* as the caller gave it */
-    char *directory;  /* the same without slashes at its end */
+    char *parent; /* its part up to the last name, slash included; of the directory that holds */
+    char *name;   /* the log under this name: the path's last part, without slashes at its end */
     const struct logfile_options *options;
     const struct lf_store_create *create;
     char *message;
@@ -40,6 +43,8 @@ static const char *reason_text(const struct opening *opening, int error)
 {
     if (error == -EINVAL && opening->direct)
         return "Invalid argument; does the file system take direct I/O?";
+    if (error == -EISDIR) /* The directory has been looked into. */
+        return "no control file in it";
     return logfile_strerror(error);
 }
 
@@ -106,35 +111,35 @@ static int check_kind(const struct opening *opening, bool is_directory)
     return say(opening, -EINVAL, "option segment_bytes", "the log is one file");
 }
 
-static int sync_directory(const struct opening *opening, const char *path)
+static int open_parent(const struct opening *opening)
 {
-    int error = lf_io_sync_parent(opening->io, path);
+    int fd = opening->io->open(opening->io->context, LOGFILE_IO_HERE, opening->parent,
+                               LOGFILE_IO_OPEN_DIRECTORY, 0);
+    return fd < 0 ? complain(opening, "open of its directory", fd) : fd;
+}
+
+static int sync_directory(const struct opening *opening, int directory)
+{
+    int error = opening->io->sync_directory(opening->io->context, directory);
     return error == 0 ? 0 : complain(opening, "sync of its directory", error);
 }
 
-/* The entry of the control file, and of all else in the log's directory. */
-static int sync_entries(const struct opening *opening, const char *directory)
-{
-    char control[PATH_MAX];
-    int error = lf_file_control_path(directory, control);
-    return error != 0 ? complain(opening, "open", error) : sync_directory(opening, control);
-}
-
 /* Whoever made the log may have died between giving a file its name and making that durable. */
-static int sync_names(const struct opening *opening, bool is_directory)
+static int sync_names(const struct opening *opening, int directory)
 {
-    if (!is_directory)
-        return sync_directory(opening, opening->path);
-    int error = sync_entries(opening, opening->directory);
-    return error != 0 ? error : sync_directory(opening, opening->directory);
+    int error = directory < 0 ? 0 : sync_directory(opening, directory);
+    int parent = error == 0 ? open_parent(opening) : error;
+    if (parent < 0)
+        return parent;
+    error = sync_directory(opening, parent);
+    (void)opening->io->close(opening->io->context, parent);
+    return error;
 }
 
-/* On success the descriptor is the store's. */
-static int take(struct lf_store *store, const struct opening *opening, int fd, bool is_directory)
+/* On success the descriptors are the store's. */
+static int take(struct lf_store *store, const struct opening *opening, int fd, int directory)
 {
-    int error =
-        lf_file_init(&store->file, opening->io, is_directory ? opening->directory : opening->path,
-                     fd, open_flags(opening), is_directory);
+    int error = lf_file_init(&store->file, opening->io, fd, open_flags(opening), directory);
     if (error != 0)
         return complain(opening, "open", error);
     store->file.segments.mode = file_mode(opening);
@@ -142,23 +147,31 @@ static int take(struct lf_store *store, const struct opening *opening, int fd, b
     return 0;
 }
 
+static void close_fd(const struct opening *opening, int fd)
+{
+    if (fd >= 0)
+        (void)opening->io->close(opening->io->context, fd);
+}
+
 static int open_existing(struct lf_store *store, const struct opening *opening)
 {
-    bool is_directory;
-    int fd = lf_file_open_path(opening->io, opening->path, open_flags(opening), &is_directory);
+    int directory;
+    int fd = lf_file_open_path(opening->io, opening->path, open_flags(opening), &directory);
     if (fd < 0)
         return complain(opening, "open", fd);
-    int error = check_kind(opening, is_directory);
+    int error = check_kind(opening, directory >= 0);
     if (error == 0)
         error = try_direct_read(opening, fd);
     if (error == 0)
         error = lock_file(opening, fd);
     if (error == 0)
-        error = sync_names(opening, is_directory);
+        error = sync_names(opening, directory);
     if (error == 0)
-        error = take(store, opening, fd, is_directory);
-    if (error != 0)
-        (void)opening->io->close(opening->io->context, fd);
+        error = take(store, opening, fd, directory);
+    if (error != 0) {
+        close_fd(opening, fd);
+        close_fd(opening, directory);
+    }
     return error;
 }
 
@@ -220,63 +233,60 @@ static int fill_prologue(uint8_t *blocks, const struct lf_store_create *create)
 struct draft {
     uint8_t *prologue;
     bool is_directory;
-    char *name;
-    char file[PATH_MAX]; /* the one file, or control */
-    int fd;
+    char name[LF_DRAFT_NAME_BYTES];
+    int parent;    /* the directory that it is made in */
+    int directory; /* its own; -1: it is one file */
+    int fd;        /* the one file, or control */
 };
-
-static void draft_free(struct draft *draft)
-{
-    free(draft->prologue);
-    free(draft->name);
-}
-
-static int draft_name(struct draft *draft, const struct opening *opening)
-{
-    uint64_t number;
-    int error = lf_store_random(&number, sizeof number);
-    if (error != 0)
-        return error;
-    const char *path = draft->is_directory ? opening->directory : opening->path;
-    if (asprintf(&draft->name, "%s.new-%016llx", path, (unsigned long long)number) < 0) {
-        draft->name = NULL;
-        return -ENOMEM;
-    }
-    if (draft->is_directory)
-        return lf_file_control_path(draft->name, draft->file);
-    int length = snprintf(draft->file, sizeof draft->file, "%s", draft->name);
-    return length < 0 || (size_t)length >= sizeof draft->file ? -ENAMETOOLONG : 0;
-}
 
 static int draft_make(struct draft *draft, const struct opening *opening)
 {
     void *blocks = NULL;
-    int error = draft_name(draft, opening);
+    uint64_t number;
+    int error = lf_store_random(&number, sizeof number);
     if (error != 0)
         return error;
+    lf_file_draft_name(number, draft->name);
     if (posix_memalign(&blocks, LF_BLOCK_BYTES, PROLOGUE_BYTES) != 0)
         return -ENOMEM;
     draft->prologue = memset(blocks, 0, PROLOGUE_BYTES);
     return fill_prologue(draft->prologue, opening->create);
 }
 
-/* Creates the file, in its directory. */
-static int open_draft(struct draft *draft, const struct opening *opening)
+static int create_file(const struct opening *opening, int directory, const char *name)
+{
+    return opening->io->open(opening->io->context, directory, name,
+                             open_flags(opening) | LOGFILE_IO_OPEN_CREATE, file_mode(opening));
+}
+
+/* Creates the directory, and the control file in it. */
+static int open_draft_directory(struct draft *draft, const struct opening *opening)
 {
     const struct logfile_io *io = opening->io;
+    int error =
+        io->make_directory(io->context, draft->parent, draft->name, directory_mode(opening));
+    if (error != 0)
+        return error;
+    draft->directory =
+        io->open(io->context, draft->parent, draft->name, LOGFILE_IO_OPEN_DIRECTORY, 0);
+    if (draft->directory >= 0)
+        draft->fd = create_file(opening, draft->directory, LF_CONTROL_NAME);
+    error = draft->directory < 0 ? draft->directory : draft->fd < 0 ? draft->fd : 0;
+    if (error != 0)
+        (void)io->remove_directory(io->context, draft->parent, draft->name);
+    return error;
+}
+
+static int open_draft(struct draft *draft, const struct opening *opening)
+{
     int error = 0;
     if (draft->is_directory)
-        error =
-            io->make_directory(io->context, LOGFILE_IO_HERE, draft->name, directory_mode(opening));
-    if (error != 0)
-        return complain(opening, "create", error);
-    draft->fd = io->open(io->context, LOGFILE_IO_HERE, draft->file,
-                         open_flags(opening) | LOGFILE_IO_OPEN_CREATE, file_mode(opening));
-    if (draft->fd >= 0)
-        return 0;
-    if (draft->is_directory)
-        (void)io->remove_directory(io->context, LOGFILE_IO_HERE, draft->name);
-    return complain(opening, "create", draft->fd);
+        error = open_draft_directory(draft, opening);
+    else
+        draft->fd = create_file(opening, draft->parent, draft->name);
+    if (error == 0 && draft->fd < 0)
+        error = draft->fd;
+    return error == 0 ? 0 : complain(opening, "create", error);
 }
 
 static int write_draft(const struct draft *draft, const struct opening *opening)
@@ -289,17 +299,21 @@ static int write_draft(const struct draft *draft, const struct opening *opening)
     if (error != 0)
         return complain(opening, "sync", error);
     error = lock_file(opening, draft->fd);
-    if (error != 0 || !draft->is_directory)
-        return error;
-    return sync_entries(opening, draft->name);
+    return error != 0 || !draft->is_directory ? error : sync_directory(opening, draft->directory);
 }
 
+/* The name is this opener's own, made of random digits; if something else has it, that stays. */
 static void unlink_draft(const struct draft *draft, const struct opening *opening)
 {
     const struct logfile_io *io = opening->io;
-    (void)io->unlink(io->context, LOGFILE_IO_HERE, draft->file);
-    if (draft->is_directory)
-        (void)io->remove_directory(io->context, LOGFILE_IO_HERE, draft->name);
+    if (!draft->is_directory) {
+        if (lf_io_leads_to(io, draft->parent, draft->name, 0, draft->fd) != 0)
+            (void)io->unlink(io->context, draft->parent, draft->name);
+        return;
+    }
+    if (lf_io_leads_to(io, draft->directory, LF_CONTROL_NAME, 0, draft->fd) != 0)
+        (void)io->unlink(io->context, draft->directory, LF_CONTROL_NAME);
+    (void)io->remove_directory(io->context, draft->parent, draft->name);
 }
 
 /* From the draft's name to the log's, and durable under that. */
@@ -307,15 +321,38 @@ static int publish_draft(struct lf_store *store, const struct draft *draft,
                          const struct opening *opening)
 {
     const struct logfile_io *io = opening->io;
-    const char *path = draft->is_directory ? opening->directory : opening->path;
-    int error = io->rename(io->context, LOGFILE_IO_HERE, draft->name, path);
+    int error = io->rename(io->context, draft->parent, draft->name, opening->name);
     if (error != 0) {
         unlink_draft(draft, opening);
         return complain(opening, "create", error);
     }
-    error = sync_directory(opening, path);
+    error = sync_directory(opening, draft->parent);
     if (error != 0)
         lf_file_discard(&store->file);
+    return error;
+}
+
+/* Once it is in the store's hands, with all its descriptors, the store closes them. */
+static int hand_over_draft(struct lf_store *store, struct draft *draft,
+                           const struct opening *opening)
+{
+    int error = take(store, opening, draft->fd, draft->directory);
+    if (error != 0) {
+        unlink_draft(draft, opening);
+        return error;
+    }
+    const struct draft taken = *draft;
+    draft->fd = draft->directory = -1;
+    error = lf_file_may_be_discarded(&store->file, taken.parent, opening->name);
+    if (error == 0) {
+        draft->parent = -1;
+        error = publish_draft(store, &taken, opening);
+    } else {
+        unlink_draft(&taken, opening);
+        complain(opening, "create", error);
+    }
+    if (error != 0)
+        lf_file_close(&store->file);
     return error;
 }
 
@@ -323,32 +360,49 @@ static int publish_draft(struct lf_store *store, const struct draft *draft,
 static int create_from_draft(struct lf_store *store, struct draft *draft,
                              const struct opening *opening)
 {
+    draft->parent = open_parent(opening);
+    if (draft->parent < 0)
+        return draft->parent;
     int error = open_draft(draft, opening);
     if (error != 0)
         return error;
     error = write_draft(draft, opening);
-    if (error == 0)
-        error = take(store, opening, draft->fd, draft->is_directory);
     if (error != 0) {
         unlink_draft(draft, opening);
-        (void)opening->io->close(opening->io->context, draft->fd);
         return error;
     }
-    error = publish_draft(store, draft, opening);
-    if (error != 0)
-        lf_file_close(&store->file);
-    return error;
+    return hand_over_draft(store, draft, opening);
+}
+
+/* 0, or why no log can have that path. */
+static int check_name(const struct opening *opening, bool is_directory)
+{
+    if (opening->path[0] == '\0')
+        return -ENOENT;
+    if (opening->name[0] == '\0') /* the root */
+        return -EEXIST;
+    /* A path with a slash at its end is one of a directory. */
+    size_t length = strlen(opening->path);
+    return is_directory || opening->path[length - 1] != '/' ? 0 : -ENOENT;
 }
 
 static int create_log(struct lf_store *store, const struct opening *opening)
 {
-    struct draft draft = {.is_directory = opening->create->segment_bytes != 0};
-    int error = opening->path[0] == '\0' ? -ENOENT : draft_make(&draft, opening);
+    struct draft draft = {.is_directory = opening->create->segment_bytes != 0,
+                          .parent = -1,
+                          .directory = -1,
+                          .fd = -1};
+    int error = check_name(opening, draft.is_directory);
+    if (error == 0)
+        error = draft_make(&draft, opening);
     if (error == 0)
         error = create_from_draft(store, &draft, opening);
     else
         complain(opening, "create", error);
-    draft_free(&draft);
+    close_fd(opening, draft.fd);
+    close_fd(opening, draft.directory);
+    close_fd(opening, draft.parent);
+    free(draft.prologue);
     return error;
 }
 
@@ -390,9 +444,16 @@ static int try_to_open(struct lf_store *store, struct opening *opening, bool *cr
     return error;
 }
 
-static char *without_slashes_at_end(const char *path)
+/* Divides the path into the last name and what comes before it. */
+static bool divide_path(struct opening *opening)
 {
-    return strndup(path, lf_file_path_length(path));
+    size_t length = lf_file_path_length(opening->path);
+    size_t start = length;
+    while (start > 0 && opening->path[start - 1] != '/')
+        start--;
+    opening->parent = start == 0 ? strdup(".") : strndup(opening->path, start);
+    opening->name = strndup(opening->path + start, length - start);
+    return opening->parent != NULL && opening->name != NULL;
 }
 
 static int init_locks(struct lf_store *store)
@@ -430,21 +491,21 @@ int lf_store_open(struct lf_store *store, const char *path, const struct logfile
 {
     struct opening opening = {.io = options->io != NULL ? options->io : logfile_io_posix(),
                               .path = path,
-                              .directory = without_slashes_at_end(path),
                               .options = options,
                               .create = create,
                               .message = message,
                               .direct = options->io_mode != LOGFILE_IO_BUFFERED};
     bool made = false;
-    if (opening.directory == NULL)
-        return complain(&opening, "open", -ENOMEM);
-    int error = init_store(store, options);
+    int error = divide_path(&opening) ? 0 : complain(&opening, "open", -ENOMEM);
+    if (error == 0)
+        error = init_store(store, options);
     if (error == 0) {
         error = try_to_open(store, &opening, &made);
         if (error != 0)
             destroy_store(store);
     }
-    free(opening.directory);
+    free(opening.parent);
+    free(opening.name);
     if (error != 0)
         return error;
     store->direct = opening.direct;

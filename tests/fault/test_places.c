@@ -439,7 +439,7 @@ static void make_segments_among_others(void)
 }
 static void make_others_drafts(void)
 {
-    put_foreign_file("log.new-0123456789abcdef");
+    put_foreign_file(".lf-0123456789abcdef");
     put_log("log");
 }
 static void make_file_on_the_way(void)
@@ -534,8 +534,10 @@ static const struct place places[] = {
     {"missing parent", "none/log", make_nothing, NULL, -ENOENT, -ENOENT, CHILD, false, 0},
     {"name that is too long", NAME_250 TEN, make_nothing, NULL, -ENAMETOOLONG, -ENAMETOOLONG, CHILD,
      false, 0},
-    {"name that is too long for a draft", NAME_250, make_nothing, NULL, -ENAMETOOLONG, -ENOENT,
-     CHILD, false, 0},
+    {"long name", NAME_250, make_nothing, NULL, 0, -ENOENT, CHILD, true, 0},
+    {"longest name", NAME_250 "01234", make_nothing, NULL, 0, -ENOENT, CHILD, true, 0},
+    {"longest name of segments", NAME_250 "01234", make_nothing, NULL, 0, -ENOENT, CHILD, true,
+     SEGMENT_BYTES},
     {"path that is too long", PATH_5100, make_nothing, NULL, -ENAMETOOLONG, -ENAMETOOLONG, CHILD,
      false, 0},
     {"empty path", "", make_nothing, NULL, -ENOENT, -ENOENT, CHILD, false, 0},
@@ -702,11 +704,12 @@ static void check_foreign_file(const char *path)
 static void check_what_is_kept(const struct attempt *attempt)
 {
     static const char *const foreign[] = {"log/notes.txt", "log/0000000000000000.old",
-                                          "log/control~", "log.new-0123456789abcdef"};
+                                          "log/control~", ".lf-0123456789abcdef"};
 
     if (attempt->writer_result == 0) {
         ck_assert_int_eq(read_log(attempt->path), 0);
-        ck_assert_int_eq(counted_records, 2 * RECORDS);
+        ck_assert_int_eq(counted_records,
+                         attempt->reader_result == -ENOENT ? RECORDS : 2 * RECORDS);
     }
     for (unsigned i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
         if (access(foreign[i], F_OK) == 0)

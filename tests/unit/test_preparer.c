@@ -76,6 +76,13 @@ static int disk_open(void *context, int directory, const char *name, unsigned fl
     return 5;
 }
 
+static int disk_sync_directory(void *context, int directory)
+{
+    (void)context;
+    (void)directory;
+    return 0;
+}
+
 static int disk_close(void *context, int fd)
 {
     (void)context;
@@ -239,6 +246,7 @@ static void setup(void)
     table.write = disk_write;
     table.sync = disk_sync;
     table.allocate = disk_allocate;
+    table.sync_directory = disk_sync_directory;
     config = (struct lf_preparer_config){.mode = LOGFILE_PREPARE_ZERO,
                                          .prepare_bytes = PREPARE,
                                          .head = HEAD,

@@ -61,7 +61,7 @@ static struct lf_file file_with(const struct logfile_io *io, unsigned flags, con
     const int fd = io->open(io->context, LOGFILE_IO_HERE, path, flags, 0);
 
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(lf_file_init(&file, io, path, fd, flags, false), 0);
+    ck_assert_int_eq(lf_file_init(&file, io, fd, flags, -1), 0);
     return file;
 }
 

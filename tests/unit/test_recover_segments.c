@@ -705,7 +705,7 @@ START_TEST(read_errors)
         expect_verdict(&whole, LOGFILE_CORRUPT, epoch_lsn(7));
         const unsigned count = (unsigned)(logfile_sim_call_count(disk, calls[c]) - before);
         ck_assert_uint_gt(count, 0);
-        for (unsigned after = calls[c] == LOGFILE_SIM_OPEN ? 2 : 0; after < count; after++) {
+        for (unsigned after = calls[c] == LOGFILE_SIM_OPEN ? 3 : 0; after < count; after++) {
             logfile_sim_fault(
                 disk, &(struct logfile_sim_fault){.call = calls[c], .after = after, .error = -EIO});
             const struct found found = scan_to_end(logfile_sim_io(disk));

@@ -434,7 +434,7 @@ START_TEST(slashes_at_the_end_are_ignored)
     for (int i = 0; i < 2; i++) {
         must_open();
         ck_assert_int_eq(created, i == 0);
-        ck_assert_str_eq(store.file.path, folder_path("log"));
+        ck_assert_int_eq(access(folder_path("log/control"), F_OK), 0);
         lf_store_close(&store);
         ck_assert_int_eq(folder_entry_count(), 1);
         assert_is_new_log();
@@ -616,7 +616,7 @@ START_TEST(the_open_file_is_looked_at)
     ck_assert_int_eq(open_store(), -ESPIPE);
     assert_message_says("not a regular file");
     table.stat = stat_of_directory;
-    ck_assert_int_eq(open_store(), -EISDIR);
+    ck_assert_int_eq(open_store(), -ENOTDIR); /* it is not opened as a directory */
     ck_assert_int_eq(fake.open_files, 0);
 }
 END_TEST
@@ -640,10 +640,12 @@ START_TEST(second_opener_is_refused)
     struct lf_store first;
     use_kind(_i);
     must_open();
+    lf_file_keep(&store.file);
     first = store;
+    int open_files = fake.open_files;
     ck_assert_int_eq(open_store(), LOGFILE_ELOCKED);
     assert_message_says("open for appending elsewhere");
-    ck_assert_int_eq(fake.open_files, 1);
+    ck_assert_int_eq(fake.open_files, open_files);
     store = first;
     lf_store_close(&store);
     make_log();

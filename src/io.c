@@ -3,7 +3,9 @@
  * logfile_io_posix(): system calls on a file, and the loops around short counts.
  *
  * A call that a signal interrupted is made again here, so that no user of a table has to: nothing
- * has happened yet, and no failure has been reported.  Nothing else is ever made again.
+ * has happened yet, and no failure has been reported.  Nothing else is ever made again.  Calls that
+ * begin anew each time, and may take longer than the signals of a profiler leave them, are made
+ * with signals blocked: else they would never be done.
  */
 #include "io.h"
 
@@ -12,6 +14,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +24,50 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+/* ---- Signals ----------------------------------------------------------------------------------*/
+
+static void block_signals(sigset_t *before)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
+/* Keeps errno. */
+static void unblock_signals(const sigset_t *before)
+{
+    int error = errno;
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+    errno = error;
+}
+
+static int fallocate_undisturbed(int fd, int how, uint64_t offset, uint64_t bytes)
+{
+    sigset_t before;
+    block_signals(&before);
+    int result = TEMP_FAILURE_RETRY(fallocate(fd, how, (off_t)offset, (off_t)bytes));
+    unblock_signals(&before);
+    return result;
+}
+
+static int ftruncate_undisturbed(int fd, uint64_t bytes)
+{
+    sigset_t before;
+    block_signals(&before);
+    int result = TEMP_FAILURE_RETRY(ftruncate(fd, (off_t)bytes));
+    unblock_signals(&before);
+    return result;
+}
+
+static int sync_undisturbed(int fd, int (*sync)(int fd))
+{
+    sigset_t before;
+    block_signals(&before);
+    int result = TEMP_FAILURE_RETRY(sync(fd));
+    unblock_signals(&before);
+    return result;
+}
 
 /* ---- Open and close ---------------------------------------------------------------------------*/
 
@@ -81,6 +129,51 @@ static int open_directory(int directory, const char *name)
     return error == -ENOTDIR && names_link(directory, name) ? -ELOOP : error;
 }
 
+static bool is_same_file(int fd, const struct stat *status)
+{
+    struct stat other;
+    return fstat(fd, &other) == 0 && other.st_dev == status->st_dev &&
+           other.st_ino == status->st_ino;
+}
+
+/* By the name again, where /proc is not there; what has it by now may be something else. */
+static int open_same_file(int directory, const char *name, int how, const struct stat *status)
+{
+    int fd = (int)TEMP_FAILURE_RETRY(openat(directory, name, how));
+    if (fd < 0 || is_same_file(fd, status))
+        return fd;
+    close(fd);
+    errno = EAGAIN;
+    return -1;
+}
+
+/*
+ * Another process has a lease on the file: the kernel is asking for it back, and an open that may
+ * wait waits for that (45 s at most, unless the administrator says otherwise).  Only a regular file
+ * is waited for; what it is, is looked at on the file itself, which no change of names exchanges.
+ */
+static int open_leased(int directory, const char *name, int how)
+{
+    struct stat status;
+    char path[32];
+    int fd = -1;
+    int place = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (place < 0)
+        return -1;
+    if (fstat(place, &status) != 0 || !S_ISREG(status.st_mode)) {
+        errno = EAGAIN;
+    } else {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", place);
+        fd = (int)TEMP_FAILURE_RETRY(open(path, how & ~(O_NONBLOCK | O_NOFOLLOW)));
+        if (fd < 0 && errno == ENOENT)
+            fd = open_same_file(directory, name, how & ~O_NONBLOCK, &status);
+    }
+    int error = errno;
+    close(place);
+    errno = error;
+    return fd;
+}
+
 static int open_file(int directory, const char *name, unsigned flags, mode_t mode)
 {
     int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
@@ -91,6 +184,8 @@ static int open_file(int directory, const char *name, unsigned flags, mode_t mod
     else if (names_special_file(directory, name))
         return -ESPIPE;
     int fd = (int)TEMP_FAILURE_RETRY(openat(directory, name, how, mode));
+    if (fd < 0 && errno == EWOULDBLOCK && !create)
+        fd = open_leased(directory, name, how);
     if (fd < 0)
         return -errno;
     fd = move_above_stdio(fd);
@@ -182,13 +277,13 @@ static ssize_t posix_write(void *context, int fd, const void *buffer, size_t byt
 static int posix_sync(void *context, int fd)
 {
     (void)context;
-    return TEMP_FAILURE_RETRY(fdatasync(fd)) == 0 ? 0 : -errno;
+    return sync_undisturbed(fd, fdatasync) == 0 ? 0 : -errno;
 }
 
 static int posix_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
 {
     (void)context;
-    if (TEMP_FAILURE_RETRY(fallocate(fd, 0, (off_t)offset, (off_t)bytes)) == 0)
+    if (fallocate_undisturbed(fd, 0, offset, bytes) == 0)
         return 0;
     return errno == ENOSYS ? -EOPNOTSUPP : -errno;
 }
@@ -197,7 +292,7 @@ static int posix_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
 {
     (void)context;
     const int how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    if (TEMP_FAILURE_RETRY(fallocate(fd, how, (off_t)offset, (off_t)bytes)) == 0)
+    if (fallocate_undisturbed(fd, how, offset, bytes) == 0)
         return 0;
     return errno == ENOSYS ? -EOPNOTSUPP : -errno;
 }
@@ -205,7 +300,7 @@ static int posix_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
 static int posix_truncate(void *context, int fd, uint64_t bytes)
 {
     (void)context;
-    return TEMP_FAILURE_RETRY(ftruncate(fd, (off_t)bytes)) == 0 ? 0 : -errno;
+    return ftruncate_undisturbed(fd, bytes) == 0 ? 0 : -errno;
 }
 
 static int posix_drop_cache(void *context, int fd)
@@ -277,7 +372,7 @@ static int posix_remove_directory(void *context, int directory, const char *name
 static int posix_sync_directory(void *context, int directory)
 {
     (void)context;
-    int error = TEMP_FAILURE_RETRY(fsync(directory)) == 0 ? 0 : -errno;
+    int error = sync_undisturbed(directory, fsync) == 0 ? 0 : -errno;
     /* Some file systems have no way to sync a directory; there is nothing more to be asked for. */
     return error == -EINVAL ? 0 : error;
 }

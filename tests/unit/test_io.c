@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,22 +85,44 @@ static bool is_interrupted(void)
     return true;
 }
 
+static bool has_ticks; /* a signal comes before any such call could be done */
+
+static bool is_starved(void)
+{
+    sigset_t blocked;
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &blocked), 0);
+    if (!has_ticks || sigismember(&blocked, SIGPROF))
+        return false;
+    errno = EINTR;
+    return true;
+}
+
 int fdatasync(int fd)
 {
     sync_count++;
-    return is_interrupted() ? -1 : (int)syscall(SYS_fdatasync, fd);
+    return is_interrupted() || is_starved() ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
 int fsync(int fd)
 {
     folder_sync_count++;
-    return is_interrupted() ? -1 : (int)syscall(SYS_fsync, fd);
+    return is_interrupted() || is_starved() ? -1 : (int)syscall(SYS_fsync, fd);
 }
 
 ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
 {
     write_flags = flags;
     return is_interrupted() ? -1 : syscall(SYS_pwritev2, fd, iov, count, offset, 0, flags);
+}
+
+int fallocate(int fd, int how, off_t offset, off_t bytes)
+{
+    return is_starved() ? -1 : (int)syscall(SYS_fallocate, fd, how, offset, bytes);
+}
+
+int ftruncate(int fd, off_t bytes)
+{
+    return is_starved() ? -1 : (int)syscall(SYS_ftruncate, fd, bytes);
 }
 
 static void refuse_fcntl(int command, int error)
@@ -114,6 +138,7 @@ static void setup(void)
     sync_count = 0;
     folder_sync_count = 0;
     interrupt_count = 0;
+    has_ticks = false;
     memset(&script, 0, sizeof script);
     io = logfile_io_posix();
     enter_folder();
@@ -448,6 +473,76 @@ START_TEST(calls_that_a_signal_interrupts_are_made_again)
     ck_assert_int_eq(io->write(io->context, fd, "x", 1, 0, 0), 1);
     ck_assert_uint_eq(interrupt_count, 0);
     close_file(fd);
+}
+END_TEST
+
+/* Some kernels give up what they have done of these at each signal: a profiler's would never let
+ * them be done.  Afterwards signals come as before. */
+START_TEST(signals_do_not_starve_a_call)
+{
+    sigset_t after;
+    int fd = open_file(CREATE);
+    has_ticks = true;
+    int allocated = io->allocate(io->context, fd, 0, 4 * BLOCK);
+    ck_assert(allocated == 0 || allocated == -EOPNOTSUPP);
+    int punched = io->punch(io->context, fd, 0, BLOCK);
+    ck_assert(punched == 0 || punched == -EOPNOTSUPP);
+    ck_assert_int_eq(io->truncate(io->context, fd, BLOCK), 0);
+    ck_assert_int_eq(io->sync(io->context, fd), 0);
+    ck_assert_int_eq(sync_parent(io, path), 0);
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);
+    ck_assert_int_eq(sigismember(&after, SIGPROF), 0);
+    close_file(fd);
+}
+END_TEST
+
+static volatile sig_atomic_t is_asked_back;
+
+static void note_break(int number)
+{
+    (void)number;
+    is_asked_back = 1;
+}
+
+/* Takes a lease, as file servers do, says so, and gives it back when it is asked to. */
+static void hold_lease(int tell)
+{
+    sigset_t none, io_signal;
+    sigemptyset(&none);
+    sigemptyset(&io_signal);
+    sigaddset(&io_signal, SIGIO);
+    signal(SIGIO, note_break);
+    sigprocmask(SIG_BLOCK, &io_signal, NULL);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    char answer = fd >= 0 && syscall(SYS_fcntl, fd, F_SETLEASE, F_WRLCK) == 0 ? 'y' : 'n';
+    if (write(tell, &answer, 1) != 1 || answer == 'n')
+        _exit(1);
+    while (!is_asked_back)
+        sigsuspend(&none);
+    usleep(20000); /* what the opener does meanwhile is to wait */
+    syscall(SYS_fcntl, fd, F_SETLEASE, F_UNLCK);
+    _exit(0);
+}
+
+/* Loop test: for reading, for writing. */
+START_TEST(lease_is_waited_for)
+{
+    int ends[2];
+    char answer = 'n';
+    make_file();
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        hold_lease(ends[1]);
+    ck_assert_int_eq(read(ends[0], &answer, 1), 1);
+    if (answer == 'y')
+        close_file(open_file(_i == 0 ? 0 : WRITE));
+    else
+        fprintf(stderr, "no leases here: not tried\n");
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    close(ends[0]);
+    close(ends[1]);
 }
 END_TEST
 
@@ -921,6 +1016,8 @@ static TCase *system_calls(void)
     tcase_add_test(tcase, punch_leaves_zeros_and_the_size);
     tcase_add_test(tcase, what_is_to_be_durable_is_asked_of_the_kernel);
     tcase_add_test(tcase, calls_that_a_signal_interrupts_are_made_again);
+    tcase_add_test(tcase, signals_do_not_starve_a_call);
+    tcase_add_loop_test(tcase, lease_is_waited_for, 0, 2);
     tcase_add_test(tcase, errors_are_returned_and_not_left_in_errno);
     tcase_add_test(tcase, rename_never_replaces);
     tcase_add_test(tcase, rename_never_replaces_without_the_kernels_help);

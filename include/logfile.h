@@ -241,8 +241,7 @@ struct logfile_options {
                                segments of this size: a multiple of 4 KiB, at least slot_bytes +
                                20 KiB, at most 1 TiB.  Another value than the log was made with is
                                -EINVAL */
-    const struct logfile_io *io; /* NULL: logfile_io_posix(); else valid until close, and so is what
-                                    path means to it: segments are opened by name */
+    const struct logfile_io *io; /* NULL: logfile_io_posix(); else valid until close */
     struct logfile_open_report *report; /* NULL, or filled before logfile_open returns */
     void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
     void *thread_arg;

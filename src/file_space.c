@@ -337,8 +337,11 @@ static int get_segment(struct lf_file *file, struct wanted *wanted)
     if (error != 0)
         return error;
     error = adopt_segment(file, wanted);
-    if (error != 0)
-        lf_segments_release(&file->segments, wanted->segment, false);
+    if (error == 0)
+        return 0;
+    lf_segments_release(&file->segments, wanted->segment, false);
+    if (error == -EEXIST) /* what it is has no business to stay open: its name may become free */
+        lf_segments_forget(&file->segments, wanted->index, wanted->index + 1, true);
     return error;
 }
 

@@ -184,12 +184,13 @@ static int extend(struct lf_preparer *preparer, uint64_t end)
     return write_error != 0 ? write_error : error;
 }
 
-/* Whether an error means no room, or that a segment could not be opened for want of something, and
- * not a broken disk. */
+/* Whether an error means no room, or that a segment could not be opened or made, for want of
+ * something or because its name is taken or its directory gone, and not a broken disk. */
 static bool means_no_room(int error)
 {
     return error == -ENOSPC || error == -EDQUOT || error == -EFBIG || error == -EMFILE ||
-           error == -ENFILE || error == -ENOMEM;
+           error == -ENFILE || error == -ENOMEM || error == -EACCES || error == -EPERM ||
+           error == -EROFS || error == -EEXIST || error == -ENOENT;
 }
 
 static void set_room_error(struct lf_preparer *preparer, int error)

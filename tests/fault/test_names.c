@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names that change under a log: its directory or file is renamed, replaced or removed while it is
+ * open, being opened or being made; the process loses the way to it; and things that are not the
+ * log's have the names of its segments.
+ */
+#include "logfile_io.h"
+#include "segments.h"
+#include "support.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SEGMENT_BYTES 65536
+#define SLOT_BYTES 8192
+#define RECORD_BYTES 1000
+#define SECOND_COUNT 600
+#define NOBODY_ID 65534
+#define SECONDS_MAX 60
+#define APPENDS_MAX 5000 /* more than can be prepared */
+
+static struct logfile_io table;
+static struct logfile_open_report report;
+
+/* ---- Logs -------------------------------------------------------------------------------------*/
+
+static const char *log_path(void)
+{
+    return folder_path("log");
+}
+
+static int try_open(const char *path, uint64_t segment_bytes, struct logfile **logp)
+{
+    struct logfile_options options = {.segment_bytes = segment_bytes,
+                                      .slot_bytes = SLOT_BYTES,
+                                      .io = table.version != 0 ? &table : NULL,
+                                      .report = &report};
+    return logfile_open(path, &options, logp);
+}
+
+static struct logfile *open_log(const char *path, uint64_t segment_bytes)
+{
+    struct logfile *log = NULL;
+    int error = try_open(path, segment_bytes, &log);
+    ck_assert_msg(error == 0, "%s", report.message);
+    return log;
+}
+
+static int append(struct logfile *log, uint64_t *lsnp)
+{
+    static const char record[RECORD_BYTES];
+    return logfile_append(log, record, sizeof record, lsnp);
+}
+
+static void append_some(struct logfile *log, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        ck_assert_int_eq(append(log, NULL), 0);
+}
+
+/* How many go well; *error: of the one that does not. */
+static unsigned append_until_error(struct logfile *log, int *error)
+{
+    unsigned count = 0;
+    while ((*error = append(log, NULL)) == 0)
+        ck_assert_uint_lt(++count, APPENDS_MAX);
+    return count;
+}
+
+static void close_log(struct logfile *log)
+{
+    ck_assert_int_eq(logfile_close(log), 0);
+}
+
+static unsigned read_rest(struct logfile_reader *reader, int *result)
+{
+    struct logfile_record record;
+    unsigned count = 0;
+    while ((*result = logfile_reader_next(reader, &record)) == 1)
+        count++;
+    return count;
+}
+
+static unsigned count_records(const char *path, int *result)
+{
+    struct logfile_reader *reader;
+    *result = logfile_reader_open(path, 0, &reader);
+    if (*result != 0)
+        return 0;
+    unsigned count = read_rest(reader, result);
+    logfile_reader_close(reader);
+    return count;
+}
+
+static void assert_records(const char *path, unsigned expected)
+{
+    int result;
+    unsigned count = count_records(path, &result);
+    ck_assert_int_eq(result, 0);
+    ck_assert_uint_eq(count, expected);
+}
+
+/* A log that was closed, and its records. */
+static void make_log(const char *path, uint64_t segment_bytes, unsigned count)
+{
+    struct logfile *log = open_log(path, segment_bytes);
+    append_some(log, count);
+    close_log(log);
+}
+
+static const char *segment_path(uint64_t index)
+{
+    char name[LF_SEGMENT_NAME_BYTES], path[LF_SEGMENT_NAME_BYTES + 8];
+    lf_file_segment_name(index, name);
+    snprintf(path, sizeof path, "log/%s", name);
+    return folder_path(path);
+}
+
+static bool is_there(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0;
+}
+
+/* The first index from `from` on that has no segment, once the preparer has come to rest. */
+static uint64_t next_index(uint64_t from)
+{
+    uint64_t index = from;
+    for (unsigned quiet = 0; quiet < 20; quiet++) {
+        sleep_us(5000);
+        while (is_there(segment_path(index))) {
+            index++;
+            quiet = 0;
+        }
+    }
+    return index;
+}
+
+static void begin(const char *what)
+{
+    watchdog_start(SECONDS_MAX, what);
+    enter_folder();
+    memset(&table, 0, sizeof table);
+}
+
+static void end(void)
+{
+    watchdog_stop();
+    leave_folder();
+}
+
+/* ---- A directory that is renamed, and replaced ------------------------------------------------*/
+
+/* What the log does after its directory has been replaced. */
+static void close_at_once(struct logfile *log)
+{
+    (void)log;
+}
+
+static void append_more(struct logfile *log)
+{
+    append_some(log, 300);
+}
+
+static void trim_all(struct logfile *log)
+{
+    uint64_t lsn = 0;
+    append_some(log, 100);
+    ck_assert_int_eq(append(log, &lsn), 0);
+    ck_assert_int_eq(logfile_trim(log, lsn), 0);
+}
+
+/* Released segments become the next ones. */
+static void trim_and_append(struct logfile *log)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        trim_all(log);
+        append_some(log, 150);
+    }
+}
+
+static void (*const acts[])(struct logfile *) = {close_at_once, append_more, trim_all,
+                                                 trim_and_append};
+
+/* Loop test: what it does, for a log of segments and for one file. */
+START_TEST(another_log_under_the_old_name_is_left_alone)
+{
+    uint64_t segment_bytes = _i % 2 == 0 ? SEGMENT_BYTES : 0;
+    int result;
+
+    begin("a directory that is replaced");
+    struct logfile *first = open_log(log_path(), segment_bytes);
+    append_some(first, 100);
+    (void)next_index(0);
+    ck_assert_int_eq(rename(log_path(), folder_path("moved")), 0);
+    make_log(log_path(), segment_bytes, SECOND_COUNT);
+    acts[_i / 2](first);
+    close_log(first);
+    assert_records(log_path(), SECOND_COUNT);
+    ck_assert_uint_gt(count_records(folder_path("moved"), &result), 0);
+    ck_assert_int_eq(result, 0);
+    make_log(log_path(), segment_bytes, 1); /* it opens for appending, and so does the other */
+    make_log(folder_path("moved"), segment_bytes, 1);
+    assert_records(log_path(), SECOND_COUNT + 1);
+    end();
+}
+END_TEST
+
+static void replace_by(const char *name)
+{
+    ck_assert_int_eq(rename(log_path(), folder_path("moved")), 0);
+    ck_assert_int_eq(rename(folder_path(name), log_path()), 0);
+}
+
+static int lock_and_replace(void *context, int fd)
+{
+    replace_by("other");
+    return logfile_io_posix()->lock(context, fd);
+}
+
+/* Between opening and recovery. */
+START_TEST(log_is_replaced_while_it_is_opened)
+{
+    uint64_t segment_bytes = _i == 0 ? SEGMENT_BYTES : 0;
+
+    begin("a log that is replaced while it is opened");
+    make_log(log_path(), segment_bytes, 200);
+    make_log(folder_path("other"), segment_bytes, SECOND_COUNT);
+    table = *logfile_io_posix();
+    table.lock = lock_and_replace;
+    struct logfile *log = open_log(log_path(), segment_bytes);
+    append_some(log, 100);
+    close_log(log);
+    assert_records(log_path(), SECOND_COUNT);
+    assert_records(folder_path("moved"), 300);
+    end();
+}
+END_TEST
+
+/* A reader goes on in the directory that it opened. */
+START_TEST(reader_stays_with_its_directory)
+{
+    struct logfile_reader *reader;
+    struct logfile_record record;
+    int result;
+
+    begin("a reader whose directory is replaced");
+    make_log(log_path(), SEGMENT_BYTES, 300);
+    make_log(folder_path("other"), SEGMENT_BYTES, 10);
+    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
+    replace_by("other");
+    ck_assert_uint_eq(read_rest(reader, &result), 299);
+    ck_assert_int_eq(result, 0);
+    logfile_reader_close(reader);
+    end();
+}
+END_TEST
+
+/* ---- A log that is being made -----------------------------------------------------------------*/
+
+static bool gives_up;
+
+/* Somebody exchanges what the opener has just made. */
+static int allocate_and_replace(void *context, int fd, uint64_t offset, uint64_t bytes)
+{
+    if (!is_there(folder_path("moved")))
+        replace_by("other");
+    return gives_up ? -EIO : logfile_io_posix()->allocate(context, fd, offset, bytes);
+}
+
+/* Loop test: segments and one file; it is given up or not. */
+START_TEST(log_is_replaced_while_it_is_made)
+{
+    uint64_t segment_bytes = _i % 2 == 0 ? SEGMENT_BYTES : 0;
+    struct logfile *log;
+
+    begin("a log that is replaced while it is made");
+    make_log(folder_path("other"), segment_bytes, SECOND_COUNT);
+    table = *logfile_io_posix();
+    table.allocate = allocate_and_replace;
+    gives_up = _i / 2 == 0;
+    int error = try_open(log_path(), segment_bytes, &log);
+    if (gives_up) {
+        ck_assert_int_eq(error, -EIO);
+    } else {
+        ck_assert_int_eq(error, 0);
+        append_some(log, 100);
+        close_log(log);
+        assert_records(folder_path("moved"), 100);
+    }
+    assert_records(log_path(), SECOND_COUNT);
+    end();
+}
+END_TEST
+
+static int allocate_and_remove(void *context, int fd, uint64_t offset, uint64_t bytes)
+{
+    (void)context, (void)fd, (void)offset, (void)bytes;
+    if (is_there(folder_path("log/control")))
+        (void)unlink(folder_path("log/control"));
+    else
+        (void)unlink(log_path());
+    return -EIO;
+}
+
+START_TEST(log_is_removed_while_it_is_made)
+{
+    struct logfile *log;
+
+    begin("a log that is removed while it is made");
+    table = *logfile_io_posix();
+    table.allocate = allocate_and_remove;
+    ck_assert_int_eq(try_open(log_path(), _i == 0 ? SEGMENT_BYTES : 0, &log), -EIO);
+    ck_assert_int_eq(folder_entry_count(), 0);
+    end();
+}
+END_TEST
+
+/* ---- A process that loses the way to its log --------------------------------------------------*/
+
+static bool drop_rights(void)
+{
+    return setresgid(NOBODY_ID, NOBODY_ID, NOBODY_ID) == 0 &&
+           setresuid(NOBODY_ID, NOBODY_ID, NOBODY_ID) == 0;
+}
+
+static bool change_root(void)
+{
+    return chroot(folder_path("empty")) == 0 && chdir("/") == 0;
+}
+
+/* Segments, directory and all; what is open stays. */
+static bool remove_directory(void)
+{
+    for (uint64_t index = next_index(0); index > 0; index--)
+        (void)unlink(segment_path(index - 1));
+    return unlink(folder_path("log/control")) == 0 && rmdir(log_path()) == 0;
+}
+
+static const struct loss {
+    const char *name;
+    bool (*happens)(void);
+    bool needs_root;
+    int error; /* of the append that needs a new segment; 0: there is none */
+    bool stays;
+} losses[] = {
+    {"rights are dropped", drop_rights, true, -EACCES, true},
+    {"root is changed", change_root, true, 0, true},
+    {"directory is removed", remove_directory, false, -ENOENT, false},
+};
+#define LOSS_COUNT ((int)(sizeof losses / sizeof losses[0]))
+
+/* In a child, which tells how many appends went well. */
+static void lose(const struct loss *loss, int tell)
+{
+    struct logfile_failure failure;
+    int error = 0;
+    struct logfile *log = open_log(log_path(), SEGMENT_BYTES);
+    append_some(log, 10);
+    unsigned count = 10;
+    (void)next_index(0);
+    if (!loss->happens())
+        _exit(9);
+    if (loss->error == 0)
+        append_some(log, 600);
+    else
+        count += append_until_error(log, &error);
+    count += loss->error == 0 ? 600 : 0;
+    ck_assert_int_eq(error, loss->error);
+    ck_assert_uint_gt(count, 10); /* what is prepared can be used */
+    logfile_failure(log, &failure);
+    ck_assert_int_eq(failure.error, 0);
+    close_log(log);
+    _exit(write(tell, &count, sizeof count) == sizeof count ? 0 : 8);
+}
+
+/* Loop test: the next segment cannot be made, which is no failure of the log. */
+START_TEST(way_to_the_log_is_lost)
+{
+    const struct loss *loss = &losses[_i];
+    unsigned count = 0;
+    int ends[2], status;
+
+    if (loss->needs_root && geteuid() != 0) {
+        printf("%s: not tried, needs root\n", loss->name);
+        return;
+    }
+    begin(loss->name);
+    ck_assert_int_eq(chmod(folder_path("."), 0755), 0);
+    ck_assert_int_eq(mkdir(folder_path("empty"), 0755), 0);
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0)
+        lose(loss, ends[1]);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(status == 0, "%s: the child ended with %d", loss->name, status);
+    ck_assert_int_eq(read(ends[0], &count, sizeof count), sizeof count);
+    if (loss->stays)
+        assert_records(log_path(), count);
+    close(ends[0]);
+    close(ends[1]);
+    end();
+}
+END_TEST
+
+/* Only what is in the way of the path that was given need be passed: no name is looked up from the
+ * root. */
+START_TEST(relative_path_below_what_may_not_be_searched)
+{
+    int status;
+
+    if (geteuid() != 0) {
+        printf("a relative path below a locked directory: not tried, needs root\n");
+        return;
+    }
+    begin("a relative path below a locked directory");
+    ck_assert_int_eq(mkdir(folder_path("locked"), 0755), 0);
+    ck_assert_int_eq(mkdir(folder_path("locked/below"), 0755), 0);
+    make_log(folder_path("locked/below/log"), SEGMENT_BYTES, 100);
+    ck_assert_int_eq(chown(folder_path("locked/below"), NOBODY_ID, NOBODY_ID), 0);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        if (chdir(folder_path("locked/below")) != 0 || chmod("..", 0700) != 0 || !drop_rights())
+            _exit(9);
+        assert_records("log", 100);
+        make_log("new", SEGMENT_BYTES, 300);
+        assert_records("new", 300);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    assert_records(folder_path("locked/below/new"), 300);
+    end();
+}
+END_TEST
+
+/* ---- Things with a segment's name -------------------------------------------------------------*/
+
+static void put_directory(const char *path)
+{
+    ck_assert_int_eq(mkdir(path, 0755), 0);
+}
+
+static void put_link(const char *path)
+{
+    ck_assert_int_eq(symlink("nowhere", path), 0);
+}
+
+static void put_fifo(const char *path)
+{
+    ck_assert_int_eq(mkfifo(path, 0644), 0);
+}
+
+static void put_file(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs("somebody else's", file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* A segment of another log. */
+static void put_segment(const char *path)
+{
+    if (!is_there(folder_path("other")))
+        make_log(folder_path("other"), SEGMENT_BYTES, 10);
+    ck_assert_int_eq(link(folder_path("other/0000000000000000.segment"), path), 0);
+}
+
+static void (*const strays[])(const char *) = {put_directory, put_link, put_fifo, put_file,
+                                               put_segment};
+#define STRAY_COUNT ((int)(sizeof strays / sizeof strays[0]))
+
+static void remove_stray(const char *path)
+{
+    ck_assert(unlink(path) == 0 || rmdir(path) == 0);
+}
+
+/* Nothing is made in its place, and nothing done to it; when it is gone the log goes on. */
+START_TEST(next_segment_has_its_name_taken)
+{
+    int error;
+
+    begin("a stray in the place of the next segment");
+    struct logfile *log = open_log(log_path(), SEGMENT_BYTES);
+    append_some(log, 10);
+    uint64_t index = next_index(0);
+    strays[_i](segment_path(index));
+    unsigned count = 10 + append_until_error(log, &error);
+    ck_assert_int_eq(error, -EEXIST);
+    ck_assert(is_there(segment_path(index)));
+    remove_stray(segment_path(index));
+    while (append(log, NULL) != 0)
+        sleep_us(1000);
+    append_some(log, 100);
+    close_log(log);
+    assert_records(log_path(), count + 101);
+    if (strays[_i] == put_segment)
+        assert_records(folder_path("other"), 10);
+    end();
+}
+END_TEST
+
+/* Below the log's first segment it is in nobody's way, and stays. */
+START_TEST(released_segment_is_replaced)
+{
+    uint64_t lsn;
+
+    begin("a stray in the place of a released segment");
+    struct logfile *log = open_log(log_path(), SEGMENT_BYTES);
+    append_some(log, 300);
+    ck_assert_int_eq(append(log, &lsn), 0);
+    ck_assert_int_eq(logfile_trim(log, lsn), 0);
+    for (uint64_t index = 0; index < 3; index++) {
+        (void)unlink(segment_path(index));
+        strays[_i](segment_path(index));
+    }
+    append_some(log, 300);
+    ck_assert_int_eq(append(log, &lsn), 0);
+    ck_assert_int_eq(logfile_trim(log, lsn), 0);
+    close_log(log);
+    make_log(log_path(), SEGMENT_BYTES, 100);
+    for (uint64_t index = 0; index < 3; index++)
+        ck_assert(is_there(segment_path(index)));
+    assert_records(log_path(), 101);
+    if (strays[_i] == put_segment)
+        assert_records(folder_path("other"), 10);
+    end();
+}
+END_TEST
+
+/* Reading comes to the end of what there is, whatever the verdict on it. */
+START_TEST(far_segments_name_is_taken)
+{
+    const uint64_t far = 1000;
+    int result;
+
+    begin("a stray with the name of a far segment");
+    make_log(log_path(), SEGMENT_BYTES, 100);
+    strays[_i](segment_path(far));
+    ck_assert_uint_eq(count_records(log_path(), &result), 100);
+    ck_assert(result == 0 || result == LOGFILE_ECORRUPT);
+    ck_assert(is_there(segment_path(far)));
+    struct logfile *log;
+    if (try_open(log_path(), SEGMENT_BYTES, &log) == 0) {
+        append_some(log, 200);
+        close_log(log);
+    }
+    ck_assert(is_there(segment_path(far)));
+    end();
+}
+END_TEST
+
+START_TEST(directory_without_control_is_named_so)
+{
+    struct logfile *log;
+
+    begin("a directory without a control file");
+    ck_assert_int_eq(mkdir(log_path(), 0755), 0);
+    ck_assert_int_eq(try_open(log_path(), 0, &log), -EISDIR);
+    ck_assert_ptr_nonnull(strstr(report.message, "no control file in it"));
+    end();
+}
+END_TEST
+
+static Suite *names_suite(void)
+{
+    Suite *suite = suite_create("names");
+    TCase *tcase = tcase_create("names");
+    tcase_set_timeout(tcase, 2 * SECONDS_MAX);
+    tcase_add_loop_test(tcase, another_log_under_the_old_name_is_left_alone, 0, 8);
+    tcase_add_loop_test(tcase, log_is_replaced_while_it_is_opened, 0, 2);
+    tcase_add_test(tcase, reader_stays_with_its_directory);
+    tcase_add_loop_test(tcase, log_is_replaced_while_it_is_made, 0, 4);
+    tcase_add_loop_test(tcase, log_is_removed_while_it_is_made, 0, 2);
+    tcase_add_loop_test(tcase, way_to_the_log_is_lost, 0, LOSS_COUNT);
+    tcase_add_test(tcase, relative_path_below_what_may_not_be_searched);
+    tcase_add_loop_test(tcase, next_segment_has_its_name_taken, 0, STRAY_COUNT);
+    tcase_add_loop_test(tcase, released_segment_is_replaced, 0, STRAY_COUNT);
+    tcase_add_loop_test(tcase, far_segments_name_is_taken, 0, STRAY_COUNT);
+    tcase_add_test(tcase, directory_without_control_is_named_so);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+int main(void)
+{
+    return run_suite(names_suite());
+}

@@ -509,46 +509,28 @@ static int trim_mark_contradicts(struct lf_scan *scan)
     return header != NULL && !lf_chain_accepts(&scan->chain, header);
 }
 
-/* What a segment's blocks 0 and 1 say: whether one of them is its header, and whether one is that of
- * another file. */
-struct segment_headers {
-    bool own;
-    bool foreign;
-};
-
-static struct segment_headers judge_segment_headers(const struct lf_scan *scan, uint64_t index,
-                                                    const uint8_t *blocks)
+static bool has_copy(const struct lf_segment_check *check, enum lf_segment_copy copy)
 {
-    struct segment_headers found = {0};
-
-    for (int i = 0; i < 2; i++) {
-        const struct lf_file_header *header = (const void *)(blocks + (size_t)i * LF_BLOCK_BYTES);
-        const bool valid = lf_file_header_judge(header) == LF_HEADER_VALID;
-        const bool own = valid && lf_file_header_same_log(header, &scan->prologue.header) &&
-                         header->first_lsn == lf_segment_first_lsn(&scan->chain.layout, index);
-        found.own = found.own || own;
-        found.foreign = found.foreign || (valid && !own);
-    }
-    return found;
+    return check->copies[0] == copy || check->copies[1] == copy;
 }
 
 /* Whether a segment's name leads to something else than this segment: 1, 0 or -errno.  A segment
  * that lost both copies of its header is still known by an epoch in it. */
 static int segment_is_misplaced(struct lf_scan *scan, uint64_t index)
 {
-    const struct lf_layout *layout = &scan->chain.layout;
-    _Alignas(LF_BLOCK_BYTES) uint8_t blocks[2 * LF_BLOCK_BYTES] = {0};
-    const ssize_t got = lf_file_read_segment_header(scan->file, index, blocks, sizeof(blocks));
+    struct lf_segment_check check;
+    const int error = lf_file_check_segment(scan->file, index, &check);
 
-    if (got == -EISDIR || got == -ESPIPE || got == -ELOOP)
+    if (error != 0 || check.kind == LF_SEGMENT_MISSING)
+        return error;
+    if (check.kind != LF_SEGMENT_FILE || has_copy(&check, LF_COPY_FOREIGN) ||
+        has_copy(&check, LF_COPY_MOVED))
         return 1;
-    if (got < 0)
-        return (int)got;
-    if (got == 0 && !lf_file_has_segment(scan->file, lf_segment_first_lsn(layout, index)))
-        return 0; /* nothing there */
-    const struct segment_headers found = judge_segment_headers(scan, index, blocks);
-    const bool has_epoch = scan->last_lsn != 0 && lf_segment_index(layout, scan->last_lsn) == index;
-    return found.foreign || (!found.own && !has_epoch);
+    if (has_copy(&check, LF_COPY_VALID))
+        return 0;
+    if (check.error != 0)
+        return check.error;
+    return scan->last_lsn == 0 || lf_segment_index(&scan->chain.layout, scan->last_lsn) != index;
 }
 
 /* The first segment from that of the break on whose name leads to something else: 1, 0 or -errno.
@@ -584,14 +566,14 @@ static int find_damage(struct lf_scan *scan, uint64_t promised_lsn)
     const bool promised = promised_lsn > scan->chain.lsn;
 
     scan->damage = LF_DAMAGE_NONE;
-    scan->damage_index = lf_segment_index(&scan->chain.layout, scan->chain.lsn);
-    int found = break_is_reached(scan) ? segment_is_missing(scan) : 0;
+    int found = find_misplaced(scan, promised, &scan->damage_index);
     if (found == 1)
-        scan->damage = LF_DAMAGE_MISSING;
-    if (found == 0) {
-        found = find_misplaced(scan, promised, &scan->damage_index);
+        scan->damage = LF_DAMAGE_MISPLACED;
+    if (found == 0 && break_is_reached(scan)) {
+        scan->damage_index = lf_segment_index(&scan->chain.layout, scan->chain.lsn);
+        found = segment_is_missing(scan);
         if (found == 1)
-            scan->damage = LF_DAMAGE_MISPLACED;
+            scan->damage = LF_DAMAGE_MISSING;
     }
     if (found == 0 && promised) {
         scan->damage = LF_DAMAGE_PROMISE;

@@ -353,20 +353,13 @@ enum lf_segment_name lf_segments_parse(const struct lf_segments *segments, const
 
 /* ---- What a name leads to ---------------------------------------------------------------------*/
 
-static bool is_same_log(const struct lf_file_header *a, const struct lf_file_header *b)
-{
-    return memcmp(a->id, b->id, sizeof a->id) == 0 &&
-           memcmp(a->salt, b->salt, sizeof a->salt) == 0 && a->slot_bytes == b->slot_bytes &&
-           a->segment_bytes == b->segment_bytes;
-}
-
 static void check_copy(const struct lf_segments *segments, const void *block, uint64_t index,
                        struct lf_segment_check *out, unsigned copy)
 {
     const struct lf_file_header *header = block;
     if (lf_file_header_check(block) != 0)
         return;
-    if (segments->header == NULL || !is_same_log(header, segments->header)) {
+    if (segments->header == NULL || !lf_file_header_same_log(header, segments->header)) {
         out->copies[copy] = LF_COPY_FOREIGN;
         return;
     }

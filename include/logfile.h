@@ -151,9 +151,11 @@ enum logfile_wait_strategy {
 };
 
 enum logfile_io_mode {
-    LOGFILE_IO_AUTO = 0, /* direct where the file system takes it; logfile_stats says which */
+    LOGFILE_IO_AUTO = 0, /* direct where the kernel says that the file system takes it in blocks of
+                            4 KiB, or says nothing and it does; logfile_stats says which */
     LOGFILE_IO_BUFFERED, /* through the page cache */
-    LOGFILE_IO_DIRECT    /* O_DIRECT, or an error */
+    LOGFILE_IO_DIRECT    /* O_DIRECT; -EINVAL where the kernel says that it cannot be had, or is
+                            buffered all the same */
 };
 
 enum logfile_sync {
@@ -241,7 +243,7 @@ struct logfile_options {
                                segments of this size: a multiple of 4 KiB, at least slot_bytes +
                                20 KiB, at most 1 TiB.  Another value than the log was made with is
                                -EINVAL */
-    const struct logfile_io *io; /* NULL: logfile_io_posix(); else valid until close */
+    const struct logfile_io *io;        /* NULL: logfile_io_posix(); else valid until close */
     struct logfile_open_report *report; /* NULL, or filled before logfile_open returns */
     void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
     void *thread_arg;
@@ -563,7 +565,8 @@ enum logfile_call {
 
 struct logfile_stats {
     enum logfile_engine engine;
-    enum logfile_io_mode io_mode; /* what auto chose: BUFFERED or DIRECT */
+    enum logfile_io_mode io_mode; /* DIRECT only where the kernel says that writes bypass the page
+                                     cache, else BUFFERED */
     size_t slot_bytes;
     unsigned slot_count;
     uint32_t incarnation;
@@ -603,7 +606,15 @@ struct logfile_stats {
     uint64_t pending_bytes; /* of the log between durable_lsn and the end of what was submitted; 0
                                when nothing is pending; in a failed log, what is in doubt */
     uint64_t writes;        /* of epochs, by flushes.  Counted when they begin, as syncs are */
-    uint64_t reserved[27];
+    /* What the kernel says of the log's file system, and what errors have taught since. */
+    uint64_t fs_type;       /* f_type of statfs(2); 0: not known */
+    char fs_name[16];       /* "ext4", "xfs", "overlay", ...; "": the type has no name here */
+    uint32_t o_direct;      /* 1: files are open with O_DIRECT, whatever becomes of it */
+    uint32_t direct_align;  /* bytes that direct I/O must be aligned to; 0: there is none, or the
+                               kernel does not say */
+    uint32_t no_allocation; /* 1: the file system cannot allocate; zeros are written instead */
+    uint32_t reserved_facts;
+    uint64_t reserved[22];
 };
 
 /*

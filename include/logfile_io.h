@@ -109,8 +109,10 @@ struct logfile_io {
     /* What was written through this file before, and its size, are on stable storage on return
      * (fdatasync).  A failure is never retried by the library.  Two threads may sync at once.  A
      * failed write-back from the page cache may be told to one of them alone: neither is believed
-     * before both are back.  With LOGFILE_IO_OPEN_DIRECT a write itself tells what became of its
-     * bytes, and each sync must tell of its own failure: nobody waits for another's. */
+     * before both are back.  Where facts says LOGFILE_IO_DIRECT_YES of a file that is open with
+     * LOGFILE_IO_OPEN_DIRECT, a write itself tells what became of its bytes, and each sync must
+     * tell of its own failure: nobody waits for another's.  -EINVAL or -EROFS on a file system that
+     * is read-only is no failure to a reader. */
     int (*sync)(void *context, int fd);
     /* Make the range allocated and part of the file, reading as zeros where nothing was written
      * (fallocate).  -EOPNOTSUPP where the file system cannot. */

@@ -2,6 +2,7 @@
 #include "file.h"
 
 #include "atomic.h"
+#include "facts.h"
 #include "io.h"
 #include "lf_assert.h"
 #include "logfile.h"
@@ -485,5 +486,5 @@ int lf_file_end_lsn(struct lf_file *file, uint64_t *end_lsn)
 
 int lf_file_locked(struct lf_file *file)
 {
-    return file->io->locked(file->io->context, file->fd);
+    return lf_facts_locked(file->io, file->fd);
 }

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -333,6 +334,19 @@ static uint64_t pending_bytes(struct logfile *log, uint64_t durable_lsn)
     return end_lsn > durable_lsn ? end_lsn - durable_lsn : 0;
 }
 
+static void copy_facts(const struct lf_facts *facts, struct logfile_stats *out)
+{
+    const struct logfile_io_facts *said = &facts->said;
+
+    out->io_mode = lf_facts_bypasses_cache(facts) ? LOGFILE_IO_DIRECT : LOGFILE_IO_BUFFERED;
+    out->o_direct = facts->direct;
+    out->direct_align =
+        said->offset_align > said->memory_align ? said->offset_align : said->memory_align;
+    out->no_allocation = !lf_facts_allocates(facts);
+    out->fs_type = said->fs_type;
+    snprintf(out->fs_name, sizeof out->fs_name, "%s", lf_facts_name(said));
+}
+
 int logfile_stats(struct logfile *log, struct logfile_stats *out)
 {
     int error = check_handle(log);
@@ -342,7 +356,7 @@ int logfile_stats(struct logfile *log, struct logfile_stats *out)
     memset(out, 0, sizeof *out);
     lf_stats_copy(&log->stats, out);
     out->engine = log->options.engine;
-    out->io_mode = log->store.direct ? LOGFILE_IO_DIRECT : LOGFILE_IO_BUFFERED;
+    copy_facts(&log->store.facts, out);
     out->slot_bytes = log->layout.slot_bytes;
     out->slot_count = log->options.slot_count;
     out->incarnation = log->incarnation;

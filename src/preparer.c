@@ -171,6 +171,7 @@ static int extend(struct lf_preparer *preparer, uint64_t end)
     note_recycled(preparer, from, written);
     if (error == -EOPNOTSUPP && preparer->can_allocate) {
         preparer->can_allocate = false;
+        lf_facts_note_no_allocation(&preparer->store->facts);
         error = lf_file_extend(&preparer->store->file, from, end, false, &reached, &written);
     }
     end_call(preparer);
@@ -467,7 +468,8 @@ enum job {
 
 static enum job next_zero_job(struct lf_preparer *preparer)
 {
-    unsigned batch_count = preparer->store->direct ? DIRECT_BATCH_COUNT : BUFFERED_BATCH_COUNT;
+    unsigned batch_count = lf_facts_bypasses_cache(&preparer->store->facts) ? DIRECT_BATCH_COUNT
+                                                                            : BUFFERED_BATCH_COUNT;
     bool wanted = wants_zeros(preparer);
     bool must_wait = wanted && (stream_is_fast(preparer) || was_overtaken(preparer));
     bool ends_burst = !wanted || must_wait || preparer->unsynced_count >= batch_count;

@@ -22,6 +22,7 @@
  */
 #include "reader.h"
 
+#include "facts.h"
 #include "io.h"
 #include "record.h"
 #include "seek.h"
@@ -72,7 +73,9 @@ static int settle_epoch(struct logfile_reader *reader)
     const int locked = lf_file_locked(file);
     if (locked < 0)
         return locked;
-    const int error = lf_file_sync(file, lsn, lsn + LF_BLOCK_BYTES);
+    int error = lf_file_sync(file, lsn, lsn + LF_BLOCK_BYTES);
+    if (error < 0)
+        error = lf_facts_judge_sync(file->io, file->fd, error);
     if (error < 0)
         return error;
     lf_file_drop_cache(file, lsn);

@@ -261,6 +261,8 @@ int lf_segments_reserve(struct lf_segments *segments, uint64_t index, struct lf_
 
 void lf_segments_settle(struct lf_segments *segments, struct lf_segment *segment, int fd)
 {
+    if (fd >= 0 && segments->facts != NULL) /* before anybody can write there */
+        lf_facts_note_file(segments->facts, segments->io, fd);
     pthread_mutex_lock(&segments->lock);
     segment->busy = false;
     segment->fd = fd < 0 ? -1 : fd;

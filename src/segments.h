@@ -17,6 +17,7 @@
 #ifndef LF_SEGMENTS_H
 #define LF_SEGMENTS_H
 
+#include "facts.h"
 #include "format.h"
 #include "logfile_io.h"
 
@@ -49,6 +50,7 @@ struct lf_segments {
     /* For those to be opened. */
     unsigned open_flags;
     mode_t mode;
+    struct lf_facts *facts;  /* NULL, or told of each that is opened */
     bool never_syncs;        /* nobody waits for a sync: nothing counts as dirty */
     uint64_t index_end;      /* a name with this index or a greater one is foreign */
     pthread_mutex_t listing; /* the directory's descriptor is listed by one at a time */

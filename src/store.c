@@ -12,9 +12,11 @@
  * way when it ended, and then looks at `failed`.
  *
  * With direct I/O nobody waits for another's sync.  The write itself reports what became of the
- * epoch, of which nothing is in the page cache (where a file system takes the detour of the cache
- * after all, it waits for the write-back within the write); and what a sync adds, the metadata and
- * the flush of the device, each sync asks for on its own, and each is told when it fails.
+ * epoch, of which nothing is in the page cache; and what a sync adds, the metadata and the flush of
+ * the device, each sync asks for on its own, and each is told when it fails.  But O_DIRECT alone is
+ * not direct I/O: a file system may take it and write through the page cache.  So the wait is
+ * skipped only where the kernel says that such a write bypasses the cache (src/facts.h).  Syncs are
+ * counted in any case, because that may cease to hold when a file is added to the log.
  */
 #include "store.h"
 
@@ -72,8 +74,6 @@ void lf_store_failure(struct lf_store *store, struct logfile_failure *out)
 
 static void begin_sync(struct lf_store *store)
 {
-    if (store->direct)
-        return;
     pthread_mutex_lock(&store->failure_lock);
     store->syncs_begun_count++;
     pthread_mutex_unlock(&store->failure_lock);
@@ -81,17 +81,16 @@ static void begin_sync(struct lf_store *store)
 
 /*
  * Waits for the sync of the other thread, where one is under way: at most for as long as that sync
- * takes.  Counts are enough to tell, because there is no third thread.
+ * takes, and not at all where its failure cannot be this thread's.  Counts are enough to tell,
+ * because there is no third thread.
  */
 static void wait_for_other_sync(struct lf_store *store)
 {
-    if (store->direct)
-        return;
     pthread_mutex_lock(&store->failure_lock);
     store->syncs_ended_count++;
     pthread_cond_broadcast(&store->sync_ended);
     uint64_t begun_count = store->syncs_begun_count;
-    while (store->syncs_ended_count < begun_count)
+    while (!lf_facts_bypasses_cache(&store->facts) && store->syncs_ended_count < begun_count)
         pthread_cond_wait(&store->sync_ended, &store->failure_lock);
     pthread_mutex_unlock(&store->failure_lock);
 }
@@ -167,6 +166,9 @@ int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, ui
 int lf_store_sync_background(struct lf_store *store, uint64_t from, uint64_t to)
 {
     pthread_mutex_lock(&store->background_lock);
+    /* Attributes of a file may change while it is open (chattr +j).  Noted before this sync can take
+     * a failure away, so that a commit that is under way waits for it. */
+    lf_facts_note_file(&store->facts, store->file.io, store->file.fd);
     int error = sync_range(store, from, to);
     pthread_mutex_unlock(&store->background_lock);
     return error;

@@ -7,6 +7,7 @@
 #ifndef LF_STORE_H
 #define LF_STORE_H
 
+#include "facts.h"
 #include "file.h"
 #include "logfile.h"
 #include "stats.h"
@@ -15,7 +16,7 @@
 
 struct lf_store {
     struct lf_file file;
-    bool direct; /* what io_mode auto chose */
+    struct lf_facts facts; /* O_DIRECT or not, and what that is worth here */
     enum logfile_sync sync;
     /* W: any thread that does I/O (fetch-add).  R: stats. */
     uint64_t device_bytes;
@@ -27,8 +28,7 @@ struct lf_store {
     pthread_mutex_t failure_lock;
     struct logfile_failure failure;
     uint32_t failed; /* S1: release after `failure` is filled */
-    /* Under failure_lock: syncs, of the flusher and in the background, begun and ended; not counted
-     * with direct I/O. */
+    /* Under failure_lock: syncs, of the flusher and in the background, begun and ended. */
     pthread_cond_t sync_ended;
     uint64_t syncs_begun_count;
     uint64_t syncs_ended_count;
@@ -51,7 +51,8 @@ struct lf_store_create {
  * then renamed, then the directory synced).  Retries when another opener creates or renames in
  * between.  *created tells whether this call made it.  message: one line on an error: what and
  * where.  Errors as logfile_open, but for what recovery finds; -EINVAL: options->segment_bytes asks
- * for segments, and the log is one file.  On an error nothing is left behind.
+ * for segments, and the log is one file, or options->io_mode for direct I/O that cannot be had.  On
+ * an error nothing is left behind.
  */
 int lf_store_open(struct lf_store *store, const char *path, const struct logfile_options *options,
                   const struct lf_store_create *create, bool *created, char message[256]);

@@ -37,6 +37,7 @@ struct opening {
     const struct lf_store_create *create;
     char *message;
     bool direct; /* try it */
+    struct logfile_io_facts *said;
 };
 
 static const char *reason_text(const struct opening *opening, int error)
@@ -85,21 +86,45 @@ static mode_t directory_mode(const struct opening *opening)
 
 static int lock_file(const struct opening *opening, int fd)
 {
+    char reason[LF_FACTS_WHY_BYTES];
     int error = opening->io->lock(opening->io->context, fd);
     if (error == 0)
         return 0;
-    return complain(opening, "lock", error == -EAGAIN ? LOGFILE_ELOCKED : error);
+    if (!lf_facts_means_no_locks(error))
+        return complain(opening, "lock", error == -EAGAIN ? LOGFILE_ELOCKED : error);
+    snprintf(reason, sizeof reason, "no locks on this file system, and appending needs one: %s",
+             logfile_strerror(error));
+    return say(opening, error, "lock", reason);
 }
 
-/* Some file systems take O_DIRECT when opening and refuse it at the first transfer. */
-static int try_direct_read(const struct opening *opening, int fd)
+/* Asks what the file system does, and whether the file can be used as it was opened.  -EINVAL: not
+ * with O_DIRECT. */
+static int learn(const struct opening *opening, int fd)
+{
+    char why[LF_FACTS_WHY_BYTES];
+    lf_facts_ask(opening->io, fd, opening->said);
+    if (opening->said->read_only != 0)
+        return complain(opening, "open", -EROFS);
+    if (!opening->direct || lf_facts_direct(opening->said) != LF_DIRECT_BUFFERED)
+        return 0;
+    lf_facts_explain(opening->said, why);
+    return say(opening, -EINVAL, "direct I/O", why);
+}
+
+/*
+ * Where the kernel does not say what becomes of O_DIRECT, a file system may take it when opening and
+ * refuse it at the first transfer, or refuse only what is smaller than its own blocks.  So the
+ * first transfer is of one block, at an odd one.
+ */
+static int transfer_first_block(const struct opening *opening, int fd)
 {
     void *block = NULL;
-    if (!opening->direct)
+    if (!opening->direct || lf_facts_direct(opening->said) != LF_DIRECT_NOT_SAID)
         return 0;
     if (posix_memalign(&block, LF_BLOCK_BYTES, LF_BLOCK_BYTES) != 0)
         return complain(opening, "open", -ENOMEM);
-    ssize_t count = opening->io->read(opening->io->context, fd, block, LF_BLOCK_BYTES, 0);
+    ssize_t count =
+        opening->io->read(opening->io->context, fd, block, LF_BLOCK_BYTES, LF_BLOCK_BYTES);
     free(block);
     return count < 0 ? complain(opening, "read", (int)count) : 0;
 }
@@ -143,6 +168,8 @@ static int take(struct lf_store *store, const struct opening *opening, int fd, i
     if (error != 0)
         return complain(opening, "open", error);
     store->file.segments.mode = file_mode(opening);
+    lf_facts_begin(&store->facts, opening->said, opening->direct);
+    store->file.segments.facts = &store->facts;
     store->file.segments.never_syncs = opening->options->sync == LOGFILE_SYNC_NONE;
     return 0;
 }
@@ -161,7 +188,9 @@ static int open_existing(struct lf_store *store, const struct opening *opening)
         return complain(opening, "open", fd);
     int error = check_kind(opening, directory >= 0);
     if (error == 0)
-        error = try_direct_read(opening, fd);
+        error = learn(opening, fd);
+    if (error == 0)
+        error = transfer_first_block(opening, fd);
     if (error == 0)
         error = lock_file(opening, fd);
     if (error == 0)
@@ -292,9 +321,15 @@ static int open_draft(struct draft *draft, const struct opening *opening)
 static int write_draft(const struct draft *draft, const struct opening *opening)
 {
     const struct logfile_io *io = opening->io;
-    int error = lf_io_write_full(io, draft->fd, draft->prologue, PROLOGUE_BYTES, 0, 0);
+    int error = learn(opening, draft->fd);
+    if (error != 0)
+        return error;
+    error = lf_io_write_full(io, draft->fd, draft->prologue, PROLOGUE_BYTES, 0, 0);
     if (error != 0)
         return complain(opening, "write", error);
+    error = transfer_first_block(opening, draft->fd);
+    if (error != 0)
+        return error;
     error = io->sync(io->context, draft->fd);
     if (error != 0)
         return complain(opening, "sync", error);
@@ -489,12 +524,14 @@ static void destroy_store(struct lf_store *store)
 int lf_store_open(struct lf_store *store, const char *path, const struct logfile_options *options,
                   const struct lf_store_create *create, bool *created, char message[256])
 {
+    struct logfile_io_facts said = {0};
     struct opening opening = {.io = options->io != NULL ? options->io : logfile_io_posix(),
                               .path = path,
                               .options = options,
                               .create = create,
                               .message = message,
-                              .direct = options->io_mode != LOGFILE_IO_BUFFERED};
+                              .direct = options->io_mode != LOGFILE_IO_BUFFERED,
+                              .said = &said};
     bool made = false;
     int error = divide_path(&opening) ? 0 : complain(&opening, "open", -ENOMEM);
     if (error == 0)
@@ -508,7 +545,6 @@ int lf_store_open(struct lf_store *store, const char *path, const struct logfile
     free(opening.name);
     if (error != 0)
         return error;
-    store->direct = opening.direct;
     store->device_bytes = made ? PROLOGUE_BYTES : 0;
     *created = made;
     message[0] = '\0';

@@ -39,14 +39,19 @@ enum call {
 };
 
 static struct {
-    enum call fail_call;     /* fails when it is made for the fail_at-th time, */
-    unsigned fail_at;        /* from 1, */
-    bool for_ever;           /* and each time after that, */
-    int fail_error;          /* with this */
-    unsigned exit_at;        /* the process ends before its exit_at-th call */
-    bool no_direct;          /* open with DIRECT is -EINVAL */
-    bool no_direct_transfer; /* only the first read or write says so */
-    size_t short_bytes;      /* a write moves at most this many bytes; 0: all */
+    enum call fail_call;          /* fails when it is made for the fail_at-th time, */
+    unsigned fail_at;             /* from 1, */
+    bool for_ever;                /* and each time after that, */
+    int fail_error;               /* with this */
+    unsigned exit_at;             /* the process ends before its exit_at-th call */
+    bool no_direct;               /* open with DIRECT is -EINVAL */
+    bool no_direct_transfer;      /* only the first read or write says so */
+    uint32_t block_bytes;         /* direct transfers are of whole ones, else -EINVAL; 0: of any */
+    struct logfile_io_facts said; /* what there is to say, and */
+    int facts_error;              /* whether it is said */
+    unsigned facts_count;
+    unsigned direct_transfer_count; /* reads */
+    size_t short_bytes;             /* a write moves at most this many bytes; 0: all */
     void (*before_rename)(void);
     unsigned counts[CALL_COUNT];
     unsigned call_count;
@@ -105,11 +110,18 @@ static int fake_lock(void *context, int fd)
     return error != 0 ? error : posix->lock(context, fd);
 }
 
+static bool refuses_transfer(size_t bytes, uint64_t offset)
+{
+    bool odd = fake.block_bytes != 0 && (bytes | offset) % fake.block_bytes != 0;
+    return fake.is_direct && (fake.no_direct_transfer || odd);
+}
+
 static ssize_t fake_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
 {
     int error = enter(CALL_READ);
-    if (error == 0 && fake.is_direct && fake.no_direct_transfer)
+    if (error == 0 && refuses_transfer(bytes, offset))
         error = -EINVAL;
+    fake.direct_transfer_count += fake.is_direct;
     return error != 0 ? error : posix->read(context, fd, buffer, bytes, offset);
 }
 
@@ -117,7 +129,7 @@ static ssize_t fake_write(void *context, int fd, const void *buffer, size_t byte
                           unsigned flags)
 {
     int error = enter(CALL_WRITE);
-    if (error == 0 && fake.is_direct && fake.no_direct_transfer)
+    if (error == 0 && refuses_transfer(bytes, offset))
         error = -EINVAL;
     if (error != 0)
         return error;
@@ -171,7 +183,25 @@ static int fake_remove_directory(void *context, int directory, const char *name)
     return error != 0 ? error : posix->remove_directory(context, directory, name);
 }
 
+static int fake_facts(void *context, int fd, struct logfile_io_facts *out)
+{
+    (void)context, (void)fd;
+    __atomic_add_fetch(&fake.facts_count, 1, __ATOMIC_SEQ_CST);
+    if (fake.facts_error == 0)
+        *out = fake.said;
+    return fake.facts_error;
+}
+
 static struct logfile_io table;
+
+/* Says what a file system with blocks of so many bytes would. */
+static void say_direct(uint32_t direct, uint32_t align)
+{
+    fake.said.direct = direct;
+    fake.said.offset_align = align;
+    fake.said.memory_align = align < 512 ? align : 512;
+    fake.block_bytes = align;
+}
 
 static void reset_fake(void)
 {
@@ -212,6 +242,7 @@ static void setup(void)
     table.remove_directory = fake_remove_directory;
     table.sync_directory = fake_sync_directory;
     table.make_directory = fake_make_directory;
+    table.facts = fake_facts;
     memset(&options, 0, sizeof options);
     options.io = &table;
     create = (struct lf_store_create){.slot_bytes = SLOT_BYTES};
@@ -844,7 +875,7 @@ END_TEST
 static void assert_mode(bool direct)
 {
     must_open();
-    ck_assert_int_eq(store.direct, direct);
+    ck_assert_int_eq(store.facts.direct, direct);
     ck_assert_int_eq(fake.is_direct, direct);
     lf_store_close(&store);
     ck_assert_int_eq(folder_entry_count(), 1);
@@ -1159,11 +1190,13 @@ static void *commit_beside(void *arg)
     return NULL;
 }
 
-static void open_for_two(bool direct)
+static void open_for_two(bool direct, bool proven)
 {
+    say_direct(proven ? LOGFILE_IO_DIRECT_YES : LOGFILE_IO_DIRECT_UNKNOWN, proven ? 512 : 0);
     options.io_mode = LOGFILE_IO_BUFFERED;
     open_for_commits(LOGFILE_SYNC_FDATASYNC);
-    store.direct = direct; /* it is the rule that counts here */
+    store.facts.direct = direct; /* it is the rule that counts here */
+    store.facts.direct_unproven = !proven;
     table.sync = gated_sync;
     sem_init(&at_gate, 0, 0);
     sem_init(&gate, 0, 0);
@@ -1171,11 +1204,11 @@ static void open_for_two(bool direct)
 }
 
 /* The commit's own sync succeeds while the other, which began before, has not come back. */
-static int commit_beside_sync(int other_result)
+static int commit_beside_sync(int other_result, bool direct)
 {
     pthread_t threads[2];
     int results[2];
-    open_for_two(false);
+    open_for_two(direct, false);
     gated_result = other_result;
     ck_assert_int_eq(pthread_create(&threads[0], NULL, sync_at_gate, &results[0]), 0);
     sem_wait(&at_gate);
@@ -1194,7 +1227,7 @@ static int commit_beside_sync(int other_result)
 START_TEST(commit_waits_for_a_sync_that_may_have_its_failure)
 {
     use_kind(_i);
-    ck_assert_int_eq(commit_beside_sync(-EIO), LOGFILE_EFAILED);
+    ck_assert_int_eq(commit_beside_sync(-EIO, false), LOGFILE_EFAILED);
     assert_failure(-EIO, "sync", 0);
     lf_store_close(&store);
 }
@@ -1203,8 +1236,17 @@ END_TEST
 START_TEST(two_syncs_at_once_succeed)
 {
     use_kind(_i);
-    ck_assert_int_eq(commit_beside_sync(0), 0);
+    ck_assert_int_eq(commit_beside_sync(0, false), 0);
     ck_assert(!lf_store_has_failed(&store));
+    lf_store_close(&store);
+}
+END_TEST
+
+/* O_DIRECT alone tells nothing: the file system may go through the page cache all the same. */
+START_TEST(commit_waits_where_direct_is_not_proven)
+{
+    use_kind(_i);
+    ck_assert_int_eq(commit_beside_sync(-EIO, true), LOGFILE_EFAILED);
     lf_store_close(&store);
 }
 END_TEST
@@ -1215,7 +1257,7 @@ START_TEST(direct_commit_waits_for_no_other_sync)
     pthread_t thread;
     int result;
     use_kind(_i);
-    open_for_two(true);
+    open_for_two(true, true);
     gated_result = -EIO;
     ck_assert_int_eq(pthread_create(&thread, NULL, sync_at_gate, &result), 0);
     sem_wait(&at_gate);
@@ -1233,7 +1275,7 @@ START_TEST(syncs_in_the_background_take_turns)
 {
     pthread_t threads[2];
     int results[2] = {1, 1};
-    open_for_two(_i);
+    open_for_two(_i, _i);
     gated_result = 0;
     for (unsigned i = 0; i < 2; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, sync_at_gate, &results[i]), 0);
@@ -1355,6 +1397,7 @@ static TCase *committing(void)
     tcase_add_test(tcase, one_of_many_failures_wins);
     tcase_add_loop_test(tcase, commit_waits_for_a_sync_that_may_have_its_failure, 0, KIND_COUNT);
     tcase_add_loop_test(tcase, two_syncs_at_once_succeed, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, commit_waits_where_direct_is_not_proven, 0, KIND_COUNT);
     tcase_add_loop_test(tcase, direct_commit_waits_for_no_other_sync, 0, KIND_COUNT);
     tcase_add_loop_test(tcase, syncs_in_the_background_take_turns, 0, 2);
     tcase_add_loop_test(tcase, sync_in_the_background_reaches_what_it_is_for, 0, KIND_COUNT);

@@ -1,0 +1,706 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is made of what the kernel says of a file system: direct I/O or not, with its alignment;
+ * media that nothing can be written to; file systems without locks or allocation.  A table over
+ * real files says it, and behaves accordingly, so that no file system of a kind is needed.
+ */
+#include "facts.h"
+#include "logfile_io.h"
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SLOT_BYTES ((size_t)16 << 10)
+#define SEGMENT_BYTES ((uint64_t)64 << 10)
+#define RECORDS 40
+#define RECORD_BYTES 3000
+#define FDS_MAX 1024
+
+/* ---- A file system that says what it is told to -----------------------------------------------*/
+
+static struct {
+    struct logfile_io_facts said;
+    bool denies_segments; /* direct I/O, of those that are opened from now on */
+    uint32_t
+        transfer_bytes; /* a direct transfer is of whole such blocks, else -EINVAL; 0: of any */
+    int locked_error;
+    int lock_error;
+    int sync_error;
+    int allocate_error;
+    unsigned direct_open_count;
+    unsigned sync_count;
+    unsigned early_transfer_count; /* before the lock was taken */
+    unsigned lock_count;
+    bool is_direct[FDS_MAX]; /* by descriptor */
+    bool is_denied[FDS_MAX];
+} disk;
+
+static struct logfile_io table;
+static const struct logfile_io *posix;
+
+/* O_DIRECT stops here, so that the folder's file system need not take it. */
+static int disk_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
+{
+    int fd = posix->open(context, directory, name, flags & ~LOGFILE_IO_OPEN_DIRECT, mode);
+    bool direct = flags & LOGFILE_IO_OPEN_DIRECT;
+    if (fd >= 0) {
+        ck_assert_int_lt(fd, FDS_MAX);
+        disk.is_direct[fd] = direct;
+        disk.is_denied[fd] = disk.denies_segments && strstr(name, ".segment") != NULL;
+    }
+    disk.direct_open_count += direct;
+    return fd;
+}
+
+static bool refuses(int fd, size_t bytes, uint64_t offset)
+{
+    if (disk.lock_count == 0)
+        disk.early_transfer_count++;
+    return disk.is_direct[fd] && disk.transfer_bytes != 0 &&
+           (bytes | offset) % disk.transfer_bytes != 0;
+}
+
+static ssize_t disk_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    return refuses(fd, bytes, offset) ? -EINVAL : posix->read(context, fd, buffer, bytes, offset);
+}
+
+static ssize_t disk_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
+                          unsigned flags)
+{
+    return refuses(fd, bytes, offset) ? -EINVAL
+                                      : posix->write(context, fd, buffer, bytes, offset, flags);
+}
+
+static int disk_sync(void *context, int fd)
+{
+    __atomic_add_fetch(&disk.sync_count, 1, __ATOMIC_SEQ_CST);
+    return disk.sync_error != 0 ? disk.sync_error : posix->sync(context, fd);
+}
+
+static int disk_lock(void *context, int fd)
+{
+    disk.lock_count++;
+    return disk.lock_error != 0 ? disk.lock_error : posix->lock(context, fd);
+}
+
+static int disk_locked(void *context, int fd)
+{
+    return disk.locked_error != 0 ? disk.locked_error : posix->locked(context, fd);
+}
+
+static int disk_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
+{
+    return disk.allocate_error != 0 ? disk.allocate_error
+                                    : posix->allocate(context, fd, offset, bytes);
+}
+
+static int disk_facts(void *context, int fd, struct logfile_io_facts *out)
+{
+    (void)context;
+    *out = disk.said;
+    if (disk.is_denied[fd])
+        *out = (struct logfile_io_facts){.direct = LOGFILE_IO_DIRECT_NO};
+    return 0;
+}
+
+static struct logfile_options options;
+static struct logfile_open_report report;
+static struct logfile *test_log;
+
+static void say_direct(uint32_t direct, uint32_t offset_align, uint32_t memory_align)
+{
+    disk.said.direct = direct;
+    disk.said.offset_align = offset_align;
+    disk.said.memory_align = memory_align;
+    disk.transfer_bytes = offset_align;
+}
+
+static void setup(void)
+{
+    memset(&disk, 0, sizeof disk);
+    posix = logfile_io_posix();
+    table = *posix;
+    table.open = disk_open;
+    table.read = disk_read;
+    table.write = disk_write;
+    table.sync = disk_sync;
+    table.lock = disk_lock;
+    table.locked = disk_locked;
+    table.allocate = disk_allocate;
+    table.facts = disk_facts;
+    options = (struct logfile_options){.io = &table,
+                                       .report = &report,
+                                       .slot_bytes = SLOT_BYTES,
+                                       .prepare_bytes = 64 << 10,
+                                       .prepare = LOGFILE_PREPARE_ALLOCATE};
+    enter_folder();
+}
+
+static const char *log_path(void)
+{
+    return folder_path("a.log");
+}
+
+/* Loop tests: one file, and segments. */
+static void use_kind(int kind)
+{
+    options.segment_bytes = kind % 2 != 0 ? SEGMENT_BYTES : 0;
+}
+
+static int open_log(void)
+{
+    return logfile_open(log_path(), &options, &test_log);
+}
+
+static void must_open(void)
+{
+    int error = open_log();
+    ck_assert_msg(error == 0, "%d: %s", error, report.message);
+}
+
+static void append_records(unsigned count)
+{
+    uint8_t record[RECORD_BYTES];
+    for (unsigned i = 0; i < count; i++) {
+        payload_fill(record, sizeof record, i);
+        ck_assert_int_eq(logfile_append(test_log, record, sizeof record, NULL), 0);
+    }
+}
+
+static void make_log(unsigned count)
+{
+    must_open();
+    append_records(count);
+    ck_assert_int_eq(logfile_close(test_log), 0);
+}
+
+/* Reads to the end, through the table.  What the last call returned. */
+static int read_records(unsigned *count, struct logfile_tail *tail)
+{
+    struct logfile_reader *reader;
+    struct logfile_record record;
+    int found = logfile_reader_open_io(log_path(), 0, &table, &reader);
+    *count = 0;
+    if (found != 0)
+        return found;
+    while ((found = logfile_reader_next(reader, &record)) == 1) {
+        ck_assert(payload_matches(record.data, record.size, *count));
+        ++*count;
+    }
+    if (found == 0)
+        found = logfile_reader_tail(reader, tail);
+    logfile_reader_close(reader);
+    return found;
+}
+
+static void assert_reads(unsigned expected, enum logfile_verdict verdict)
+{
+    struct logfile_tail tail;
+    unsigned count;
+    ck_assert_int_eq(read_records(&count, &tail), 0);
+    ck_assert_uint_eq(count, expected);
+    ck_assert_int_eq(tail.verdict, verdict);
+}
+
+static void assert_mode(enum logfile_io_mode io_mode, bool o_direct, uint32_t direct_align)
+{
+    struct logfile_stats stats;
+    ck_assert_int_eq(logfile_stats(test_log, &stats), 0);
+    ck_assert_int_eq(stats.io_mode, io_mode);
+    ck_assert_uint_eq(stats.o_direct, o_direct);
+    ck_assert_uint_eq(stats.direct_align, direct_align);
+}
+
+static void assert_message_says(const char *what)
+{
+    ck_assert_msg(strstr(report.message, what) != NULL, "no '%s' in: %s", what, report.message);
+}
+
+/* ---- The rules --------------------------------------------------------------------------------*/
+
+START_TEST(direct_is_proven_by_an_alignment_that_blocks_have)
+{
+    static const struct {
+        uint32_t direct, offset_align, memory_align;
+        enum lf_direct expected;
+    } cases[] = {
+        {LOGFILE_IO_DIRECT_YES, 512, 512, LF_DIRECT_PROVEN},
+        {LOGFILE_IO_DIRECT_YES, 4096, 4, LF_DIRECT_PROVEN},
+        {LOGFILE_IO_DIRECT_YES, 4096, 4096, LF_DIRECT_PROVEN},
+        {LOGFILE_IO_DIRECT_YES, 1, 1, LF_DIRECT_PROVEN},
+        {LOGFILE_IO_DIRECT_YES, 8192, 512, LF_DIRECT_BUFFERED},
+        {LOGFILE_IO_DIRECT_YES, 65536, 512, LF_DIRECT_BUFFERED},
+        {LOGFILE_IO_DIRECT_YES, 512, 8192, LF_DIRECT_BUFFERED},
+        {LOGFILE_IO_DIRECT_YES, 520, 512, LF_DIRECT_BUFFERED},
+        {LOGFILE_IO_DIRECT_YES, 0, 0, LF_DIRECT_NOT_SAID},
+        {LOGFILE_IO_DIRECT_NO, 0, 0, LF_DIRECT_BUFFERED},
+        {LOGFILE_IO_DIRECT_NO, 512, 512, LF_DIRECT_BUFFERED},
+        {LOGFILE_IO_DIRECT_UNKNOWN, 0, 0, LF_DIRECT_NOT_SAID},
+        {LOGFILE_IO_DIRECT_UNKNOWN, 16384, 512, LF_DIRECT_BUFFERED},
+        {7, 0, 0, LF_DIRECT_NOT_SAID},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct logfile_io_facts said = {.direct = cases[i].direct,
+                                        .offset_align = cases[i].offset_align,
+                                        .memory_align = cases[i].memory_align};
+        ck_assert_msg(lf_facts_direct(&said) == cases[i].expected, "case %zu", i);
+    }
+}
+END_TEST
+
+static int say_nothing(void *context, int fd, struct logfile_io_facts *out)
+{
+    (void)context, (void)fd;
+    memset(out, 0xff, sizeof *out);
+    return -ENOSYS;
+}
+
+START_TEST(without_an_answer_nothing_is_known)
+{
+    struct logfile_io_facts said;
+    table.facts = say_nothing;
+    lf_facts_ask(&table, 0, &said);
+    ck_assert_uint_eq(said.direct, LOGFILE_IO_DIRECT_UNKNOWN);
+    ck_assert_uint_eq(said.read_only, 0);
+    ck_assert_uint_eq(said.free_bytes, UINT64_MAX);
+    ck_assert_str_eq(lf_facts_name(&said), "");
+    make_log(3);
+    assert_reads(3, LOGFILE_CLEAN);
+}
+END_TEST
+
+START_TEST(file_systems_have_names)
+{
+    struct logfile_io_facts said = {.fs_type = 0xef53};
+    struct logfile_stats stats;
+    ck_assert_str_eq(lf_facts_name(&said), "ext4");
+    said.fs_type = 0x73717368;
+    ck_assert_str_eq(lf_facts_name(&said), "squashfs");
+    said.fs_type = 0x12345;
+    ck_assert_str_eq(lf_facts_name(&said), "");
+    disk.said.fs_type = 0x58465342;
+    must_open();
+    ck_assert_int_eq(logfile_stats(test_log, &stats), 0);
+    ck_assert_uint_eq(stats.fs_type, 0x58465342);
+    ck_assert_str_eq(stats.fs_name, "xfs");
+    ck_assert_int_eq(logfile_close(test_log), 0);
+}
+END_TEST
+
+/* ---- Direct or not ----------------------------------------------------------------------------*/
+
+/* Under io_mode auto; made, and opened again. */
+static void work_with(enum logfile_io_mode io_mode, bool o_direct, uint32_t direct_align)
+{
+    for (unsigned round = 0; round < 2; round++) {
+        must_open();
+        assert_mode(io_mode, o_direct, direct_align);
+        if (round == 0)
+            append_records(RECORDS);
+        ck_assert_int_eq(logfile_trim(test_log, 1), 0);
+        ck_assert_int_eq(logfile_close(test_log), 0);
+        assert_reads(RECORDS, LOGFILE_CLEAN);
+    }
+}
+
+START_TEST(auto_is_direct_where_the_kernel_says_so)
+{
+    use_kind(_i);
+    say_direct(LOGFILE_IO_DIRECT_YES, _i < 2 ? 512 : 4096, 4);
+    work_with(LOGFILE_IO_DIRECT, true, disk.said.offset_align);
+}
+END_TEST
+
+START_TEST(auto_is_buffered_where_direct_is_not_direct)
+{
+    use_kind(_i);
+    say_direct(LOGFILE_IO_DIRECT_NO, 0, 0);
+    work_with(LOGFILE_IO_BUFFERED, false, 0);
+}
+END_TEST
+
+/* Devices with 8, 16, 32 and 64 KiB blocks. */
+START_TEST(auto_is_buffered_where_blocks_are_larger)
+{
+    use_kind(_i);
+    say_direct(LOGFILE_IO_DIRECT_YES, 8192u << _i / 2, 512);
+    work_with(LOGFILE_IO_BUFFERED, false, disk.said.offset_align);
+}
+END_TEST
+
+/* The same, and the kernel says nothing. */
+START_TEST(auto_is_buffered_where_larger_blocks_are_kept_quiet)
+{
+    use_kind(_i);
+    disk.transfer_bytes = 8192u << _i / 2;
+    work_with(LOGFILE_IO_BUFFERED, false, 0);
+    ck_assert_uint_gt(disk.direct_open_count, 0);
+}
+END_TEST
+
+START_TEST(auto_is_not_called_direct_where_the_kernel_does_not_say)
+{
+    use_kind(_i);
+    work_with(LOGFILE_IO_BUFFERED, true, 0);
+}
+END_TEST
+
+/* Opening a log that exists moves nothing before it has the lock. */
+START_TEST(nothing_is_tried_where_the_kernel_says)
+{
+    static const uint32_t said[] = {LOGFILE_IO_DIRECT_YES, LOGFILE_IO_DIRECT_NO};
+    use_kind(_i);
+    say_direct(said[_i / 2], _i / 2 == 0 ? 512 : 0, _i / 2 == 0 ? 512 : 0);
+    make_log(1);
+    disk.early_transfer_count = disk.lock_count = 0;
+    must_open();
+    ck_assert_uint_eq(disk.early_transfer_count, 0);
+    ck_assert_int_eq(logfile_close(test_log), 0);
+}
+END_TEST
+
+static const struct {
+    uint32_t direct, align;
+    const char *text;
+} refusals[] = {
+    {LOGFILE_IO_DIRECT_NO, 0, "page cache"},
+    {LOGFILE_IO_DIRECT_YES, 8192, "8192"},
+    {LOGFILE_IO_DIRECT_YES, 65536, "65536"},
+};
+
+/* Made or not: the log, or that there is none, stays as it is. */
+START_TEST(direct_that_cannot_be_had_is_refused)
+{
+    use_kind(_i);
+    for (unsigned exists = 0; exists < 2; exists++) {
+        options.io_mode = LOGFILE_IO_DIRECT;
+        for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+            say_direct(refusals[i].direct, refusals[i].align, refusals[i].align);
+            ck_assert_int_eq(open_log(), -EINVAL);
+            assert_message_says("direct I/O");
+            assert_message_says("alignment");
+            assert_message_says(refusals[i].text);
+            ck_assert_int_eq(folder_entry_count(), (int)exists);
+        }
+        options.io_mode = LOGFILE_IO_BUFFERED;
+        if (exists == 0)
+            make_log(3);
+    }
+    assert_reads(3, LOGFILE_CLEAN);
+}
+END_TEST
+
+/* Attributes are inherited by files that are made later. */
+START_TEST(segment_that_is_not_direct_ends_it)
+{
+    use_kind(1);
+    options.prepare = LOGFILE_PREPARE_NONE;
+    say_direct(LOGFILE_IO_DIRECT_YES, 512, 512);
+    must_open();
+    assert_mode(LOGFILE_IO_DIRECT, true, 512);
+    disk.denies_segments = true;
+    append_records(RECORDS);
+    assert_mode(LOGFILE_IO_BUFFERED, true, 512);
+    ck_assert_int_eq(logfile_close(test_log), 0);
+    assert_reads(RECORDS, LOGFILE_CLEAN);
+}
+END_TEST
+
+START_TEST(want_of_allocation_is_said)
+{
+    struct logfile_stats stats;
+    use_kind(_i);
+    for (unsigned refused = 0; refused < 2; refused++) {
+        disk.allocate_error = refused ? -EOPNOTSUPP : 0;
+        must_open();
+        ck_assert_int_eq(logfile_stats(test_log, &stats), 0);
+        ck_assert_uint_eq(stats.no_allocation, refused);
+        ck_assert_int_eq(logfile_close(test_log), 0);
+    }
+}
+END_TEST
+
+/* ---- Media that are read-only -----------------------------------------------------------------*/
+
+/* By a process that ends with the log open. */
+static void tear_log(void)
+{
+    int status;
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        must_open();
+        append_records(RECORDS);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+
+static const int sync_errors[] = {-EINVAL, -EROFS};
+
+START_TEST(read_only_media_are_read)
+{
+    use_kind(_i);
+    make_log(RECORDS);
+    disk.said.read_only = 1;
+    disk.sync_error = sync_errors[_i / 2];
+    assert_reads(RECORDS, LOGFILE_CLEAN);
+}
+END_TEST
+
+START_TEST(torn_log_on_read_only_media_is_read)
+{
+    use_kind(_i);
+    tear_log();
+    disk.said.read_only = _i < 4;
+    disk.sync_error = sync_errors[_i / 2 % 2];
+    if (_i >= 4) /* it has stopped, and is not called read-only */
+        disk.sync_error = -EROFS;
+    disk.sync_count = 0;
+    assert_reads(RECORDS, LOGFILE_TORN);
+    ck_assert_uint_gt(disk.sync_count, 0); /* it was asked for all the same */
+}
+END_TEST
+
+/* A file system that is written to by others, or a disk that fails, is another matter. */
+START_TEST(sync_that_fails_elsewhere_is_told)
+{
+    struct logfile_tail tail;
+    unsigned count;
+    use_kind(_i);
+    tear_log();
+    for (unsigned read_only = 0; read_only < 2; read_only++) {
+        disk.said.read_only = read_only;
+        disk.sync_error = read_only ? -EIO : -EINVAL;
+        ck_assert_int_eq(read_records(&count, &tail), disk.sync_error);
+    }
+}
+END_TEST
+
+START_TEST(appending_to_read_only_media_is_refused)
+{
+    use_kind(_i);
+    make_log(RECORDS);
+    disk.said.read_only = 1;
+    ck_assert_int_eq(open_log(), -EROFS);
+    assert_message_says("Read-only file system");
+    ck_assert_int_eq(folder_entry_count(), 1);
+    assert_reads(RECORDS, LOGFILE_CLEAN);
+}
+END_TEST
+
+/* ---- File systems without locks ---------------------------------------------------------------*/
+
+static const int lock_errors[] = {-ENOLCK, -ENOSYS, -EOPNOTSUPP, -ENOTSUP, -EINVAL};
+#define LOCK_ERRORS ((int)(sizeof lock_errors / sizeof lock_errors[0]))
+
+START_TEST(without_locks_there_is_no_writer)
+{
+    use_kind(_i);
+    if (_i / 2 % 2 == 0)
+        make_log(RECORDS);
+    else
+        tear_log();
+    disk.locked_error = lock_errors[_i / 4];
+    assert_reads(RECORDS, _i / 2 % 2 == 0 ? LOGFILE_CLEAN : LOGFILE_TORN);
+}
+END_TEST
+
+START_TEST(lock_that_cannot_be_asked_for_is_told)
+{
+    struct logfile_tail tail;
+    unsigned count;
+    use_kind(_i);
+    make_log(RECORDS);
+    disk.locked_error = -EIO;
+    ck_assert_int_eq(read_records(&count, &tail), -EIO);
+}
+END_TEST
+
+START_TEST(appending_without_locks_is_refused)
+{
+    use_kind(_i);
+    for (unsigned exists = 0; exists < 2; exists++) {
+        disk.lock_error = lock_errors[_i / 2];
+        ck_assert_int_eq(open_log(), disk.lock_error);
+        assert_message_says("no locks on this file system");
+        ck_assert_int_eq(folder_entry_count(), (int)exists);
+        disk.lock_error = 0;
+        if (exists == 0)
+            make_log(RECORDS);
+    }
+    disk.lock_error = -EIO;
+    ck_assert_int_eq(open_log(), -EIO);
+    ck_assert_ptr_null(strstr(report.message, "no locks"));
+    assert_reads(RECORDS, LOGFILE_CLEAN);
+}
+END_TEST
+
+/* ---- A failure that another sync is told of ---------------------------------------------------*/
+
+/*
+ * O_DIRECT that goes through the page cache: a write succeeds, its write-back fails, and that is
+ * told once, to whichever sync comes first.  Here it is the one of a trim, whose thread does not get
+ * further before the append's own sync has succeeded.
+ */
+static struct {
+    bool armed;
+    bool lost; /* a write-back has failed, and nobody has been told */
+    sem_t at_sync, told, go_on;
+    uint32_t append_returned;
+    int append_result;
+    int trim_result;
+    uint64_t trim_lsn;
+} cache;
+static _Thread_local bool is_trimmer;
+
+static ssize_t cached_write(void *context, int fd, const void *buffer, size_t bytes,
+                            uint64_t offset, unsigned flags)
+{
+    bool is_the_record = cache.armed && !is_trimmer && bytes != 0;
+    if (is_the_record)
+        __atomic_store_n(&cache.lost, true, __ATOMIC_SEQ_CST);
+    ssize_t count = posix->write(context, fd, buffer, bytes, offset, 0);
+    if (is_the_record && flags & LOGFILE_IO_WRITE_DSYNC) { /* then it syncs, too late to be told */
+        sem_post(&cache.at_sync);
+        sem_wait(&cache.told);
+    }
+    return count;
+}
+
+static int cached_sync(void *context, int fd)
+{
+    (void)context, (void)fd;
+    if (!cache.armed)
+        return 0;
+    if (!is_trimmer) {
+        sem_post(&cache.at_sync);
+        sem_wait(&cache.told);
+        return __atomic_exchange_n(&cache.lost, false, __ATOMIC_SEQ_CST) ? -EIO : 0;
+    }
+    if (!__atomic_exchange_n(&cache.lost, false, __ATOMIC_SEQ_CST))
+        return 0;
+    sem_post(&cache.told);
+    sem_wait(&cache.go_on); /* preempted on its way back */
+    return -EIO;
+}
+
+static void *append_one(void *arg)
+{
+    cache.append_result = logfile_append(test_log, "record", 6, NULL);
+    __atomic_store_n(&cache.append_returned, 1, __ATOMIC_SEQ_CST);
+    return arg;
+}
+
+static void *trim_once(void *arg)
+{
+    is_trimmer = true;
+    cache.trim_result = logfile_trim(test_log, cache.trim_lsn);
+    return arg;
+}
+
+static const struct {
+    enum logfile_io_mode io_mode;
+    uint32_t direct;
+} caches[] = {
+    {LOGFILE_IO_AUTO, LOGFILE_IO_DIRECT_NO},
+    {LOGFILE_IO_AUTO, LOGFILE_IO_DIRECT_UNKNOWN},
+    {LOGFILE_IO_DIRECT, LOGFILE_IO_DIRECT_UNKNOWN},
+    {LOGFILE_IO_BUFFERED, LOGFILE_IO_DIRECT_UNKNOWN},
+    {LOGFILE_IO_AUTO, LOGFILE_IO_DIRECT_YES}, /* until it is asked again */
+};
+#define CACHES ((int)(sizeof caches / sizeof caches[0]))
+
+static void open_with_cache(int index)
+{
+    struct variant variant;
+    engine_variant_get((unsigned)index / 2 % engine_variant_count(), &variant);
+    unsigned which = (unsigned)index / 2 / engine_variant_count();
+    watchdog_start(60, variant.name);
+    variant.options.io = &table;
+    variant.options.prepare = LOGFILE_PREPARE_NONE; /* no thread but those of the test */
+    variant.options.io_mode = caches[which].io_mode;
+    variant.options.sync = index % 2 != 0 ? LOGFILE_SYNC_DSYNC : LOGFILE_SYNC_FDATASYNC;
+    variant.options.report = &report;
+    options = variant.options;
+    uint32_t align = caches[which].direct == LOGFILE_IO_DIRECT_YES ? 512 : 0;
+    say_direct(caches[which].direct, align, align);
+    table.write = cached_write;
+    table.sync = cached_sync;
+    must_open();
+    if (align != 0) /* chattr +j, say */
+        say_direct(LOGFILE_IO_DIRECT_NO, 0, 0);
+}
+
+START_TEST(append_is_not_acknowledged_when_a_trim_was_told_of_its_failure)
+{
+    pthread_t threads[2];
+    memset(&cache, 0, sizeof cache);
+    sem_init(&cache.at_sync, 0, 0);
+    sem_init(&cache.told, 0, 0);
+    sem_init(&cache.go_on, 0, 0);
+    open_with_cache(_i);
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert_int_eq(logfile_append(test_log, "record", 6, &cache.trim_lsn), 0);
+    cache.armed = true;
+    ck_assert_int_eq(pthread_create(&threads[0], NULL, append_one, NULL), 0);
+    sem_wait(&cache.at_sync);
+    ck_assert_int_eq(pthread_create(&threads[1], NULL, trim_once, NULL), 0);
+    sleep_us(5000); /* time enough for a wrong answer */
+    uint32_t returned_early = __atomic_load_n(&cache.append_returned, __ATOMIC_SEQ_CST);
+    sem_post(&cache.go_on);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    ck_assert_uint_eq(returned_early, 0);
+    ck_assert_int_eq(cache.append_result, LOGFILE_EFAILED);
+    ck_assert_int_eq(cache.trim_result, LOGFILE_EFAILED);
+    ck_assert_int_eq(logfile_close(test_log), LOGFILE_EFAILED);
+    watchdog_stop();
+}
+END_TEST
+
+/* ---- The suite --------------------------------------------------------------------------------*/
+
+static void add_direct(TCase *tcase)
+{
+    tcase_add_test(tcase, direct_is_proven_by_an_alignment_that_blocks_have);
+    tcase_add_test(tcase, without_an_answer_nothing_is_known);
+    tcase_add_test(tcase, file_systems_have_names);
+    tcase_add_loop_test(tcase, auto_is_direct_where_the_kernel_says_so, 0, 4);
+    tcase_add_loop_test(tcase, auto_is_buffered_where_direct_is_not_direct, 0, 2);
+    tcase_add_loop_test(tcase, auto_is_buffered_where_blocks_are_larger, 0, 8);
+    tcase_add_loop_test(tcase, auto_is_buffered_where_larger_blocks_are_kept_quiet, 0, 8);
+    tcase_add_loop_test(tcase, auto_is_not_called_direct_where_the_kernel_does_not_say, 0, 2);
+    tcase_add_loop_test(tcase, nothing_is_tried_where_the_kernel_says, 0, 4);
+    tcase_add_loop_test(tcase, direct_that_cannot_be_had_is_refused, 0, 2);
+    tcase_add_test(tcase, segment_that_is_not_direct_ends_it);
+    tcase_add_loop_test(tcase, want_of_allocation_is_said, 0, 2);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("facts");
+    TCase *tcase = tcase_create("facts");
+    tcase_set_timeout(tcase, 100);
+    tcase_add_checked_fixture(tcase, setup, leave_folder);
+    add_direct(tcase);
+    tcase_add_loop_test(tcase, read_only_media_are_read, 0, 4);
+    tcase_add_loop_test(tcase, torn_log_on_read_only_media_is_read, 0, 6);
+    tcase_add_loop_test(tcase, sync_that_fails_elsewhere_is_told, 0, 2);
+    tcase_add_loop_test(tcase, appending_to_read_only_media_is_refused, 0, 2);
+    tcase_add_loop_test(tcase, without_locks_there_is_no_writer, 0, 4 * LOCK_ERRORS);
+    tcase_add_loop_test(tcase, lock_that_cannot_be_asked_for_is_told, 0, 2);
+    tcase_add_loop_test(tcase, appending_without_locks_is_refused, 0, 2 * LOCK_ERRORS);
+    tcase_add_loop_test(tcase, append_is_not_acknowledged_when_a_trim_was_told_of_its_failure, 0,
+                        2 * CACHES * (int)engine_variant_count());
+    suite_add_tcase(suite, tcase);
+    return run_suite(suite);
+}

@@ -14,6 +14,7 @@
 #include "compat.h"
 #include "histogram.h"
 #include "logfile.h"
+#include "logfile_io.h"
 #include "options.h"
 #include "payload.h"
 #include "report.h"
@@ -106,6 +107,16 @@ static int recycle(struct probe *probe, int fd)
     return error == 0 && fdatasync(fd) != 0 ? -errno : error;
 }
 
+/* O_DIRECT that the kernel takes, and goes through the page cache with, is none.  0 or -errno. */
+static int set_direct(int fd)
+{
+    struct logfile_io_facts facts;
+    const struct logfile_io *io = logfile_io_posix();
+    if (io->facts(io->context, fd, &facts) == 0 && facts.direct == LOGFILE_IO_DIRECT_NO)
+        return -EOPNOTSUPP;
+    return fcntl(fd, F_SETFL, O_DIRECT) != 0 ? -errno : 0;
+}
+
 /* Creates the file in the state that is asked for.  A descriptor or -errno. */
 static int prepare_file(struct probe *probe, const struct way *way, struct outcome *outcome)
 {
@@ -113,10 +124,9 @@ static int prepare_file(struct probe *probe, const struct way *way, struct outco
     int fd = open(probe->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    int error = 0;
-    if (way->direct && fcntl(fd, F_SETFL, O_DIRECT) != 0) {
+    int error = way->direct ? set_direct(fd) : 0;
+    if (error != 0) {
         outcome->call = "O_DIRECT";
-        error = -errno;
     } else if (way->blocks == ALLOCATED) {
         outcome->call = "fallocate";
         error = fallocate(fd, 0, 0, (off_t)BENCH_PROBE_FILE_BYTES) != 0 ? -errno : 0;
@@ -232,21 +242,45 @@ static int show_way(struct probe *probe, const struct way *way, struct outcome *
 
 /* ---- What the library would do --------------------------------------------------------------- */
 
-/* Asks the library itself, with a log that is opened and closed. */
-static int ask_library(struct probe *probe, bool *direct)
+/* What a log on this file system is told of it. */
+static void print_facts(FILE *out, const struct logfile_stats *stats)
+{
+    if (stats->io_mode == LOGFILE_IO_DIRECT)
+        fprintf(out, "direct I/O: past the page cache, the kernel says, in units of %u bytes\n",
+                stats->direct_align);
+    else if (stats->o_direct)
+        fprintf(out, "direct I/O: O_DIRECT is taken; the kernel does not say what becomes of it\n");
+    else if (stats->direct_align > LOGFILE_IO_BLOCK)
+        fprintf(out, "direct I/O: not for a log: in units of %u bytes, and its blocks have %d\n",
+                stats->direct_align, LOGFILE_IO_BLOCK);
+    else
+        fprintf(out, "direct I/O: none: it is refused, or goes through the page cache\n");
+    fprintf(out, "allocation: %s\n\n",
+            stats->no_allocation ? "none: zeros are written instead" : "yes");
+}
+
+/*
+ * Asks the library itself, with a log that is opened and closed.  Where there can be no log, says
+ * why: what the place can do is worth knowing all the same.
+ */
+static bool ask_library(struct probe *probe, struct logfile_stats *stats)
 {
     struct logfile *log;
-    struct logfile_stats stats;
-    struct logfile_options options = {.slot_bytes = 65536, .prepare_bytes = LARGE_BYTES};
+    struct logfile_open_report report;
+    struct logfile_options options = {
+        .slot_bytes = 65536, .prepare_bytes = LARGE_BYTES, .report = &report};
     bench_signals_guard(probe->path);
     int error = logfile_open(probe->path, &options, &log);
     if (error == 0) {
-        error = logfile_stats(log, &stats);
-        *direct = stats.io_mode == LOGFILE_IO_DIRECT;
+        error = logfile_stats(log, stats);
         logfile_close(log);
     }
     remove_files(probe);
-    return error < -4095 ? -EIO : error; /* the library's own codes have no errno */
+    if (error == 0)
+        print_facts(probe->out, stats);
+    else
+        fprintf(probe->out, "no log can be opened here: %s\n\n", report.message);
+    return error == 0;
 }
 
 /* The ways that options can choose, for epochs of one block, and what came of them. */
@@ -319,7 +353,8 @@ static void print_choice(FILE *out, const struct choices *choices)
             "\nthe defaults: io auto is %s, because the file system %s O_DIRECT; prepare zero "
             "writes into written blocks,\nexcept where a burst overtakes it; sync is fdatasync: "
             "%s syncs/s of one block\n",
-            way->direct ? "direct" : "buffered", way->direct ? "takes" : "does not take",
+            way->direct ? "direct" : "buffered",
+            way->direct ? "takes a log's" : "does not take a log's",
             bench_format_count(per_s, choices->outcomes[choices->chosen].syncs_per_s));
 }
 
@@ -376,15 +411,13 @@ static void print_place(FILE *out, const char *dir)
 static int probe_all(struct probe *probe)
 {
     struct choices choices = {.count = 0};
-    bool auto_is_direct = false;
-    int error = ask_library(probe, &auto_is_direct);
-    if (error != 0)
-        return error;
+    struct logfile_stats stats = {.o_direct = 0};
+    bool has_log = ask_library(probe, &stats);
     print_head(probe->out);
-    error = show_small(probe, &choices, auto_is_direct);
+    int error = show_small(probe, &choices, stats.o_direct != 0);
     if (error == 0)
         error = show_large(probe);
-    if (error != 0 || choices.count == 0)
+    if (error != 0 || choices.count == 0 || !has_log)
         return error;
     print_choice(probe->out, &choices);
     recommend(probe, &choices);

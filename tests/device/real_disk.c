@@ -42,8 +42,7 @@ static void find_programs(void)
     setenv("PATH", wider, 1);
 }
 
-/* The exit status; 127: there is no such program. */
-static int run_program(char *const *arguments, bool is_quiet)
+int run_program(char *const *arguments, bool is_quiet)
 {
     int status;
     pid_t child = fork();
@@ -153,15 +152,14 @@ int in_world_apart(int (*body)(void))
 
 /* ---- File systems ---- */
 
-bool file_system_is_there(unsigned file_system)
+bool kernel_knows(const char *name, const char *program)
 {
-    const char *name = file_system_names[file_system];
-    char *arguments[] = {(char *)(uintptr_t)format_commands[file_system][0], (char[]){"-V"}, NULL};
+    char *arguments[] = {(char *)(uintptr_t)program, (char[]){"-V"}, NULL};
     char line[64], word[64];
     bool known = false;
 
     if (run_program(arguments, true) == 127) {
-        printf("no %s here: there is no %s\n", name, arguments[0]);
+        printf("no %s here: there is no %s\n", name, program);
         return false;
     }
     FILE *list = fopen("/proc/filesystems", "r");
@@ -172,6 +170,11 @@ bool file_system_is_there(unsigned file_system)
     if (!known)
         printf("no %s here: the kernel does not know it\n", name);
     return known;
+}
+
+bool file_system_is_there(unsigned file_system)
+{
+    return kernel_knows(file_system_names[file_system], format_commands[file_system][0]);
 }
 
 struct fuse_disk *disk_start(const char *name)
@@ -197,37 +200,48 @@ static int free_loop_device(void)
     return number;
 }
 
-static bool configure_loop(const char *device, int file, int *loop_fd)
+static bool configure_loop(const char *device, int file, unsigned block_bytes, int *loop_fd)
 {
     struct loop_config config = {
-        .fd = (uint32_t)file, .block_size = 512, .info = {.lo_flags = LO_FLAGS_AUTOCLEAR}};
+        .fd = (uint32_t)file, .block_size = block_bytes, .info = {.lo_flags = LO_FLAGS_AUTOCLEAR}};
 
     *loop_fd = open(device, O_RDWR | O_CLOEXEC);
     if (*loop_fd < 0)
         return false;
     if (ioctl(*loop_fd, LOOP_CONFIGURE, &config) == 0)
         return true;
+    int error = errno;
     close(*loop_fd);
+    errno = error;
     return false;
+}
+
+bool loop_attach(const char *path, unsigned block_bytes, struct mounted *mounted)
+{
+    bool done = false;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ck_assert_msg(fd >= 0, "%s: %s", path, strerror(errno));
+    for (unsigned tries = 0; !done && tries < 100; tries++) {
+        snprintf(mounted->device, sizeof mounted->device, "/dev/loop%d", free_loop_device());
+        done = configure_loop(mounted->device, fd, block_bytes, &mounted->loop_fd);
+        if (!done && errno == EINVAL)
+            break;
+        if (!done)
+            sleep_us(10000);
+    }
+    ck_assert_msg(done || errno == EINVAL, "no loop device, at last %s: %s", mounted->device,
+                  strerror(errno));
+    close(fd);
+    return done;
 }
 
 static void attach(const char *name, enum disk_file file, struct mounted *mounted)
 {
     static const char *const names[] = {"disk", "state"};
     char path[128];
-    bool done = false;
 
     snprintf(path, sizeof path, WORLD_FOLDER "/%s/%s", name, names[file]);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    ck_assert_msg(fd >= 0, "%s: %s", path, strerror(errno));
-    for (unsigned tries = 0; !done && tries < 100; tries++) {
-        snprintf(mounted->device, sizeof mounted->device, "/dev/loop%d", free_loop_device());
-        done = configure_loop(mounted->device, fd, &mounted->loop_fd);
-        if (!done)
-            sleep_us(10000);
-    }
-    ck_assert_msg(done, "no loop device, at last %s: %s", mounted->device, strerror(errno));
-    close(fd);
+    ck_assert(loop_attach(path, 512, mounted));
 }
 
 void disk_format(const char *name, unsigned file_system)

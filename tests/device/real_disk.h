@@ -26,6 +26,12 @@ int in_world_apart(int (*body)(void));
 /* Where nobody else can look: an empty folder of memory, in a world apart. */
 #define WORLD_FOLDER "/mnt"
 
+/* Runs a program to its end.  Its exit status; 127: there is no such program.  quiet: nothing of what
+ * it prints is seen, else its errors are. */
+int run_program(char *const *arguments, bool is_quiet);
+/* Whether the kernel knows a file system, and there is the program that makes it; says what is
+ * missing. */
+bool kernel_knows(const char *file_system, const char *program);
 /* Whether the machine has what it takes to make the file system; says what is missing. */
 bool file_system_is_there(unsigned file_system);
 
@@ -34,6 +40,10 @@ struct mounted {
     char device[32];
     char path[64];
 };
+
+/* Attaches a loop device, with logical blocks of so many bytes, to a file.  The test ends where that
+ * fails; where the kernel has no such blocks it is false. */
+bool loop_attach(const char *path, unsigned block_bytes, struct mounted *mounted);
 
 /* Starts the disk, in a folder of WORLD_FOLDER that is named after it.  The test ends where it
  * cannot. */

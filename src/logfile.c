@@ -61,8 +61,10 @@ static int check_payload(const struct logfile *log, size_t size, const struct ti
     return size <= record_max(log) ? 0 : LOGFILE_ETOOBIG;
 }
 
-static int append_by_engine(struct logfile *log, const struct lf_payload *payload,
-                            const struct timespec *deadline, bool wait, uint64_t *lsnp)
+static inline __attribute__((always_inline)) int append_by_engine(struct logfile *log,
+                                                                  const struct lf_payload *payload,
+                                                                  const struct timespec *deadline,
+                                                                  bool wait, uint64_t *lsnp)
 {
     switch (log->append_path) {
     case LF_APPEND_RING:
@@ -92,17 +94,25 @@ static int wait_by_engine(struct logfile *log, uint64_t lsn, const struct timesp
     return -EINVAL;
 }
 
-/* An append whose deadline has passed is a submit, and one look at what became of it. */
-static int append_and_look(struct logfile *log, const struct lf_payload *payload, uint64_t *lsnp)
+/* Apart, so that an append without a deadline keeps its short way.  One whose deadline has passed is
+ * a submit, and one look at what became of it. */
+static __attribute__((noinline)) int append_by(struct logfile *log,
+                                               const struct lf_payload *payload,
+                                               const struct timespec *deadline, bool wait,
+                                               uint64_t *lsnp)
 {
     uint64_t lsn;
-    int error = append_by_engine(log, payload, &lf_no_wait, false, &lsn);
+    int error;
 
+    deadline = lf_settle_deadline(deadline);
+    if (!wait || lf_may_wait(deadline))
+        return append_by_engine(log, payload, deadline, wait, lsnp);
+    error = append_by_engine(log, payload, deadline, false, &lsn);
     if (error != 0)
         return error;
     if (lsnp)
         *lsnp = lsn;
-    return wait_by_engine(log, lsn, &lf_no_wait);
+    return wait_by_engine(log, lsn, deadline);
 }
 
 static int append_payload(struct logfile *log, const struct lf_payload *payload,
@@ -112,12 +122,9 @@ static int append_payload(struct logfile *log, const struct lf_payload *payload,
 
     if (__builtin_expect(error != 0, 0))
         return error;
-    if (__builtin_expect(deadline != NULL, 0)) {
-        deadline = lf_settle_deadline(deadline);
-        if (wait && !lf_may_wait(deadline))
-            return append_and_look(log, payload, lsnp);
-    }
-    return append_by_engine(log, payload, deadline, wait, lsnp);
+    if (__builtin_expect(deadline != NULL, 0))
+        return append_by(log, payload, deadline, wait, lsnp);
+    return append_by_engine(log, payload, NULL, wait, lsnp);
 }
 
 static int append_buffer(struct logfile *log, const void *data, size_t size,

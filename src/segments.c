@@ -378,11 +378,12 @@ void lf_segments_check_file(const struct lf_segments *segments, int fd, uint64_t
     *out = (struct lf_segment_check){.kind = LF_SEGMENT_FILE};
     for (unsigned copy = 0; copy < 2; copy++) {
         uint8_t *block = blocks + copy * LF_BLOCK_BYTES;
+        memset(block, 0, LF_BLOCK_BYTES); /* what the file lacks counts as zeros */
         ssize_t got = lf_io_read_full(segments->io, fd, block, LF_BLOCK_BYTES,
                                       (uint64_t)copy * LF_BLOCK_BYTES);
-        if (got == (ssize_t)LF_BLOCK_BYTES)
+        if (got >= 0)
             check_copy(segments, block, index, out, copy);
-        else if (got < 0)
+        else
             out->error = (int)got;
     }
 }

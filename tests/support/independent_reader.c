@@ -4,11 +4,13 @@
  * none of its headers: where the two disagree, the page, this program or the library is wrong.
  *
  *     independent_reader FILE-OR-DIRECTORY
+ *     independent_reader -                     paths on standard input, one a line
  *
- * It prints "record LSN SIZE CRC" for each record that can be read, behind damage too, "break LSN"
- * at each break that is passed, and last "verdict WORD END PROMISED"; or one word when there is
- * nothing to read: "unreadable", "corrupt-header".  The verdict is that of the first break.  It
- * loads the whole log and is meant for small ones.
+ * It prints "record LSN SIZE CRC" for each record that can be read, after damage too, "break LSN"
+ * at each break that is passed, where LSN is that of the next whole epoch, and last "verdict WORD
+ * END PROMISED"; or one word when there is nothing to read: "unreadable", "corrupt-header".  The
+ * verdict is that of the first break.  With "-" a line "end" follows each log.  It loads the whole
+ * log and is meant for small ones.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -22,12 +24,16 @@
 #define FLAG_CLOSE 2u
 #define FLAG_END 4u
 #define FLAG_HEADER_CHECKSUM 8u
+#define EPOCH_HEADER 80u
+#define FIRST_LSN 16384u /* bytes of the first four blocks */
+#define LSN_END ((UINT64_C(1) << 63) - (UINT64_C(1) << 28))
 #define SEGMENTS_MAX 1000u
 
-/* The one file, or a segment of a directory. */
+/* The one file, or what has the name of a segment of a directory. */
 struct part {
     uint64_t index; /* of the segment */
-    uint8_t *bytes;
+    int is_regular;
+    uint8_t *bytes; /* at least the first four blocks, with zeros for what the file lacks */
     uint64_t size;
 };
 
@@ -100,76 +106,87 @@ static const uint8_t *bytes_at(uint64_t lsn, uint64_t count)
     return part->bytes + offset_of(lsn);
 }
 
-/*
- * The next LSN to be searched, at or behind one: not in the first four blocks of a segment, and not
- * behind the end of the file or segment; 0: there is none.
- */
-static uint64_t next_search_lsn(uint64_t lsn)
-{
-    for (unsigned i = 0; i < part_count; i++) {
-        const struct part *part = &parts[i];
-        const uint64_t start = part->index * segment_bytes;
-        if (part->index < index_of(lsn))
-            continue;
-        if (lsn < start + 16384)
-            lsn = start + 16384;
-        if (lsn - start < part->size)
-            return lsn;
-    }
-    return 0;
-}
-
 /* ---- Section 3: file header ---- */
 
 enum copy_state {
     VALID,
-    FOREIGN,
-    DAMAGED
+    UNKNOWN,
+    DAMAGED,
+    NOT_A_LOG
 };
+
+static int limits_hold(const uint8_t *block)
+{
+    const uint64_t slot = u64(block + 56);
+    const uint64_t segment = u64(block + 64);
+    const uint64_t first_lsn = u64(block + 104);
+
+    if (slot < 8192 || slot > 67108864 || (slot & (slot - 1)) != 0)
+        return 0;
+    if (segment == 0)
+        return first_lsn == FIRST_LSN;
+    return segment % BLOCK == 0 && segment >= slot + 20480 && segment <= (uint64_t)1 << 40 &&
+           first_lsn % segment == FIRST_LSN;
+}
 
 static enum copy_state judge_header(const uint8_t *block)
 {
     if (memcmp(block, "logfile\n", 8) != 0 || u32(block + 16) == 0x04030201)
-        return FOREIGN;
+        return NOT_A_LOG;
     if (u32(block + 8) != crc(0, block + 12, BLOCK - 12))
         return DAMAGED;
 
-    const uint64_t slot = u64(block + 32);
-    const uint64_t segment = u64(block + 40);
-    if (u32(block + 12) != 1 || u32(block + 16) != 0x01020304 || u32(block + 20) != BLOCK ||
-        u64(block + 24) != 0 || slot < 8192 || slot > 67108864 || (slot & (slot - 1)) != 0 ||
-        !all_zero(block + 88, block + BLOCK))
-        return FOREIGN;
-    if (segment == 0)
-        return u64(block + 80) == 16384 ? VALID : FOREIGN;
-    if (segment % BLOCK != 0 || segment < slot + 20480 || segment > (uint64_t)1 << 40 ||
-        u64(block + 80) % segment != 16384)
-        return FOREIGN;
+    const int has_features = !all_zero(block + 24, block + 48);
+    if (u32(block + 12) != 2 || u32(block + 16) != 0x01020304 || u32(block + 20) != BLOCK ||
+        u64(block + 24) != 0 || u64(block + 48) == 0 || !limits_hold(block) ||
+        (!has_features && !all_zero(block + 112, block + BLOCK)))
+        return UNKNOWN;
     return VALID;
 }
 
-/* The copy to be used, or NULL with the word to print. */
+/* slot_bytes, segment_bytes, id, salt and first_lsn */
+static int have_same_identity(const uint8_t *one, const uint8_t *other)
+{
+    return memcmp(one + 56, other + 56, 112 - 56) == 0;
+}
+
+/* The copy that counts, or NULL with the word to print. */
 static const uint8_t *choose_header(const char **word)
 {
-    const enum copy_state first = judge_header(prologue);
-    const enum copy_state second = judge_header(prologue + BLOCK);
+    const uint8_t *copy[2] = {prologue, prologue + BLOCK};
+    const enum copy_state state[2] = {judge_header(copy[0]), judge_header(copy[1])};
 
-    *word = first == FOREIGN && second == FOREIGN ? "unreadable" : "corrupt-header";
-    if (first == VALID && second == VALID && memcmp(prologue, prologue + BLOCK, BLOCK) != 0)
+    *word = "unreadable";
+    if (state[0] == UNKNOWN || state[1] == UNKNOWN)
         return NULL;
-    if (first == VALID)
-        return prologue;
-    return second == VALID ? prologue + BLOCK : NULL;
+    if (state[0] == VALID && state[1] == VALID) {
+        const uint64_t generation[2] = {u64(copy[0] + 48), u64(copy[1] + 48)};
+        *word = "corrupt-header";
+        if (!have_same_identity(copy[0], copy[1]) ||
+            (generation[0] == generation[1] && memcmp(copy[0], copy[1], BLOCK) != 0))
+            return NULL;
+        return generation[1] > generation[0] ? copy[1] : copy[0];
+    }
+    if (state[0] == VALID || state[1] == VALID)
+        return state[0] == VALID ? copy[0] : copy[1];
+    if (state[0] == DAMAGED || state[1] == DAMAGED)
+        *word = "corrupt-header";
+    return NULL;
 }
 
 /* ---- Section 4: trim mark ---- */
 
 static int trim_is_valid(const uint8_t *block, uint32_t log_seed)
 {
+    const uint64_t oldest_lsn = u64(block + 16);
+    const uint64_t promise = u64(block + 40);
+    const uint32_t user_bytes = u32(block + 48);
+
     return u32(block) == 0x4d52544c && u32(block + 4) == crc(log_seed, block + 8, BLOCK - 8) &&
-           u64(block + 16) >= 16384 && u64(block + 16) < (UINT64_C(1) << 63) - (1 << 28) &&
-           u64(block + 16) % BLOCK == 0 && u64(block + 24) >= 1 &&
-           all_zero(block + 36, block + BLOCK);
+           u64(block + 8) >= 1 && oldest_lsn >= FIRST_LSN && oldest_lsn < LSN_END &&
+           oldest_lsn % BLOCK == 0 && u64(block + 24) >= 1 && promise >= oldest_lsn &&
+           promise <= LSN_END && promise % BLOCK == 0 && user_bytes <= 4000 &&
+           all_zero(block + 52, block + 64) && all_zero(block + 64 + user_bytes, block + BLOCK);
 }
 
 static const uint8_t *choose_trim(uint32_t log_seed)
@@ -187,18 +204,22 @@ static const uint8_t *choose_trim(uint32_t log_seed)
 /* ---- Sections 5 and 6: epochs ---- */
 
 struct log {
+    const uint8_t *header; /* that counts */
     uint32_t seed;
     uint64_t slot_bytes;
+    /* Of the mark. */
     uint64_t oldest_lsn;
     uint64_t oldest_epoch;
+    uint32_t mark_incarnation;
+    uint64_t mark_promise;
     /* What the next epoch must be. */
     uint64_t lsn;
     uint64_t epoch;
     uint32_t chain;
     int anything_goes; /* at the start: any incarnation and nonce */
-    uint32_t incarnation;
-    uint64_t nonce;
     /* Of the last one. */
+    uint32_t incarnation; /* 0: there was none */
+    uint64_t nonce;
     uint32_t flags;
 };
 
@@ -207,30 +228,30 @@ static uint64_t extent(const uint8_t *header)
     return ((uint64_t)u32(header + 48) + BLOCK - 1) / BLOCK * BLOCK;
 }
 
-/* Where the epoch behind the one that ends at `end` goes, which is in segment `index`. */
-static uint64_t place(const struct log *log, uint64_t index, uint64_t end)
+static uint64_t first_place(uint64_t index)
 {
-    const uint64_t segment_end = (index + 1) * segment_bytes;
-
-    return segment_bytes == 0 || end + log->slot_bytes + BLOCK <= segment_end ? end
-                                                                              : segment_end + 16384;
+    return index * segment_bytes + FIRST_LSN;
 }
 
-static uint64_t successor_lsn(const struct log *log, const uint8_t *header)
+static uint64_t successor_lsn(const uint8_t *header)
 {
     const uint64_t lsn = u64(header + 16);
 
-    return place(log, index_of(lsn), lsn + extent(header));
+    return u32(header + 56) & FLAG_END ? first_place(index_of(lsn) + 1) : lsn + extent(header);
 }
 
-/* It ends in its segment, and says so if it is the last one there. */
-static int fits_its_segment(const struct log *log, const uint8_t *header)
+/* Not in the first four blocks, and with its end where it may be. */
+static int place_is_valid(const uint8_t *header)
 {
-    const uint64_t end = u64(header + 16) + extent(header);
-    const int is_last = successor_lsn(log, header) != end;
+    const uint64_t lsn = u64(header + 16);
+    const uint64_t end = lsn + extent(header);
+    const int is_last = (u32(header + 56) & FLAG_END) != 0;
 
-    return (segment_bytes == 0 || end <= (index_of(u64(header + 16)) + 1) * segment_bytes) &&
-           ((u32(header + 56) & FLAG_END) != 0) == is_last;
+    if (offset_of(lsn) < FIRST_LSN || lsn >= LSN_END || end > LSN_END)
+        return 0;
+    if (segment_bytes == 0)
+        return !is_last;
+    return end + (is_last ? 0 : BLOCK) <= (index_of(lsn) + 1) * segment_bytes;
 }
 
 static int shape_is_valid(const struct log *log, const uint8_t *header)
@@ -238,14 +259,17 @@ static int shape_is_valid(const struct log *log, const uint8_t *header)
     const uint32_t length = u32(header + 48);
     const uint32_t count = u32(header + 52);
     const uint32_t flags = u32(header + 56);
+    const int is_empty = length == EPOCH_HEADER && count == 0;
 
     if ((flags & ~(FLAG_OPEN | FLAG_CLOSE | FLAG_END | FLAG_HEADER_CHECKSUM)) != 0)
         return 0;
     if ((flags & FLAG_OPEN) != 0 && (flags & FLAG_CLOSE) != 0)
         return 0;
     if ((flags & (FLAG_OPEN | FLAG_CLOSE)) != 0)
-        return length == 64 && count == 0;
-    return length >= 72 && length % 8 == 0 && length <= log->slot_bytes && count >= 1;
+        return is_empty;
+    if ((flags & FLAG_END) != 0 && is_empty)
+        return 1;
+    return length >= EPOCH_HEADER + 8 && length % 8 == 0 && length <= log->slot_bytes && count >= 1;
 }
 
 /* The valid header for that LSN, or NULL. */
@@ -254,11 +278,11 @@ static const uint8_t *valid_header(const struct log *log, uint64_t lsn)
     const uint8_t *header = bytes_at(lsn, BLOCK);
 
     if (header == NULL || u32(header) != 0x4850454c ||
-        u32(header + 4) != crc(log->seed, header + 8, 56))
+        u32(header + 4) != crc(log->seed, header + 8, EPOCH_HEADER - 8))
         return NULL;
     if (u64(header + 16) != lsn || u64(header + 24) > lsn || u64(header + 8) < 1 ||
-        u32(header + 40) < 1 || u32(header + 60) != 0 || !shape_is_valid(log, header) ||
-        !fits_its_segment(log, header))
+        u32(header + 40) < 1 || u32(header + 60) != 0 || u64(header + 72) != 0 ||
+        !shape_is_valid(log, header) || !place_is_valid(header))
         return NULL;
     return header;
 }
@@ -297,7 +321,7 @@ static int is_whole(const struct log *log, const uint8_t *header)
 
     if (bytes_at(u64(header + 16), extent(header)) == NULL)
         return 0;
-    for (uint64_t offset = 64; offset < length; count++) {
+    for (uint64_t offset = EPOCH_HEADER; offset < length; count++) {
         const uint64_t bytes = whole_record(log, header, offset);
         if (bytes == 0)
             return 0;
@@ -321,7 +345,7 @@ static int follows(const struct log *log, const uint8_t *header)
 
 static void print_records(const uint8_t *header)
 {
-    for (uint64_t offset = 64; offset < u32(header + 48);) {
+    for (uint64_t offset = EPOCH_HEADER; offset < u32(header + 48);) {
         const uint8_t *at = header + offset;
         const uint64_t size = u32(at) & 0x0fffffff;
         if (u32(at) >> 28 == 1)
@@ -343,7 +367,7 @@ static uint64_t walk(struct log *log)
         print_records(header);
         if (u64(header + 24) > promise)
             promise = u64(header + 24);
-        log->lsn = successor_lsn(log, header);
+        log->lsn = successor_lsn(header);
         log->epoch++;
         log->chain = u32(header + 4);
         log->incarnation = u32(header + 40);
@@ -353,11 +377,73 @@ static uint64_t walk(struct log *log)
     }
 }
 
+/* ---- Section 10: files that are not what the log put there ---- */
+
+/* The header is valid, and that of another file. */
+static int names_another(const struct log *log, uint64_t index, const uint8_t *header)
+{
+    uint8_t own[BLOCK];
+    uint64_t first_lsn = first_place(index);
+
+    memcpy(own, log->header, BLOCK);
+    for (int i = 0; i < 8; i++, first_lsn >>= 8)
+        own[104 + i] = (uint8_t)first_lsn;
+    return !have_same_identity(own, header);
+}
+
+/* With the break at log->lsn, which is in this segment or an earlier one. */
+static int is_misplaced(const struct log *log, const struct part *part)
+{
+    int valid_count = 0;
+
+    if (!is_directory)
+        return 0;
+    if (!part->is_regular)
+        return 1;
+    for (int copy = 0; copy < 2; copy++) {
+        const uint8_t *header = part->bytes + copy * BLOCK;
+        if (judge_header(header) != VALID)
+            continue;
+        if (names_another(log, part->index, header))
+            return 1;
+        valid_count++;
+    }
+    return valid_count == 0 &&
+           (part->index > index_of(log->lsn) || log->lsn == first_place(part->index));
+}
+
+static int some_are_misplaced(const struct log *log)
+{
+    for (unsigned i = 0; i < part_count; i++)
+        if (parts[i].index >= index_of(log->lsn) && is_misplaced(log, &parts[i]))
+            return 1;
+    return 0;
+}
+
+/* The next LSN to be searched, at or after one; 0: there is none. */
+static uint64_t next_search_lsn(uint64_t lsn)
+{
+    for (unsigned i = 0; i < part_count; i++) {
+        const struct part *part = &parts[i];
+        const uint64_t start = part->index * segment_bytes;
+        if (part->index < index_of(lsn) || !part->is_regular)
+            continue;
+        if (lsn < start + FIRST_LSN)
+            lsn = start + FIRST_LSN;
+        if (lsn - start < part->size)
+            return lsn;
+    }
+    return 0;
+}
+
+/* ---- Section 7: the verdict ---- */
+
 static uint64_t later_promise(const struct log *log)
 {
-    uint64_t promise = 0;
+    uint64_t promise = log->mark_promise;
+    uint64_t lsn = next_search_lsn(log->lsn);
 
-    for (uint64_t lsn = next_search_lsn(log->lsn); lsn != 0; lsn = next_search_lsn(lsn + BLOCK)) {
+    for (; lsn != 0; lsn = next_search_lsn(lsn + BLOCK)) {
         const uint8_t *header = valid_header(log, lsn);
         if (header != NULL && u64(header + 24) > promise)
             promise = u64(header + 24);
@@ -368,26 +454,37 @@ static uint64_t later_promise(const struct log *log)
 /* Missing where it must not be. */
 static int segment_is_missing(const struct log *log)
 {
-    const int is_new = log->lsn == 16384 && log->oldest_lsn == 16384 && log->oldest_epoch == 1;
+    const int is_new = log->lsn == FIRST_LSN && log->oldest_lsn == FIRST_LSN &&
+                       log->oldest_epoch == 1 && log->mark_incarnation == 0;
 
+    if (!is_directory || index_of(log->lsn) >= LSN_END / segment_bytes)
+        return 0;
     return part_of(log->lsn) == NULL && !(is_new && part_count == 0);
 }
 
-static int trim_contradicts(const struct log *log)
+static int mark_is_contradicted(const struct log *log)
 {
     if (log->lsn != log->oldest_lsn)
         return 0;
-    if (log->oldest_lsn != 16384)
+    if (log->oldest_lsn != FIRST_LSN)
         return 1;
     if (part_of(log->lsn) == NULL)
         return 0;
-    if (part_of(log->lsn)->size < 16384 && segment_bytes == 0)
+    if (part_of(log->lsn)->size < FIRST_LSN && !is_directory)
         return 1;
     const uint8_t *header = valid_header(log, log->lsn);
     return header != NULL && !follows(log, header);
 }
 
-/* Moves to the next whole epoch behind the break; 0 when there is none. */
+static int is_corrupt(const struct log *log)
+{
+    return later_promise(log) > log->lsn || log->incarnation < log->mark_incarnation ||
+           segment_is_missing(log) || some_are_misplaced(log) || mark_is_contradicted(log);
+}
+
+/* ---- Section 7: reading on ---- */
+
+/* Moves to the next whole epoch at the break or after it; 0 when there is none. */
 static int resume(struct log *log)
 {
     uint64_t lsn = next_search_lsn(log->lsn);
@@ -403,16 +500,10 @@ static int resume(struct log *log)
             log->epoch = u64(header + 8);
             log->chain = u32(header + 44);
             log->anything_goes = 1;
-            log->flags = 0;
             return 1;
         }
     }
     return 0;
-}
-
-static int is_corrupt(const struct log *log)
-{
-    return later_promise(log) > log->lsn || segment_is_missing(log) || trim_contradicts(log);
 }
 
 static void read_log(struct log *log)
@@ -440,25 +531,30 @@ static _Noreturn void fail(const char *path)
     exit(2);
 }
 
-/* What the file is too short for, up to `least` bytes, is zero. */
-static struct part load(const char *path, uint64_t least)
+/* What the file is too short for of the first four blocks is zero. */
+static struct part load(const char *path)
 {
     struct part part = {0};
-    FILE *stream = fopen(path, "rb");
-    long size;
+    struct stat status;
+    FILE *stream;
 
-    if (stream == NULL || fseek(stream, 0, SEEK_END) != 0 || (size = ftell(stream)) < 0 ||
-        fseek(stream, 0, SEEK_SET) != 0)
+    if (lstat(path, &status) != 0)
         fail(path);
-    part.size = (uint64_t)size;
-    part.bytes = calloc(1, part.size + least + 1);
-    if (part.bytes == NULL || fread(part.bytes, 1, part.size, stream) != part.size)
+    part.bytes = calloc(1, FIRST_LSN + (S_ISREG(status.st_mode) ? (size_t)status.st_size : 0));
+    if (part.bytes == NULL)
+        fail(path);
+    if (!S_ISREG(status.st_mode))
+        return part;
+    part.is_regular = 1;
+    part.size = (uint64_t)status.st_size;
+    stream = fopen(path, "rb");
+    if (stream == NULL || fread(part.bytes, 1, part.size, stream) != part.size)
         fail(path);
     fclose(stream);
     return part;
 }
 
-/* Sixteen digits and ".segment"; 0: another name. */
+/* Sixteen digits and ".segment", and not beyond the end; 0: another name. */
 static int segment_index(const char *name, uint64_t *index)
 {
     static const char digits[] = "0123456789abcdef";
@@ -472,7 +568,7 @@ static int segment_index(const char *name, uint64_t *index)
             return 0;
         *index = *index << 4 | (uint64_t)(digit - digits);
     }
-    return *index < INT64_MAX / segment_bytes;
+    return *index < LSN_END / segment_bytes;
 }
 
 static void insert(struct part part)
@@ -502,7 +598,7 @@ static void load_segments(const char *path, uint64_t oldest_lsn)
         if (!segment_index(entry->d_name, &index) || index < index_of(oldest_lsn))
             continue;
         snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
-        struct part part = load(name, 0);
+        struct part part = load(name);
         part.index = index;
         if (part.size > segment_bytes)
             part.size = segment_bytes;
@@ -511,7 +607,8 @@ static void load_segments(const char *path, uint64_t oldest_lsn)
     closedir(directory);
 }
 
-static void load_prologue(const char *path)
+/* 0: there is no regular file that it could be in. */
+static int load_prologue(const char *path)
 {
     char name[8192];
     struct stat status;
@@ -519,48 +616,87 @@ static void load_prologue(const char *path)
     if (stat(path, &status) != 0)
         fail(path);
     is_directory = S_ISDIR(status.st_mode);
+    segment_bytes = 0;
     snprintf(name, sizeof(name), "%s%s", path, is_directory ? "/control" : "");
-    const struct part part = load(name, 16384);
+    if (lstat(name, &status) != 0 || !S_ISREG(status.st_mode))
+        return 0;
+    const struct part part = load(name);
     prologue = part.bytes;
     if (!is_directory)
         insert(part);
+    return 1;
 }
 
-int main(int argc, char **argv)
+static void unload(void)
 {
-    const char *word;
-
-    if (argc != 2) {
-        fprintf(stderr, "usage: independent_reader FILE-OR-DIRECTORY\n");
-        return 2;
-    }
-    load_prologue(argv[1]);
-    const uint8_t *header = choose_header(&word);
-    const uint32_t seed = header == NULL ? 0 : crc(0, header + 48, 32);
-    if (header != NULL && ((u64(header + 40) != 0) != is_directory || u64(header + 80) != 16384)) {
-        printf("unreadable\n");
-        return 0;
-    }
-    const uint8_t *trim = header == NULL ? NULL : choose_trim(seed);
-    if (trim == NULL) {
-        printf("%s\n", header == NULL ? word : "corrupt-header");
-        return 0;
-    }
-    segment_bytes = u64(header + 40);
-    struct log log = {.seed = seed,
-                      .slot_bytes = u64(header + 32),
-                      .oldest_lsn = u64(trim + 16),
-                      .oldest_epoch = u64(trim + 24),
-                      .lsn = u64(trim + 16),
-                      .epoch = u64(trim + 24),
-                      .chain = u32(trim + 32),
-                      .anything_goes = 1};
-    if (is_directory)
-        load_segments(argv[1], log.oldest_lsn);
-    read_log(&log);
     for (unsigned i = 0; i < part_count; i++)
         free(parts[i].bytes);
     if (is_directory)
         free(prologue);
+    part_count = 0;
+    prologue = NULL;
+}
+
+static void read_path(const char *path)
+{
+    const char *word = "unreadable";
+    const uint8_t *header = load_prologue(path) ? choose_header(&word) : NULL;
+
+    if (header == NULL) {
+        printf("%s\n", word);
+        return;
+    }
+    if ((u64(header + 64) != 0) != is_directory || u64(header + 104) != FIRST_LSN) {
+        printf("unreadable\n");
+        return;
+    }
+    const uint32_t seed = crc(0, header + 72, 32);
+    const uint8_t *mark = choose_trim(seed);
+    if (mark == NULL) {
+        printf("corrupt-header\n");
+        return;
+    }
+    struct log log = {.header = header,
+                      .seed = seed,
+                      .slot_bytes = u64(header + 56),
+                      .oldest_lsn = u64(mark + 16),
+                      .oldest_epoch = u64(mark + 24),
+                      .mark_incarnation = u32(mark + 36),
+                      .mark_promise = u64(mark + 40),
+                      .lsn = u64(mark + 16),
+                      .epoch = u64(mark + 24),
+                      .chain = u32(mark + 32),
+                      .anything_goes = 1};
+    segment_bytes = u64(header + 64);
+    if (is_directory)
+        load_segments(path, log.oldest_lsn);
+    read_log(&log);
+}
+
+static void read_paths(void)
+{
+    char path[4096];
+
+    while (fgets(path, sizeof(path), stdin) != NULL) {
+        path[strcspn(path, "\n")] = '\0';
+        read_path(path);
+        unload();
+        printf("end\n");
+        fflush(stdout);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: independent_reader FILE-OR-DIRECTORY | -\n");
+        return 2;
+    }
+    if (strcmp(argv[1], "-") == 0) {
+        read_paths();
+        return 0;
+    }
+    read_path(argv[1]);
+    unload();
     return 0;
 }

@@ -20,7 +20,7 @@ static bool is_header_of(const struct lf_walk *walk, uint64_t index, const uint8
     return lf_file_header_check(block) == 0 && memcmp(header, &expected, sizeof(expected)) == 0;
 }
 
-/* The blocks before the first epoch: what is wrong with them, or NULL. */
+/* What is wrong with the two copies, or NULL.  Nobody looks at the two blocks after them. */
 static const char *find_bad_block(const struct lf_walk *walk, uint64_t index, const uint8_t *blocks)
 {
     const bool valid[2] = {is_header_of(walk, index, blocks),
@@ -28,11 +28,7 @@ static const char *find_bad_block(const struct lf_walk *walk, uint64_t index, co
 
     if (!valid[0])
         return valid[1] ? "first copy of its file header" : "both copies of its file header";
-    if (!valid[1])
-        return "second copy of its file header";
-    return lf_is_zero(blocks + 2 * LF_BLOCK_BYTES, blocks + LF_FIRST_LSN)
-               ? NULL
-               : "blocks 2 and 3 are not zero";
+    return valid[1] ? NULL : "second copy of its file header";
 }
 
 /* A writer may have released the segment since, and be making another one of its file. */
@@ -49,7 +45,7 @@ static bool is_released_meanwhile(const struct lf_tool_segments *segments, uint6
 static int check_segment(const struct lf_tool_segments *segments, uint64_t index)
 {
     struct lf_walk *walk = segments->walk;
-    _Alignas(LF_BLOCK_BYTES) uint8_t blocks[LF_FIRST_LSN] = {0};
+    _Alignas(LF_BLOCK_BYTES) uint8_t blocks[2 * LF_BLOCK_BYTES] = {0};
     char name[LF_SEGMENT_NAME_BYTES];
     ssize_t got = lf_file_read_segment_header(&walk->file, index, blocks, sizeof(blocks));
 
@@ -67,16 +63,31 @@ static int check_segment(const struct lf_tool_segments *segments, uint64_t index
     return 1;
 }
 
+static void name_stray(const struct lf_tool_segments *segments, uint64_t index)
+{
+    char name[LF_SEGMENT_NAME_BYTES];
+
+    lf_file_segment_name(index, name);
+    fprintf(segments->out, "%s: damage: %s: no regular file\n", segments->path, name);
+    segments->walk->damage_count++;
+}
+
 static int check_headers(const struct lf_tool_segments *segments, uint64_t index)
 {
     int found = 1;
 
     while (found == 1) {
+        uint64_t next = index + 1;
         found = check_segment(segments, index);
-        if (found == 1)
-            index++;
-        else if (found == 0)
-            found = lf_file_next_segment(&segments->walk->file, index, &index);
+        if (found == 0) {
+            found = lf_file_next_segment(&segments->walk->file, index, &next);
+            if (found == 1 && next == index) {
+                /* Something has its name without being a segment. */
+                name_stray(segments, index);
+                next = index + 1;
+            }
+        }
+        index = next;
     }
     return found;
 }

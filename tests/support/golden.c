@@ -41,13 +41,13 @@ static void build_sizes(struct log_image *image)
     for (size_t size = 0; size <= 17; size++)
         add_record(image, size, size);
     log_image_seal(image);
-    add_record(image, LF_BLOCK_BYTES - 72, 20);
+    add_record(image, LF_BLOCK_BYTES - LF_EPOCH_HEADER_BYTES - 8, 20);
     log_image_seal(image);
-    add_record(image, LF_BLOCK_BYTES - 71, 21);
+    add_record(image, LF_BLOCK_BYTES - LF_EPOCH_HEADER_BYTES - 7, 21);
     log_image_pad(image, 0);
     log_image_pad(image, 13);
     log_image_seal(image);
-    add_record(image, SLOT_BYTES - 72, 22);
+    add_record(image, SLOT_BYTES - LF_EPOCH_HEADER_BYTES - 8, 22);
     log_image_seal(image);
     log_image_close(image);
 }
@@ -102,7 +102,7 @@ static void build_corrupt(struct log_image *image)
     memset(image->bytes, 0xff, LF_BLOCK_BYTES);
 }
 
-/* Starts at its third epoch; the older trim mark is damaged. */
+/* Starts at its third epoch; one copy of the trim mark is damaged. */
 static void build_trimmed(struct log_image *image)
 {
     log_image_new(image, SLOT_BYTES, 6);
@@ -143,6 +143,52 @@ static void build_segments(struct log_image *image)
     log_image_trim(image, segment_bytes + LF_FIRST_LSN + SLOT_BYTES);
 }
 
+/* What has been set aside for later: a header that was changed, of which one copy is the new one, with
+ * a feature that nobody needs to know and what belongs to it; and bytes of the user's in the mark, of
+ * which one copy is older. */
+static void build_later(struct log_image *image)
+{
+    static const char text[] = "term 7, vote 2";
+
+    log_image_new(image, SLOT_BYTES, 8);
+    struct lf_file_header *header = (struct lf_file_header *)(image->bytes + LF_BLOCK_BYTES);
+    header->generation = 2;
+    header->features_ignore = 1;
+    memset((uint8_t *)header + 2000, 0xa5, 48);
+    lf_file_header_seal(header);
+    log_image_open(image);
+    add_record(image, 100, 1);
+    log_image_seal(image);
+    log_image_close(image);
+    uint8_t *block = image->bytes + 2 * LF_BLOCK_BYTES;
+    struct lf_trim_mark *mark = (struct lf_trim_mark *)block;
+    mark->sequence++;
+    mark->user_bytes = sizeof(text) - 1;
+    memcpy(mark + 1, text, sizeof(text) - 1);
+    lf_trim_mark_seal(block, image->chain.log_seed);
+}
+
+/* A directory that was closed cleanly, whose last two segments have changed names. */
+static void build_exchanged(struct log_image *image)
+{
+    const uint64_t segment_bytes = LF_FIRST_LSN + 2 * SLOT_BYTES + LF_BLOCK_BYTES;
+    uint8_t *segment;
+
+    log_image_new_segments(image, SLOT_BYTES, segment_bytes, 9);
+    log_image_open(image);
+    for (unsigned i = 0; i < 2; i++)
+        log_image_fill_segment(image, 100);
+    add_record(image, 100, 1);
+    log_image_seal(image);
+    log_image_close(image);
+    log_image_extend(image, (size_t)(3 * segment_bytes - image->size));
+    segment = malloc(segment_bytes);
+    memcpy(segment, image->bytes + segment_bytes, segment_bytes);
+    memcpy(image->bytes + segment_bytes, image->bytes + 2 * segment_bytes, segment_bytes);
+    memcpy(image->bytes + 2 * segment_bytes, segment, segment_bytes);
+    free(segment);
+}
+
 const struct golden golden_files[] = {
     {"created.log", build_created, LOGFILE_TORN, 0},
     {"tiny.log", build_tiny, LOGFILE_CLEAN, 2},
@@ -151,6 +197,8 @@ const struct golden golden_files[] = {
     {"torn.log", build_torn, LOGFILE_TORN, 1},
     {"corrupt.log", build_corrupt, LOGFILE_CORRUPT, 2},
     {"trimmed.log", build_trimmed, LOGFILE_CLEAN, 2},
+    {"later.log", build_later, LOGFILE_CLEAN, 1},
+    {"exchanged", build_exchanged, LOGFILE_CORRUPT, 2},
     {"segments", build_segments, LOGFILE_CLEAN, 10},
 };
 const unsigned golden_count = sizeof(golden_files) / sizeof(golden_files[0]);

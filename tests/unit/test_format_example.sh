@@ -14,9 +14,9 @@ od -A d -t x1 "$golden" >"$folder/file"
 diff "$folder/page" "$folder/file"
 
 cat >"$folder/expected" <<'END'
-record 20544 5 9a71bb4c
-record 20560 0 00000000
-verdict CLEAN 28672 24576
+record 20560 5 9a71bb4c
+record 20576 0 00000000
+verdict CLEAN 28672 28672
 END
 tests/support/independent_reader "$golden" >"$folder/found"
 diff "$folder/expected" "$folder/found"

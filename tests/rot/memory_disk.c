@@ -53,7 +53,7 @@ struct memory_file *memory_disk_make(struct memory_disk *disk, const char *name)
     file = find_place(disk);
     if (file == NULL)
         return NULL;
-    memory_file_resize(file, 0);
+    memory_file_become(file, LOGFILE_IO_REGULAR);
     reserve(file, 1); /* so that there are bytes to point to */
     file->linked = true;
     strcpy(file->name, name);
@@ -71,6 +71,12 @@ bool memory_file_resize(struct memory_file *file, size_t size)
     return true;
 }
 
+void memory_file_become(struct memory_file *file, enum logfile_io_kind kind)
+{
+    memory_file_resize(file, 0);
+    file->kind = kind;
+}
+
 void memory_file_set(struct memory_file *file, const uint8_t *bytes, size_t size)
 {
     if (memory_file_resize(file, size) && size > 0)
@@ -83,6 +89,7 @@ void memory_disk_copy(struct memory_disk *to, const struct memory_disk *from)
     for (unsigned i = 0; i < MEMORY_FILES_MAX; i++) {
         const struct memory_file *file = &from->files[i];
         to->files[i].linked = file->linked;
+        to->files[i].kind = file->kind;
         memcpy(to->files[i].name, file->name, sizeof(file->name));
         memory_file_set(&to->files[i], file->bytes, file->linked ? file->size : 0);
     }
@@ -93,7 +100,7 @@ static bool holds(const struct memory_disk *disk, const struct memory_file *file
     for (unsigned i = 0; i < MEMORY_FILES_MAX; i++) {
         const struct memory_file *other = &disk->files[i];
         if (other->linked && strcmp(other->name, file->name) == 0)
-            return other->size == file->size &&
+            return other->size == file->size && other->kind == file->kind &&
                    (file->size == 0 || memcmp(other->bytes, file->bytes, file->size) == 0);
     }
     return false;
@@ -171,7 +178,8 @@ static int new_handle(struct memory_disk *disk, struct memory_file *file, unsign
 
 static bool is_directory_name(const struct memory_disk *disk, const char *path)
 {
-    return disk->is_directory && strcmp(path, MEMORY_PATH) == 0;
+    return disk->is_directory &&
+           (strcmp(path, MEMORY_PATH) == 0 || strcmp(path, MEMORY_PATH "/") == 0);
 }
 
 static int open_directory(struct memory_disk *disk, const char *path)
@@ -199,6 +207,8 @@ static int open_file(struct memory_disk *disk, const char *path, unsigned flags)
             return -ENOSPC;
         note_change(disk, false);
     }
+    if (file != NULL && file->kind == LOGFILE_IO_DIRECTORY && (flags & LOGFILE_IO_OPEN_WRITE) != 0)
+        return -EISDIR;
     return file == NULL ? -ENOENT : new_handle(disk, file, flags);
 }
 
@@ -247,7 +257,7 @@ static int memory_stat(void *context, int fd, struct logfile_io_stat *out)
             .kind = LOGFILE_IO_DIRECTORY, .device = 1, .inode = (uint64_t)fd};
     else if (file != NULL)
         *out = (struct logfile_io_stat){.bytes = file->size,
-                                        .kind = LOGFILE_IO_REGULAR,
+                                        .kind = file->kind,
                                         .device = 1,
                                         .inode = (uint64_t)(file - disk->files) + 1};
     else
@@ -291,8 +301,10 @@ static ssize_t memory_read(void *context, int fd, void *buffer, size_t bytes, ui
     struct memory_disk *disk = enter(context);
     const struct memory_file *file = file_of(disk, fd);
 
-    if (file == NULL)
-        return leave(disk, -EBADF);
+    if (file == NULL || file->kind != LOGFILE_IO_REGULAR)
+        return leave(disk, file == NULL                         ? -EBADF
+                           : file->kind == LOGFILE_IO_DIRECTORY ? -EISDIR
+                                                                : -ESPIPE);
     const size_t rest = offset < file->size ? file->size - (size_t)offset : 0;
     const size_t count = bytes < rest ? bytes : rest;
     if (count > 0)
@@ -375,6 +387,8 @@ static int memory_unlink(void *context, int directory, const char *name)
 
     if (file == NULL)
         return leave(disk, -ENOENT);
+    if (file->kind == LOGFILE_IO_DIRECTORY)
+        return leave(disk, -EISDIR);
     file->linked = false;
     note_change(disk, true);
     return leave(disk, 0);
@@ -452,7 +466,7 @@ void memory_disk_init(struct memory_disk *disk, bool is_directory)
 void memory_disk_clear(struct memory_disk *disk, bool is_directory)
 {
     for (unsigned i = 0; i < MEMORY_FILES_MAX; i++) {
-        memory_file_resize(&disk->files[i], 0);
+        memory_file_become(&disk->files[i], LOGFILE_IO_REGULAR);
         disk->files[i].linked = false;
     }
     disk->is_directory = is_directory;

@@ -25,6 +25,7 @@
 struct memory_file {
     char name[MEMORY_NAME_BYTES]; /* the whole path */
     bool linked;                  /* has that name */
+    enum logfile_io_kind kind;    /* regular, or something empty that only has the name */
     unsigned open_count;
     uint8_t *bytes;
     size_t size;
@@ -56,6 +57,8 @@ void memory_disk_free(struct memory_disk *disk);
 struct memory_file *memory_disk_find(struct memory_disk *disk, const char *name);
 /* The same, made where it is missing; NULL: no more places, or the name is too long. */
 struct memory_file *memory_disk_make(struct memory_disk *disk, const char *name);
+/* Puts an empty directory, fifo or the like in place of what the file was. */
+void memory_file_become(struct memory_file *file, enum logfile_io_kind kind);
 /* false: too large. */
 bool memory_file_resize(struct memory_file *file, size_t size);
 void memory_file_set(struct memory_file *file, const uint8_t *bytes, size_t size);

@@ -303,6 +303,17 @@ static void check_appended(struct rot_check *check)
     logfile_reader_close(reader);
 }
 
+/* Nothing is left of a damaged copy. */
+static void check_mended(struct rot_check *check)
+{
+    char *report = NULL;
+    const int status = run_verify(&check->work, false, &report);
+
+    if (status != LF_TOOL_OK)
+        give_up(check, "verify after append", "status %d: %s", status, report);
+    free(report);
+}
+
 static void check_open(struct rot_check *check, const struct sight *sight)
 {
     struct logfile_open_report report = {0};
@@ -319,6 +330,7 @@ static void check_open(struct rot_check *check, const struct sight *sight)
     check_tail(check, "open", &report.tail, &sight->last.tail);
     append_and_close(check, log);
     check_appended(check);
+    check_mended(check);
 }
 
 /* ---- All of it ------------------------------------------------------------------------------- */
@@ -345,6 +357,17 @@ static struct sight look(struct rot_check *check)
     return sight;
 }
 
+static uint64_t mark_promise(struct rot_log *log)
+{
+    uint64_t promise = 0;
+
+    for (unsigned i = 0; i < log->mark_count; i++) {
+        const struct lf_trim_mark *mark = (const void *)log->marks[i];
+        promise = mark->promise > promise ? mark->promise : promise;
+    }
+    return promise;
+}
+
 void rot_check_init(struct rot_check *check, struct rot_log *log)
 {
     *check = (struct rot_check){.log = log};
@@ -353,6 +376,7 @@ void rot_check_init(struct rot_check *check, struct rot_log *log)
     memory_disk_copy(&check->damaged, &log->disk);
     say_replay(check, NULL, 0);
     const struct sight sight = look(check);
+    check->mark_promise = mark_promise(log);
     if (sight.error != 0 || sight.bad_copy_count + sight.damage_count > 0 ||
         sight.last.tail.end_lsn != log->end_lsn || sight.record_count == 0)
         give_up(check, "the log as it should be", "is damaged");
@@ -374,5 +398,6 @@ enum rot_outcome rot_check_run(struct rot_check *check, const struct rot_damage 
         rot_damage_apply(check->log, &damages[i], &check->damaged);
     say_replay(check, damages, count);
     const struct sight sight = look(check);
+    check->end_lsn = sight.first_break.tail.end_lsn;
     return outcome_of(check, &sight);
 }

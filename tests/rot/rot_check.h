@@ -12,7 +12,7 @@
 /* What became of a damage, the worst last. */
 enum rot_outcome {
     ROT_UNNOTICED, /* everything is read, and nobody says a word */
-    ROT_FORGIVEN,  /* everything is read; verify names the damaged copy */
+    ROT_FORGIVEN,  /* everything is read; verify names the damaged copy, and opening mends it */
     ROT_MARK_LOST, /* everything is read, but the log is no longer known to have been closed */
     ROT_CUT,       /* called torn, and records that nobody promised are missing */
     ROT_OLDER,     /* called closed: what is left is the log of an earlier day */
@@ -28,7 +28,8 @@ struct rot_check {
     struct memory_disk work; /* what is opened for appending */
     uint64_t record_count;   /* of the log as it should be */
     uint64_t greatest_promise;
-    int clean_status; /* of verify */
+    uint64_t mark_promise; /* of the trim marks alone */
+    uint64_t end_lsn;      /* of the last run: of the first break; 0: nothing could be read */
     /* Where it fails: what, and how to see it again. */
     char failure[512];
 };

@@ -8,10 +8,14 @@
 #define RENAMES 8
 
 static const char *const names[ROT_KIND_COUNT] = {
-    [ROT_BYTE] = "byte",         [ROT_BIT] = "bit",       [ROT_TRUNCATE] = "truncate",
-    [ROT_ZERO] = "zero",         [ROT_STALE] = "stale",   [ROT_SWAP] = "swap",
-    [ROT_COPY] = "copy",         [ROT_REMOVE] = "remove", [ROT_RENAME] = "rename",
-    [ROT_EXCHANGE] = "exchange",
+    [ROT_BYTE] = "byte",           [ROT_BIT] = "bit",
+    [ROT_TRUNCATE] = "truncate",   [ROT_ZERO] = "zero",
+    [ROT_STALE] = "stale",         [ROT_SWAP] = "swap",
+    [ROT_COPY] = "copy",           [ROT_WIPE] = "wipe",
+    [ROT_CUT_OFF] = "cut",         [ROT_REMOVE] = "remove",
+    [ROT_RENAME] = "rename",       [ROT_EXCHANGE] = "exchange",
+    [ROT_OLD_FILE] = "older",      [ROT_FOREIGN_FILE] = "foreign",
+    [ROT_IRREGULAR] = "irregular",
 };
 
 const char *rot_kind_name(enum rot_kind kind)
@@ -35,13 +39,35 @@ static uint64_t sector_count(struct rot_log *log)
     return rot_bytes(&log->disk) / SECTOR;
 }
 
+static bool is_of_a_sector(enum rot_kind kind)
+{
+    return kind >= ROT_ZERO && kind <= ROT_COPY;
+}
+
+static bool is_of_a_block(enum rot_kind kind)
+{
+    return kind == ROT_WIPE || kind == ROT_CUT_OFF;
+}
+
+/* There is something else that could be in its place. */
+static bool is_possible(const struct rot_log *log, enum rot_kind kind)
+{
+    if (kind == ROT_STALE || kind == ROT_OLD_FILE)
+        return log->version_count > 0;
+    if (kind == ROT_FOREIGN_FILE || kind == ROT_IRREGULAR)
+        return log->layout.segment_bytes != 0;
+    return true;
+}
+
 uint64_t rot_at_count(struct rot_log *log, enum rot_kind kind)
 {
+    if (!is_possible(log, kind))
+        return 0;
     if (kind <= ROT_TRUNCATE)
         return rot_bytes(&log->disk);
-    if (kind >= ROT_REMOVE)
-        return rot_file_count(&log->disk);
-    return kind == ROT_STALE && log->version_count == 0 ? 0 : sector_count(log);
+    if (is_of_a_block(kind))
+        return rot_bytes(&log->disk) / LF_BLOCK_BYTES;
+    return is_of_a_sector(kind) ? sector_count(log) : rot_file_count(&log->disk);
 }
 
 uint64_t rot_value_count(struct rot_log *log, enum rot_kind kind)
@@ -52,7 +78,10 @@ uint64_t rot_value_count(struct rot_log *log, enum rot_kind kind)
     case ROT_BIT:
         return 8;
     case ROT_STALE:
+    case ROT_OLD_FILE:
         return log->version_count;
+    case ROT_IRREGULAR:
+        return 2;
     case ROT_SWAP:
     case ROT_COPY:
         return sector_count(log);
@@ -62,16 +91,14 @@ uint64_t rot_value_count(struct rot_log *log, enum rot_kind kind)
         return rot_file_count(&log->disk);
     case ROT_TRUNCATE:
     case ROT_ZERO:
+    case ROT_WIPE:
+    case ROT_CUT_OFF:
     case ROT_REMOVE:
+    case ROT_FOREIGN_FILE:
     case ROT_KIND_COUNT:
         break;
     }
     return 1;
-}
-
-static bool is_of_a_sector(enum rot_kind kind)
-{
-    return kind >= ROT_ZERO && kind <= ROT_COPY;
 }
 
 struct rot_damage rot_damage_number(enum rot_kind kind, uint64_t number, uint64_t value)
@@ -80,6 +107,8 @@ struct rot_damage rot_damage_number(enum rot_kind kind, uint64_t number, uint64_
 
     if (is_of_a_sector(kind))
         damage.at *= SECTOR;
+    if (is_of_a_block(kind))
+        damage.at *= LF_BLOCK_BYTES;
     if (kind == ROT_BYTE)
         damage.value++;
     if (kind == ROT_BIT)
@@ -147,6 +176,33 @@ static void damage_sector(const struct rot_log *log, const struct rot_damage *da
         memcpy(sector, saved, SECTOR);
 }
 
+static bool is_segment(const struct rot_log *log, const struct memory_file *file)
+{
+    return log->layout.segment_bytes != 0 && strcmp(file->name, MEMORY_PATH "/control") != 0;
+}
+
+/* From a block on to the end of its file, and what later segments hold. */
+static void damage_end(const struct rot_log *log, const struct rot_damage *damage,
+                       struct memory_disk *disk)
+{
+    const bool is_cut = damage->kind == ROT_CUT_OFF;
+    const struct rot_place place = rot_place(disk, damage->at);
+
+    if (place.file == NULL)
+        return;
+    memset(place.file->bytes + place.offset, 0, place.file->size - place.offset);
+    if (is_cut)
+        memory_file_resize(place.file, place.offset);
+    for (unsigned i = 0; i < MEMORY_FILES_MAX && is_segment(log, place.file); i++) {
+        struct memory_file *later = &disk->files[i];
+        if (!later->linked || !is_segment(log, later) || strcmp(later->name, place.file->name) <= 0)
+            continue;
+        later->linked = !is_cut;
+        if (later->size > LF_FIRST_LSN)
+            memset(later->bytes + LF_FIRST_LSN, 0, later->size - LF_FIRST_LSN);
+    }
+}
+
 static void exchange(struct memory_file *file, struct memory_file *other)
 {
     char name[MEMORY_NAME_BYTES];
@@ -173,6 +229,35 @@ static void damage_name(const struct rot_log *log, const struct rot_damage *dama
         exchange(file, other);
 }
 
+/* What another disk has under that name, if it has something. */
+static void become(struct memory_file *file, const struct memory_disk *disk)
+{
+    const struct memory_file *from =
+        memory_disk_find((struct memory_disk *)(uintptr_t)disk, file->name);
+
+    if (from != NULL) {
+        memory_file_become(file, LOGFILE_IO_REGULAR);
+        memory_file_set(file, from->bytes, from->size);
+    }
+}
+
+static void damage_file(const struct rot_log *log, const struct rot_damage *damage,
+                        struct memory_disk *disk)
+{
+    struct memory_file *file = rot_file(disk, (unsigned)damage->at);
+
+    if (file == NULL)
+        return;
+    if (damage->kind == ROT_OLD_FILE)
+        become(file, &log->versions[damage->value]);
+    else if (!is_segment(log, file))
+        return;
+    else if (damage->kind == ROT_FOREIGN_FILE)
+        become(file, &log->other);
+    else
+        memory_file_become(file, damage->value == 0 ? LOGFILE_IO_DIRECTORY : LOGFILE_IO_OTHER);
+}
+
 void rot_damage_apply(const struct rot_log *log, const struct rot_damage *damage,
                       struct memory_disk *disk)
 {
@@ -181,6 +266,10 @@ void rot_damage_apply(const struct rot_log *log, const struct rot_damage *damage
 
     if (is_of_a_sector(damage->kind))
         damage_sector(log, damage, disk);
+    else if (is_of_a_block(damage->kind))
+        damage_end(log, damage, disk);
+    else if (damage->kind >= ROT_OLD_FILE)
+        damage_file(log, damage, disk);
     else if (damage->kind >= ROT_REMOVE)
         damage_name(log, damage, disk);
     else if (place.file != NULL && damage->kind != ROT_TRUNCATE)

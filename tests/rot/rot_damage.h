@@ -7,16 +7,21 @@
 #include "sim/rng.h"
 
 enum rot_kind {
-    ROT_BYTE,     /* the byte at `at` is XORed with `value`, */
-    ROT_BIT,      /* which is a single bit */
-    ROT_TRUNCATE, /* the file of `at` is cut there */
-    ROT_ZERO,     /* the sector of `at` becomes zeros, */
-    ROT_STALE,    /* or what it was in version `value`, */
-    ROT_SWAP,     /* or changes places with sector number `value`, */
-    ROT_COPY,     /* or is written over that one too */
-    ROT_REMOVE,   /* file number `at` is gone, */
-    ROT_RENAME,   /* or is called segment `value`, */
-    ROT_EXCHANGE, /* or changes names with file number `value` */
+    ROT_BYTE,         /* the byte at `at` is XORed with `value`, */
+    ROT_BIT,          /* which is a single bit */
+    ROT_TRUNCATE,     /* the file of `at` is cut there */
+    ROT_ZERO,         /* the sector of `at` becomes zeros, */
+    ROT_STALE,        /* or what it was in version `value`, */
+    ROT_SWAP,         /* or changes places with sector number `value`, */
+    ROT_COPY,         /* or is written over that one too */
+    ROT_WIPE,         /* from the block of `at` on the log is zeros, */
+    ROT_CUT_OFF,      /* or gone, with all later segments */
+    ROT_REMOVE,       /* file number `at` is gone, */
+    ROT_RENAME,       /* or is called segment `value`, */
+    ROT_EXCHANGE,     /* or changes names with file number `value`, */
+    ROT_OLD_FILE,     /* or is what it was in version `value`, */
+    ROT_FOREIGN_FILE, /* or, a segment, the same one of another log, */
+    ROT_IRREGULAR,    /* or a directory (value 0) or a fifo (1) */
     ROT_KIND_COUNT
 };
 

@@ -74,15 +74,14 @@ const char *rot_segment_name(const struct rot_log *log, uint64_t index)
                                           : log_image_segment_path(MEMORY_PATH, index);
 }
 
-void rot_segment_header(const struct rot_log *log, uint64_t index, uint8_t blocks[LF_FIRST_LSN])
+void rot_segment_header(const struct rot_log *log, const uint8_t control[LF_BLOCK_BYTES],
+                        uint64_t index, uint8_t block[LF_BLOCK_BYTES])
 {
-    struct lf_file_header *header = (struct lf_file_header *)blocks;
+    struct lf_file_header *header = (struct lf_file_header *)block;
 
-    memset(blocks, 0, LF_FIRST_LSN);
-    memcpy(blocks, log->header, LF_BLOCK_BYTES);
+    memcpy(block, control, LF_BLOCK_BYTES);
     header->first_lsn = lf_segment_first_lsn(&log->layout, index);
-    lf_file_header_seal(blocks);
-    memcpy(blocks + LF_BLOCK_BYTES, blocks, LF_BLOCK_BYTES);
+    lf_file_header_seal(block);
 }
 
 static bool is_known(const struct rot_log *log, const struct lf_epoch_header *header)
@@ -131,7 +130,7 @@ static void learn(struct rot_log *log, struct log_image *image)
         const struct lf_epoch_header *header = log_image_epoch(image, lsn);
         learn_epoch(log, header);
         log->is_closed = (header->flags & LF_EPOCH_CLOSE) != 0;
-        lsn = lf_layout_place(&log->layout, lsn + lf_epoch_extent(header));
+        lsn = lf_epoch_next_lsn(header, &log->layout);
     }
 }
 
@@ -188,7 +187,7 @@ static void make_closed(struct rot_log *log)
     add_record(&image, 1);
     log_image_pad(&image, 13);
     add_epoch(&image, 1000);
-    add_epoch(&image, 4096 - 64 - 8 - 32); /* up to the end of its block */
+    add_epoch(&image, LF_BLOCK_BYTES - LF_EPOCH_HEADER_BYTES - 8 - 32); /* to its block's end */
     log_image_close(&image);
     finish(log, &image);
 }
@@ -262,6 +261,46 @@ static void make_trimmed_to_last(struct rot_log *log)
     finish(log, &image);
 }
 
+/* Closed, but the system stopped before the trim marks could say so: in its second incarnation one
+ * copy had been written. */
+static void make_late_mark(struct rot_log *log)
+{
+    struct log_image image;
+
+    log_image_new(&image, SLOT_BYTES, 10);
+    log_image_open(&image);
+    add_epoch(&image, 100);
+    log_image_close(&image);
+    keep_version(log, &image);
+    const size_t copy_1 = 3 * LF_BLOCK_BYTES;
+    uint8_t before[LF_BLOCK_BYTES];
+    memcpy(before, image.bytes + copy_1, LF_BLOCK_BYTES);
+    log_image_open(&image);
+    memcpy(image.bytes + copy_1, before, LF_BLOCK_BYTES);
+    add_epoch(&image, 5000);
+    image.promise = image.chain.lsn;
+    image.hold_promise = 1;
+    log_image_close(&image);
+    finish(log, &image);
+}
+
+/* Nothing is promised but where it was opened. */
+static void make_unsynced(struct rot_log *log)
+{
+    struct log_image image;
+
+    log_image_new(&image, SLOT_BYTES, 11);
+    log_image_open(&image);
+    add_epoch(&image, 100);
+    log_image_close(&image);
+    log_image_open(&image);
+    image.hold_promise = 1;
+    add_epoch(&image, 200);
+    add_epoch(&image, 6000);
+    log_image_extend(&image, LF_BLOCK_BYTES);
+    finish(log, &image);
+}
+
 /* Payloads that no checksum covers. */
 static void make_header_checksum(struct rot_log *log)
 {
@@ -277,7 +316,22 @@ static void make_header_checksum(struct rot_log *log)
     finish(log, &image);
 }
 
-/* Three segments with epochs, and one that was prepared. */
+/* Another log, with a file for each segment. */
+static void make_other(struct rot_log *log, unsigned number)
+{
+    struct log_image image;
+
+    log_image_new_segments(&image, SLOT_BYTES, SEGMENT_BYTES, number);
+    log_image_open(&image);
+    for (unsigned i = 0; i < 5; i++)
+        log_image_fill_segment(&image, 200 + 100 * i);
+    log_image_close(&image);
+    memcpy(log->other_header, image.bytes, LF_BLOCK_BYTES);
+    store(&image, &log->other);
+    log_image_free(&image);
+}
+
+/* Three segments with epochs of two incarnations, and one that was prepared. */
 static void make_segments(struct rot_log *log)
 {
     struct log_image image;
@@ -285,11 +339,16 @@ static void make_segments(struct rot_log *log)
     log_image_new_segments(&image, SLOT_BYTES, SEGMENT_BYTES, 7);
     log_image_open(&image);
     log_image_fill_segment(&image, 300);
+    log_image_close(&image);
+    keep_version(log, &image);
+    log_image_open(&image);
     log_image_fill_segment(&image, 5000);
     add_epoch(&image, 100);
+    keep_version(log, &image);
     log_image_close(&image);
     log_image_prepare_segment(&image);
     finish(log, &image);
+    make_other(log, 70);
 }
 
 /* Trimmed to its second segment, and the first has become the fourth: behind the last epoch is what
@@ -316,6 +375,7 @@ static void make_recycled(struct rot_log *log)
     struct memory_disk *before = &log->versions[log->version_count++];
     memory_disk_init(before, true);
     memory_disk_copy(before, &log->disk);
+    make_other(log, 81); /* ids repeat after eight numbers */
     const struct memory_file *first = memory_disk_find(&log->versions[0], rot_segment_name(log, 0));
     memory_file_set(memory_disk_find(before, rot_segment_name(log, 3)), first->bytes, first->size);
 }
@@ -346,6 +406,8 @@ static const struct {
     {"lives", make_lives},
     {"trimmed", make_trimmed},
     {"trimmed-to-last", make_trimmed_to_last},
+    {"late-mark", make_late_mark},
+    {"unsynced", make_unsynced},
     {"header-checksum", make_header_checksum},
     {"segments", make_segments},
     {"recycled", make_recycled},
@@ -383,5 +445,7 @@ void rot_log_free(struct rot_log *log)
     for (unsigned i = 0; i < log->version_count; i++)
         memory_disk_free(&log->versions[i]);
     memory_disk_free(&log->disk);
+    if (log->layout.segment_bytes != 0)
+        memory_disk_free(&log->other);
     free(log);
 }

@@ -26,9 +26,11 @@ struct rot_log {
     struct memory_disk disk;                       /* as it should be */
     struct memory_disk versions[ROT_VERSIONS_MAX]; /* what was in the same places before */
     unsigned version_count;
+    struct memory_disk other; /* of segments: another log with the same names */
     struct lf_layout layout;
     uint8_t header[LF_BLOCK_BYTES]; /* of the log: both copies */
-    uint8_t marks[ROT_MARKS_MAX][LF_BLOCK_BYTES];
+    uint8_t other_header[LF_BLOCK_BYTES];
+    _Alignas(8) uint8_t marks[ROT_MARKS_MAX][LF_BLOCK_BYTES];
     unsigned mark_count;
     struct rot_epoch epochs[ROT_EPOCHS_MAX]; /* of all versions */
     unsigned epoch_count;
@@ -45,8 +47,9 @@ void rot_log_free(struct rot_log *log);
 
 /* The name of the file that holds a segment, or the one file; static, valid until four more calls. */
 const char *rot_segment_name(const struct rot_log *log, uint64_t index);
-/* Blocks 0 to 3 of a segment, as they should be. */
-void rot_segment_header(const struct rot_log *log, uint64_t index, uint8_t blocks[LF_FIRST_LSN]);
+/* The block of a segment's header, as both copies should be, made of that of the control file. */
+void rot_segment_header(const struct rot_log *log, const uint8_t control[LF_BLOCK_BYTES],
+                        uint64_t index, uint8_t block[LF_BLOCK_BYTES]);
 
 /* ---- Places: all bytes of all files, one file behind the other, in the order of their names ---- */
 

@@ -89,18 +89,27 @@ static bool is_whole(const struct rot_oracle *oracle, const struct rot_epoch *ep
 
 /* ---- Blocks 0 to 3 --------------------------------------------------------------------------- */
 
-/* A segment has a valid header too, in the wrong place. */
+/* The header of this segment of the log, or of the other log. */
+static bool is_segment_header(const struct rot_log *log, const uint8_t *control, uint64_t index,
+                              const uint8_t *block)
+{
+    _Alignas(8) uint8_t should[LF_BLOCK_BYTES];
+
+    rot_segment_header(log, control, index, should);
+    return memcmp(block, should, LF_BLOCK_BYTES) == 0;
+}
+
+/* A segment has a valid header too, in the wrong place, and so has another log. */
 static bool is_header(const struct rot_oracle *oracle, const uint8_t *block)
 {
-    uint8_t blocks[LF_FIRST_LSN];
-    bool found = memcmp(block, oracle->log->header, LF_BLOCK_BYTES) == 0;
+    const struct rot_log *log = oracle->log;
+    bool found = memcmp(block, log->header, LF_BLOCK_BYTES) == 0;
 
-    if (oracle->log->layout.segment_bytes == 0)
+    if (log->layout.segment_bytes == 0)
         return found;
-    for (uint64_t index = 1; index < MEMORY_FILES_MAX && !found; index++) {
-        rot_segment_header(oracle->log, index, blocks);
-        found = memcmp(block, blocks, LF_BLOCK_BYTES) == 0;
-    }
+    for (uint64_t index = 0; index < MEMORY_FILES_MAX && !found; index++)
+        found = is_segment_header(log, log->header, index, block) ||
+                is_segment_header(log, log->other_header, index, block);
     return found;
 }
 
@@ -132,6 +141,9 @@ static int choose_mark(struct rot_oracle *oracle, const uint8_t *blocks)
         const struct lf_trim_mark *mark = (const void *)(blocks + i * LF_BLOCK_BYTES);
         if (!is_mark(oracle, (const uint8_t *)mark))
             oracle->bad_copy_count++;
+        else if (found && mark->sequence == oracle->mark.sequence &&
+                 memcmp(blocks, mark, LF_BLOCK_BYTES) != 0)
+            return LOGFILE_ECORRUPT;
         else if (!found || mark->sequence > oracle->mark.sequence)
             oracle->mark = *mark;
         found = found || is_mark(oracle, (const uint8_t *)mark);
@@ -147,6 +159,7 @@ static int check_blocks(struct rot_oracle *oracle, const uint8_t *blocks)
     oracle->bad_copy_count = (check[0] != 0) + (check[1] != 0);
     if (check[0] != 0 && check[1] != 0)
         return check[0] == check[1] ? check[0] : LOGFILE_ECORRUPT;
+    /* All of them have the same generation. */
     if (check[0] == check[1] && memcmp(blocks, blocks + LF_BLOCK_BYTES, LF_BLOCK_BYTES) != 0)
         return LOGFILE_ECORRUPT;
     const uint8_t *valid = check[0] == 0 ? blocks : blocks + LF_BLOCK_BYTES;
@@ -174,23 +187,68 @@ int rot_oracle_start(struct rot_oracle *oracle, const struct rot_log *log, struc
     return error;
 }
 
+/* Zeros for what the file lacks. */
+static void load_segment_header(const struct rot_oracle *oracle, uint64_t index,
+                                uint8_t blocks[2 * LF_BLOCK_BYTES])
+{
+    const struct memory_file *file = oracle->segments[index];
+
+    memset(blocks, 0, 2 * LF_BLOCK_BYTES);
+    if (file->size > 0)
+        memcpy(blocks, file->bytes,
+               file->size < 2 * LF_BLOCK_BYTES ? file->size : 2 * LF_BLOCK_BYTES);
+}
+
+/* Something has its name, and is not what the log put there. */
+static bool is_misplaced(const struct rot_oracle *oracle, uint64_t index)
+{
+    const struct rot_log *log = oracle->log;
+    uint8_t blocks[2 * LF_BLOCK_BYTES];
+    unsigned own_count = 0;
+
+    if (oracle->segments[index] == NULL)
+        return false;
+    if (oracle->segments[index]->kind != LOGFILE_IO_REGULAR)
+        return true;
+    load_segment_header(oracle, index, blocks);
+    for (unsigned copy = 0; copy < 2; copy++) {
+        const uint8_t *block = blocks + (size_t)copy * LF_BLOCK_BYTES;
+        if (is_segment_header(log, log->header, index, block))
+            own_count++;
+        else if (is_header(oracle, block))
+            return true;
+    }
+    /* What was read of it tells which one it is. */
+    return own_count == 0 && (index > lf_segment_index(&log->layout, oracle->lsn) ||
+                              oracle->lsn == lf_segment_first_lsn(&log->layout, index));
+}
+
+static bool some_are_misplaced(const struct rot_oracle *oracle)
+{
+    uint64_t index = lf_segment_index(&oracle->log->layout, oracle->lsn);
+
+    if (oracle->log->layout.segment_bytes == 0)
+        return false;
+    while (index < MEMORY_FILES_MAX && !is_misplaced(oracle, index))
+        index++;
+    return index < MEMORY_FILES_MAX;
+}
+
 unsigned rot_oracle_bad_segments(const struct rot_oracle *oracle)
 {
     const struct rot_log *log = oracle->log;
     const uint64_t first = lf_segment_index(&log->layout, oracle->mark.oldest_lsn);
-    uint8_t should[LF_FIRST_LSN];
     unsigned count = 0;
 
     if (log->layout.segment_bytes == 0)
         return 0;
     for (uint64_t index = first; index < MEMORY_FILES_MAX; index++) {
-        const struct memory_file *file = oracle->segments[index];
-        uint8_t blocks[LF_FIRST_LSN] = {0};
-        if (file == NULL)
+        uint8_t blocks[2 * LF_BLOCK_BYTES];
+        if (oracle->segments[index] == NULL)
             continue;
-        memcpy(blocks, file->bytes, file->size < LF_FIRST_LSN ? file->size : LF_FIRST_LSN);
-        rot_segment_header(log, index, should);
-        count += memcmp(blocks, should, LF_FIRST_LSN) != 0;
+        load_segment_header(oracle, index, blocks);
+        count += !is_segment_header(log, log->header, index, blocks) ||
+                 !is_segment_header(log, log->header, index, blocks + LF_BLOCK_BYTES);
     }
     return count;
 }
@@ -210,7 +268,7 @@ static bool accepts(const struct rot_oracle *oracle, const struct lf_epoch_heade
 
 static void step_on(struct rot_oracle *oracle, const struct rot_epoch *epoch)
 {
-    oracle->lsn = lf_layout_place(&oracle->log->layout, oracle->lsn + epoch->extent);
+    oracle->lsn = lf_epoch_next_lsn(&epoch->header, &oracle->log->layout);
     oracle->number++;
     oracle->chain = epoch->header.checksum;
     oracle->incarnation = epoch->header.incarnation;
@@ -249,7 +307,7 @@ struct rest {
 
 static struct rest look_behind(const struct rot_oracle *oracle)
 {
-    struct rest rest = {0};
+    struct rest rest = {.promise = oracle->mark.promise};
 
     for (uint64_t lsn = oracle->lsn; lsn < search_end(oracle); lsn = next_block(oracle, lsn)) {
         const uint8_t *bytes;
@@ -277,7 +335,7 @@ static bool segment_is_missing(const struct rot_oracle *oracle)
     if (oracle->log->layout.segment_bytes == 0 || file_at(oracle, oracle->lsn) != NULL)
         return false;
     return oracle->lsn != LF_FIRST_LSN || oracle->mark.oldest_lsn != LF_FIRST_LSN ||
-           oracle->mark.epoch != 1 || has_segments(oracle);
+           oracle->mark.epoch != 1 || oracle->mark.incarnation != 0 || has_segments(oracle);
 }
 
 /* The mark of a log that was trimmed names an epoch that was on stable storage. */
@@ -295,6 +353,12 @@ static bool mark_is_contradicted(const struct rot_oracle *oracle)
         return true;
     return oracle->log->layout.segment_bytes == 0 &&
            bytes_at(oracle, LF_FIRST_LSN - LF_BLOCK_BYTES, &bytes) < LF_BLOCK_BYTES;
+}
+
+static bool is_corrupt(const struct rot_oracle *oracle, const struct rest *rest)
+{
+    return rest->promise > oracle->lsn || oracle->incarnation < oracle->mark.incarnation ||
+           segment_is_missing(oracle) || some_are_misplaced(oracle) || mark_is_contradicted(oracle);
 }
 
 static uint64_t find_resume(const struct rot_oracle *oracle)
@@ -340,7 +404,7 @@ static struct rot_event judge(struct rot_oracle *oracle)
                                        .resume_lsn = oracle->lsn}};
 
     event.tail.promised_lsn = greatest(oracle->promised_lsn, rest.promise);
-    if (rest.promise > oracle->lsn || segment_is_missing(oracle) || mark_is_contradicted(oracle)) {
+    if (is_corrupt(oracle, &rest)) {
         event.kind = ROT_DAMAGE;
         event.tail.verdict = LOGFILE_CORRUPT;
         event.tail.resume_lsn = find_resume(oracle);

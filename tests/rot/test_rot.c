@@ -7,12 +7,14 @@
  *     test_rot                                     the cases of a run
  *     test_rot LOG KIND AT VALUE [KIND AT VALUE]   one case, as printed by a failure
  *
- * Which bytes may change without anybody saying so is exact: those behind the last epoch, those
- * below the oldest one, what END left unused of a segment, and the payloads of epochs with the flag
- * HEADER_CHECKSUM.  should_become states it for each byte, and each byte is held to it.
+ * Which bytes may change without anybody saying so is exact: those after the last epoch, those
+ * below the oldest one, what END left unused of a segment, a segment's blocks 2 and 3, and the
+ * payloads of epochs with the flag HEADER_CHECKSUM.  should_become states it for each byte, and each
+ * byte is held to it.
  *
- * Damage that is called torn may cost what no header promises that is left: the last epoch of a log
- * that was not closed.  A log that is cut where it had been closed before is that older log.
+ * Damage that is called torn may cost what neither a header that is left nor the trim mark promises:
+ * the last epochs of a log that was not closed.  Only a log that is an older one as a whole is taken
+ * for that.
  */
 #include "campaign.h"
 #include "rot_check.h"
@@ -43,19 +45,6 @@ static const struct rot_epoch *live_epoch(const struct rot_log *log, const struc
     return NULL;
 }
 
-/* A mark that was never replaced says nothing that the other one does not. */
-static enum rot_outcome mark_should_become(const struct rot_place *place)
-{
-    const struct lf_trim_mark *marks[2] = {(const void *)(place->file->bytes + 2 * LF_BLOCK_BYTES),
-                                           (const void *)(place->file->bytes + 3 * LF_BLOCK_BYTES)};
-    const unsigned copy = (unsigned)(place->offset / LF_BLOCK_BYTES - 2);
-
-    return marks[copy]->sequence > marks[1 - copy]->sequence &&
-                   marks[copy]->oldest_lsn != marks[1 - copy]->oldest_lsn
-               ? ROT_CORRUPT /* what the older one names has been given back */
-               : ROT_FORGIVEN;
-}
-
 static enum rot_outcome epoch_should_become(const struct rot_check *check,
                                             const struct rot_epoch *epoch, uint64_t lsn)
 {
@@ -63,7 +52,7 @@ static enum rot_outcome epoch_should_become(const struct rot_check *check,
         return ROT_UNNOTICED;
     if (epoch->header.lsn < check->greatest_promise ||
         (epoch->header.lsn == check->log->oldest_lsn && check->log->oldest_lsn != LF_FIRST_LSN))
-        return ROT_CORRUPT; /* promised by a later epoch, or named by the mark of a trim */
+        return ROT_CORRUPT; /* promised by a later epoch, or by the trim mark, or named by it */
     return (epoch->header.flags & LF_EPOCH_CLOSE) != 0 ? ROT_MARK_LOST : ROT_CUT;
 }
 
@@ -82,11 +71,11 @@ static enum rot_outcome should_become(const struct rot_check *check, uint64_t po
                strcmp(rot_segment_name(log, index), place.file->name) != 0)
             index++;
         if (index < MEMORY_FILES_MAX && place.offset < LF_FIRST_LSN)
-            return ROT_FORGIVEN; /* it has no marks: these are zeros */
+            return ROT_UNNOTICED; /* it has no marks: these are zeros */
         lsn += index * log->layout.segment_bytes;
     }
     if (place.offset < LF_FIRST_LSN)
-        return mark_should_become(&place);
+        return ROT_FORGIVEN; /* of either mark */
     const struct rot_epoch *epoch = live_epoch(log, &place, lsn);
     return epoch != NULL ? epoch_should_become(check, epoch, lsn) : ROT_UNNOTICED;
 }
@@ -106,8 +95,8 @@ static void print_tally(const char *name, const struct tally *tally)
     printf("\n");
 }
 
-/* A file that is shorter may end where the log had been closed before; and a directory without
- * segments is a new log.  Nothing else may cost a record without being called torn or corrupt. */
+/* Nothing but a log that is older as a whole may be taken for one that was closed with less in it,
+ * or end below what its trim mark promises without being called corrupt. */
 static void check_outcome(const struct rot_check *check, const struct rot_damage *damage,
                           enum rot_outcome outcome)
 {
@@ -115,8 +104,12 @@ static void check_outcome(const struct rot_check *check, const struct rot_damage
         ck_assert_msg(outcome == should_become(check, damage->at), "%s: %s, should be %s",
                       check->failure, rot_outcome_name(outcome),
                       rot_outcome_name(should_become(check, damage->at)));
-    ck_assert_msg(outcome != ROT_OLDER || damage->kind == ROT_TRUNCATE, "%s: %s", check->failure,
-                  rot_outcome_name(outcome));
+    if (damage->kind == ROT_OLD_FILE && check->log->layout.segment_bytes == 0)
+        return;
+    ck_assert_msg(outcome != ROT_OLDER, "%s: %s", check->failure, rot_outcome_name(outcome));
+    ck_assert_msg(outcome != ROT_CUT || check->end_lsn >= check->mark_promise,
+                  "%s: %s at %" PRIu64 ", below the promise of the trim mark", check->failure,
+                  rot_outcome_name(outcome), check->end_lsn);
 }
 
 static void try_damage(struct rot_check *check, const struct rot_damage *damage,
@@ -195,9 +188,91 @@ START_TEST(each_byte_of_a_closed_log)
     }
     campaign_end(&campaign);
     print_tally("rot-closed, each byte three times", &tally);
-    /* It ends with its CLOSE epoch, so no byte of it is free. */
+    /* It ends with its CLOSE epoch, so no byte of it is free, and all of it is promised. */
     ck_assert_uint_eq(tally.outcomes[ROT_UNNOTICED], 0);
+    ck_assert_uint_eq(tally.outcomes[ROT_MARK_LOST], 0);
     ck_assert_uint_eq(tally.outcomes[ROT_CUT], 0);
+    end(&check);
+}
+END_TEST
+
+/* What comes of the same change in both copies of a header or mark: only a segment of which epochs
+ * were read is known without one. */
+static void check_both(const struct rot_check *check, const struct rot_place *place,
+                       enum rot_outcome outcome)
+{
+    const struct memory_file *first = memory_disk_find(&check->log->disk, MEMORY_PATH "/control");
+    const bool is_log = first == NULL || place->file == first;
+    const bool is_refused = outcome == ROT_CORRUPT || outcome == ROT_REFUSED;
+
+    ck_assert_msg(is_refused || (!is_log && outcome == ROT_FORGIVEN), "%s: %s", check->failure,
+                  rot_outcome_name(outcome));
+}
+
+/* Where copy 0 of header or mark number `pair` is, of all files; UINT64_MAX: there are fewer. */
+static uint64_t copy_position(struct rot_log *log, uint64_t pair)
+{
+    const struct memory_file *control = memory_disk_find(&log->disk, MEMORY_PATH "/control");
+    const unsigned file_count = rot_file_count(&log->disk);
+    uint64_t position = 0;
+
+    for (unsigned i = 0; i < file_count; i++) {
+        const struct memory_file *file = rot_file(&log->disk, i);
+        const uint64_t count = control == NULL || file == control ? 2 : 1;
+        if (pair < count)
+            return position + pair * 2 * LF_BLOCK_BYTES;
+        pair -= count;
+        position += file->size;
+    }
+    return UINT64_MAX;
+}
+
+static uint64_t copy_count(struct rot_log *log)
+{
+    uint64_t count = 0;
+
+    while (copy_position(log, count) != UINT64_MAX)
+        count++;
+    return count;
+}
+
+static void try_both(struct rot_check *check, uint64_t at, uint64_t value, struct tally *tally)
+{
+    const struct rot_damage damages[2] = {{ROT_BYTE, at, value},
+                                          {ROT_BYTE, at + LF_BLOCK_BYTES, value}};
+    const struct rot_place place = rot_place(&check->log->disk, at);
+
+    try_damage(check, &damages[0], tally);
+    try_damage(check, &damages[1], tally);
+    const enum rot_outcome outcome = rot_check_run(check, damages, 2);
+    check_both(check, &place, outcome);
+    tally->outcomes[outcome]++;
+}
+
+static const char *const logs_of_copies[] = {"closed", "late-mark", "segments"};
+
+/* Each byte of headers and marks, in one copy, in the other one, and in both. */
+START_TEST(each_byte_of_both_copies)
+{
+    struct tally tally = {0};
+    struct rot_check check;
+    char name[64];
+    uint64_t number;
+
+    begin(&check, logs_of_copies[_i]);
+    const uint64_t total = copy_count(check.log) * LF_BLOCK_BYTES * 255;
+    const uint64_t wanted = scaled(200, 5000, total);
+    snprintf(name, sizeof(name), "rot-%s-copies", logs_of_copies[_i]);
+    struct campaign campaign = campaign_begin(name, wanted);
+    while (campaign_next(&campaign, &number) && number < wanted) {
+        const uint64_t chosen = spread(number, wanted, total);
+        const uint64_t at =
+            chosen / 255 % LF_BLOCK_BYTES + copy_position(check.log, chosen / 255 / LF_BLOCK_BYTES);
+        try_both(&check, at, chosen % 255 + 1, &tally);
+        campaign_passed(&campaign, 1);
+    }
+    campaign_end(&campaign);
+    print_tally(name, &tally);
     end(&check);
 }
 END_TEST
@@ -270,7 +345,8 @@ static int replay(int argc, char **argv)
         return usage();
     for (unsigned i = 0; i < count; i++)
         if (!parse(argv + 2 + 3 * i, &damages[i]) ||
-            (damages[i].kind == ROT_STALE && damages[i].value >= log->version_count))
+            ((damages[i].kind == ROT_STALE || damages[i].kind == ROT_OLD_FILE) &&
+             damages[i].value >= log->version_count))
             return usage();
     struct rot_check check;
     rot_check_init(&check, log);
@@ -286,6 +362,8 @@ static Suite *rot_suite(void)
 
     tcase_set_timeout(tests, (double)scaled(300, 600, 360000));
     tcase_add_test(tests, each_byte_of_a_closed_log);
+    tcase_add_loop_test(tests, each_byte_of_both_copies, 0,
+                        sizeof(logs_of_copies) / sizeof(logs_of_copies[0]));
     tcase_add_loop_test(tests, each_kind_of_damage, 0, (int)rot_log_count());
     tcase_add_test(tests, two_damages_at_once);
     suite_add_tcase(suite, tests);

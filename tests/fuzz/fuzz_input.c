@@ -46,7 +46,16 @@ static void do_entry(struct memory_file *file, const struct fuzz_entry *entry,
 {
     const size_t from = entry->block * LF_BLOCK_BYTES + entry->offset;
     const size_t end = (size_t)lf_round_up(from + entry->length, LF_BLOCK_BYTES);
+    const bool is_segment = strstr(file->name, ".segment") != NULL;
 
+    if (entry->what == FUZZ_KIND) {
+        if (is_segment && entry->file < DRAFT_FILE)
+            memory_file_become(file,
+                               entry->offset % 2 == 0 ? LOGFILE_IO_DIRECTORY : LOGFILE_IO_OTHER);
+        return;
+    }
+    if (file->kind != LOGFILE_IO_REGULAR)
+        return;
     if (entry->what == FUZZ_SIZE) {
         memory_file_resize(file, from);
         return;

@@ -5,7 +5,8 @@
  *
  *   0     file: in a directory 0 the control file, 1 to 13 the segments 0 to 12, 14 a segment in the
  *         making, 15 a foreign file; else the one file
- *   1     what: 0 write, 1 set the size
+ *   1     what: 0 write, 1 set the size, 2 make a directory of a segment, or a fifo if the offset
+ *         is odd
  *   2..3  block   4..5  offset in the block   6..7  bytes that follow: of the payload of a write
  *
  * A file that is written to ends with whole blocks.  So a log takes a few hundred bytes, and every
@@ -25,6 +26,7 @@
 enum fuzz_what {
     FUZZ_WRITE,
     FUZZ_SIZE,
+    FUZZ_KIND,
     FUZZ_WHAT_COUNT
 };
 

@@ -102,10 +102,12 @@ struct sealing {
     struct lf_layout layout;
     uint32_t log_seed;
     bool positions; /* epochs and segments say where they are, */
-    bool chain;     /* and follow each other */
+    bool chain;     /* and follow each other; */
+    bool pairs;     /* both copies say the same, and segments what the control file does */
     uint64_t epoch; /* number of the last one, and */
     uint32_t last;  /* its checksum */
-    uint64_t oldest_lsn;
+    bool has_header;
+    struct lf_file_header header;
     bool has_mark;
     struct lf_trim_mark mark;
 };
@@ -126,12 +128,16 @@ static void seal_file_header(struct input *input, unsigned i, struct sealing *se
     const struct fuzz_entry *entry = &input->entries[i];
 
     load_block(input, i, block);
+    if (sealing->pairs && sealing->has_header)
+        *header = sealing->header;
     if (sealing->positions && entry->file > 0)
         header->first_lsn = (entry->file - 1) * sealing->layout.segment_bytes + LF_FIRST_LSN;
     lf_file_header_seal(block);
     store_block(input, i, block, sizeof(*header));
     if (entry->file != 0 || entry->block > 1)
         return;
+    sealing->has_header = true;
+    sealing->header = *header;
     sealing->log_seed = lf_log_seed(header);
     sealing->layout = lf_header_layout(header);
 }
@@ -141,6 +147,8 @@ static void seal_mark(struct input *input, unsigned i, struct sealing *sealing)
     _Alignas(8) uint8_t block[LF_BLOCK_BYTES];
 
     load_block(input, i, block);
+    if (sealing->pairs && sealing->has_mark)
+        memcpy(block, &sealing->mark, sizeof(sealing->mark));
     lf_trim_mark_seal(block, sealing->log_seed);
     store_block(input, i, block, sizeof(struct lf_trim_mark));
     memcpy(&sealing->mark, block, sizeof(sealing->mark));
@@ -209,9 +217,9 @@ static void seal_epoch(struct input *input, unsigned i, struct sealing *sealing)
     sealing->last = header.checksum;
 }
 
-static void seal(struct input *input, bool positions, bool chain)
+static void seal(struct input *input, bool positions, bool chain, bool pairs)
 {
-    struct sealing sealing = {.positions = positions, .chain = chain};
+    struct sealing sealing = {.positions = positions, .chain = chain, .pairs = pairs};
 
     for (unsigned i = 0; i < input->count; i++)
         if (is_file_header(input, i) && input->entries[i].file == 0)
@@ -231,7 +239,7 @@ void fuzz_reseal(uint8_t *data, size_t size)
     struct input input = {.data = data, .size = size, .max_size = size};
 
     take_apart(&input);
-    seal(&input, true, true);
+    seal(&input, true, true, true);
 }
 
 /* ---- Mutating -------------------------------------------------------------------------------- */
@@ -240,8 +248,8 @@ static uint64_t interesting(struct rng *rng, uint64_t old)
 {
     static const uint64_t values[] = {0,
                                       1,
-                                      64,
-                                      72,
+                                      80,
+                                      88,
                                       4096,
                                       8192,
                                       16384,
@@ -283,7 +291,8 @@ static void mutate_field(struct input *input, uint8_t *at, size_t bytes)
 static void mutate_some_field(struct input *input, unsigned i)
 {
     const size_t length = input->entries[i].length;
-    const size_t head = length < 88 ? length : 88; /* no header of the format is longer */
+    const size_t longest = sizeof(struct lf_file_header);
+    const size_t head = length < longest ? length : longest;
     const size_t bytes = rng_one_in(&input->rng, 2) ? 4 : 8;
 
     if (head >= bytes)
@@ -365,6 +374,19 @@ static void move_entry(struct input *input, unsigned i)
     store_entry(input, i);
 }
 
+/* Makes no regular file of it. */
+static void set_kind(struct input *input, unsigned i)
+{
+    const struct fuzz_entry entry = {.file = input->entries[i].file,
+                                     .what = FUZZ_KIND,
+                                     .offset = (uint16_t)rng_below(&input->rng, 2)};
+
+    if (input->max_size - input->size < HEADER_BYTES)
+        return;
+    memcpy(input->data + input->size, &entry, HEADER_BYTES);
+    input->size += HEADER_BYTES;
+}
+
 /* Gives a file a size, or takes the entry's own away. */
 static void set_size(struct input *input, unsigned i)
 {
@@ -409,7 +431,10 @@ static void mutate_once(struct input *input, fuzz_mutate_bytes *mutate_bytes)
         move_entry(input, i);
         break;
     default:
-        set_size(input, i);
+        if (rng_one_in(&input->rng, 4))
+            set_kind(input, i);
+        else
+            set_size(input, i);
         break;
     }
     take_apart(input);
@@ -428,7 +453,8 @@ size_t fuzz_mutate(uint8_t *data, size_t size, size_t max_size, uint64_t seed,
         mutate_once(&input, mutate_bytes);
     } while (input.count > 0 && rng_one_in(&input.rng, 2));
     if (!rng_one_in(&input.rng, 8))
-        seal(&input, positions, positions && !rng_one_in(&input.rng, 4));
+        seal(&input, positions, positions && !rng_one_in(&input.rng, 4),
+             !rng_one_in(&input.rng, 4));
     return input.size;
 }
 
@@ -460,6 +486,6 @@ size_t fuzz_cross_over(const uint8_t *data1, size_t size1, const uint8_t *data2,
     made.size = take_entries(&input1, &made.rng, out, 1, max_size);
     made.size = take_entries(&input2, &made.rng, out, made.size, max_size);
     take_apart(&made);
-    seal(&made, true, true);
+    seal(&made, true, true, true);
     return made.size;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes the logs of tests/rot, undamaged and in all their versions, and one of large epochs, as
- * inputs of the fuzzers: what they start from.
+ * Writes the logs of tests/rot, undamaged and in all their versions, one of large epochs, and two at
+ * the end of all numbers, as inputs of the fuzzers: what they start from.
  *
  *     make_seeds DIRECTORY
  */
@@ -64,6 +64,23 @@ static bool write_large(const char *folder)
     return done;
 }
 
+/* A log at the end of all numbers: its first epoch, the only one, has this one. */
+static bool write_numbered(const char *folder, const char *name, uint64_t epoch)
+{
+    struct memory_disk disk;
+    struct log_image image;
+
+    log_image_new(&image, 8192, 21);
+    image.mark.epoch = image.chain.epoch = epoch;
+    log_image_open(&image);
+    memory_disk_init(&disk, false);
+    log_image_store(&image, &disk.io, MEMORY_PATH);
+    log_image_free(&image);
+    const bool done = write_seed(folder, name, 0, &disk);
+    memory_disk_free(&disk);
+    return done;
+}
+
 int main(int argc, char **argv)
 {
     bool done = true;
@@ -75,5 +92,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < rot_log_count(); i++)
         done = done && write_seeds(argv[1], rot_log_name(i));
     done = done && write_large(argv[1]);
+    done = done && write_numbered(argv[1], "epoch-numbers-end", LF_EPOCH_LIMIT - 1);
+    done = done && write_numbered(argv[1], "epoch-number-is-the-greatest", UINT64_MAX);
     return done ? 0 : 1;
 }

@@ -18,8 +18,8 @@
 
 #define READ_FACTOR 12
 #define READ_BYTES (16 * (uint64_t)LF_BLOCK_BYTES)
-/* What a reader and the names of its files take. */
-#define READER_BYTES 8192u
+/* What a reader takes, with the user's bytes of the trim mark, and the names of its files. */
+#define READER_BYTES 12288u
 /* What an open log takes: where it can be trimmed to, and the block of a trim mark. */
 #define LOG_BYTES                                                                                  \
     (sizeof(struct logfile) + LF_LANDMARKS_MAX * sizeof(struct lf_landmark) + LF_BLOCK_BYTES +     \
@@ -141,7 +141,8 @@ static size_t window_bytes_max(size_t record_bytes)
 {
     const size_t eighth = (size_t)memory_disk_bytes(&disk) / 8;
     const size_t window =
-        (size_t)lf_round_up(record_bytes + 72, LF_BLOCK_BYTES) + LF_WINDOW_BYTES_MIN;
+        (size_t)lf_round_up(record_bytes + LF_EPOCH_HEADER_BYTES + 8, LF_BLOCK_BYTES) +
+        LF_WINDOW_BYTES_MIN;
 
     return eighth > window ? eighth : window;
 }

@@ -101,12 +101,13 @@ struct timespec; /* strict C99 does not declare it */
 #define LOGFILE_EFORMAT (-5006)   /* not a log, or one of another version, byte order or feature */
 #define LOGFILE_EFORKED (-5007)   /* the handle belongs to the parent process */
 #define LOGFILE_ETRIMMED (-5008)  /* below logfile_oldest_lsn */
-#define LOGFILE_EMISMATCH (-5009) /* the options conflict with the log on disk */
+#define LOGFILE_EMISMATCH (-5009) /* options that the log on disk was not made with */
 #define LOGFILE_EIDENTITY (-5010) /* another log than the one that was expected */
 #define LOGFILE_EBEYOND (-5011)   /* above the end of the log */
 
 /*
- * Names an error.
+ * Names an error: in the library's words where it is one of its codes, in those of the system where
+ * it is an errno.
  *
  * error:    what a function of this library returned.
  * Returns:  a static string, never NULL; "success" for 0 and above.
@@ -235,14 +236,15 @@ struct logfile_options {
     unsigned open_flags;    /* LOGFILE_OPEN_* */
     mode_t mode;            /* permissions of a file that is created; 0: 0644, less the umask */
     size_t slot_bytes;      /* one buffer; power of two, 8 KiB to 64 MiB; 0: 8 MiB.  A log keeps the
-                            slot_bytes that it was created with; another value is -EINVAL */
+                            slot_bytes that it was created with; another value is
+                            LOGFILE_EMISMATCH */
     unsigned slot_count;    /* buffers; power of two, 2 to 64; 0: 2 */
     uint64_t prepare_bytes; /* how far ahead blocks are prepared, 0: 64 MiB; at least two slots are
                                always allocated ahead */
     uint64_t segment_bytes; /* 0: what the log is, or one file.  Else the log is a directory of
                                segments of this size: a multiple of 4 KiB, at least slot_bytes +
                                20 KiB, at most 1 TiB.  Another value than the log was made with is
-                               -EINVAL */
+                               LOGFILE_EMISMATCH */
     const struct logfile_io *io;        /* NULL: logfile_io_posix(); else valid until close */
     struct logfile_open_report *report; /* NULL, or filled before logfile_open returns */
     void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
@@ -273,8 +275,8 @@ struct logfile_options {
  * options:  NULL for every default.
  * logp:     receives the log.
  * Returns:  0.  A torn tail is cut and is no error; options->report tells of it.
- * Errors:   -EINVAL (NULL path or logp, unknown option value, size out of range or in conflict with
- *           the log on disk), LOGFILE_EFORMAT, LOGFILE_ELOCKED, LOGFILE_ECORRUPT (the file is left
+ * Errors:   -EINVAL (NULL path or logp, unknown option value, size out of range), LOGFILE_EMISMATCH
+ *           (a size is not that of the log on disk), LOGFILE_EFORMAT, LOGFILE_ELOCKED, LOGFILE_ECORRUPT (the file is left
  *           untouched), -ELOOP (symbolic link), -EISDIR, -ESPIPE (FIFO, socket, device), -ENOENT,
  *           -EEXIST, -ENOSPC, -EFBIG (no room for an epoch below LSN 2^63 - 2^28), -EOVERFLOW
  *           (opened 2^32 - 1 times before, or its epochs have numbers that no log comes to: the

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* The library's own codes, and those of the system's that mean something narrower here. */
+/* Those of the library alone: what an error of the system means is not known here. */
 static const char *library_text(int error)
 {
     switch (error) {
@@ -32,22 +32,12 @@ static const char *library_text(int error)
         return "log was opened before a fork, by the parent process";
     case LOGFILE_ETRIMMED:
         return "position is below the oldest record that is kept";
-    case -ELOOP:
-        return "path is a symbolic link";
-    case -EISDIR:
-        return "path is a directory";
-    case -ESPIPE:
-        return "not a regular file";
-    case -ENOSYS:
-        return "not in this version";
-    case -ENOTSUP:
-        return "not with this engine or on this file system";
-    case -ETIMEDOUT:
-        return "deadline has passed";
-    case -EBUSY:
-        return "a reservation is out";
-    case -EAGAIN:
-        return "records are left to read, or no thread can be started";
+    case LOGFILE_EMISMATCH:
+        return "options do not go with the log as it was made";
+    case LOGFILE_EIDENTITY:
+        return "another log than the one that was expected";
+    case LOGFILE_EBEYOND:
+        return "position is above the end of the log";
     default:
         return NULL;
     }

@@ -455,6 +455,13 @@ static int main_file_bytes(struct lf_file *file, uint64_t *bytes)
     return error;
 }
 
+int lf_file_prologue_bytes(struct lf_file *file, uint64_t *bytes)
+{
+    int error = main_file_bytes(file, bytes);
+    *bytes = min_u64(*bytes, LF_FIRST_LSN);
+    return error;
+}
+
 static int segment_bytes_used(struct lf_file *file, uint64_t index, uint64_t *bytes)
 {
     struct logfile_io_stat status;

@@ -11,6 +11,7 @@
 #include "buffers.h"
 #include "internal.h"
 #include "io.h"
+#include "message.h"
 #include "recover.h"
 #include "repair.h"
 
@@ -35,12 +36,15 @@
 /* What an open in progress has, for its way back. */
 struct opening {
     const char *path;
+    char shown[LF_MESSAGE_PATH_BYTES]; /* the same for messages */
     struct logfile *log;
     struct logfile_open_report report;
     struct lf_layout asked; /* sizes that the caller named; 0: whatever the log has */
     bool created;
 };
 
+#define SEE_SALVAGE "; see logfile salvage"
+#define DAMAGE_TEXT_BYTES 64
 #define SAY(opening, ...)                                                                          \
     snprintf((opening)->report.message, sizeof(opening)->report.message, __VA_ARGS__)
 
@@ -162,7 +166,7 @@ static int allocate_fork_guard(struct opening *opening)
         return -errno;
     if (madvise(page, PAGE_BYTES, MADV_WIPEONFORK) != 0) {
         int error = -errno;
-        SAY(opening, "%.100s: memory that a fork clears (Linux 4.14): %s", opening->path,
+        SAY(opening, "%s: memory that a fork clears (Linux 4.14): %s", opening->shown,
             logfile_strerror(error));
         munmap(page, PAGE_BYTES);
         return error;
@@ -184,11 +188,14 @@ static int allocate_buffers(struct opening *opening)
     log->buffers = options->ring_alloc ? options->ring_alloc(options->ring_arg, log->buffers_bytes)
                                        : lf_buffers_map(log->buffers_bytes, log->layout.slot_bytes);
     if (log->buffers == NULL) {
-        SAY(opening, "%.100s: %zu bytes of buffers: %s", opening->path, log->buffers_bytes,
+        SAY(opening, "%s: %zu bytes of buffers: %s", opening->shown, log->buffers_bytes,
             logfile_strerror(-ENOMEM));
         return -ENOMEM;
     }
-    return (uintptr_t)log->buffers % LF_BLOCK_BYTES == 0 ? 0 : -EINVAL;
+    if ((uintptr_t)log->buffers % LF_BLOCK_BYTES == 0)
+        return 0;
+    SAY(opening, "option ring_alloc: memory that is not aligned to %u bytes", LF_BLOCK_BYTES);
+    return -EINVAL;
 }
 
 static void free_memory(struct logfile *log)
@@ -281,43 +288,70 @@ static int open_store(struct opening *opening, const struct logfile_options *opt
     return 0;
 }
 
-/* What proves that records are missing, in words; the caller has said from where on. */
-static void describe_damage(const struct lf_scan *scan, const struct logfile_tail *tail, char *text,
-                            size_t size)
+/* What proves that records are missing, where that says more than which ones. */
+static void describe_damage(const struct lf_scan *scan, char text[DAMAGE_TEXT_BYTES])
 {
     char name[LF_SEGMENT_NAME_BYTES];
 
+    text[0] = '\0';
     lf_file_segment_name(scan->damage_index, name);
     switch (scan->damage) {
     case LF_DAMAGE_MISSING:
-        snprintf(text, size, "segment %s is missing", name);
+        snprintf(text, DAMAGE_TEXT_BYTES, ": %s is missing", name);
         break;
     case LF_DAMAGE_MISPLACED:
-        snprintf(text, size, "%s is not that segment of this log", name);
+        snprintf(text, DAMAGE_TEXT_BYTES, ": %s is not that segment", name);
         break;
     case LF_DAMAGE_INCARNATION:
-        snprintf(text, size, "what the last opening wrote is missing");
+        snprintf(text, DAMAGE_TEXT_BYTES, ": what the last opening wrote is missing");
         break;
     case LF_DAMAGE_MARK:
-        snprintf(text, size, "the trim mark names another epoch");
+        snprintf(text, DAMAGE_TEXT_BYTES, ": the trim mark names another epoch");
         break;
     case LF_DAMAGE_PROMISE:
     case LF_DAMAGE_NONE:
-        snprintf(text, size, "records up to LSN %" PRIu64 " were durable and cannot be read",
-                 tail->promised_lsn);
         break;
     }
+}
+
+/* Where what comes before the first epoch is damaged because it is not there.  1: that is said; 0:
+ * it is; -errno. */
+static int explain_cut(struct opening *opening, uint64_t lsn)
+{
+    struct lf_file *file = &opening->log->store.file;
+    uint64_t bytes;
+    int error = lf_file_prologue_bytes(file, &bytes);
+
+    if (error != 0)
+        return error;
+    if (bytes == LF_FIRST_LSN)
+        return 0;
+    SAY(opening,
+        "%s: corrupt from LSN %" PRIu64 ": %s is cut at byte %" PRIu64
+        ", within what comes before the first epoch",
+        opening->shown, lsn, lf_file_is_directory(file) ? LF_CONTROL_NAME : "the file", bytes);
+    return 1;
 }
 
 static int explain_verdict(struct opening *opening, const struct lf_scan *scan)
 {
     const struct logfile_tail *tail = &opening->report.tail;
-    char text[120];
+    const uint64_t lost_end = lf_tail_damage_end(tail);
+    char text[DAMAGE_TEXT_BYTES];
 
     if (tail->verdict != LOGFILE_CORRUPT)
         return 0;
-    describe_damage(scan, tail, text, sizeof text);
-    SAY(opening, "%.100s: corrupt from LSN %" PRIu64 ": %s", opening->path, tail->end_lsn, text);
+    const int cut = lf_file_is_directory(scan->file) ? 0 : explain_cut(opening, tail->end_lsn);
+    if (cut != 0)
+        return cut < 0 ? cut : LOGFILE_ECORRUPT;
+    describe_damage(scan, text);
+    if (lost_end > tail->end_lsn)
+        SAY(opening, "%s: corrupt: LSN %" PRIu64 " to %" PRIu64 " cannot be read%s (%s)%s",
+            opening->shown, tail->end_lsn, lost_end, text,
+            tail->resume_lsn != 0 ? "what follows can" : "nothing whole follows", SEE_SALVAGE);
+    else
+        SAY(opening, "%s: corrupt from LSN %" PRIu64 "%s%s", opening->shown, tail->end_lsn, text,
+            SEE_SALVAGE);
     return LOGFILE_ECORRUPT;
 }
 
@@ -326,9 +360,8 @@ static int check_size(struct opening *opening, const char *name, uint64_t asked,
 {
     if (asked == 0 || asked == made_with)
         return 0;
-    SAY(opening, "%.100s: option %s: the log was made with %" PRIu64, opening->path, name,
-        made_with);
-    return -EINVAL;
+    SAY(opening, "%s: option %s: the log was made with %" PRIu64, opening->shown, name, made_with);
+    return LOGFILE_EMISMATCH;
 }
 
 /* A reader may pass over what it does not know of these; a writer would not keep it right. */
@@ -338,8 +371,8 @@ static int check_features(struct opening *opening, const struct lf_file_header *
 
     if (unknown == 0)
         return 0;
-    SAY(opening, "%.100s: features %#" PRIx64 " of the log are not known: it can be read only",
-        opening->path, unknown);
+    SAY(opening, "%s: features %#" PRIx64 " of the log are not known: it can be read only",
+        opening->shown, unknown);
     return LOGFILE_EFORMAT;
 }
 
@@ -349,7 +382,7 @@ static int check_id(struct opening *opening, const struct lf_file_header *header
 
     if (expected == NULL || memcmp(expected, header->id, sizeof header->id) == 0)
         return 0;
-    SAY(opening, "%.100s: %s", opening->path, logfile_strerror(LOGFILE_EIDENTITY));
+    SAY(opening, "%s: %s", opening->shown, logfile_strerror(LOGFILE_EIDENTITY));
     return LOGFILE_EIDENTITY;
 }
 
@@ -386,7 +419,7 @@ static int sync_and_drop_cache(struct opening *opening)
     int error = lf_store_sync_background(&log->store, 0, UINT64_MAX);
 
     if (error != 0)
-        SAY(opening, "%.100s: sync before recovery: %s", opening->path, logfile_strerror(error));
+        SAY(opening, "%s: sync before recovery: %s", opening->shown, logfile_strerror(error));
     else
         lf_file_drop_cache(&log->store.file, 0);
     return error;
@@ -403,8 +436,8 @@ static int check_incarnation(struct opening *opening, const struct lf_chain *cha
 {
     if (chain->incarnation < UINT32_MAX)
         return 0;
-    SAY(opening, "%.100s: opened for appending %" PRIu32 " times, and cannot be once more",
-        opening->path, chain->incarnation);
+    SAY(opening, "%s: opened for appending %" PRIu32 " times, and cannot be once more",
+        opening->shown, chain->incarnation);
     return -EOVERFLOW;
 }
 
@@ -414,8 +447,8 @@ static int check_epoch(struct opening *opening, const struct lf_chain *chain)
 {
     if (chain->epoch != 0 && chain->epoch < LF_EPOCH_LIMIT)
         return 0;
-    SAY(opening, "%.100s: the last epoch has the number %" PRIu64 ", and there is an end",
-        opening->path, chain->epoch - 1);
+    SAY(opening, "%s: the last epoch has the number %" PRIu64 ", and there is an end",
+        opening->shown, chain->epoch - 1);
     return -EOVERFLOW;
 }
 
@@ -450,14 +483,19 @@ static int scan_log(struct opening *opening, struct lf_scan *scan)
     return error;
 }
 
-static void explain_prologue(struct opening *opening, const struct lf_prologue *prologue, int error)
+static int explain_prologue(struct opening *opening, const struct lf_prologue *prologue, int error)
 {
+    const int cut = error == LOGFILE_ECORRUPT ? explain_cut(opening, LF_FIRST_LSN) : 0;
+
+    if (cut != 0)
+        return cut < 0 ? cut : error;
     if (error == LOGFILE_EFORMAT && prologue->unknown_version != 0 &&
         prologue->unknown_version != LF_FORMAT_VERSION)
-        SAY(opening, "%.100s: a log of format version %" PRIu32 "; this library reads version %u",
-            opening->path, prologue->unknown_version, LF_FORMAT_VERSION);
+        SAY(opening, "%s: a log of format version %" PRIu32 "; this library reads version %u",
+            opening->shown, prologue->unknown_version, LF_FORMAT_VERSION);
     else
-        SAY(opening, "%.100s: file header: %s", opening->path, logfile_strerror(error));
+        SAY(opening, "%s: file header: %s", opening->shown, logfile_strerror(error));
+    return error;
 }
 
 /* Takes over where the log's chain ends. */
@@ -470,13 +508,11 @@ static int recover(struct opening *opening)
     if (error != 0)
         return error;
     error = lf_scan_open(&scan, &log->store.file);
-    if (error != 0) {
-        explain_prologue(opening, &scan.prologue, error);
-        return error;
-    }
+    if (error != 0)
+        return explain_prologue(opening, &scan.prologue, error);
     error = scan_log(opening, &scan);
     if (error != 0 && opening->report.message[0] == '\0')
-        SAY(opening, "%.100s: reading at LSN %" PRIu64 ": %s", opening->path, scan.chain.lsn,
+        SAY(opening, "%s: reading at LSN %" PRIu64 ": %s", opening->shown, scan.chain.lsn,
             logfile_strerror(error));
     lf_scan_close(&scan);
     return error;
@@ -518,7 +554,7 @@ static int start_preparer(struct opening *opening)
     int error = lf_preparer_start(&log->preparer, &log->store, &config);
 
     if (error != 0)
-        SAY(opening, "%.100s: getting %" PRIu64 " bytes ready for appending: %s", opening->path,
+        SAY(opening, "%s: getting %" PRIu64 " bytes ready for appending: %s", opening->shown,
             config.room, logfile_strerror(error));
     return error;
 }
@@ -532,7 +568,7 @@ static int write_open_epoch(struct opening *opening)
     int error = lf_store_random(&nonce, sizeof nonce);
 
     if (error != 0) {
-        SAY(opening, "%.100s: random numbers: %s", opening->path, logfile_strerror(error));
+        SAY(opening, "%s: random numbers: %s", opening->shown, logfile_strerror(error));
         return error;
     }
     lf_chain_begin(&log->chain, log->chain.incarnation + 1, nonce);
@@ -544,7 +580,7 @@ static int write_open_epoch(struct opening *opening)
         lf_trim_note_durable(log, log->chain.lsn) != 0) {
         struct logfile_failure failure;
         lf_store_failure(&log->store, &failure);
-        SAY(opening, "%.100s: %s at offset %" PRIu64 ": %s", opening->path, failure.call,
+        SAY(opening, "%s: %s at offset %" PRIu64 ": %s", opening->shown, failure.call,
             failure.offset, logfile_strerror(failure.error));
         return failure.error;
     }
@@ -558,7 +594,7 @@ static int start_engine(struct opening *opening)
                 : log->options.engine == LOGFILE_ENGINE_MUTEX ? lf_mutex_engine_start(log)
                                                               : lf_serial_engine_start(log);
     if (error != 0) {
-        SAY(opening, "%.100s: starting the engine: %s", opening->path, logfile_strerror(error));
+        SAY(opening, "%s: starting the engine: %s", opening->shown, logfile_strerror(error));
         return error;
     }
     lf_store_release_32(&log->running, 1); /* L2: the engine is there; pairs with is_running. */
@@ -622,6 +658,7 @@ int logfile_open(const char *path, const struct logfile_options *options, struct
 
     if (options != NULL)
         filled = *options;
+    lf_message_name(opening.path, opening.shown, sizeof opening.shown);
     opening.asked = (struct lf_layout){filled.slot_bytes, filled.segment_bytes, 0};
     /* A thread that is cancelled half-way would take file and lock along. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
@@ -629,7 +666,7 @@ int logfile_open(const char *path, const struct logfile_options *options, struct
     if (error == 0)
         error = open_log(&opening, &filled);
     if (error != 0 && opening.report.message[0] == '\0')
-        SAY(&opening, "%.100s: %s", opening.path, logfile_strerror(error));
+        SAY(&opening, "%s: %s", opening.shown, logfile_strerror(error));
     if (filled.report != NULL)
         *filled.report = opening.report;
     if (error == 0)

@@ -688,6 +688,12 @@ bool lf_scan_missing_segment(const struct lf_scan *scan, uint64_t *index)
     return scan->damage == LF_DAMAGE_MISSING;
 }
 
+/* Where nothing whole follows, what was promised is all that is known of the end. */
+uint64_t lf_tail_damage_end(const struct logfile_tail *tail)
+{
+    return tail->resume_lsn != 0 ? tail->resume_lsn : greatest(tail->promised_lsn, tail->end_lsn);
+}
+
 int lf_scan_resume(struct lf_scan *scan, const struct logfile_tail *tail)
 {
     const struct lf_epoch_header *header = NULL;

@@ -109,6 +109,8 @@ void lf_scan_describe(const struct lf_scan *scan, enum logfile_verdict verdict,
 int lf_scan_verdict(struct lf_scan *scan, struct logfile_tail *tail);
 /* Whether the last verdict was CORRUPT at a segment that is missing; *index names it. */
 bool lf_scan_missing_segment(const struct lf_scan *scan, uint64_t *index);
+/* Where the damage of a verdict ends, as far as it is known. */
+uint64_t lf_tail_damage_end(const struct logfile_tail *tail);
 /* Go on at tail->resume_lsn, behind the damage: the chain is taken from the header found there.
  * 0; -ENOENT: there is no epoch; -errno of a read. */
 int lf_scan_resume(struct lf_scan *scan, const struct logfile_tail *tail);

@@ -13,6 +13,7 @@
  * the first segment is made when the log is prepared for appending, as all others are.
  */
 #include "io.h"
+#include "message.h"
 #include "store.h"
 
 #include <errno.h>
@@ -23,8 +24,7 @@
 #include <sys/stat.h>
 
 #define MESSAGE_BYTES 256
-#define PATH_SHOWN_MAX 120 /* bytes of a path in a message */
-#define DEFAULT_MODE 0644  /* less the umask */
+#define DEFAULT_MODE 0644 /* less the umask */
 #define PROLOGUE_BYTES ((size_t)LF_FIRST_LSN)
 #define OPEN_TRIES_MAX 16 /* other openers may create and remove the file for ever */
 
@@ -40,28 +40,37 @@ struct opening {
     struct logfile_io_facts *said;
 };
 
-static const char *reason_text(const struct opening *opening, int error)
-{
-    if (error == -EINVAL && opening->direct)
-        return "Invalid argument; does the file system take direct I/O?";
-    if (error == -EISDIR) /* The directory has been looked into. */
-        return "no control file in it";
-    return logfile_strerror(error);
-}
-
-/* The end of a long path is kept: it tells more than its start. */
 static int say(const struct opening *opening, int error, const char *step, const char *reason)
 {
-    size_t length = strlen(opening->path);
-    bool whole = length <= PATH_SHOWN_MAX;
-    snprintf(opening->message, MESSAGE_BYTES, "%s%s: %s: %s", whole ? "" : "...",
-             opening->path + (whole ? 0 : length - PATH_SHOWN_MAX), step, reason);
+    char shown[LF_MESSAGE_PATH_BYTES];
+    snprintf(opening->message, MESSAGE_BYTES, "%s: %s: %s",
+             lf_message_name(opening->path, shown, sizeof shown), step, reason);
     return error;
 }
 
 static int complain(const struct opening *opening, const char *step, int error)
 {
-    return say(opening, error, step, reason_text(opening, error));
+    return say(opening, error, step, logfile_strerror(error));
+}
+
+/* For the steps in which a file system that takes no O_DIRECT refuses it. */
+static int complain_of_io(const struct opening *opening, const char *step, int error)
+{
+    if (error == -EINVAL && opening->direct)
+        return say(opening, error, step, "Invalid argument; does it take direct I/O?");
+    return complain(opening, step, error);
+}
+
+/* Opening the path that the caller gave. */
+static int complain_of_path(const struct opening *opening, int error)
+{
+    char shown[LF_MESSAGE_PATH_BYTES];
+    if (error == -EINVAL)
+        return complain_of_io(opening, "open", error);
+    snprintf(opening->message, MESSAGE_BYTES, "%s: %s",
+             lf_message_name(opening->path, shown, sizeof shown),
+             lf_message_open_error(opening->io, opening->path, error));
+    return error;
 }
 
 static unsigned open_flags(const struct opening *opening)
@@ -126,14 +135,14 @@ static int transfer_first_block(const struct opening *opening, int fd)
     ssize_t count =
         opening->io->read(opening->io->context, fd, block, LF_BLOCK_BYTES, LF_BLOCK_BYTES);
     free(block);
-    return count < 0 ? complain(opening, "read", (int)count) : 0;
+    return count < 0 ? complain_of_io(opening, "read", (int)count) : 0;
 }
 
 static int check_kind(const struct opening *opening, bool is_directory)
 {
     if (opening->options->segment_bytes == 0 || is_directory)
         return 0;
-    return say(opening, -EINVAL, "option segment_bytes", "the log is one file");
+    return say(opening, LOGFILE_EMISMATCH, "option segment_bytes", "the log is one file");
 }
 
 static int open_parent(const struct opening *opening)
@@ -185,7 +194,7 @@ static int open_existing(struct lf_store *store, const struct opening *opening)
     int directory;
     int fd = lf_file_open_path(opening->io, opening->path, open_flags(opening), &directory);
     if (fd < 0)
-        return complain(opening, "open", fd);
+        return complain_of_path(opening, fd);
     int error = check_kind(opening, directory >= 0);
     if (error == 0)
         error = learn(opening, fd);
@@ -315,7 +324,7 @@ static int open_draft(struct draft *draft, const struct opening *opening)
         draft->fd = create_file(opening, draft->parent, draft->name);
     if (error == 0 && draft->fd < 0)
         error = draft->fd;
-    return error == 0 ? 0 : complain(opening, "create", error);
+    return error == 0 ? 0 : complain_of_io(opening, "create", error);
 }
 
 static int write_draft(const struct draft *draft, const struct opening *opening)
@@ -326,7 +335,7 @@ static int write_draft(const struct draft *draft, const struct opening *opening)
         return error;
     error = lf_io_write_full(io, draft->fd, draft->prologue, PROLOGUE_BYTES, 0, 0);
     if (error != 0)
-        return complain(opening, "write", error);
+        return complain_of_io(opening, "write", error);
     error = transfer_first_block(opening, draft->fd);
     if (error != 0)
         return error;

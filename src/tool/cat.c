@@ -48,7 +48,7 @@ int lf_tool_cat(const struct lf_tool_args *args)
     int error = logfile_reader_open(args->path, args->from_lsn, &reader);
 
     if (error != 0)
-        return lf_tool_error(args->path, error);
+        return lf_tool_path_error(NULL, args->path, error);
     int status = print_log(args->path, reader, args->raw);
     logfile_reader_close(reader);
     return status;

@@ -114,7 +114,7 @@ static int dump_damage(struct lf_walk *walk)
     int error = dump_break(walk);
 
     printf("damage: LSN %" PRIu64 " to %" PRIu64 "\n", walk->tail.end_lsn,
-           lf_tool_damage_end(&walk->tail));
+           lf_tail_damage_end(&walk->tail));
     return error;
 }
 
@@ -168,7 +168,7 @@ int lf_tool_dump(const struct lf_tool_args *args)
     int error = lf_walk_open(&walk, logfile_io_posix(), args->path);
 
     if (error != 0)
-        return lf_tool_error(args->path, error);
+        return lf_tool_path_error(NULL, args->path, error);
     error = dump_log(&walk, args->records);
     int status = error != 0       ? lf_tool_error(args->path, error)
                  : ferror(stdout) ? lf_tool_output_error()

@@ -135,7 +135,7 @@ int lf_tool_salvage_log(const struct lf_tool_salvage *what, FILE *out)
     int error = logfile_reader_open_io(what->path, 0, what->from, &s.reader);
 
     if (error != 0)
-        return lf_tool_error(what->path, error);
+        return lf_tool_path_error(what->from, what->path, error);
     int status = salvage_reader(&s);
     logfile_reader_close(s.reader);
     return status;

@@ -147,7 +147,7 @@ int lf_tool_name_missing_segments(const struct lf_tool_segments *segments)
 
     if (!lf_file_is_directory(file))
         return 0;
-    const uint64_t last = lf_segment_index(&file->layout, lf_tool_damage_end(tail));
+    const uint64_t last = lf_segment_index(&file->layout, lf_tail_damage_end(tail));
     uint64_t index = lf_segment_index(&file->layout, tail->end_lsn);
     while (index <= last) {
         uint64_t next;

@@ -66,7 +66,7 @@ int lf_tool_stat(const struct lf_tool_args *args)
     int error = lf_walk_open(&walk, logfile_io_posix(), args->path);
 
     if (error != 0)
-        return lf_tool_error(args->path, error);
+        return lf_tool_path_error(NULL, args->path, error);
     error = walk_to_end(&walk);
     if (error == 0)
         error = lf_file_end_lsn(&walk.file, &end_lsn);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tool.h"
 
+#include "message.h"
 #include "reader.h"
 
 #include <ctype.h>
@@ -33,6 +34,12 @@ static int exit_status(int error)
 int lf_tool_error(const char *path, int error)
 {
     lf_tool_message("%s: %s", path, logfile_strerror(error));
+    return exit_status(error);
+}
+
+int lf_tool_path_error(const struct logfile_io *io, const char *path, int error)
+{
+    lf_tool_message("%s: %s", path, lf_message_open_error(io, path, error));
     return exit_status(error);
 }
 
@@ -71,14 +78,6 @@ int lf_tool_output_error(void)
     return LF_TOOL_FAILED;
 }
 
-/* Where nothing whole follows, what was promised is all that is known of the end. */
-uint64_t lf_tool_damage_end(const struct logfile_tail *tail)
-{
-    if (tail->resume_lsn != 0)
-        return tail->resume_lsn;
-    return tail->promised_lsn > tail->end_lsn ? tail->promised_lsn : tail->end_lsn;
-}
-
 void lf_tool_report_damage(const char *path, const struct logfile_reader *reader,
                            const struct logfile_tail *tail)
 {
@@ -89,7 +88,7 @@ void lf_tool_report_damage(const char *path, const struct logfile_reader *reader
     if (missing)
         lf_file_segment_name(index, name);
     lf_tool_message("%s: corrupt: LSN %" PRIu64 " to %" PRIu64 " cannot be read%s%s%s", path,
-                    tail->end_lsn, lf_tool_damage_end(tail), missing ? ": " : "",
+                    tail->end_lsn, lf_tail_damage_end(tail), missing ? ": " : "",
                     missing ? name : "", missing ? " is missing" : "");
 }
 

@@ -57,6 +57,8 @@ int lf_tool_salvage_log(const struct lf_tool_salvage *what, FILE *out);
 void lf_tool_message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says what went wrong with a path; returns the exit status for it. */
 int lf_tool_error(const char *path, int error);
+/* The same for opening it to read; io may be NULL, for that of logfile_io_posix(). */
+int lf_tool_path_error(const struct logfile_io *io, const char *path, int error);
 /* The same for logfile_open, whose report says what and where. */
 int lf_tool_open_error(int error, const struct logfile_open_report *report);
 /* Says why standard output failed just now; returns the exit status for it. */
@@ -65,10 +67,9 @@ int lf_tool_output_error(void);
  * status. */
 int lf_tool_close(const char *path, struct logfile *log);
 
-/* Names the corrupt range that a reader has met, which is end_lsn to lf_tool_damage_end. */
+/* Names the corrupt range that a reader has met, which is end_lsn to lf_tail_damage_end. */
 void lf_tool_report_damage(const char *path, const struct logfile_reader *reader,
                            const struct logfile_tail *tail);
-uint64_t lf_tool_damage_end(const struct logfile_tail *tail);
 
 /* Bytes on standard output, as two digits each. */
 void lf_tool_print_hex(const uint8_t *bytes, size_t count);

@@ -68,7 +68,7 @@ static int report_lost_epochs(struct verification *v)
     if (!v->walk.at_end)
         snprintf(what, sizeof(what), "%" PRIu64 " epochs are not whole or missing",
                  v->walk.scan.chain.epoch - tail->last_epoch - 1);
-    report_damage(v, tail->end_lsn, lf_tool_damage_end(tail), what);
+    report_damage(v, tail->end_lsn, lf_tail_damage_end(tail), what);
     return lf_tool_name_missing_segments(&segments);
 }
 
@@ -152,7 +152,7 @@ int lf_tool_verify_log(const struct logfile_io *io, const char *path, FILE *out)
     int error = lf_walk_open(&v.walk, io, path);
 
     if (error != 0)
-        return lf_tool_error(path, error);
+        return lf_tool_path_error(io, path, error);
     /* What counts is what the device holds. */
     lf_file_drop_cache(&v.walk.file, 0);
     int status = verify_open_log(&v);

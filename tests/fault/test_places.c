@@ -512,7 +512,7 @@ static const struct place places[] = {
     {"FIFO as control file", NULL, make_fifo_as_control, NULL, -EISDIR, -EISDIR, CHILD, false, 0},
     {"symbolic link as control file", NULL, make_link_as_control, NULL, -ELOOP, -ELOOP, CHILD,
      false, 0},
-    {"file where segments are wanted", NULL, make_log, NULL, -EINVAL, 0, CHILD, false,
+    {"file where segments are wanted", NULL, make_log, NULL, LOGFILE_EMISMATCH, 0, CHILD, false,
      SEGMENT_BYTES},
     {"file as a directory", "file/log", make_file_on_the_way, NULL, -ENOTDIR, -ENOTDIR, CHILD,
      false, 0},

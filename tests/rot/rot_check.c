@@ -260,8 +260,7 @@ static void check_refused(struct rot_check *check, const struct sight *sight,
         give_up(check, "open", "refused, and changed the log");
     if (sight->error == 0) {
         check_tail(check, "open", &report->tail, &sight->first_break.tail);
-        snprintf(named, sizeof(named), "corrupt from LSN %" PRIu64 ":",
-                 sight->first_break.tail.end_lsn);
+        snprintf(named, sizeof(named), "LSN %" PRIu64, sight->first_break.tail.end_lsn);
     }
     if (report->message[0] == '\0' || strstr(report->message, named) == NULL)
         give_up(check, "open", "message \"%s\" without \"%s\"", report->message, named);

@@ -9,8 +9,9 @@
 #include <string.h>
 
 static const int library_codes[] = {
-    LOGFILE_ECORRUPT, LOGFILE_ETOOBIG, LOGFILE_ECLOSED, LOGFILE_EFAILED,
-    LOGFILE_ELOCKED,  LOGFILE_EFORMAT, LOGFILE_EFORKED, LOGFILE_ETRIMMED,
+    LOGFILE_ECORRUPT,  LOGFILE_ETOOBIG,   LOGFILE_ECLOSED, LOGFILE_EFAILED,
+    LOGFILE_ELOCKED,   LOGFILE_EFORMAT,   LOGFILE_EFORKED, LOGFILE_ETRIMMED,
+    LOGFILE_EMISMATCH, LOGFILE_EIDENTITY, LOGFILE_EBEYOND,
 };
 #define LIBRARY_CODE_COUNT (sizeof(library_codes) / sizeof(library_codes[0]))
 
@@ -34,31 +35,19 @@ START_TEST(library_codes_have_different_texts)
 }
 END_TEST
 
-/* What the header documents for a path, in words about the path. */
-START_TEST(documented_errnos_say_what_they_mean_here)
+/* A disk that times out is no deadline, and a kernel without a call no version of this library. */
+START_TEST(each_errno_has_the_system_text)
 {
-    ck_assert_str_eq(logfile_strerror(-ELOOP), "path is a symbolic link");
-    ck_assert_str_eq(logfile_strerror(-EISDIR), "path is a directory");
-    ck_assert_str_eq(logfile_strerror(-ESPIPE), "not a regular file");
-    ck_assert_str_eq(logfile_strerror(-ENOSYS), "not in this version");
-    ck_assert_str_eq(logfile_strerror(-ETIMEDOUT), "deadline has passed");
-    ck_assert_str_eq(logfile_strerror(-EBUSY), "a reservation is out");
-    ck_assert_str_eq(logfile_strerror(-EAGAIN),
-                     "records are left to read, or no thread can be started");
-}
-END_TEST
-
-START_TEST(other_errnos_have_the_system_text)
-{
-    static const int codes[] = {EINVAL, ENOENT, EEXIST, ENOSPC, EIO, EACCES, ENOMEM, EROFS};
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        ck_assert_str_eq(logfile_strerror(-codes[i]), strerrordesc_np(codes[i]));
+    for (int code = 1; code < 4096; code++) {
+        const char *text = strerrordesc_np(code);
+        ck_assert_str_eq(logfile_strerror(-code), text != NULL ? text : "unknown error");
+    }
 }
 END_TEST
 
 START_TEST(unknown_codes_are_named_so)
 {
-    static const int codes[] = {-4000, -4095, -4096, -5000, -5009, INT_MIN, INT_MIN + 1};
+    static const int codes[] = {-4000, -4095, -4096, -5000, -5012, INT_MIN, INT_MIN + 1};
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
         ck_assert_str_eq(logfile_strerror(codes[i]), "unknown error");
 }
@@ -91,8 +80,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, success_is_zero_and_above);
     tcase_add_test(tests, library_codes_have_different_texts);
-    tcase_add_test(tests, documented_errnos_say_what_they_mean_here);
-    tcase_add_test(tests, other_errnos_have_the_system_text);
+    tcase_add_test(tests, each_errno_has_the_system_text);
     tcase_add_test(tests, unknown_codes_are_named_so);
     tcase_add_test(tests, texts_stay);
     suite_add_tcase(suite, tests);

@@ -201,14 +201,14 @@ START_TEST(test_size_in_conflict_with_the_log)
     begin("conflict");
     make_log();
     options.slot_bytes = 16 << 10;
-    check_refused(log_path(), &options, -EINVAL);
+    check_refused(log_path(), &options, LOGFILE_EMISMATCH);
     options.slot_bytes = 0;
     ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
     ck_assert_uint_eq(logfile_record_max(log), (8 << 10) - 72);
     ck_assert_int_eq(logfile_close(log), 0);
     options.slot_bytes = 8 << 10;
     options.segment_bytes = 64 << 10;
-    check_refused(log_path(), &options, -EINVAL);
+    check_refused(log_path(), &options, LOGFILE_EMISMATCH);
     end();
 }
 END_TEST
@@ -224,7 +224,7 @@ START_TEST(test_segment_size_in_conflict_with_the_log)
     ck_assert_int_eq(logfile_append(log, "x", 1, NULL), 0);
     ck_assert_int_eq(logfile_close(log), 0);
     options.segment_bytes = 128 << 10;
-    check_refused(log_path(), &options, -EINVAL);
+    check_refused(log_path(), &options, LOGFILE_EMISMATCH);
     options.segment_bytes = 0; /* whatever it is */
     ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
     ck_assert_int_eq(logfile_close(log), 0);

@@ -479,7 +479,7 @@ START_TEST(one_file_is_not_opened_as_segments)
     options.segment_bytes = SEGMENT_BYTES;
     for (unsigned mode = LOGFILE_IO_AUTO; mode <= LOGFILE_IO_BUFFERED; mode++) {
         options.io_mode = (enum logfile_io_mode)mode;
-        ck_assert_int_eq(open_store(), -EINVAL);
+        ck_assert_int_eq(open_store(), LOGFILE_EMISMATCH);
         assert_message_says("option segment_bytes: the log is one file");
     }
     ck_assert_int_eq(fake.open_files, 0);
@@ -604,7 +604,7 @@ START_TEST(only_regular_files_are_opened)
     ck_assert_int_eq(symlink(path, folder_path("other/control")), 0);
     assert_refused(folder_path("link"), -ELOOP, "symbolic link");
     assert_refused(folder_path("dangling"), -ELOOP, "symbolic link");
-    assert_refused(folder_path("directory"), -EISDIR, "directory");
+    assert_refused(folder_path("directory"), -EISDIR, "no control file in it");
     assert_refused(folder_path("other"), -ELOOP, "symbolic link");
     assert_refused(folder_path("fifo"), -ESPIPE, "not a regular file");
     assert_refused("/dev/null", -ESPIPE, "not a regular file");

@@ -158,9 +158,9 @@ mkdir directory
 for command in cat verify stat dump salvage; do
     read_fails $command missing 'No such file'
     read_fails $command text 'not a log'
-    read_fails $command link 'path is a symbolic link'
-    read_fails $command fifo 'not a regular file'
-    read_fails $command directory 'path is a directory'
+    read_fails $command link 'is a symbolic link'
+    read_fails $command fifo 'is not a regular file'
+    read_fails $command directory 'is a directory with no control file in it'
 done
 for path in text link fifo directory; do
     run 3 append $path

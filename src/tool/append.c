@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile append: each line of standard input becomes a record. */
+#include "signals.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -17,6 +18,8 @@ struct line_source {
     size_t to;
     size_t scanned; /* no newline in [from, scanned) */
     bool at_end;
+    int signals; /* of lf_tool_signals_open */
+    int signal;  /* the one that ended it; 0: none has */
 };
 
 /* The LSNs of what was appended. */
@@ -26,9 +29,10 @@ struct append_range {
     uint64_t last_lsn;
 };
 
-static int open_lines(struct line_source *source, size_t line_max_bytes)
+static int open_lines(struct line_source *source, size_t line_max_bytes, int signals)
 {
-    *source = (struct line_source){.line_max_bytes = line_max_bytes,
+    *source = (struct line_source){.signals = signals,
+                                   .line_max_bytes = line_max_bytes,
                                    .capacity_bytes = 2 * (line_max_bytes + 1)};
     source->buffer = malloc(source->capacity_bytes);
     return source->buffer != NULL ? 0 : -ENOMEM;
@@ -48,10 +52,16 @@ static void make_room(struct line_source *source)
     source->from = 0;
 }
 
+/* -EINTR: a signal ends it. */
 static int read_more(struct line_source *source)
 {
     ssize_t bytes;
+    int number = lf_tool_signals_wait(source->signals, STDIN_FILENO);
 
+    if (number != 0) {
+        source->signal = number > 0 ? number : 0;
+        return number > 0 ? -EINTR : number;
+    }
     make_room(source);
     do
         bytes =
@@ -119,16 +129,18 @@ static int submit_lines(const char *path, struct logfile *log, struct line_sourc
     while ((found = next_line(source, &line)) == 1) {
         int error = submit_line(log, &line, range);
         if (error != 0) {
-            lf_tool_message("%s: line %" PRIu64 ": %s", path, range->count + 1,
+            lf_tool_message("%s: line %" PRIu64 ": %s", lf_tool_shown(path), range->count + 1,
                             logfile_strerror(error));
             return LF_TOOL_FAILED;
         }
     }
     if (found == 0)
         return LF_TOOL_OK;
+    if (source->signal != 0)
+        return LF_TOOL_SIGNAL + source->signal;
     if (found == LOGFILE_ETOOBIG)
         lf_tool_message("%s: line %" PRIu64 ": longer than a record, which is %zu bytes at most",
-                        path, range->count + 1, source->line_max_bytes);
+                        lf_tool_shown(path), range->count + 1, source->line_max_bytes);
     else
         lf_tool_message("standard input: line %" PRIu64 ": %s", range->count + 1, strerror(-found));
     return LF_TOOL_FAILED;
@@ -146,17 +158,32 @@ static void tell_range(const struct logfile_tail *found, const struct append_ran
                range->first_lsn, range->last_lsn);
 }
 
-/* Returns an exit status. */
-static int append_input(const char *path, struct logfile *log, struct append_range *range)
+/* Returns an exit status.  *unfinished: bytes of a line that a signal cut short. */
+static int append_input(const char *path, struct logfile *log, int signals,
+                        struct append_range *range, size_t *unfinished)
 {
     struct line_source source;
-    int error = open_lines(&source, logfile_record_max(log));
+    int error = open_lines(&source, logfile_record_max(log), signals);
 
     if (error != 0)
         return lf_tool_error(path, error);
     int status = submit_lines(path, log, &source, range);
+    *unfinished = source.to - source.from;
     free(source.buffer);
     return status;
+}
+
+/* The log is closed: what was read until the signal came is on stable storage. */
+static void tell_signal(const char *path, int number, const struct append_range *range,
+                        size_t unfinished)
+{
+    char rest[64] = "";
+
+    if (unfinished > 0)
+        snprintf(rest, sizeof(rest), "; an unfinished line of %zu bytes is not", unfinished);
+    lf_tool_message("%s: %s: %" PRIu64 " records are on stable storage, the last LSN is %" PRIu64
+                    "%s",
+                    lf_tool_shown(path), strsignal(number), range->count, range->last_lsn, rest);
 }
 
 int lf_tool_append(const struct lf_tool_args *args)
@@ -165,15 +192,21 @@ int lf_tool_append(const struct lf_tool_args *args)
     struct logfile_options options = {.report = &report};
     struct append_range range = {0};
     struct logfile *log;
+    size_t unfinished = 0;
 
+    int signals = lf_tool_signals_open(); /* before there is a log to be left open */
+    if (signals < 0)
+        return lf_tool_error("signals", signals);
     int error = logfile_open(args->path, &options, &log);
     if (error != 0)
         return lf_tool_open_error(error, &report);
-    int status = append_input(args->path, log, &range);
+    int status = append_input(args->path, log, signals, &range, &unfinished);
     int closed = lf_tool_close(args->path, log);
-    if (status == LF_TOOL_OK)
+    if (closed != LF_TOOL_OK && status != LF_TOOL_FAILED)
         status = closed;
-    if (status == LF_TOOL_OK && args->verbose)
+    if (status > LF_TOOL_SIGNAL)
+        tell_signal(args->path, status - LF_TOOL_SIGNAL, &range, unfinished);
+    if ((status == LF_TOOL_OK || status > LF_TOOL_SIGNAL) && args->verbose)
         tell_range(&report.tail, &range);
     return status;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile dump: every structure of a log, one a line. */
+#include "segments.h"
 #include "tool.h"
 #include "walk.h"
 
@@ -122,8 +123,8 @@ static int dump_end(struct lf_walk *walk)
 {
     int error = dump_break(walk);
 
-    printf("end: LSN %" PRIu64 ", %s\n", walk->tail.end_lsn,
-           lf_walk_verdict_name(lf_walk_verdict(walk)));
+    printf("end: LSN %" PRIu64 ", %s%s\n", walk->tail.end_lsn,
+           lf_walk_verdict_name(lf_walk_verdict(walk)), lf_walk_repairable(walk));
     return error;
 }
 
@@ -155,7 +156,10 @@ static int dump_log(struct lf_walk *walk, bool records)
 
     if (error != 0 && error != LOGFILE_ECORRUPT)
         return error;
+    const struct lf_tool_segments segments = {.walk = walk, .lead = "", .out = stdout};
     int unread = dump_prologue(walk);
+    if (error == 0 && unread == 0)
+        unread = lf_tool_check_segment_headers(&segments);
     if (error != 0 || unread != 0)
         return unread != 0 ? unread : error;
     error = dump_epochs(walk, records);
@@ -170,7 +174,7 @@ int lf_tool_dump(const struct lf_tool_args *args)
     if (error != 0)
         return lf_tool_path_error(NULL, args->path, error);
     error = dump_log(&walk, args->records);
-    int status = error != 0       ? lf_tool_error(args->path, error)
+    int status = error != 0       ? lf_tool_path_error(NULL, args->path, error)
                  : ferror(stdout) ? lf_tool_output_error()
                                   : LF_TOOL_OK;
     lf_walk_close(&walk);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The logfile program: looks at arguments and hands over to a command. */
+#include "signals.h"
 #include "tool.h"
 
 #include <ctype.h>
@@ -14,6 +15,7 @@
 enum option_value {
     OPTION_HELP = 256,
     OPTION_VERSION,
+    OPTION_BEFORE,
     OPTION_FROM,
     OPTION_RAW,
     OPTION_RECORDS
@@ -101,13 +103,27 @@ static const struct command commands[] = {
         .short_options = ":",
         .options = {{HELP_OPTION}, {VERSION_OPTION}},
     },
+    {
+        .name = "trim",
+        .run = lf_tool_trim,
+        .operand_count = 1,
+        .usage = "--before LSN PATH",
+        .help =
+            "Gives back the space of all epochs that end at or below LSN, for good.  Prints what\n"
+            "the oldest LSN is then, and how many bytes the file system got back.\n"
+            "  --before LSN  what starts below it is not needed any more\n",
+        .short_options = ":",
+        .options = {{"before", required_argument, NULL, OPTION_BEFORE},
+                    {HELP_OPTION},
+                    {VERSION_OPTION}},
+    },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 static int usage_error(const struct command *command, const char *what, const char *word)
 {
-    lf_tool_message("usage: %s%s; expected: logfile %s %s", what, word, command->name,
-                    command->usage);
+    lf_tool_message("usage: %s%s; expected: logfile %s %s", what, lf_tool_shown(word),
+                    command->name, command->usage);
     return LF_TOOL_USAGE;
 }
 
@@ -167,6 +183,10 @@ static int parse_options(const struct command *command, int count, char **words,
             if (!parse_lsn(optarg, &args->from_lsn))
                 return usage_error(command, "not an LSN: ", optarg);
             break;
+        case OPTION_BEFORE:
+            if (!parse_lsn(optarg, &args->before_lsn) || args->before_lsn == 0)
+                return usage_error(command, "not an LSN: ", optarg);
+            break;
         case OPTION_RAW:
             args->raw = true;
             break;
@@ -192,6 +212,8 @@ static int parse_operands(const struct command *command, int count, char **opera
         return usage_error(command, count == 0 ? "no PATH given" : "no OUTPUT given", "");
     if (count > command->operand_count)
         return usage_error(command, "one argument too many: ", operands[command->operand_count]);
+    if (command->run == lf_tool_trim && args->before_lsn == 0)
+        return usage_error(command, "no --before LSN given", "");
     args->path = operands[0];
     args->output = operands[command->operand_count - 1];
     return -1;
@@ -226,7 +248,7 @@ static int run(int argc, char **argv)
     const char *what = argc < 2         ? "no command given"
                        : word[0] == '-' ? "unknown option: "
                                         : "unknown command: ";
-    lf_tool_message("usage: %s%s; logfile --help lists the commands", what, word);
+    lf_tool_message("usage: %s%s; logfile --help lists the commands", what, lf_tool_shown(word));
     return LF_TOOL_USAGE;
 }
 
@@ -242,10 +264,10 @@ static bool output_failed(void)
 
 static int finish(int status)
 {
-    bool failed = output_failed();
-
     /* A command that has failed has said why. */
-    return failed && status != LF_TOOL_FAILED ? lf_tool_output_error() : status;
+    if (!output_failed() || status == LF_TOOL_FAILED || lf_tool_reader_is_gone())
+        return status;
+    return lf_tool_output_error();
 }
 
 int main(int argc, char **argv)
@@ -254,5 +276,8 @@ int main(int argc, char **argv)
      * still ends in order. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-    return finish(run(argc, argv));
+    int status = finish(run(argc, argv));
+    if (status > LF_TOOL_SIGNAL)
+        lf_tool_signals_end(status - LF_TOOL_SIGNAL);
+    return status;
 }

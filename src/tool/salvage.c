@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile salvage: copies what is whole of a damaged log into a new one. */
-#include "tool.h"
 #include "reader.h"
+#include "signals.h"
+#include "tool.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 #include <sys/stat.h>
+
+/* So often is asked whether to stop. */
+#define RECORDS_PER_LOOK 256
 
 struct salvage {
     const char *path;
@@ -56,10 +61,11 @@ static int report_end(const struct salvage *s)
     if (error != 0 && error != -EAGAIN)
         return error;
     if (error == -EAGAIN || tail.verdict == LOGFILE_LIVE)
-        lf_tool_message("%s: open for appending: what comes later is not copied", s->path);
+        lf_tool_message("%s: open for appending: what comes later is not copied",
+                        lf_tool_shown(s->path));
     else if (tail.verdict == LOGFILE_TORN && tail.cut_bytes > 0)
         lf_tool_message("%s: torn: %" PRIu64 " bytes from LSN %" PRIu64 " on are no whole epoch",
-                        s->path, tail.cut_bytes, tail.end_lsn);
+                        lf_tool_shown(s->path), tail.cut_bytes, tail.end_lsn);
     return 0;
 }
 
@@ -97,6 +103,13 @@ static int copy_records(struct salvage *s)
         int error = copy_record(s, &record);
         if (error != 0)
             return lf_tool_error(s->output, error);
+        int number = s->what->stopped != NULL && s->record_count % RECORDS_PER_LOOK == 0
+                         ? s->what->stopped()
+                         : 0;
+        if (number > 0) {
+            lf_tool_message("%s: %s", lf_tool_shown(s->output), strsignal(number));
+            return LF_TOOL_SIGNAL + number;
+        }
     }
     return found == 0 ? LF_TOOL_OK : lf_tool_error(s->path, found);
 }
@@ -123,7 +136,7 @@ static int salvage_reader(struct salvage *s)
         status = closed;
     if (status != LF_TOOL_OK)
         lf_tool_message("%s: incomplete: holds no more than what came before the failure",
-                        s->output);
+                        lf_tool_shown(s->output));
     else if (s->damage_count > 0 && s->record_count == 0)
         status = LF_TOOL_CORRUPT;
     return status;
@@ -141,10 +154,22 @@ int lf_tool_salvage_log(const struct lf_tool_salvage *what, FILE *out)
     return status;
 }
 
+static int signals = -1; /* of lf_tool_signals_open */
+
+static int stopped(void)
+{
+    return lf_tool_signals_wait(signals, -1);
+}
+
 int lf_tool_salvage(const struct lf_tool_args *args)
 {
     struct lf_tool_salvage what = {.path = args->path, .output = args->output};
     struct stat source;
+
+    signals = lf_tool_signals_open();
+    if (signals < 0)
+        return lf_tool_error("signals", signals);
+    what.stopped = stopped;
 
     /* The copy is for the same eyes. */
     if (stat(args->path, &source) == 0)

@@ -3,32 +3,49 @@
 
 #include "tool.h"
 
-#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
 /* ---- The headers of the segments --------------------------------------------------------------*/
 
 /* Whether the copy is what the log's own header makes it; the log's header has been checked. */
 static bool is_header_of(const struct lf_walk *walk, uint64_t index, const uint8_t *block)
 {
-    struct lf_file_header expected = walk->scan.prologue.header;
     const struct lf_file_header *header = (const void *)block;
 
-    expected.first_lsn = lf_segment_first_lsn(&walk->file.layout, index);
-    expected.checksum = header->checksum;
-    return lf_file_header_check(block) == 0 && memcmp(header, &expected, sizeof(expected)) == 0;
+    return lf_file_header_judge(block) == LF_HEADER_VALID &&
+           lf_file_header_same_log(header, &walk->scan.prologue.header) &&
+           header->first_lsn == lf_segment_first_lsn(&walk->file.layout, index);
 }
 
-/* What is wrong with the two copies, or NULL.  Nobody looks at the two blocks after them. */
-static const char *find_bad_block(const struct lf_walk *walk, uint64_t index, const uint8_t *blocks)
+static void say(const struct lf_tool_segments *segments, uint64_t index, const char *kind,
+                const char *what)
 {
-    const bool valid[2] = {is_header_of(walk, index, blocks),
-                           is_header_of(walk, index, blocks + LF_BLOCK_BYTES)};
+    char name[LF_SEGMENT_NAME_BYTES];
 
-    if (!valid[0])
-        return valid[1] ? "first copy of its file header" : "both copies of its file header";
-    return valid[1] ? NULL : "second copy of its file header";
+    if (segments->out == NULL)
+        return;
+    lf_file_segment_name(index, name);
+    fprintf(segments->out, "%s%s: %s: %s\n", segments->lead, kind, name, what);
+}
+
+/* Where both are damaged, the epochs in the segment prove whose it is, or the verdict is that it is
+ * misplaced. */
+static void judge_blocks(const struct lf_tool_segments *segments, uint64_t index,
+                         const uint8_t *blocks)
+{
+    static const char *const copies[2] = {
+        "first copy of its file header is damaged" LF_TOOL_REPAIRED,
+        "second copy of its file header is damaged" LF_TOOL_REPAIRED};
+
+    for (unsigned i = 0; i < 2; i++) {
+        if (is_header_of(segments->walk, index, blocks + i * (size_t)LF_BLOCK_BYTES))
+            continue;
+        segments->walk->damaged_copies++;
+        say(segments, index, "repairable", copies[i]);
+    }
+    if (!lf_is_zero(blocks + 2 * (size_t)LF_BLOCK_BYTES, blocks + LF_FIRST_LSN))
+        say(segments, index, "note", "blocks 2 and 3 are not zero; nobody reads them");
 }
 
 /* A writer may have released the segment since, and be making another one of its file. */
@@ -45,31 +62,19 @@ static bool is_released_meanwhile(const struct lf_tool_segments *segments, uint6
 static int check_segment(const struct lf_tool_segments *segments, uint64_t index)
 {
     struct lf_walk *walk = segments->walk;
-    _Alignas(LF_BLOCK_BYTES) uint8_t blocks[2 * LF_BLOCK_BYTES] = {0};
-    char name[LF_SEGMENT_NAME_BYTES];
+    _Alignas(LF_BLOCK_BYTES) uint8_t blocks[LF_FIRST_LSN] = {0};
     ssize_t got = lf_file_read_segment_header(&walk->file, index, blocks, sizeof(blocks));
 
+    if (got == -EISDIR || got == -ESPIPE || got == -ELOOP)
+        return 1; /* something else has the name, which the verdict names */
     if (got < 0)
         return (int)got;
     if (got == 0 &&
         !lf_file_has_segment(&walk->file, lf_segment_first_lsn(&walk->file.layout, index)))
         return 0;
-    const char *what = find_bad_block(walk, index, blocks);
-    if (what != NULL && !is_released_meanwhile(segments, index)) {
-        lf_file_segment_name(index, name);
-        fprintf(segments->out, "%s: damage: %s: %s\n", segments->path, name, what);
-        walk->damage_count++;
-    }
+    if (!is_released_meanwhile(segments, index))
+        judge_blocks(segments, index, blocks);
     return 1;
-}
-
-static void name_stray(const struct lf_tool_segments *segments, uint64_t index)
-{
-    char name[LF_SEGMENT_NAME_BYTES];
-
-    lf_file_segment_name(index, name);
-    fprintf(segments->out, "%s: damage: %s: no regular file\n", segments->path, name);
-    segments->walk->damage_count++;
 }
 
 static int check_headers(const struct lf_tool_segments *segments, uint64_t index)
@@ -82,8 +87,8 @@ static int check_headers(const struct lf_tool_segments *segments, uint64_t index
         if (found == 0) {
             found = lf_file_next_segment(&segments->walk->file, index, &next);
             if (found == 1 && next == index) {
-                /* Something has its name without being a segment. */
-                name_stray(segments, index);
+                /* Something has its name without being a segment; the verdict counts it. */
+                say(segments, index, "damage", "no regular file");
                 next = index + 1;
             }
         }
@@ -98,10 +103,7 @@ static void print_foreign(void *arg, const char *name)
 {
     const struct lf_tool_segments *segments = arg;
 
-    fprintf(segments->out, "%s: foreign file: ", segments->path);
-    for (const char *c = name; *c != '\0'; c++)
-        fputc(iscntrl((unsigned char)*c) ? '?' : *c, segments->out);
-    fputc('\n', segments->out);
+    fprintf(segments->out, "%sforeign file: %s\n", segments->lead, lf_tool_shown(name));
 }
 
 static void print_released(const struct lf_tool_segments *segments,
@@ -112,8 +114,17 @@ static void print_released(const struct lf_tool_segments *segments,
     if (range->released == range->first)
         return;
     lf_file_segment_name(range->released, name);
-    fprintf(segments->out, "%s: note: segments from %s on have been released; not checked\n",
-            segments->path, name);
+    fprintf(segments->out, "%snote: segments from %s on have been released; not checked\n",
+            segments->lead, name);
+}
+
+int lf_tool_check_segment_headers(const struct lf_tool_segments *segments)
+{
+    struct lf_file *file = &segments->walk->file;
+
+    return lf_file_is_directory(file)
+               ? check_headers(segments, lf_segments_range(&file->segments).first)
+               : 0;
 }
 
 int lf_tool_check_segments(const struct lf_tool_segments *segments)
@@ -125,7 +136,7 @@ int lf_tool_check_segments(const struct lf_tool_segments *segments)
     const struct lf_segment_range range = lf_segments_range(&file->segments);
     print_released(segments, &range);
     int error = lf_file_visit_foreign(file, print_foreign, (void *)(uintptr_t)segments);
-    return error != 0 ? error : check_headers(segments, range.first);
+    return error != 0 ? error : lf_tool_check_segment_headers(segments);
 }
 
 static void print_missing(const struct lf_tool_segments *segments, uint64_t from, uint64_t to)
@@ -135,9 +146,9 @@ static void print_missing(const struct lf_tool_segments *segments, uint64_t from
     lf_file_segment_name(from, first);
     lf_file_segment_name(to, last);
     if (from == to)
-        fprintf(segments->out, "%s: damage: %s is missing\n", segments->path, first);
+        fprintf(segments->out, "%sdamage: %s is missing\n", segments->lead, first);
     else
-        fprintf(segments->out, "%s: damage: %s to %s are missing\n", segments->path, first, last);
+        fprintf(segments->out, "%sdamage: %s to %s are missing\n", segments->lead, first, last);
 }
 
 int lf_tool_name_missing_segments(const struct lf_tool_segments *segments)

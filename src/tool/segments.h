@@ -8,13 +8,16 @@
 #include <stdio.h>
 
 struct lf_tool_segments {
-    struct lf_walk *walk; /* started; damage is counted there */
-    const char *path;
-    FILE *out;
+    struct lf_walk *walk; /* started; damaged copies are counted there */
+    const char *lead;     /* what a line starts with */
+    FILE *out;            /* NULL: nothing is said */
 };
 
-/* Checks the header of each segment, names what does not belong into the directory, and mentions
- * segments that have been released.  0, or -errno of a read. */
+/* Checks both copies of the header of each segment, and that nothing is left in the two blocks after
+ * them.  0, or -errno of a read. */
+int lf_tool_check_segment_headers(const struct lf_tool_segments *segments);
+/* The same, and names what does not belong into the directory, and segments that have been
+ * released. */
 int lf_tool_check_segments(const struct lf_tool_segments *segments);
 /* Names the segments that are missing where the walk met damage.  0 or -errno. */
 int lf_tool_name_missing_segments(const struct lf_tool_segments *segments);

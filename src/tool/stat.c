@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile stat: what a log is and holds. */
+#include "segments.h"
 #include "tool.h"
 #include "walk.h"
 
@@ -43,14 +44,18 @@ static int print_stat(struct lf_walk *walk, uint64_t end_lsn)
     print_number("payload_bytes", walk->payload_bytes);
     print_number("incarnation", walk->tail.incarnation);
     print_number("damages", walk->damage_count);
+    print_number("damaged_copies", walk->damaged_copies);
     printf("verdict: %s\n", lf_walk_verdict_name(verdict));
     return verdict == LOGFILE_CORRUPT ? LF_TOOL_CORRUPT : LF_TOOL_OK;
 }
 
 static int walk_to_end(struct lf_walk *walk)
 {
+    const struct lf_tool_segments segments = {.walk = walk};
     int step = lf_walk_start(walk);
 
+    if (step == 0)
+        step = lf_tool_check_segment_headers(&segments);
     if (step != 0)
         return step;
     do
@@ -70,7 +75,8 @@ int lf_tool_stat(const struct lf_tool_args *args)
     error = walk_to_end(&walk);
     if (error == 0)
         error = lf_file_end_lsn(&walk.file, &end_lsn);
-    int status = error == 0 ? print_stat(&walk, end_lsn) : lf_tool_error(args->path, error);
+    int status =
+        error == 0 ? print_stat(&walk, end_lsn) : lf_tool_path_error(NULL, args->path, error);
     lf_walk_close(&walk);
     return status;
 }

@@ -12,23 +12,23 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Wrong arguments end with 2 in every program of the project; their message starts with
- * "logfile: usage:", which tells them from damage. */
 enum lf_tool_exit {
     LF_TOOL_OK = 0,
     LF_TOOL_TORN = 1, /* verify only */
     LF_TOOL_CORRUPT = 2,
-    LF_TOOL_USAGE = 2,
-    LF_TOOL_FAILED = 3 /* unreadable, no such file, an I/O error */
+    LF_TOOL_FAILED = 3,  /* unreadable, no such file, an I/O error */
+    LF_TOOL_USAGE = 64,  /* wrong arguments, in every program of the project */
+    LF_TOOL_SIGNAL = 128 /* and its number: the work was ended by a signal, in order */
 };
 
 struct lf_tool_args {
     const char *path;
-    const char *output; /* salvage */
-    uint64_t from_lsn;  /* cat --from; 0: the oldest record */
-    bool raw;           /* cat --raw */
-    bool records;       /* dump --records */
-    bool verbose;       /* append --verbose */
+    const char *output;  /* salvage */
+    uint64_t from_lsn;   /* cat --from; 0: the oldest record */
+    uint64_t before_lsn; /* trim --before; 0: not given */
+    bool raw;            /* cat --raw */
+    bool records;        /* dump --records */
+    bool verbose;        /* append --verbose */
 };
 
 /* Each returns an exit status and leaves flushing standard output to its caller. */
@@ -38,6 +38,7 @@ int lf_tool_verify(const struct lf_tool_args *args);
 int lf_tool_stat(const struct lf_tool_args *args);
 int lf_tool_dump(const struct lf_tool_args *args);
 int lf_tool_salvage(const struct lf_tool_args *args);
+int lf_tool_trim(const struct lf_tool_args *args);
 
 /* What verify does, on any storage: findings go to `out`, errors to standard error. */
 int lf_tool_verify_log(const struct logfile_io *io, const char *path, FILE *out);
@@ -48,12 +49,16 @@ struct lf_tool_salvage {
     const char *path;
     const struct logfile_io *to;
     const char *output;
-    mode_t mode; /* of the copy; 0: the default of logfile_open */
+    mode_t mode;          /* of the copy; 0: the default of logfile_open */
+    int (*stopped)(void); /* asked now and then: a signal's number ends it; NULL: nothing does */
 };
 /* Totals go to `out`, damage and errors to standard error. */
 int lf_tool_salvage_log(const struct lf_tool_salvage *what, FILE *out);
 
-/* One line on standard error, behind what standard output has been given so far. */
+/* A path, or another word from outside, as one line shows it: valid until the next call. */
+const char *lf_tool_shown(const char *path);
+
+/* One line on standard error, after what standard output has been given so far. */
 void lf_tool_message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says what went wrong with a path; returns the exit status for it. */
 int lf_tool_error(const char *path, int error);
@@ -61,7 +66,10 @@ int lf_tool_error(const char *path, int error);
 int lf_tool_path_error(const struct logfile_io *io, const char *path, int error);
 /* The same for logfile_open, whose report says what and where. */
 int lf_tool_open_error(int error, const struct logfile_open_report *report);
-/* Says why standard output failed just now; returns the exit status for it. */
+/* Whether standard output failed only because nobody reads it any more, as in `logfile cat | head`:
+ * no reason to say anything. */
+bool lf_tool_reader_is_gone(void);
+/* Standard output failed just now: says why, unless nobody reads it; returns the exit status. */
 int lf_tool_output_error(void);
 /* Makes durable what was appended and closes the log; says what went wrong.  Returns an exit
  * status. */
@@ -70,6 +78,9 @@ int lf_tool_close(const char *path, struct logfile *log);
 /* Names the corrupt range that a reader has met, which is end_lsn to lf_tail_damage_end. */
 void lf_tool_report_damage(const char *path, const struct logfile_reader *reader,
                            const struct logfile_tail *tail);
+
+/* What becomes of a damaged copy whose other copy is whole. */
+#define LF_TOOL_REPAIRED "; repaired at the next open for append"
 
 /* Bytes on standard output, as two digits each. */
 void lf_tool_print_hex(const uint8_t *bytes, size_t count);

@@ -2,18 +2,21 @@
 /*
  * logfile verify: checks every byte of a log and says whether it is clean, torn or corrupt.
  *
- * Epochs are checked by the scanner, padding included.  What recovery forgives because there is a
- * second copy, or because it does not look at it, verify does not: one damaged copy of the file
- * header, of a segment's header or of the trim mark is damage.
+ * Epochs are checked by the scanner, padding included.  Corrupt is what opening refuses.  One damaged
+ * copy of the file header, of a segment's header or of the trim mark is not: it is named, and makes
+ * the log "repairable", because opening it for append makes it good again.
  */
+#include "message.h"
 #include "segments.h"
 #include "tool.h"
 #include "walk.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 struct verification {
     const char *path;
+    char lead[LF_MESSAGE_SHOWN_BYTES + 2]; /* the path and ": ", which each line starts with */
     FILE *out;
     struct lf_walk walk;
 };
@@ -21,41 +24,65 @@ struct verification {
 static void report_damage(const struct verification *v, uint64_t from, uint64_t to,
                           const char *what)
 {
-    fprintf(v->out, "%s: damage: LSN %" PRIu64 " to %" PRIu64 ": %s\n", v->path, from, to, what);
+    fprintf(v->out, "%sdamage: LSN %" PRIu64 " to %" PRIu64 ": %s\n", v->lead, from, to, what);
 }
 
-static void check_copy(const struct verification *v, unsigned block, bool valid, const char *what)
+/* `error` is what reading blocks 0 to 3 ended with: 0 where the other copy is whole. */
+static void check_copy(const struct verification *v, unsigned block, const char *what, int error)
 {
-    uint64_t from = (uint64_t)block * LF_BLOCK_BYTES;
+    const uint64_t from = (uint64_t)block * LF_BLOCK_BYTES;
 
-    if (!valid)
+    if (error != 0)
         report_damage(v, from, from + LF_BLOCK_BYTES, what);
+    else
+        fprintf(v->out,
+                "%srepairable: LSN %" PRIu64 " to %" PRIu64 ": %s is damaged" LF_TOOL_REPAIRED "\n",
+                v->lead, from, from + LF_BLOCK_BYTES, what);
 }
 
-static void check_headers(const struct verification *v)
+static void check_headers(const struct verification *v, int error)
 {
     const bool *valid = v->walk.scan.prologue.header_valid;
 
-    check_copy(v, 0, valid[0], "first copy of the file header");
-    check_copy(v, 1, valid[1], "second copy of the file header");
+    if (lf_walk_has_header(&v->walk))
+        error = 0;
+    if (!valid[0])
+        check_copy(v, 0, "first copy of the file header", error);
+    if (!valid[1])
+        check_copy(v, 1, "second copy of the file header", error);
     if (valid[0] && valid[1] && !lf_walk_has_header(&v->walk))
         report_damage(v, 0, 2 * LF_BLOCK_BYTES, "file headers that contradict each other");
 }
 
-/* `error` is what reading them ended with. */
 static void check_trim_marks(const struct verification *v, int error)
 {
     const bool *valid = v->walk.scan.prologue.trim_valid;
 
-    check_copy(v, 2, valid[0], "first copy of the trim mark");
-    check_copy(v, 3, valid[1], "second copy of the trim mark");
+    if (!valid[0])
+        check_copy(v, 2, "first copy of the trim mark", error);
+    if (!valid[1])
+        check_copy(v, 3, "second copy of the trim mark", error);
     if (valid[0] && valid[1] && error == LOGFILE_ECORRUPT)
         report_damage(v, 2 * LF_BLOCK_BYTES, LF_FIRST_LSN, "trim marks that contradict each other");
 }
 
+/* What is missing of blocks 0 to 3 reads as zeros, which says less than that it is missing. */
+static int check_length(struct verification *v)
+{
+    uint64_t bytes;
+    int error = lf_file_prologue_bytes(&v->walk.file, &bytes);
+
+    if (error == 0 && bytes < LF_FIRST_LSN)
+        fprintf(v->out,
+                "%sdamage: %s is cut at byte %" PRIu64
+                ", within what comes before the first epoch\n",
+                v->lead, lf_file_is_directory(&v->walk.file) ? LF_CONTROL_NAME : "the file", bytes);
+    return error;
+}
+
 static struct lf_tool_segments segments_of(struct verification *v)
 {
-    return (struct lf_tool_segments){.walk = &v->walk, .path = v->path, .out = v->out};
+    return (struct lf_tool_segments){.walk = &v->walk, .lead = v->lead, .out = v->out};
 }
 
 /* Between the last epoch before the damage and what the scanner goes on with.  0 or -errno. */
@@ -91,13 +118,13 @@ static void print_rest(const struct verification *v)
     uint64_t rest_end_lsn = v->walk.scan.rest_end;
 
     if (tail->verdict == LOGFILE_LIVE)
-        fprintf(v->out, "%s: note: open for appending; checked up to LSN %" PRIu64 "\n", v->path,
+        fprintf(v->out, "%snote: open for appending; checked up to LSN %" PRIu64 "\n", v->lead,
                 tail->end_lsn);
     else if (tail->verdict != LOGFILE_CORRUPT && rest_end_lsn > tail->end_lsn)
         fprintf(v->out,
-                "%s: note: LSN %" PRIu64 " to %" PRIu64
+                "%snote: LSN %" PRIu64 " to %" PRIu64
                 ": not zero and no epoch; a crash can leave that\n",
-                v->path, tail->end_lsn, rest_end_lsn);
+                v->lead, tail->end_lsn, rest_end_lsn);
 }
 
 static int conclude(const struct verification *v)
@@ -112,9 +139,9 @@ static int conclude(const struct verification *v)
 
     print_rest(v);
     fprintf(v->out,
-            "%s: %s: %" PRIu64 " records in %" PRIu64 " epochs, the last ends at LSN %" PRIu64 "\n",
-            v->path, lf_walk_verdict_name(verdict), v->walk.record_count, v->walk.epoch_count,
-            v->walk.tail.end_lsn);
+            "%s%s%s: %" PRIu64 " records in %" PRIu64 " epochs, the last ends at LSN %" PRIu64 "\n",
+            v->lead, lf_walk_verdict_name(verdict), lf_walk_repairable(&v->walk),
+            v->walk.record_count, v->walk.epoch_count, v->walk.tail.end_lsn);
     return statuses[verdict];
 }
 
@@ -134,14 +161,17 @@ static int verify_open_log(struct verification *v)
 
     if (error != 0 && error != LOGFILE_ECORRUPT)
         return lf_tool_error(v->path, error);
-    check_headers(v);
+    int unread = check_length(v);
+    if (unread != 0)
+        return lf_tool_error(v->path, unread);
+    check_headers(v, error);
     if (lf_walk_has_header(&v->walk))
         check_trim_marks(v, error);
     if (error == 0)
         error = check_segments_and_epochs(v);
     if (error == 0 || error == LOGFILE_ECORRUPT)
         return conclude(v);
-    lf_tool_message("%s: at LSN %" PRIu64 ": %s", v->path, v->walk.scan.chain.lsn,
+    lf_tool_message("%s: at LSN %" PRIu64 ": %s", lf_tool_shown(v->path), v->walk.scan.chain.lsn,
                     logfile_strerror(error));
     return LF_TOOL_FAILED;
 }
@@ -151,6 +181,7 @@ int lf_tool_verify_log(const struct logfile_io *io, const char *path, FILE *out)
     struct verification v = {.path = path, .out = out};
     int error = lf_walk_open(&v.walk, io, path);
 
+    stpcpy(stpcpy(v.lead, lf_tool_shown(path)), ": ");
     if (error != 0)
         return lf_tool_path_error(io, path, error);
     /* What counts is what the device holds. */

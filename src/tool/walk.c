@@ -5,6 +5,7 @@
 
 /* A step behind those of lf_walk_next: none of them yet. */
 #define LF_WALK_AGAIN (LF_WALK_DAMAGE + 1)
+#define COPY_READS_MAX 8
 
 static int look_for_writer(struct lf_walk *walk)
 {
@@ -41,11 +42,33 @@ static unsigned count_bad_copies(const struct lf_walk *walk)
     return count;
 }
 
+/* A writer may have been at one of the copies just when it was read. */
+static int read_copies_again(struct lf_walk *walk)
+{
+    struct lf_prologue again;
+    int error = 0;
+
+    for (int i = 0; walk->live && i < COPY_READS_MAX && count_bad_copies(walk) > 0; i++) {
+        error = lf_prologue_read(&walk->file, &again);
+        if (error != 0)
+            return error == LOGFILE_ECORRUPT ? 0 : error;
+        for (int copy = 0; copy < 2; copy++) {
+            walk->scan.prologue.header_valid[copy] |= again.header_valid[copy];
+            walk->scan.prologue.trim_valid[copy] |= again.trim_valid[copy];
+        }
+    }
+    return 0;
+}
+
 int lf_walk_start(struct lf_walk *walk)
 {
     int error = lf_scan_open(&walk->scan, &walk->file);
 
-    if (error == 0 || error == LOGFILE_ECORRUPT)
+    if (error == 0)
+        error = read_copies_again(walk);
+    if (error == 0)
+        walk->damaged_copies = count_bad_copies(walk);
+    if (error == LOGFILE_ECORRUPT)
         walk->damage_count = count_bad_copies(walk);
     if (error == LOGFILE_ECORRUPT && walk->damage_count == 0)
         walk->damage_count = 1; /* whole copies that contradict each other */
@@ -182,4 +205,9 @@ const char *lf_walk_verdict_name(enum logfile_verdict verdict)
         [LOGFILE_LIVE] = "live",
     };
     return names[verdict];
+}
+
+const char *lf_walk_repairable(const struct lf_walk *walk)
+{
+    return walk->damaged_copies > 0 && walk->damage_count == 0 ? ", repairable" : "";
 }

@@ -2,8 +2,8 @@
 /*
  * Walks a whole log for verify, stat and dump: every epoch, and past every damage, with the
  * scanner that recovery uses.  Unlike a reader it also sees epochs without records, and what a
- * writer has not yet made durable; and it takes one damaged copy of the file header or of the trim
- * mark, which recovery forgives, for damage.
+ * writer has not yet made durable.  One damaged copy of a file header or of the trim mark is no
+ * damage to the log: the next open for append makes it good again.  It is counted apart.
  */
 #ifndef LF_TOOL_WALK_H
 #define LF_TOOL_WALK_H
@@ -22,6 +22,7 @@ struct lf_walk {
     uint64_t record_count;
     uint64_t payload_bytes;
     uint64_t damage_count;
+    uint64_t damaged_copies; /* of file headers and trim marks whose other copy is whole */
 };
 
 enum lf_walk_step {
@@ -46,5 +47,7 @@ void lf_walk_close(struct lf_walk *walk);
 /* What the end and all damage passed on the way amount to. */
 enum logfile_verdict lf_walk_verdict(const struct lf_walk *walk);
 const char *lf_walk_verdict_name(enum logfile_verdict verdict);
+/* ", repairable" where copies are damaged and nothing else is, else "". */
+const char *lf_walk_repairable(const struct lf_walk *walk);
 
 #endif /* LF_TOOL_WALK_H */

@@ -97,40 +97,46 @@ flip() {
 
 # ---- Arguments -----------------------------------------------------------------------------------
 
-run 2
+run 64
 one_line_error '^logfile: usage: '
-run 2 frobnicate x
+run 64 frobnicate x
 one_line_error '^logfile: usage: unknown command: frobnicate'
-run 2 tail x
+run 64 tail x
 one_line_error '^logfile: usage: unknown command: tail'
-run 2 --frob
+run 64 --frob
 one_line_error '^logfile: usage: unknown option: --frob'
-run 2 "$(printf 'two\nlines')"
-one_line_error '^logfile: usage: unknown command: two?lines'
-for command in append cat verify stat dump salvage; do
-    run 2 $command
+run 64 "$(printf 'two\nlines')"
+one_line_error '^logfile: usage: unknown command: two.nlines'
+for command in append cat verify stat dump salvage 'trim --before 1'; do
+    # shellcheck disable=SC2086 # a command and its options
+    set -- $command
+    run 64 "$@"
     one_line_error '^logfile: usage: no PATH given'
-    run 2 $command --frob x y
+    run 64 "$@" --frob x y
     one_line_error '^logfile: usage: unknown option: --frob'
-    run 2 $command -x x y
+    run 64 "$@" -x x y
     one_line_error '^logfile: usage: unknown option: -x'
-    run 2 $command x y z
+    run 64 "$@" x y z
     one_line_error '^logfile: usage: one argument too many: '
-    run 0 $command --help
-    has out "^usage: logfile $command "
+    run 0 "$1" --help
+    has out "^usage: logfile $1 "
     silent err
-    run 0 $command --version
+    run 0 "$1" --version
     has out '^logfile [0-9]*\.[0-9]*\.[0-9]*$'
     silent err
 done
-run 2 salvage x
+run 64 salvage x
 one_line_error '^logfile: usage: no OUTPUT given'
-run 2 cat x --from
+run 64 cat x --from
 one_line_error '^logfile: usage: option without its value: --from'
 for lsn in '' x 1x -1 +1 ' 1' 0x10 99999999999999999999999; do
-    run 2 cat x --from "$lsn"
+    run 64 cat x --from "$lsn"
+    one_line_error '^logfile: usage: not an LSN: '
+    run 64 trim x --before "$lsn"
     one_line_error '^logfile: usage: not an LSN: '
 done
+run 64 trim x
+one_line_error '^logfile: usage: no --before LSN given'
 run 0 --help
 has out 'salvage PATH OUTPUT'
 silent err
@@ -145,6 +151,8 @@ absent x y z
 read_fails() {
     if [ "$1" = salvage ]; then
         run 3 salvage "$2" copy
+    elif [ "$1" = trim ]; then
+        run 3 trim --before 1 "$2"
     else
         run 3 "$1" "$2"
     fi
@@ -155,9 +163,9 @@ echo 'no log at all' >text
 ln -s log link
 mkfifo fifo
 mkdir directory
-for command in cat verify stat dump salvage; do
+for command in cat verify stat dump salvage trim; do
     read_fails $command missing 'No such file'
-    read_fails $command text 'not a log'
+    read_fails $command text '.*not a log'
     read_fails $command link 'is a symbolic link'
     read_fails $command fifo 'is not a regular file'
     read_fails $command directory 'is a directory with no control file in it'
@@ -271,15 +279,26 @@ for command in cat stat dump verify --help --version; do
     "$LOGFILE" $command log >&- 2>err
     [ $? -eq 3 ] || fail "$command to a closed descriptor: not 3"
 done
-for command in cat 'dump --records'; do
+# A reader that goes away has seen enough: nothing is said, and the status is that of the rest.
+for command in cat 'dump --records' 'cat --raw'; do
     checks=$((checks + 1))
     # shellcheck disable=SC2086
     {
         "$LOGFILE" $command many 2>err
         echo $? >code
     } | head -n 1 >out
-    [ "$(cat code)" = 3 ] || fail "$command to a closed pipe: exit $(cat code)"
-    has err 'Broken pipe'
+    [ "$(cat code)" = 0 ] || fail "$command to a closed pipe: exit $(cat code)"
+    silent err
+done
+for command in verify stat --help; do
+    checks=$((checks + 1))
+    {
+        sleep 0.1
+        "$LOGFILE" $command many 2>err
+        echo $? >code
+    } | :
+    [ "$(cat code)" = 0 ] || fail "$command to a closed pipe: exit $(cat code)"
+    silent err
 done
 # A limit on file sizes is an error, not a signal.
 checks=$((checks + 1))
@@ -296,21 +315,21 @@ has out '^unseen$'
 append small 'a\nbb\n'
 append small 'ccc\n'
 run 0 stat small
-for line in "size: $(wc -c <small)" 'version: 1' 'slot_bytes: 8388608' 'first_lsn: 16384' \
+for line in "size: $(wc -c <small)" 'version: 2' 'slot_bytes: 8388608' 'first_lsn: 16384' \
     'oldest_lsn: 16384' "end_lsn: $(wc -c <small)" 'records: 3' 'payload_bytes: 6' \
-    'incarnation: 2' 'damages: 0' 'verdict: clean' 'id: [0-9a-f]\{32\}'; do
+    'incarnation: 2' 'damages: 0' 'damaged_copies: 0' 'verdict: clean' 'id: [0-9a-f]\{32\}'; do
     has out "^$line\$"
 done
 run 0 dump small
-has out '^block 0: file header, checksum ok, version 1,'
+has out '^block 0: file header, checksum ok, version 2,'
 has out '^block 3: trim mark, checksum ok,'
-has out '^epoch 1: lsn 16384, incarnation 1, flags OPEN, records 0, length 64, promise 16384, '
+has out '^epoch 1: lsn 16384, incarnation 1, flags OPEN, records 0, length 80, promise 16384, '
 has out 'incarnation 2, flags CLOSE, .* checksum ok$'
 has out "^end: LSN $(wc -c <small), clean\$"
 checks=$((checks + 1))
 [ "$(grep -c '^epoch' out)" = "$(key small epochs)" ] || fail "dump and stat count epochs differently"
 run 0 dump --records small
-has out '^  record: lsn 20544, DATA, size 1$'
+has out '^  record: lsn 20560, DATA, size 1$'
 checks=$((checks + 1))
 [ "$(grep -c '^  record' out)" -eq 3 ] || fail "dump --records: not three"
 
@@ -321,8 +340,8 @@ has out '^small: clean: 3 records'
 # A byte of each structure and of its padding, through the program; each byte, within test_verify.
 end=$(key small end_lsn)
 close=$((end - 4096))
-for at in 0 9 12 300 4095 4096 4100 8191 8192 8200 12287 12288 12310 16383 16384 16392 16400 16447 \
-    16448 20479 20480 20500 20543 20544 20548 20552 20553 $((close - 1)); do
+for at in 16384 16392 16400 16463 16464 20479 20480 20500 20559 20560 20564 20568 20569 \
+    $((close - 1)) $close $((close + 8)) $((close + 79)) $((close + 80)) $((end - 1)); do
     cp small damaged
     flip damaged "$at"
     run 2 verify damaged
@@ -330,37 +349,77 @@ for at in 0 9 12 300 4095 4096 4100 8191 8192 8200 12287 12288 12310 16383 16384
     has out '^damaged: corrupt: '
     silent err
 done
-for at in $close $((close + 8)) $((close + 63)) $((close + 64)) $((end - 1)); do
+# One of two copies: every command says the same, and opening for append mends it.
+for at in 0 9 12 300 4095 4096 4100 8191 8192 8200 12287 12288 12310 16383; do
     cp small damaged
     flip damaged "$at"
-    run 1 verify damaged
-    has out '^damaged: torn: 3 records'
+    run 0 verify damaged
+    has out '^damaged: repairable: LSN [0-9]* to [0-9]*: .* is damaged; repaired at the next open'
+    has out '^damaged: clean, repairable: 3 records'
+    silent err
+    run 0 stat damaged
+    has out '^damages: 0$'
+    has out '^damaged_copies: 1$'
+    has out '^verdict: clean$'
+    run 0 dump damaged
+    has out '^block [0-3]: .* checksum bad'
+    has out "^end: LSN $end, clean, repairable\$"
+    run 0 append damaged
+    run 0 verify damaged
+    has out '^damaged: clean: 3 records'
 done
-cp small torn
-truncate -s "$close" torn
-run 1 verify torn
-has out "^torn: torn: 3 records in .* ends at LSN $close\$"
-run 0 stat torn
-has out '^verdict: torn$'
-run 0 dump torn
-has out "^end: LSN $close, torn\$"
-run 0 cat torn
-printf 'a\nbb\nccc\n' >expected
-same out expected
 cp small noted
 printf 'left by a crash' >>noted
 run 0 verify noted
 has out "^noted: note: LSN $end to "
 has out '^noted: clean: 3 records'
 
-# What recovery cuts is said with --verbose, and verify is content afterwards.
-cp small recovered
-truncate -s "$close" recovered
+# A file that is cut before its first epoch is told as such, by all.
+for at in 9 4096 5000 8192 12288 16383; do
+    head -c $at small >cut
+    run 2 verify cut
+    has out "^cut: damage: the file is cut at byte $at, "
+    for command in cat stat dump; do
+        run 2 $command cut
+    done
+    run 2 append cut
+    one_line_error "cut: corrupt from LSN 16384: the file is cut at byte $at, "
+done
+
+# A log whose writer was killed is torn; what recovery cuts is said with --verbose, and verify is
+# content afterwards.
+mkfifo killed
+"$LOGFILE" append torn <killed >out 2>err &
+writer=$!
+exec 9>killed
+printf 'a\nbb\nccc\n' >&9
+tries=0
+until "$LOGFILE" cat torn 2>/dev/null | grep -q ccc || [ $tries -eq 200 ]; do
+    tries=$((tries + 1))
+    sleep 0.05
+done
+kill -s KILL $writer
+wait $writer
+writer=
+exec 9>&-
+run 1 verify torn
+has out '^torn: torn: 3 records in '
+torn_end=$(key torn end_lsn)
+run 0 stat torn
+has out '^verdict: torn$'
+run 0 dump torn
+has out "^end: LSN $torn_end, torn\$"
+run 0 cat torn
+printf 'a\nbb\nccc\n' >expected
+same out expected
+cp torn recovered
+truncate -s "$torn_end" recovered
 printf 'a crash in the middle of an epoch' >>recovered
 run 1 verify recovered
 run 0 append -v recovered
-has out "^not closed cleanly before: 33 bytes cut at LSN $close\$"
+has out "^not closed cleanly before: 33 bytes cut at LSN $torn_end\$"
 run 0 verify recovered
+truncate -s "$torn_end" torn
 
 # ---- Damage in the middle ------------------------------------------------------------------------
 
@@ -369,7 +428,7 @@ for word in one two three four five; do
 done
 lsn=$("$LOGFILE" dump --records middle | sed -n 's/^  record: lsn \([0-9]*\), DATA, size 5$/\1/p' |
     head -n 1)
-epoch=$((lsn - 64))
+epoch=$((lsn - 80))
 flip middle "$lsn"
 cp middle untouched
 run 2 verify middle
@@ -423,7 +482,7 @@ same out expected
 cp torn torn2
 echo rubbish >>torn2
 run 0 salvage torn2 copy3
-has err "^logfile: torn2: torn: 8 bytes from LSN $close on"
+has err "^logfile: torn2: torn: 8 bytes from LSN $torn_end on"
 # A copy has the slots of the log, so that every record fits.
 run 0 cat "$golden/sizes.log"
 cp out expected
@@ -439,7 +498,7 @@ one_line_error 'sizes: line 1: longer than a record, which is 8[0-9]* bytes'
 : >in
 # Damage up to the end: there is nothing to go on with, or nothing to copy.
 append gone 'lost\n'
-flip gone 20544
+flip gone 20560
 run 0 verify copy3
 run 2 salvage gone copy4
 has out '^0 records with 0 bytes copied, 1 damages skipped$'
@@ -567,6 +626,91 @@ checks=$((checks + 1))
 [ $code -eq 0 ] || fail "the writer: exit $code"
 run 0 verify live
 has out '^live: clean: 2 records'
+
+# ---- Signals -------------------------------------------------------------------------------------
+
+# interrupt SIGNAL STATUS: what append has read by then is durable, and the log closed.
+interrupt() {
+    rm -f stopped
+    "$LOGFILE" append -v stopped <input >out 2>err &
+    writer=$!
+    exec 9>input
+    printf 'one\ntwo\nthre' >&9
+    tries=0
+    until "$LOGFILE" cat stopped 2>/dev/null | grep -q two || [ $tries -eq 200 ]; do
+        tries=$((tries + 1))
+        sleep 0.05
+    done
+    kill -s "$1" $writer
+    wait $writer
+    code=$?
+    writer=
+    exec 9>&-
+    checks=$((checks + 1))
+    [ $code -eq "$2" ] || fail "append, $1: exit $code, not $2"
+    has err '^logfile: stopped: .*: 2 records are on stable storage, the last LSN is [0-9]*; an unfinished line of 4 bytes'
+    has out '^2 records, first LSN [0-9]*, last LSN [0-9]*$'
+    run 0 verify stopped
+    has out '^stopped: clean: 2 records'
+}
+interrupt TERM 143
+interrupt HUP 129
+
+# ---- Names that would forge a line ---------------------------------------------------------------
+
+forged=$(printf 'log\nother: clean: 99 records\033[2J')
+cp small "$forged"
+for command in verify stat dump; do
+    run 0 $command "$forged"
+    checks=$((checks + 1))
+    grep -q '^other' out && fail "$command: the name made a line of its own"
+done
+run 0 verify "$forged"
+has out '^log.nother: clean: 99 records.x1b\[2J: clean: 3 records'
+flip "$forged" 20560
+run 2 cat "$forged"
+one_line_error '^logfile: log.nother: clean: 99 records.x1b\[2J: corrupt: '
+run 2 append "$forged"
+one_line_error '^logfile: log.nother: clean: 99 records.x1b\[2J: corrupt: LSN 20480 to 24576 cannot be read (what follows can); see logfile salvage$'
+long=$(printf '%0200d' 0)
+mkdir "$long"
+cp small "$long/$forged"
+flip "$long/$forged" 20560
+run 2 append "$long/$forged"
+one_line_error '^logfile: \.\.\.0*/log.nother: clean: 99 records.x1b\[2J: corrupt: LSN .*; see logfile salvage$'
+
+# ---- trim ----------------------------------------------------------------------------------------
+
+awk 'BEGIN { for (i = 1; i <= 3000; i++) printf "%01000d\n", i }' >in
+run 0 append trimmed
+: >in
+middle=$("$LOGFILE" dump trimmed | sed -n 's/^epoch [0-9]*: lsn \([0-9]*\),.*flags -.*/\1/p' | tail -n 1)
+run 0 trim --before "$((middle + 100))" trimmed
+has out "^oldest LSN $middle, [0-9]* bytes given back\$"
+silent err
+[ "$(key trimmed oldest_lsn)" = "$middle" ] || fail "the oldest LSN is $(key trimmed oldest_lsn)"
+run 0 verify trimmed
+run 3 cat --from 16384 trimmed
+run 0 trim trimmed --before 16384 # nothing is left to be given back
+has out "^oldest LSN $middle, 0 bytes given back\$"
+run 3 trim --before 1099511627776 trimmed
+one_line_error '^logfile: trimmed: position is above the end of the log, which is LSN [0-9]*$'
+run 2 trim --before 16385 middle
+one_line_error '^logfile: middle: corrupt: .*; see logfile salvage$'
+"$LOGFILE" append locked <input >live.out 2>live.err &
+writer=$!
+exec 9>input
+echo held >&9
+tries=0
+until "$LOGFILE" cat locked 2>/dev/null | grep -q held || [ $tries -eq 200 ]; do
+    tries=$((tries + 1))
+    sleep 0.05
+done
+run 3 trim --before 16384 locked
+one_line_error 'locked: .*open for appending elsewhere'
+exec 9>&-
+wait "$writer"
+writer=
 
 # ---- The embedding example -----------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ void floor_fail(const char *call)
 void floor_usage(const char *usage)
 {
     fprintf(stderr, "usage: %s\n", usage);
-    exit(2);
+    exit(64);
 }
 
 double floor_number(const char *text, const char *usage)

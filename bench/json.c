@@ -3,21 +3,28 @@
 #include "report.h"
 
 #include "clock.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 
+/* Always UTF-8: a byte that is none, which a folder's name may have, becomes the text \xHH. */
 static void put_text(FILE *out, const char *text)
 {
     fputc('"', out);
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\')
-            fprintf(out, "\\%c", *c);
-        else if (*c < 0x20)
-            fprintf(out, "\\u%04x", *c);
+    while (*text != '\0') {
+        unsigned length = lf_utf8_length(text);
+        unsigned char c = (unsigned char)*text;
+        if (length == 0)
+            fprintf(out, "\\\\x%02x", c);
+        else if (c == '"' || c == '\\')
+            fprintf(out, "\\%c", c);
+        else if (c < 0x20)
+            fprintf(out, "\\u%04x", c);
         else
-            fputc(*c, out);
+            fwrite(text, 1, length, out);
+        text += length > 0 ? length : 1;
     }
     fputc('"', out);
 }

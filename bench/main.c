@@ -21,6 +21,7 @@
 #include "signals.h"
 #include "workload.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -31,7 +32,7 @@
 
 enum {
     EXIT_MISMATCH_OR_ERROR = 1,
-    EXIT_REFUSED = 2,
+    EXIT_REFUSED = 64, /* as wrong arguments of every program of the project */
     EXIT_SIGNAL = 128
 };
 
@@ -58,8 +59,12 @@ struct bench {
     char message[MESSAGE_BYTES];
 };
 
-static int refuse(const char *message)
+/* One line, whatever the arguments that it names are made of. */
+static int refuse(char *message)
 {
+    for (char *c = message; *c != '\0'; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = '?';
     fprintf(stderr, "logfile-bench: %s\n", message);
     return EXIT_REFUSED;
 }
@@ -449,7 +454,8 @@ static int measure(struct bench *bench, int argc, char **argv)
     int status;
     describe(bench);
     if (error != 0) {
-        status = refuse(strerror(-error));
+        fprintf(stderr, "logfile-bench: %s\n", strerror(-error));
+        status = EXIT_MISMATCH_OR_ERROR;
     } else if (bench->options.action == BENCH_CHECK) {
         status = try_json(bench) != 0 ? refuse(bench->message) : 0;
     } else if (open_json(bench, "we") != 0) {

@@ -3,8 +3,10 @@
 
 #include "clock.h"
 #include "device.h"
+#include "memory.h"
 #include "payload.h"
 #include "probe.h"
+#include "results.h"
 #include "verdict.h"
 
 #include <errno.h>
@@ -21,6 +23,8 @@
 #define BYTES_PER_S UINT64_C(2000000000)
 #define PREPARED_BYTES (UINT64_C(64) << 20) /* the library's default for prepare_bytes */
 #define DEFAULT_SLOT_BYTES (UINT64_C(8) << 20)
+#define PROGRAM_BYTES (UINT64_C(24) << 20) /* itself, its libraries and the machine's topology */
+#define WRITER_BYTES (UINT64_C(128) << 10) /* its histograms, and what it uses of its stack */
 
 /* ---- What the stores take -------------------------------------------------------------------- */
 
@@ -98,6 +102,34 @@ static int check_variants(const struct verdict *verdict, const struct bench_opti
 
 /* ---- What the machine has -------------------------------------------------------------------- */
 
+/* All that a run takes, at a guess: pools of payloads, the buffers of one log, what is counted for
+ * each writer and each run. */
+static uint64_t run_memory(const struct bench_options *options, unsigned writers)
+{
+    uint64_t slot_bytes =
+        options->log.slot_bytes != 0 ? options->log.slot_bytes : DEFAULT_SLOT_BYTES;
+    uint64_t runs = options->repeat * bench_point_count(options) * options->variants.count;
+
+    return PROGRAM_BYTES + bench_payload_bytes(writers, largest_record(options)) + 2 * slot_bytes +
+           writers * WRITER_BYTES + runs * sizeof(struct bench_result);
+}
+
+/* Beyond the limit of its cgroup a process is killed without a word. */
+static int check_cgroup(const struct verdict *verdict, const struct bench_options *options,
+                        unsigned writers, uint64_t memory)
+{
+    uint64_t limit = bench_memory_limit();
+    uint64_t needed = run_memory(options, writers);
+
+    if (limit >= memory || needed <= limit)
+        return 0;
+    return refuse(verdict,
+                  "%u writers with records of %zu bytes may need %llu MiB of memory; the cgroup of "
+                  "this process is limited to %llu",
+                  writers, largest_record(options), (unsigned long long)(needed >> 20),
+                  (unsigned long long)(limit >> 20));
+}
+
 static int check_memory(const struct verdict *verdict, const struct bench_options *options)
 {
     unsigned writers = (unsigned)bench_list_max(&options->writers);
@@ -109,7 +141,7 @@ static int check_memory(const struct verdict *verdict, const struct bench_option
                       "this machine has %llu",
                       writers, largest_record(options), (unsigned long long)(needed >> 20),
                       (unsigned long long)(memory >> 20));
-    return 0;
+    return check_cgroup(verdict, options, writers, memory);
 }
 
 static int check_placement(const struct verdict *verdict, const struct bench_options *options,
@@ -254,7 +286,8 @@ int bench_preflight(const struct bench_options *options, hwloc_topology_t topolo
                     size_t message_bytes)
 {
     struct verdict verdict = {message, message_bytes};
-    if (check_variants(&verdict, options) != 0 || check_memory(&verdict, options) != 0 ||
+    /* Memory first: trying a log takes some. */
+    if (check_memory(&verdict, options) != 0 || check_variants(&verdict, options) != 0 ||
         check_placement(&verdict, options, topology) != 0)
         return -1;
     if (options->device != BENCH_DEVICE_FILE)

@@ -270,7 +270,7 @@ static uint64_t number(const char *text, uint64_t least, uint64_t most)
     if (errno != 0 || end == text || *end != '\0' || value < least || value > most) {
         fprintf(stderr, "soak: '%s' is not a number from %" PRIu64 " to %" PRIu64 "\n", text, least,
                 most);
-        exit(2);
+        exit(64);
     }
     return value;
 }
@@ -309,12 +309,12 @@ static void parse(int argc, char **argv, struct soak *soak)
             break;
         default:
             fputs(usage, stderr);
-            exit(2);
+            exit(64);
         }
     }
     if (optind + 1 != argc) {
         fputs(usage, stderr);
-        exit(2);
+        exit(64);
     }
     soak->path = argv[optind];
 }

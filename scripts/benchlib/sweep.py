@@ -264,7 +264,7 @@ class Sweep:
             if self.bench.signal or status > 128 or status < 0:
                 break
             reason = plain(said)
-            return ("skipped" if status == 2 and not entry["file"] else "failed"), reason
+            return ("skipped" if status == 64 and not entry["file"] else "failed"), reason
         else:
             return "complete", None
         return "interrupted", "what was measured until then is kept"

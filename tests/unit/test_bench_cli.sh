@@ -32,12 +32,12 @@ assert_nothing_left() {
     [ -z "$left" ] || fail "$1: left behind: $left"
 }
 
-# refuses TEXT ARGUMENT...: one line that has TEXT, exit 2, no trace of a run.
+# refuses TEXT ARGUMENT...: one line that has TEXT, exit 64, no trace of a run.
 refuses() {
     expected=$1
     shift
     bench "$@"
-    [ $status -eq 2 ] || fail "$*: exit $status, not 2"
+    [ $status -eq 64 ] || fail "$*: exit $status, not 64"
     [ "$(wc -l <"$here/out/stderr")" -eq 1 ] || fail "$*: not one line: $(cat "$here/out/stderr")"
     grep -q "^logfile-bench: " "$here/out/stderr" || fail "$*: the line does not name the program"
     grep -qF -e "$expected" "$here/out/stderr" ||
@@ -414,6 +414,20 @@ for line in 1 2; do
 done
 grep -q '"command":"[^"]*logfile-bench --device delay:1000 --engine ring,serial --writers 2 ' \
     "$here/out/json" || fail "command"
+
+# Whatever bytes the folder's name has, the results are UTF-8.
+strange=$(printf 'caf\303\251 \377\001"\\')
+mkdir "$here/out/$strange"
+runs --engine ring --writers 1 --records 5 --dir "$here/out/$strange" 2>/dev/null
+rmdir "$here/out/$strange"
+grep -qF 'café \\xff\u0001\"\\' "$here/out/json" || fail "--dir in JSON: $(cat "$here/out/json")"
+if command -v iconv >/dev/null; then
+    iconv -f UTF-8 -t UTF-8 "$here/out/json" >/dev/null 2>&1 || fail "--json is not UTF-8"
+fi
+if command -v python3 >/dev/null; then
+    python3 -c 'import json, sys; json.loads(open(sys.argv[1], "rb").read().decode("utf-8"))' \
+        "$here/out/json" || fail "--json is not JSON"
+fi
 
 # Where threads and memory are is read back.
 runs --device null --engine ring --writers 2 --seconds 1 --pin compact --pin-sequencer same

@@ -2,7 +2,7 @@
 """Stands in for logfile-bench: takes its options, writes results of fixture.py, measures nothing.
 
 FAKE_SLEEP    seconds that each run takes
-FAKE_REFUSE   an option that it refuses with status 2
+FAKE_REFUSE   an option that it refuses with status 64
 FAKE_LATE     one that it refuses only when it is to run, not with --check
 FAKE_FAIL     an option with which it fails with status 1
 FAKE_PEERS    the other store that it has, if any [rocksdb]
@@ -103,15 +103,15 @@ def main(words):
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     if os.environ.get("FAKE_REFUSE") in words:
-        end(f"{os.environ['FAKE_REFUSE']}: refused", 2)
+        end(f"{os.environ['FAKE_REFUSE']}: refused", 64)
     built_in = os.environ.get("FAKE_PEERS", "rocksdb")
     for peer in fixture.PEER_SETTINGS:
         if peer != built_in and peer in options.get("--engine", "").split(","):
-            end(f"--engine: {peer} is not built in", 2)
+            end(f"--engine: {peer} is not built in", 64)
     if "--check" in options:
         return
     if os.environ.get("FAKE_LATE") in words:
-        end(f"{os.environ['FAKE_LATE']}: refused late", 2)
+        end(f"{os.environ['FAKE_LATE']}: refused late", 64)
     if os.environ.get("FAKE_FAIL") in words:
         end(f"{os.environ['FAKE_FAIL']}: failed", 1)
     if os.environ.get("FAKE_PIDS"):

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* How much memory this process may take before the kernel kills it. */
+#ifndef BENCH_MEMORY_H
+#define BENCH_MEMORY_H
+
+#include <stdint.h>
+
+/* The least limit of the memory cgroups that hold this process, version 1 or 2, in bytes; UINT64_MAX:
+ * none is known. */
+uint64_t bench_memory_limit(void);
+
+/* The same, told where /proc/self/cgroup and /proc/self/mountinfo are. */
+uint64_t bench_memory_limit_of(const char *cgroup_path, const char *mountinfo_path);
+
+#endif /* BENCH_MEMORY_H */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile salvage: copies what is whole of a damaged log into a new one. */
+#include "headless.h"
 #include "reader.h"
 #include "signals.h"
 #include "tool.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -142,13 +144,62 @@ static int salvage_reader(struct salvage *s)
     return status;
 }
 
+/* What was lost before the first epoch, and what stands for it. */
+static void report_headless(const char *path, const struct lf_headless *headless)
+{
+    static const char *const sources[] = {
+        [LF_HEADLESS_OWN] = "",
+        [LF_HEADLESS_SEGMENTS] = ": its segments have the file header, too",
+        [LF_HEADLESS_EPOCHS] = ": its epochs tell the seed of their checksums",
+    };
+    const char *lost = headless->has_control ? "both copies of the file header are lost"
+                                             : "there is no control file";
+
+    if (headless->header_from != LF_HEADLESS_OWN)
+        lf_tool_message("%s: %s%s", lf_tool_shown(path), lost, sources[headless->header_from]);
+    if (headless->mark_lost)
+        lf_tool_message("%s: the trim mark is lost: going on with the first epoch, at LSN %" PRIu64,
+                        lf_tool_shown(path), headless->mark.oldest_lsn);
+}
+
+/* Whether it is an error of what comes before the first epoch, or of a control file that is not there. */
+static bool is_headless(int error)
+{
+    return error == LOGFILE_ECORRUPT || error == LOGFILE_EFORMAT || error == -EISDIR ||
+           error == -ELOOP;
+}
+
+static int salvage_headless(struct salvage *s, int error)
+{
+    struct lf_headless *headless =
+        aligned_alloc(LF_BLOCK_BYTES, lf_round_up(sizeof(struct lf_headless), LF_BLOCK_BYTES));
+    int status = LF_TOOL_FAILED;
+
+    if (headless == NULL)
+        return lf_tool_error(s->path, -ENOMEM);
+    int found = lf_headless_find(headless, s->what->from, s->path);
+    if (found == 0)
+        found = logfile_reader_open_io(s->path, 0, &headless->io, &s->reader);
+    if (found == 0) {
+        s->damage_count++;
+        report_headless(s->path, headless);
+        status = salvage_reader(s);
+        logfile_reader_close(s->reader);
+    } else {
+        status = lf_tool_path_error(s->what->from, s->path, error);
+    }
+    free(headless);
+    return status;
+}
+
 int lf_tool_salvage_log(const struct lf_tool_salvage *what, FILE *out)
 {
     struct salvage s = {.path = what->path, .output = what->output, .what = what, .out = out};
     int error = logfile_reader_open_io(what->path, 0, what->from, &s.reader);
 
     if (error != 0)
-        return lf_tool_path_error(what->from, what->path, error);
+        return is_headless(error) ? salvage_headless(&s, error)
+                                  : lf_tool_path_error(what->from, what->path, error);
     int status = salvage_reader(&s);
     logfile_reader_close(s.reader);
     return status;

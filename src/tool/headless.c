@@ -1,0 +1,781 @@
+/* SPDX-License-Identifier: MIT */
+#include "headless.h"
+
+#include "checksum.h"
+#include "io.h"
+#include "logfile.h"
+#include "record.h"
+#include "segments.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTROL_NAME "control"
+#define CONTROL_FD (1 << 30) /* of a control file that is not there */
+#define PIECE_BYTES ((size_t)1 << 20)
+#define SEEDS_MAX 256
+
+/* ---- The checksum, backwards ------------------------------------------------------------------*/
+
+/* CRC32C, byte by byte: state' = table[(state ^ byte) & 255] ^ state >> 8.  The top bytes of the table's
+ * entries are all different, so that of state' tells the entry, and the rest follows. */
+struct crc_table {
+    uint32_t entry[256];
+    uint8_t by_top_byte[256];
+};
+
+static void fill_table(struct crc_table *table)
+{
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t state = i;
+        for (int bit = 0; bit < 8; bit++)
+            state = state >> 1 ^ ((state & 1) != 0 ? 0x82f63b78u : 0);
+        table->entry[i] = state;
+        table->by_top_byte[state >> 24] = (uint8_t)i;
+    }
+}
+
+uint32_t lf_headless_seed(uint32_t checksum, const void *bytes, size_t count)
+{
+    const uint8_t *byte = bytes;
+    struct crc_table table;
+    uint32_t state = ~checksum;
+
+    fill_table(&table);
+    while (count-- > 0) {
+        const uint32_t i = table.by_top_byte[state >> 24];
+        state = (state ^ table.entry[i]) << 8 | (i ^ byte[count]);
+    }
+    return ~state;
+}
+
+/* The last bytes of the salt that make the log's seed come out as it is: a state changes by the next
+ * four bytes as if they were zero and had been added to it before. */
+static void make_up_salt(struct lf_file_header *header, uint32_t log_seed)
+{
+    static const uint8_t zeros[4];
+    const size_t before = sizeof(header->salt) - sizeof(zeros);
+    uint32_t seed = lf_crc32c(0, header->id, sizeof(header->id));
+
+    seed = lf_crc32c(seed, header->salt, before);
+    const uint32_t wanted = seed ^ lf_headless_seed(log_seed, zeros, sizeof(zeros));
+    memcpy(header->salt + before, &wanted, sizeof(wanted));
+}
+
+/* ---- The files of the log ---------------------------------------------------------------------*/
+
+/* One file, or the segments of a directory by their index. */
+struct survey {
+    struct lf_headless *headless;
+    int directory; /* -1: one file */
+    uint64_t *indexes;
+    size_t count;
+    size_t capacity;
+    int error;
+    uint8_t *piece;
+};
+
+static bool parse_index(const char *name, uint64_t *index)
+{
+    char wanted[LF_SEGMENT_NAME_BYTES];
+    char *end;
+
+    errno = 0;
+    *index = strtoull(name, &end, 16);
+    lf_file_segment_name(*index, wanted);
+    return errno == 0 && strcmp(name, wanted) == 0;
+}
+
+static int note_segment(void *arg, const char *name)
+{
+    struct survey *survey = arg;
+    uint64_t index;
+
+    if (!parse_index(name, &index))
+        return 0;
+    if (survey->count == survey->capacity) {
+        size_t capacity = 2 * survey->capacity + 16;
+        uint64_t *more = realloc(survey->indexes, capacity * sizeof(*more));
+        if (more == NULL)
+            return -ENOMEM;
+        survey->indexes = more;
+        survey->capacity = capacity;
+    }
+    survey->indexes[survey->count++] = index;
+    return 0;
+}
+
+static int compare_indexes(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static int list_segments(struct survey *survey)
+{
+    const struct logfile_io *io = survey->headless->base;
+    int error = io->list_directory(io->context, survey->directory, note_segment, survey);
+
+    if (error == 0 && survey->count > 0)
+        qsort(survey->indexes, survey->count, sizeof(uint64_t), compare_indexes);
+    return error;
+}
+
+/* The file that holds blocks 0 to 3; what is no regular file is none. */
+static int open_main(const struct survey *survey)
+{
+    const struct lf_headless *headless = survey->headless;
+    const struct logfile_io *io = headless->base;
+    const bool is_control = survey->directory >= 0;
+    struct logfile_io_stat status;
+    int fd = io->open(io->context, is_control ? survey->directory : LOGFILE_IO_HERE,
+                      is_control ? CONTROL_NAME : headless->path, 0, 0);
+
+    if (fd < 0)
+        return fd;
+    int error = io->stat(io->context, fd, &status);
+    if (error == 0 && status.kind == LOGFILE_IO_REGULAR)
+        return fd;
+    (void)io->close(io->context, fd);
+    return error != 0 ? error : -ENOENT;
+}
+
+/* The n-th file that holds epochs. */
+static int open_nth(const struct survey *survey, size_t n)
+{
+    const struct logfile_io *io = survey->headless->base;
+    char name[LF_SEGMENT_NAME_BYTES];
+
+    if (survey->directory < 0)
+        return open_main(survey);
+    lf_file_segment_name(survey->indexes[n], name);
+    return io->open(io->context, survey->directory, name, 0, 0);
+}
+
+static void close_file(const struct survey *survey, int fd)
+{
+    (void)survey->headless->base->close(survey->headless->base->context, fd);
+}
+
+static uint64_t index_of(const struct survey *survey, size_t n)
+{
+    return survey->directory < 0 ? 0 : survey->indexes[n];
+}
+
+/* ---- Going through blocks ---------------------------------------------------------------------*/
+
+/* A block where an epoch can start. */
+struct place {
+    size_t file; /* the n-th */
+    uint64_t index;
+    uint64_t offset; /* in it */
+    const uint8_t *block;
+};
+
+/* 0: go on; else what the walk ends with. */
+typedef int visit_place(void *arg, const struct place *place);
+
+/* What cannot be read is passed over: others may tell as much. */
+static int walk_file(struct survey *survey, size_t n, visit_place *visit, void *arg)
+{
+    const struct logfile_io *io = survey->headless->base;
+    struct place place = {.file = n, .index = index_of(survey, n), .offset = LF_FIRST_LSN};
+    ssize_t got = (ssize_t)PIECE_BYTES;
+    int result = 0;
+    int fd = open_nth(survey, n);
+
+    if (fd < 0)
+        return fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE ? fd : 0;
+    while (result == 0 && got == (ssize_t)PIECE_BYTES) {
+        got = lf_io_read_full(io, fd, survey->piece, PIECE_BYTES, place.offset);
+        for (size_t at = 0; result == 0 && (ssize_t)(at + LF_BLOCK_BYTES) <= got;
+             at += LF_BLOCK_BYTES) {
+            place.block = survey->piece + at;
+            result = visit(arg, &place);
+            place.offset += LF_BLOCK_BYTES;
+        }
+    }
+    close_file(survey, fd);
+    return result;
+}
+
+static int walk(struct survey *survey, visit_place *visit, void *arg)
+{
+    int result = 0;
+
+    for (size_t n = 0; n < survey->count && result == 0; n++)
+        result = walk_file(survey, n, visit, arg);
+    return result;
+}
+
+/* ---- The first epoch --------------------------------------------------------------------------*/
+
+struct first_epoch {
+    struct lf_layout layout;
+    uint32_t log_seed;
+    struct lf_epoch_header header;
+};
+
+static int find_first(void *arg, const struct place *place)
+{
+    struct first_epoch *first = arg;
+    const struct lf_epoch_header *header = (const void *)place->block;
+    const uint64_t lsn = place->index * first->layout.segment_bytes + place->offset;
+
+    if (!lf_epoch_header_check(header, first->log_seed, &first->layout, lsn))
+        return 0;
+    first->header = *header;
+    return 1;
+}
+
+/* 1: *first is the first epoch of a log with this header; 0: it has none; -errno. */
+static int find_first_epoch(struct survey *survey, const struct lf_file_header *header,
+                            struct first_epoch *first)
+{
+    *first =
+        (struct first_epoch){.layout = lf_header_layout(header), .log_seed = lf_log_seed(header)};
+    return walk(survey, find_first, first);
+}
+
+/* ---- The header by the segments' headers ------------------------------------------------------*/
+
+/* One that is left over after each pair that differs has been taken away: if most agree, it is theirs. */
+struct vote {
+    struct lf_file_header header;
+    size_t lead;
+};
+
+static void count_vote(struct vote *vote, const struct lf_file_header *header)
+{
+    if (vote->lead == 0)
+        vote->header = *header;
+    vote->lead = vote->lead == 0 || lf_file_header_same_log(&vote->header, header) ? vote->lead + 1
+                                                                                   : vote->lead - 1;
+}
+
+static void vote_of_segment(struct survey *survey, size_t n, struct vote *vote)
+{
+    int fd = open_nth(survey, n);
+
+    if (fd < 0)
+        return;
+    const ssize_t got =
+        lf_io_read_full(survey->headless->base, fd, survey->piece, 2 * LF_BLOCK_BYTES, 0);
+    close_file(survey, fd);
+    for (size_t at = 0; (ssize_t)(at + LF_BLOCK_BYTES) <= got; at += LF_BLOCK_BYTES) {
+        const struct lf_file_header *header = (const void *)(survey->piece + at);
+        if (lf_file_header_judge(header) == LF_HEADER_VALID && header->segment_bytes != 0 &&
+            header->first_lsn / header->segment_bytes == survey->indexes[n]) {
+            count_vote(vote, header);
+            return;
+        }
+    }
+}
+
+/* ---- The seed by epoch headers ----------------------------------------------------------------*/
+
+struct seed {
+    uint32_t log_seed;
+    unsigned count;         /* headers that give it */
+    uint64_t segment_bytes; /* 0: not known */
+    size_t file;            /* where the first of them is */
+    uint64_t offset;
+    struct lf_epoch_header header;
+};
+
+struct seeds {
+    bool is_directory;
+    size_t count;
+    struct seed seen[SEEDS_MAX];
+    struct seed *proven;
+};
+
+/* What a header says of segment_bytes, by where it lies.  False: it does not lie where it says. */
+static bool find_segment_bytes(const struct place *place, const struct lf_epoch_header *header,
+                               bool is_directory, uint64_t *segment_bytes)
+{
+    const uint64_t start = header->lsn - place->offset;
+
+    *segment_bytes = 0;
+    if (header->lsn < place->offset)
+        return false;
+    if (!is_directory || place->index == 0)
+        return start == 0;
+    const struct lf_layout layout = {LF_SLOT_BYTES_MIN, start / place->index};
+    *segment_bytes = layout.segment_bytes;
+    return start % place->index == 0 && layout.segment_bytes != 0 && lf_layout_is_valid(&layout);
+}
+
+static bool looks_like_an_epoch(const struct lf_epoch_header *header)
+{
+    return header->magic == LF_EPOCH_MAGIC && header->zero == 0 && header->zero_too == 0 &&
+           header->epoch >= LF_FIRST_EPOCH && header->incarnation > 0 &&
+           header->promise <= header->lsn && header->length >= LF_EPOCH_HEADER_BYTES &&
+           header->length <= LF_SLOT_BYTES_MAX &&
+           (header->flags & ~(uint32_t)LF_EPOCH_FLAGS_KNOWN) == 0;
+}
+
+static struct seed *find_seed(struct seeds *seeds, uint32_t log_seed)
+{
+    for (size_t i = 0; i < seeds->count; i++)
+        if (seeds->seen[i].log_seed == log_seed)
+            return &seeds->seen[i];
+    return NULL;
+}
+
+/* Of many that differ the first ones are kept: damage is seldom that large. */
+static int note_seed(void *arg, const struct place *place)
+{
+    struct seeds *seeds = arg;
+    const struct lf_epoch_header *header = (const void *)place->block;
+    uint64_t segment_bytes;
+
+    if (!looks_like_an_epoch(header) ||
+        !find_segment_bytes(place, header, seeds->is_directory, &segment_bytes))
+        return 0;
+    const uint32_t log_seed =
+        lf_headless_seed(header->checksum, place->block + offsetof(struct lf_epoch_header, epoch),
+                         LF_EPOCH_HEADER_BYTES - offsetof(struct lf_epoch_header, epoch));
+    struct seed *seed = find_seed(seeds, log_seed);
+    if (seed == NULL) {
+        if (seeds->count == SEEDS_MAX)
+            return 0;
+        seed = &seeds->seen[seeds->count++];
+        *seed = (struct seed){
+            .log_seed = log_seed, .file = place->file, .offset = place->offset, .header = *header};
+    }
+    seed->count++;
+    if (seed->segment_bytes == 0)
+        seed->segment_bytes = segment_bytes;
+    if (seed->count > 1)
+        seeds->proven = seed;
+    /* Another segment tells how long they are. */
+    return seeds->proven != NULL && (!seeds->is_directory || seeds->proven->segment_bytes != 0);
+}
+
+/* Whether the records of the epoch, which is whole in memory, have the checksums that the seed demands. */
+static bool records_prove(const struct seed *seed, const uint8_t *epoch)
+{
+    const struct lf_epoch_header *header = &seed->header;
+    const bool header_only = (header->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
+    struct lf_chain chain = {.log_seed = seed->log_seed};
+    struct lf_record_view view;
+
+    lf_chain_begin(&chain, header->incarnation, header->nonce);
+    struct lf_record_place place = {header->epoch, LF_EPOCH_HEADER_BYTES, chain.record_seed};
+    return header->record_count > 0 &&
+           lf_record_decode(epoch, header->length, &place, header_only, &view);
+}
+
+/* 1, 0 or -errno. */
+static int try_records(struct survey *survey, const struct seed *seed)
+{
+    const size_t bytes = (size_t)lf_epoch_extent(&seed->header);
+    uint8_t *epoch = malloc(bytes);
+    int fd = epoch != NULL ? open_nth(survey, seed->file) : -ENOMEM;
+    int proven = fd;
+
+    if (fd >= 0) {
+        const ssize_t got = lf_io_read_full(survey->headless->base, fd, epoch, bytes, seed->offset);
+        proven = got == (ssize_t)bytes && records_prove(seed, epoch);
+        close_file(survey, fd);
+    }
+    free(epoch);
+    return proven;
+}
+
+/* 1: seeds->proven; 0: none is; -errno. */
+static int prove_by_records(struct survey *survey, struct seeds *seeds)
+{
+    for (size_t i = 0; seeds->proven == NULL && i < seeds->count; i++) {
+        const int proven = try_records(survey, &seeds->seen[i]);
+        if (proven < 0)
+            return proven;
+        if (proven == 1)
+            seeds->proven = &seeds->seen[i];
+    }
+    return seeds->proven != NULL;
+}
+
+/* The greatest slots that there can be. */
+static uint64_t greatest_slot(uint64_t segment_bytes)
+{
+    struct lf_layout layout = {LF_SLOT_BYTES_MAX, segment_bytes};
+
+    while (layout.slot_bytes > LF_SLOT_BYTES_MIN && !lf_layout_is_valid(&layout))
+        layout.slot_bytes /= 2;
+    return layout.slot_bytes;
+}
+
+static void make_up_header(struct lf_headless *headless, const struct seed *seed)
+{
+    struct lf_file_header *header = &headless->header;
+
+    *header = (struct lf_file_header){
+        .version = LF_FORMAT_VERSION,
+        .byte_order = LF_BYTE_ORDER_MARK,
+        .block_bytes = LF_BLOCK_BYTES,
+        .generation = LF_FIRST_GENERATION,
+        .segment_bytes = seed->segment_bytes,
+    };
+    memcpy(header->magic, LF_FILE_MAGIC, sizeof(header->magic));
+    /* Where there is but the first segment, nothing depends on where it ends. */
+    if (headless->is_directory && header->segment_bytes == 0)
+        header->segment_bytes = LF_SEGMENT_BYTES_MAX;
+    header->slot_bytes = greatest_slot(header->segment_bytes);
+    make_up_salt(header, seed->log_seed);
+    headless->header_from = LF_HEADLESS_EPOCHS;
+}
+
+/* 1: headless->header; 0: no epoch tells it; -errno. */
+static int header_by_epochs(struct survey *survey)
+{
+    struct seeds *seeds = calloc(1, sizeof(*seeds));
+
+    if (seeds == NULL)
+        return -ENOMEM;
+    seeds->is_directory = survey->headless->is_directory;
+    int found = walk(survey, note_seed, seeds);
+    if (found == 0)
+        found = prove_by_records(survey, seeds);
+    if (found == 1)
+        make_up_header(survey->headless, seeds->proven);
+    free(seeds);
+    return found;
+}
+
+/* ---- What is taken ----------------------------------------------------------------------------*/
+
+/* A header that is whole, and that some epoch goes with: 1, 0 or -errno. */
+static int take_header(struct survey *survey, const struct lf_file_header *header,
+                       enum lf_headless_source source)
+{
+    struct first_epoch first;
+
+    if (lf_file_header_judge(header) != LF_HEADER_VALID ||
+        (header->segment_bytes != 0) != survey->headless->is_directory)
+        return 0;
+    const int found = find_first_epoch(survey, header, &first);
+    if (found == 1) {
+        survey->headless->header = *header;
+        survey->headless->header_from = source;
+    }
+    return found;
+}
+
+static int header_by_segments(struct survey *survey)
+{
+    _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES] = {0};
+    struct vote vote = {0};
+
+    if (!survey->headless->is_directory)
+        return 0;
+    for (size_t n = 0; n < survey->count; n++)
+        vote_of_segment(survey, n, &vote);
+    if (vote.lead == 0)
+        return 0;
+    vote.header.first_lsn = LF_FIRST_LSN;
+    memcpy(block, &vote.header, sizeof(vote.header));
+    lf_file_header_seal(block);
+    return take_header(survey, (const void *)block, LF_HEADLESS_SEGMENTS);
+}
+
+/* 1: headless->header; 0: nothing tells it; -errno. */
+static int find_header(struct survey *survey)
+{
+    const uint8_t *blocks = survey->headless->blocks;
+    int found = take_header(survey, (const void *)blocks, LF_HEADLESS_OWN);
+
+    if (found == 0)
+        found = take_header(survey, (const void *)(blocks + LF_BLOCK_BYTES), LF_HEADLESS_OWN);
+    if (found == 0)
+        found = header_by_segments(survey);
+    return found == 0 ? header_by_epochs(survey) : found;
+}
+
+/* The mark that counts, or one that names the first epoch. */
+static int find_mark(struct survey *survey)
+{
+    struct lf_headless *headless = survey->headless;
+    const uint32_t log_seed = lf_log_seed(&headless->header);
+    struct first_epoch first;
+
+    for (size_t i = 2; i < 4; i++) {
+        const struct lf_trim_mark *mark = (const void *)(headless->blocks + i * LF_BLOCK_BYTES);
+        if (lf_trim_mark_check(mark, log_seed) && mark->sequence > headless->mark.sequence)
+            headless->mark = *mark;
+    }
+    headless->mark_lost = headless->mark.sequence == 0;
+    if (!headless->mark_lost)
+        return 0;
+    const int found = find_first_epoch(survey, &headless->header, &first);
+    if (found != 1)
+        return found < 0 ? found : LOGFILE_EFORMAT;
+    headless->mark = (struct lf_trim_mark){
+        .magic = LF_TRIM_MAGIC,
+        .sequence = LF_FIRST_SEQUENCE,
+        .oldest_lsn = first.header.lsn,
+        .epoch = first.header.epoch,
+        .chain = first.header.chain,
+        .promise = first.header.lsn,
+    };
+    return 0;
+}
+
+/* Blocks 0 to 3 as they would be.  The user's bytes in a mark are nothing that a reader looks at. */
+static void make_blocks(struct lf_headless *headless)
+{
+    const uint32_t log_seed = lf_log_seed(&headless->header);
+
+    memset(headless->blocks, 0, sizeof(headless->blocks));
+    headless->header.first_lsn = LF_FIRST_LSN;
+    headless->mark.user_bytes = 0;
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t *block = headless->blocks + i * LF_BLOCK_BYTES;
+        memcpy(block, &headless->header, sizeof(headless->header));
+        lf_file_header_seal(block);
+        memcpy(block + 2 * LF_BLOCK_BYTES, &headless->mark, sizeof(headless->mark));
+        lf_trim_mark_seal(block + 2 * LF_BLOCK_BYTES, log_seed);
+    }
+}
+
+static void read_own_blocks(struct survey *survey)
+{
+    struct lf_headless *headless = survey->headless;
+    const int fd = open_main(survey);
+
+    headless->has_control = fd >= 0;
+    if (fd < 0)
+        return;
+    /* What cannot be read is lost. */
+    (void)lf_io_read_full(headless->base, fd, headless->blocks, sizeof(headless->blocks), 0);
+    close_file(survey, fd);
+}
+
+static bool is_of_another_version(const struct lf_headless *headless)
+{
+    return lf_file_header_judge(headless->blocks) == LF_HEADER_UNKNOWN ||
+           lf_file_header_judge(headless->blocks + LF_BLOCK_BYTES) == LF_HEADER_UNKNOWN;
+}
+
+/* ---- The table that shows it ------------------------------------------------------------------*/
+
+/* Whether this is what holds blocks 0 to 3.  The directory may itself have the name of its control
+ * file. */
+static bool is_main(const struct lf_headless *headless, int directory, const char *name)
+{
+    const char *slash = strrchr(name, '/');
+
+    if (!headless->is_directory)
+        return strcmp(name, headless->path) == 0;
+    return strcmp(slash != NULL ? slash + 1 : name, CONTROL_NAME) == 0 &&
+           (directory != LOGFILE_IO_HERE || strlen(name) > strlen(headless->path));
+}
+
+static int told_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
+{
+    struct lf_headless *headless = context;
+    const struct logfile_io *base = headless->base;
+    struct logfile_io_stat status;
+    int fd = base->open(base->context, directory, name, flags, mode);
+
+    if (!is_main(headless, directory, name))
+        return fd;
+    if (headless->is_directory && fd >= 0 &&
+        (base->stat(base->context, fd, &status) != 0 || status.kind != LOGFILE_IO_REGULAR)) {
+        (void)base->close(base->context, fd);
+        fd = -ENOENT;
+    }
+    if (headless->is_directory && fd < 0)
+        fd = CONTROL_FD;
+    headless->told_fd = fd >= 0 ? fd : -1;
+    return fd;
+}
+
+static int told_close(void *context, int fd)
+{
+    struct lf_headless *headless = context;
+
+    if (fd == headless->told_fd)
+        headless->told_fd = -1;
+    return fd == CONTROL_FD ? 0 : headless->base->close(headless->base->context, fd);
+}
+
+static int told_stat(void *context, int fd, struct logfile_io_stat *out)
+{
+    const struct lf_headless *headless = context;
+
+    if (fd != CONTROL_FD)
+        return headless->base->stat(headless->base->context, fd, out);
+    *out = (struct logfile_io_stat){.bytes = LF_FIRST_LSN, .kind = LOGFILE_IO_REGULAR};
+    return 0;
+}
+
+static int told_locked(void *context, int fd)
+{
+    const struct lf_headless *headless = context;
+
+    return fd == CONTROL_FD ? 0 : headless->base->locked(headless->base->context, fd);
+}
+
+static ssize_t told_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    const struct lf_headless *headless = context;
+
+    if (fd != headless->told_fd || (fd != CONTROL_FD && offset >= LF_FIRST_LSN))
+        return headless->base->read(headless->base->context, fd, buffer, bytes, offset);
+    if (offset >= LF_FIRST_LSN)
+        return 0;
+    if (bytes > LF_FIRST_LSN - offset)
+        bytes = (size_t)(LF_FIRST_LSN - offset);
+    memcpy(buffer, headless->blocks + offset, bytes);
+    return (ssize_t)bytes;
+}
+
+static int told_sync(void *context, int fd)
+{
+    const struct lf_headless *headless = context;
+
+    return fd == CONTROL_FD ? 0 : headless->base->sync(headless->base->context, fd);
+}
+
+static int told_drop_cache(void *context, int fd)
+{
+    const struct lf_headless *headless = context;
+
+    return fd == CONTROL_FD ? 0 : headless->base->drop_cache(headless->base->context, fd);
+}
+
+static int told_list_directory(void *context, int directory,
+                               int (*visit)(void *visit_arg, const char *name), void *visit_arg)
+{
+    const struct lf_headless *headless = context;
+
+    return headless->base->list_directory(headless->base->context, directory, visit, visit_arg);
+}
+
+static int told_facts(void *context, int fd, struct logfile_io_facts *out)
+{
+    const struct lf_headless *headless = context;
+
+    if (fd != CONTROL_FD)
+        return headless->base->facts(headless->base->context, fd, out);
+    *out = (struct logfile_io_facts){.free_bytes = UINT64_MAX, .total_bytes = UINT64_MAX};
+    return 0;
+}
+
+/* A reader changes nothing. */
+static int refuse(void *context, int fd)
+{
+    (void)context, (void)fd;
+    return -EROFS;
+}
+
+static ssize_t refuse_write(void *context, int fd, const void *buffer, size_t bytes,
+                            uint64_t offset, unsigned flags)
+{
+    (void)context, (void)fd, (void)buffer, (void)bytes, (void)offset, (void)flags;
+    return -EROFS;
+}
+
+static int refuse_range(void *context, int fd, uint64_t offset, uint64_t bytes)
+{
+    (void)context, (void)fd, (void)offset, (void)bytes;
+    return -EROFS;
+}
+
+static int refuse_size(void *context, int fd, uint64_t bytes)
+{
+    (void)context, (void)fd, (void)bytes;
+    return -EROFS;
+}
+
+static int refuse_name(void *context, int directory, const char *name)
+{
+    (void)context, (void)directory, (void)name;
+    return -EROFS;
+}
+
+static int refuse_rename(void *context, int directory, const char *from, const char *to)
+{
+    (void)context, (void)directory, (void)from, (void)to;
+    return -EROFS;
+}
+
+static int refuse_directory(void *context, int directory, const char *name, mode_t mode)
+{
+    (void)context, (void)directory, (void)name, (void)mode;
+    return -EROFS;
+}
+
+static void fill_io(struct lf_headless *headless)
+{
+    headless->io = (struct logfile_io){
+        .version = LOGFILE_IO_VERSION,
+        .context = headless,
+        .open = told_open,
+        .close = told_close,
+        .stat = told_stat,
+        .lock = refuse,
+        .locked = told_locked,
+        .read = told_read,
+        .write = refuse_write,
+        .sync = told_sync,
+        .allocate = refuse_range,
+        .truncate = refuse_size,
+        .drop_cache = told_drop_cache,
+        .punch = refuse_range,
+        .rename = refuse_rename,
+        .unlink = refuse_name,
+        .remove_directory = refuse_name,
+        .sync_directory = refuse,
+        .make_directory = refuse_directory,
+        .list_directory = told_list_directory,
+        .facts = told_facts,
+    };
+}
+
+/* ---- All of it --------------------------------------------------------------------------------*/
+
+static int find_parts(struct survey *survey)
+{
+    int error = survey->directory >= 0 ? list_segments(survey) : 0;
+
+    if (error != 0)
+        return error;
+    read_own_blocks(survey);
+    if (is_of_another_version(survey->headless))
+        return LOGFILE_EFORMAT;
+    const int found = find_header(survey);
+    if (found != 1)
+        return found < 0 ? found : LOGFILE_EFORMAT;
+    error = find_mark(survey);
+    if (error == 0)
+        make_blocks(survey->headless);
+    return error;
+}
+
+int lf_headless_find(struct lf_headless *headless, const struct logfile_io *io, const char *path)
+{
+    struct survey survey = {.headless = headless, .count = 1};
+
+    memset(headless, 0, sizeof(*headless));
+    headless->base = io != NULL ? io : logfile_io_posix();
+    headless->path = path;
+    headless->told_fd = -1;
+    fill_io(headless);
+    survey.directory = headless->base->open(headless->base->context, LOGFILE_IO_HERE, path,
+                                            LOGFILE_IO_OPEN_DIRECTORY, 0);
+    headless->is_directory = survey.directory >= 0;
+    if (headless->is_directory)
+        survey.count = 0;
+    survey.piece = aligned_alloc(LF_BLOCK_BYTES, PIECE_BYTES);
+    int error = survey.piece != NULL ? find_parts(&survey) : -ENOMEM;
+    free(survey.piece);
+    free(survey.indexes);
+    if (headless->is_directory)
+        close_file(&survey, survey.directory);
+    return error;
+}

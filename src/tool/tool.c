@@ -95,8 +95,9 @@ int lf_tool_close(const char *path, struct logfile *log)
     int error = logfile_shutdown(log, NULL);
     int status = error == 0 ? LF_TOOL_OK : failure_error(path, log, error);
 
-    (void)logfile_close(log); /* can only repeat what shutdown said */
-    return status;
+    error = logfile_close(log);
+    /* What shutdown said needs no second word. */
+    return status == LF_TOOL_OK && error != 0 ? lf_tool_error(path, error) : status;
 }
 
 bool lf_tool_reader_is_gone(void)

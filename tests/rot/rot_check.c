@@ -169,7 +169,7 @@ static int status_of(const struct sight *sight)
 {
     if (sight->error != 0 && sight->error != LOGFILE_ECORRUPT)
         return LF_TOOL_FAILED;
-    if (sight->error != 0 || sight->bad_copy_count > 0 || sight->damage_count > 0)
+    if (sight->error != 0 || sight->damage_count > 0)
         return LF_TOOL_CORRUPT;
     return sight->last.tail.verdict == LOGFILE_CLEAN ? LF_TOOL_OK : LF_TOOL_TORN;
 }
@@ -206,7 +206,7 @@ static int run_verify(struct memory_disk *disk, bool is_muted, char **report)
     return status;
 }
 
-/* The range that is corrupt, or some copy, is named. */
+/* The range that is corrupt is named, and a copy that is not as the other one. */
 static void check_report(const struct rot_check *check, const struct sight *sight,
                          const char *report)
 {
@@ -215,8 +215,11 @@ static void check_report(const struct rot_check *check, const struct sight *sigh
     snprintf(range, sizeof(range), "damage: LSN %" PRIu64 " to ", sight->first_break.tail.end_lsn);
     if (sight->damage_count > 0 && strstr(report, range) == NULL)
         give_up(check, "verify", "does not name \"%s\": %s", range, report);
-    if (strstr(report, "damage: ") == NULL)
+    if (sight->error != 0 && strstr(report, "damage: ") == NULL)
         give_up(check, "verify", "names no damage: %s", report);
+    if (sight->bad_copy_count > 0 && strstr(report, "repairable: ") == NULL &&
+        strstr(report, "damage: ") == NULL && strstr(report, "note: ") == NULL)
+        give_up(check, "verify", "names no copy: %s", report);
 }
 
 static void check_verify(struct rot_check *check, const struct sight *sight)
@@ -227,7 +230,7 @@ static void check_verify(struct rot_check *check, const struct sight *sight)
 
     if (status != should)
         give_up(check, "verify", "status %d, should be %d: %s", status, should, report);
-    if (status == LF_TOOL_CORRUPT)
+    if (status != LF_TOOL_FAILED)
         check_report(check, sight, report);
     free(report);
     if (check->damaged.change_count != 0)

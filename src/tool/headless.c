@@ -303,7 +303,7 @@ static bool find_segment_bytes(const struct place *place, const struct lf_epoch_
         return false;
     if (!is_directory || place->index == 0)
         return start == 0;
-    const struct lf_layout layout = {LF_SLOT_BYTES_MIN, start / place->index};
+    const struct lf_layout layout = {LF_SLOT_BYTES_MIN, start / place->index, 0};
     *segment_bytes = layout.segment_bytes;
     return start % place->index == 0 && layout.segment_bytes != 0 && lf_layout_is_valid(&layout);
 }
@@ -402,7 +402,7 @@ static int prove_by_records(struct survey *survey, struct seeds *seeds)
 /* The greatest slots that there can be. */
 static uint64_t greatest_slot(uint64_t segment_bytes)
 {
-    struct lf_layout layout = {LF_SLOT_BYTES_MAX, segment_bytes};
+    struct lf_layout layout = {LF_SLOT_BYTES_MAX, segment_bytes, 0};
 
     while (layout.slot_bytes > LF_SLOT_BYTES_MIN && !lf_layout_is_valid(&layout))
         layout.slot_bytes /= 2;

@@ -290,7 +290,10 @@ static void check_reason(struct trial *trial)
         trial->plan.fault.call == LOGFILE_SIM_LOCK && trial->plan.fault.error == -EAGAIN;
     const char *reason = logfile_strerror(is_locked ? LOGFILE_ELOCKED : trial->plan.fault.error);
 
-    ck_assert_msg(strstr(said, reason) != NULL, "%s: no reason: %s", trial->name, said);
+    /* The last thing that closing the copy writes fails it when there is nobody left to ask why. */
+    ck_assert_msg(strstr(said, reason) != NULL ||
+                      (trial->plan.on_copy && strstr(said, logfile_strerror(LOGFILE_EFAILED))),
+                  "%s: no reason: %s", trial->name, said);
     ck_assert_msg((strstr(said, COPY_PATH ": incomplete: ") != NULL) == exists,
                   "%s: there is %s copy, and it says: %s", trial->name, exists ? "a" : "no", said);
     if (!exists)

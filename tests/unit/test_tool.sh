@@ -215,8 +215,8 @@ run 0 cat log --from "$last"
 same out expected
 run 0 cat --from=$((first + 1)) log
 same out expected
-run 0 cat --from=99999999 log
-silent out
+run 3 cat --from=99999999 log
+one_line_error 'log: position is above the end of the log'
 run 3 cat --from=1 log
 one_line_error 'below the oldest record'
 

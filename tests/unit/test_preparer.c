@@ -227,12 +227,6 @@ static int disk_facts(void *context, int fd, struct logfile_io_facts *out)
     return 0;
 }
 
-static int disk_sync_directory(void *context, int directory)
-{
-    (void)context, (void)directory;
-    return 0;
-}
-
 static struct logfile_io table;
 static struct lf_store store;
 static struct lf_preparer preparer;

@@ -700,7 +700,8 @@ int logfile_close(struct logfile *log)
     if (error == LOGFILE_EFORKED)
         return error;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state); /* As in logfile_open. */
-    lf_preparer_stop(&log->preparer); /* First, as the mark: both may tell the engine of a failure. */
+    lf_preparer_stop(
+        &log->preparer); /* First, as the mark: both may tell the engine of a failure. */
     if (log->closed_cleanly) {
         lf_file_shrink(&log->store.file, log->chain.lsn);
         error = lf_trim_note_durable(log, log->chain.lsn);

@@ -312,13 +312,14 @@ ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, 
     return lf_io_read_full(file->io, file->fd, buffer, bytes, offset);
 }
 
+/* -ENOENT: there is no such segment. */
 static ssize_t read_segment(struct lf_file *file, uint64_t index, void *buffer, size_t bytes,
                             uint64_t offset)
 {
     struct lf_segment *segment;
     int error = lf_segments_acquire(&file->segments, index, &segment);
     if (error != 0)
-        return error == -ENOENT ? 0 : error;
+        return error;
     ssize_t count = lf_io_read_full(file->io, segment->fd, buffer, bytes, offset);
     lf_segments_release(&file->segments, segment, false);
     return count;
@@ -352,9 +353,9 @@ ssize_t lf_file_read(struct lf_file *file, uint64_t lsn, void *buffer, size_t by
         return lf_io_read_full(file->io, file->fd, buffer, min_u64(bytes, end_lsn - lsn), lsn);
     }
     uint64_t index = lf_segment_index(&file->layout, lsn);
-    return read_segment(file, index, buffer,
-                        min_u64(bytes, lf_segment_end_lsn(&file->layout, lsn) - lsn),
-                        lsn - segment_start(file, index));
+    bytes = min_u64(bytes, lf_segment_end_lsn(&file->layout, lsn) - lsn);
+    ssize_t count = read_segment(file, index, buffer, bytes, lsn - segment_start(file, index));
+    return count == -ENOENT ? 0 : count;
 }
 
 int lf_file_write(struct lf_file *file, uint64_t lsn, const void *buffer, size_t bytes,

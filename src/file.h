@@ -123,7 +123,7 @@ ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, 
 int lf_file_check_segment(struct lf_file *file, uint64_t index, struct lf_segment_check *out);
 /* How much of them there is: LF_FIRST_LSN, or less where the file has been cut.  0 or -errno. */
 int lf_file_prologue_bytes(struct lf_file *file, uint64_t *bytes);
-/* Blocks 0 and 1 of one segment, for verify; 0 where there is no such segment. */
+/* Blocks 0 and 1 of one segment.  -ENOENT: there is no such segment. */
 ssize_t lf_file_read_segment_header(struct lf_file *file, uint64_t index, void *buffer,
                                     size_t bytes);
 /* Writes one of the two blocks again, and syncs.  -ENOENT: there is no such segment. */

@@ -61,7 +61,7 @@ static int repair_segment(struct lf_file *file, uint64_t index)
 
     const ssize_t got = lf_file_read_segment_header(file, index, blocks, sizeof(blocks));
     if (got < 0)
-        return (int)got;
+        return got == -ENOENT ? 0 : (int)got;
     for (unsigned copy = 0; copy < COPY_COUNT; copy++)
         good[copy] = is_header_of(file, index, blocks + copy * (size_t)LF_BLOCK_BYTES);
     for (unsigned copy = 0; copy < COPY_COUNT && error == 0; copy++) {

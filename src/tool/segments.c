@@ -68,10 +68,7 @@ static int check_segment(const struct lf_tool_segments *segments, uint64_t index
     if (got == -EISDIR || got == -ESPIPE || got == -ELOOP)
         return 1; /* something else has the name, which the verdict names */
     if (got < 0)
-        return (int)got;
-    if (got == 0 &&
-        !lf_file_has_segment(&walk->file, lf_segment_first_lsn(&walk->file.layout, index)))
-        return 0;
+        return got == -ENOENT ? 0 : (int)got;
     if (!is_released_meanwhile(segments, index))
         judge_blocks(segments, index, blocks);
     return 1;

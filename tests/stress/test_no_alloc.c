@@ -142,7 +142,7 @@ static int append_one(struct worker *worker, unsigned turn)
     struct iovec iov[2] = {{(void *)(uintptr_t)payload, 10}, {(void *)(uintptr_t)payload, 20}};
     struct timespec deadline;
     uint64_t lsn = UINT64_MAX;
-    size_t size = turn % 16 == 0 ? SLOT_BYTES - 72 : rng_below(&worker->rng, 120);
+    size_t size = turn % 16 == 0 ? SLOT_BYTES - 88 : rng_below(&worker->rng, 120);
     int error;
 
     switch (turn % 8) {

@@ -205,7 +205,7 @@ static void prepare_workers(unsigned count, unsigned record_count)
         workers[i].index = i + 1;
         workers[i].rng.state = i + 1;
         workers[i].record_count = record_count;
-        workers[i].size_max = variant.options.slot_bytes - 72;
+        workers[i].size_max = variant.options.slot_bytes - 88;
     }
 }
 

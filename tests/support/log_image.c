@@ -62,8 +62,7 @@ static struct lf_trim_mark *mark_of(struct log_image *image, unsigned copy)
     return (struct lf_trim_mark *)(image->bytes + (2 + copy) * LF_BLOCK_BYTES);
 }
 
-/* The next mark, in both copies; whatever has been made of those on disk since is gone. */
-static void write_marks(struct log_image *image)
+void log_image_write_marks(struct log_image *image)
 {
     image->mark.magic = LF_TRIM_MAGIC;
     image->mark.sequence++;
@@ -81,7 +80,7 @@ static void promise_in_mark(struct log_image *image)
         return;
     image->mark.incarnation = image->chain.incarnation;
     image->mark.promise = image->chain.lsn;
-    write_marks(image);
+    log_image_write_marks(image);
 }
 
 void log_image_new(struct log_image *image, uint64_t slot_bytes, unsigned number)
@@ -111,7 +110,7 @@ void log_image_new_segments(struct log_image *image, uint64_t slot_bytes, uint64
                                         .epoch = LF_FIRST_EPOCH,
                                         .chain = seed,
                                         .promise = LF_FIRST_LSN};
-    write_marks(image);
+    log_image_write_marks(image);
 }
 
 void log_image_copy(struct log_image *to, const struct log_image *from)
@@ -226,7 +225,7 @@ void log_image_trim(struct log_image *image, uint64_t lsn)
     image->mark.chain = oldest->chain;
     if (image->mark.promise < lsn)
         image->mark.promise = lsn;
-    write_marks(image);
+    log_image_write_marks(image);
     image->oldest_lsn = lsn;
     if (image->segment_bytes == 0)
         memset(image->bytes + LF_FIRST_LSN, 0, (size_t)(lsn - LF_FIRST_LSN));

@@ -62,6 +62,10 @@ void log_image_extend(struct log_image *image, size_t bytes);
  * below it; of a directory, segments below are not stored. */
 void log_image_trim(struct log_image *image, uint64_t lsn);
 
+/* Writes image->mark, with the next sequence number, into both copies: whatever has been made of those
+ * since is gone. */
+void log_image_write_marks(struct log_image *image);
+
 /* Ends epochs, with a record of `size` bytes each, until the next one is in another segment;
  * returns the LSN of the last. */
 uint64_t log_image_fill_segment(struct log_image *image, size_t size);

@@ -22,7 +22,7 @@ enum {
     BLOCK_BYTES = 4096
 };
 enum {
-    EPOCH_HEADER_BYTES = 64,
+    EPOCH_HEADER_BYTES = 80,
     RECORD_HEADER_BYTES = 8
 };
 

@@ -165,6 +165,7 @@ static void make_header(uint64_t segment_bytes)
     header = (struct lf_file_header){.version = LF_FORMAT_VERSION,
                                      .byte_order = LF_BYTE_ORDER_MARK,
                                      .block_bytes = LF_BLOCK_BYTES,
+                                     .generation = LF_FIRST_GENERATION,
                                      .slot_bytes = SLOT_BYTES,
                                      .segment_bytes = segment_bytes,
                                      .first_lsn = LF_FIRST_LSN};

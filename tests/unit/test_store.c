@@ -340,17 +340,22 @@ static void assert_is_new_log(void)
     const struct lf_file_header *header = (void *)blocks;
     ck_assert_int_eq(lf_file_header_check(blocks), 0);
     ck_assert_mem_eq(blocks, blocks + BLOCK, BLOCK);
+    ck_assert_uint_eq(header->generation, LF_FIRST_GENERATION);
     ck_assert_uint_eq(header->slot_bytes, SLOT_BYTES);
     ck_assert_uint_eq(header->segment_bytes, create.segment_bytes);
     uint32_t seed = lf_log_seed(header);
     for (unsigned i = 0; i < 2; i++) {
         const struct lf_trim_mark *mark = (void *)(blocks + (2 + i) * BLOCK);
         ck_assert(lf_trim_mark_check(mark, seed));
-        ck_assert_uint_eq(mark->sequence, i);
+        ck_assert_uint_eq(mark->sequence, LF_FIRST_SEQUENCE);
         ck_assert_uint_eq(mark->oldest_lsn, LF_FIRST_LSN);
         ck_assert_uint_eq(mark->epoch, LF_FIRST_EPOCH);
         ck_assert_uint_eq(mark->chain, seed);
+        ck_assert_uint_eq(mark->promise, LF_FIRST_LSN);
+        ck_assert_uint_eq(mark->incarnation, 0);
+        ck_assert_uint_eq(mark->user_bytes, 0);
     }
+    ck_assert_mem_eq(blocks + 2 * BLOCK, blocks + 3 * BLOCK, BLOCK);
 }
 
 /* ---- Creating ---------------------------------------------------------------------------------*/

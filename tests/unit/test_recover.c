@@ -126,10 +126,8 @@ static uint64_t add_epoch(struct log_image *image, size_t size)
 #define SAMPLE_CLOSE ((uint64_t)36864)
 #define SAMPLE_END ((uint64_t)40960)
 
-static void build_open_sample(struct log_image *image)
+static void build_open_sample_behind_open(struct log_image *image)
 {
-    log_image_new(image, SLOT_BYTES, 1);
-    log_image_open(image);
     add_epoch(image, 100);
     add_record(image, 4000);
     log_image_pad(image, 30);
@@ -137,6 +135,13 @@ static void build_open_sample(struct log_image *image)
     log_image_seal(image);
     add_record(image, 0);
     add_epoch(image, 50);
+}
+
+static void build_open_sample(struct log_image *image)
+{
+    log_image_new(image, SLOT_BYTES, 1);
+    log_image_open(image);
+    build_open_sample_behind_open(image);
 }
 
 static void build_sample(struct log_image *image)
@@ -177,7 +182,7 @@ START_TEST(closed_log)
     ck_assert_uint_eq(found.records, 6);
     ck_assert_uint_eq(found.tail.incarnation, 1);
     ck_assert_uint_eq(found.tail.last_epoch, 5);
-    ck_assert_uint_eq(found.tail.promised_lsn, SAMPLE_CLOSE);
+    ck_assert_uint_eq(found.tail.promised_lsn, SAMPLE_END); /* the trim mark's */
     ck_assert_uint_eq(found.tail.resume_lsn, SAMPLE_END);
     ck_assert_uint_eq(found.tail.cut_bytes, 0);
     log_image_free(&image);
@@ -244,7 +249,7 @@ START_TEST(large_epochs)
     log_image_open(&image);
     for (int i = 0; i < 300; i++)
         add_epoch(&image, (size_t)(37 * i));
-    log_image_record(&image, payload, slot_bytes - 72);
+    log_image_record(&image, payload, slot_bytes - 88);
     log_image_seal(&image);
     for (int i = 0; i < 300; i++)
         add_epoch(&image, (size_t)(41 * i));
@@ -271,14 +276,15 @@ static void expect_flip_noticed(const struct found *found, uint64_t at)
         ck_assert_int_eq(found->error, 0);
         ck_assert(!found->prologue.trim_valid[at / LF_BLOCK_BYTES - 2]);
         ck_assert(found->prologue.trim_valid[3 - at / LF_BLOCK_BYTES]);
-    } else if (at < SAMPLE_CLOSE) {
+    } else {
         ck_assert_msg(found->error == 0 && found->tail.verdict == LOGFILE_CORRUPT, "byte %lu",
                       (unsigned long)at);
         ck_assert_uint_le(found->tail.end_lsn, at);
         ck_assert_uint_gt(found->tail.promised_lsn, at);
-        ck_assert_uint_gt(found->tail.resume_lsn, at);
-    } else {
-        expect_verdict(found, LOGFILE_TORN, SAMPLE_CLOSE);
+        if (at < SAMPLE_CLOSE)
+            ck_assert_uint_gt(found->tail.resume_lsn, at);
+        else
+            ck_assert_uint_eq(found->tail.resume_lsn, 0);
     }
 }
 
@@ -312,7 +318,7 @@ START_TEST(every_zeroed_sector_is_noticed)
     struct log_image image, damaged;
 
     build_sample(&image);
-    for (uint64_t at = LF_FIRST_LSN; at < SAMPLE_CLOSE; at += 512) {
+    for (uint64_t at = LF_FIRST_LSN; at < SAMPLE_END; at += 512) {
         if (lf_is_zero(image.bytes + at, image.bytes + at + 512))
             continue;
         log_image_copy(&damaged, &image);
@@ -349,26 +355,53 @@ static uint64_t cut_bytes_within(const struct log_image *image, uint64_t end)
     return (block_end < image->size ? block_end : image->size) - end;
 }
 
-START_TEST(every_truncation)
+/* A closed log promises all of itself; one that was not closed what is below its last epoch. */
+static void truncate_everywhere(struct log_image *image, bool closed)
 {
     const size_t step = (size_t)scaled(37, 5, 1);
+    const uint64_t end = image->size;
+
+    for (size_t size = 0; size < end; size += step) {
+        image->size = size;
+        const struct found found = recover_image(image);
+        if (size < 8) {
+            ck_assert_int_eq(found.error, LOGFILE_EFORMAT);
+        } else if (size < LF_FIRST_LSN) {
+            ck_assert(found.error == LOGFILE_ECORRUPT ||
+                      (found.error == 0 && found.tail.verdict == LOGFILE_CORRUPT));
+        } else {
+            expect_verdict(&found, closed || size < SAMPLE_FIRST ? LOGFILE_CORRUPT : LOGFILE_TORN,
+                           sample_end_within(size));
+            ck_assert_uint_eq(found.tail.promised_lsn, closed ? SAMPLE_END : SAMPLE_FIRST);
+        }
+        if (found.error == 0 && found.tail.verdict == LOGFILE_TORN)
+            ck_assert_uint_eq(found.tail.cut_bytes,
+                              cut_bytes_within(image, sample_end_within(size)));
+    }
+    image->size = end;
+}
+
+START_TEST(every_truncation)
+{
     struct log_image image;
 
     build_sample(&image);
-    for (size_t size = 0; size < SAMPLE_END; size += step) {
-        image.size = size;
-        const struct found found = recover_image(&image);
-        if (size < 8)
-            ck_assert_int_eq(found.error, LOGFILE_EFORMAT);
-        else if (size < LF_FIRST_LSN)
-            ck_assert(found.error == LOGFILE_ECORRUPT ||
-                      (found.error == 0 && found.tail.verdict == LOGFILE_CORRUPT));
-        else
-            expect_verdict(&found, LOGFILE_TORN, sample_end_within(size));
-        if (size >= LF_FIRST_LSN)
-            ck_assert_uint_eq(found.tail.cut_bytes,
-                              cut_bytes_within(&image, sample_end_within(size)));
-    }
+    truncate_everywhere(&image, true);
+    log_image_free(&image);
+}
+END_TEST
+
+/* No epoch behind the OPEN one has promised anything. */
+START_TEST(every_truncation_of_an_open_log)
+{
+    struct log_image image;
+
+    log_image_new(&image, SLOT_BYTES, 1);
+    log_image_open(&image);
+    image.hold_promise = 1;
+    build_open_sample_behind_open(&image);
+    log_image_close(&image);
+    truncate_everywhere(&image, false);
     log_image_free(&image);
 }
 END_TEST
@@ -415,7 +448,7 @@ START_TEST(damaged_middle)
     image.bytes[SAMPLE_SECOND + LF_BLOCK_BYTES + 5] ^= 1;
     const struct found found = recover_image(&image);
     expect_verdict(&found, LOGFILE_CORRUPT, SAMPLE_SECOND);
-    ck_assert_uint_eq(found.tail.promised_lsn, SAMPLE_CLOSE);
+    ck_assert_uint_eq(found.tail.promised_lsn, SAMPLE_END);
     ck_assert_uint_eq(found.tail.resume_lsn, SAMPLE_THIRD);
     ck_assert_uint_eq(found.tail.last_epoch, 2);
     log_image_free(&image);
@@ -446,8 +479,8 @@ START_TEST(nothing_whole_behind_the_damage)
     struct lf_scan scan;
 
     build_open_sample(&image);
-    image.bytes[SAMPLE_SECOND + 70] ^= 1;
-    image.bytes[SAMPLE_THIRD + 70] ^= 1;
+    image.bytes[SAMPLE_SECOND + 90] ^= 1;
+    image.bytes[SAMPLE_THIRD + 90] ^= 1;
     struct logfile_sim *disk = disk_with(&image);
     const struct logfile_io *io = logfile_sim_io(disk);
     struct lf_file file = file_at(io, NAME);
@@ -591,6 +624,7 @@ START_TEST(stale_epoch_is_not_believed)
     add_epoch(&stale, 10);
     const uint64_t lsn = add_epoch(&stale, 20);
 
+    image.hold_promise = 1; /* and the power went before the mark told of the opening */
     log_image_open(&image);
     ck_assert_uint_eq(image.chain.lsn, lsn);
     log_image_extend(&image, LF_BLOCK_BYTES);
@@ -775,16 +809,107 @@ START_TEST(file_header_copies)
     second[0] ^= 1;
 
     /* Both valid, of two logs. */
-    second[48] ^= 1;
+    second[72] ^= 1;
     lf_file_header_seal(second);
     ck_assert_int_eq(recover_image(&image).error, LOGFILE_ECORRUPT);
-    /* Both of a later version. */
-    memcpy(second, image.bytes, LF_BLOCK_BYTES);
-    image.bytes[12] = second[12] = 2;
-    lf_file_header_seal(image.bytes);
-    lf_file_header_seal(second);
-    ck_assert_int_eq(recover_image(&image).error, LOGFILE_EFORMAT);
     log_image_free(&image);
+}
+END_TEST
+
+/* Both copies whole, but changed: the second one by itself, too. */
+static struct found recover_changed_header(void (*change)(struct lf_file_header *header),
+                                           int copies)
+{
+    struct log_image image;
+
+    build_sample(&image);
+    for (int copy = 2 - copies; copy < 2; copy++) {
+        uint8_t *block = image.bytes + copy * LF_BLOCK_BYTES;
+        change((struct lf_file_header *)block);
+        lf_file_header_seal(block);
+    }
+    const struct found found = recover_image(&image);
+    log_image_free(&image);
+    return found;
+}
+
+static void change_to_version_1(struct lf_file_header *header)
+{
+    header->version = 1;
+}
+static void change_to_version_3(struct lf_file_header *header)
+{
+    header->version = 3;
+}
+static void change_to_unknown_feature(struct lf_file_header *header)
+{
+    header->features_refuse = 1;
+}
+
+/* One copy is enough: the other may be older than what is in the log. */
+START_TEST(file_header_of_another_version)
+{
+    for (int copies = 1; copies <= 2; copies++) {
+        struct found found = recover_changed_header(change_to_version_1, copies);
+        ck_assert_int_eq(found.error, LOGFILE_EFORMAT);
+        ck_assert_uint_eq(found.prologue.unknown_version, 1);
+        found = recover_changed_header(change_to_version_3, copies);
+        ck_assert_int_eq(found.error, LOGFILE_EFORMAT);
+        ck_assert_uint_eq(found.prologue.unknown_version, 3);
+        found = recover_changed_header(change_to_unknown_feature, copies);
+        ck_assert_int_eq(found.error, LOGFILE_EFORMAT);
+        ck_assert_uint_eq(found.prologue.unknown_version, 2);
+    }
+}
+END_TEST
+
+static void change_generation(struct lf_file_header *header)
+{
+    header->generation = 7;
+}
+static void change_feature(struct lf_file_header *header)
+{
+    header->features_ignore = 1;
+}
+static void change_generation_and_features(struct lf_file_header *header)
+{
+    header->generation = 7;
+    header->features_ignore = 1;
+    header->features_read_only = 2;
+    ((uint8_t *)header)[4000] = 3;
+}
+static void change_slot_bytes(struct lf_file_header *header)
+{
+    header->generation = 7;
+    header->slot_bytes *= 2;
+}
+static void change_id(struct lf_file_header *header)
+{
+    header->generation = 7;
+    header->id[3] ^= 1;
+}
+static void change_salt(struct lf_file_header *header)
+{
+    header->generation = 7;
+    header->salt[15] ^= 1;
+}
+
+/* Of two whole copies the one with the greater generation counts, if both are of one log. */
+START_TEST(file_header_generations)
+{
+    struct found found = recover_changed_header(change_generation_and_features, 1);
+    expect_verdict(&found, LOGFILE_CLEAN, SAMPLE_END);
+    ck_assert_uint_eq(found.prologue.header.generation, 7);
+    ck_assert_uint_eq(found.prologue.header.features_read_only, 2);
+    ck_assert(!found.prologue.header_valid[0] && found.prologue.header_valid[1]);
+    found = recover_changed_header(change_generation, 2);
+    expect_verdict(&found, LOGFILE_CLEAN, SAMPLE_END);
+    ck_assert(found.prologue.header_valid[0] && found.prologue.header_valid[1]);
+
+    ck_assert_int_eq(recover_changed_header(change_feature, 1).error, LOGFILE_ECORRUPT);
+    ck_assert_int_eq(recover_changed_header(change_slot_bytes, 1).error, LOGFILE_ECORRUPT);
+    ck_assert_int_eq(recover_changed_header(change_id, 1).error, LOGFILE_ECORRUPT);
+    ck_assert_int_eq(recover_changed_header(change_salt, 1).error, LOGFILE_ECORRUPT);
 }
 END_TEST
 
@@ -800,12 +925,30 @@ START_TEST(trim_mark_copies)
     copies[0][20] ^= 1;
     struct found found = recover_image(&image);
     expect_verdict(&found, LOGFILE_CLEAN, SAMPLE_END);
-    ck_assert_uint_eq(found.prologue.trim.sequence, 0);
+    ck_assert_uint_eq(found.prologue.trim.sequence, 3);
+    ck_assert(found.prologue.trim_valid[0] && !found.prologue.trim_valid[1]);
+    copies[1][30] ^= 1;
+
+    /* One older than the other, either way round: no damage, and the newer one counts. */
+    for (int older = 0; older < 2; older++) {
+        memcpy(copies[older], copies[1 - older], LF_BLOCK_BYTES);
+        struct lf_trim_mark *mark = (struct lf_trim_mark *)copies[older];
+        mark->sequence = 2;
+        mark->promise = SAMPLE_FIRST;
+        lf_trim_mark_seal(mark, image.chain.log_seed);
+        found = recover_image(&image);
+        expect_verdict(&found, LOGFILE_CLEAN, SAMPLE_END);
+        ck_assert_uint_eq(found.prologue.trim.sequence, 3);
+        ck_assert_uint_eq(found.prologue.trim.promise, SAMPLE_END);
+        ck_assert(found.prologue.trim_valid[0] && found.prologue.trim_valid[1]);
+        ck_assert(!found.prologue.trim_current[older] && found.prologue.trim_current[1 - older]);
+        memcpy(copies[older], copies[1 - older], LF_BLOCK_BYTES);
+    }
 
     /* The same number twice, saying different things. */
-    memcpy(copies[1], copies[0], LF_BLOCK_BYTES);
     found = recover_image(&image);
     expect_verdict(&found, LOGFILE_CLEAN, SAMPLE_END);
+    ck_assert(found.prologue.trim_current[0] && found.prologue.trim_current[1]);
     ((struct lf_trim_mark *)copies[1])->chain ^= 1;
     lf_trim_mark_seal(copies[1], image.chain.log_seed);
     ck_assert_int_eq(recover_image(&image).error, LOGFILE_ECORRUPT);
@@ -826,10 +969,20 @@ START_TEST(trimmed_log)
     found = recover_image(&image);
     expect_verdict(&found, LOGFILE_CLEAN, SAMPLE_END);
     ck_assert_uint_eq(found.epochs, 2);
-    ck_assert_uint_eq(found.prologue.trim.sequence, 3);
+    ck_assert_uint_eq(found.prologue.trim.sequence, 5);
 
-    /* The newer mark is lost after what it released is gone: damage, not an empty log. */
-    image.bytes[3 * LF_BLOCK_BYTES + 8] ^= 1;
+    /* Either copy is lost: the other says the same, and nothing comes back. */
+    for (unsigned copy = 2; copy < 4; copy++) {
+        image.bytes[copy * LF_BLOCK_BYTES + 8] ^= 1;
+        found = recover_image(&image);
+        expect_verdict(&found, LOGFILE_CLEAN, SAMPLE_END);
+        ck_assert_uint_eq(found.epochs, 2);
+        image.bytes[copy * LF_BLOCK_BYTES + 8] ^= 1;
+    }
+
+    /* An older mark, after what the newer one released is gone: damage, not an empty log. */
+    image.mark.oldest_lsn = SAMPLE_SECOND;
+    log_image_write_marks(&image);
     found = recover_image(&image);
     expect_verdict(&found, LOGFILE_CORRUPT, SAMPLE_SECOND);
     ck_assert_uint_eq(found.tail.resume_lsn, SAMPLE_THIRD);
@@ -843,27 +996,83 @@ START_TEST(trim_mark_contradicts_the_log)
     struct log_image image;
 
     log_image_new(&image, SLOT_BYTES, 1);
-    struct lf_trim_mark *mark = (struct lf_trim_mark *)(image.bytes + 3 * LF_BLOCK_BYTES);
+    image.hold_promise = 1; /* it promises nothing, so that nothing else is wrong */
     log_image_open(&image);
+    const uint32_t chain = image.mark.chain;
     struct found found = recover_image(&image);
     expect_verdict(&found, LOGFILE_TORN, SAMPLE_FIRST);
 
-    mark->chain ^= 1;
-    lf_trim_mark_seal(mark, image.chain.log_seed);
+    image.mark.chain ^= 1;
+    log_image_write_marks(&image);
     found = recover_image(&image);
     expect_verdict(&found, LOGFILE_CORRUPT, LF_FIRST_LSN);
     ck_assert_uint_eq(found.tail.resume_lsn, LF_FIRST_LSN);
-    mark->chain ^= 1;
-    mark->epoch = 2;
-    lf_trim_mark_seal(mark, image.chain.log_seed);
+    image.mark.chain = chain;
+    image.mark.epoch = 2;
+    log_image_write_marks(&image);
     found = recover_image(&image);
     expect_verdict(&found, LOGFILE_CORRUPT, LF_FIRST_LSN);
-    mark->oldest_lsn = (uint64_t)1 << 62;
-    lf_trim_mark_seal(mark, image.chain.log_seed);
+    image.mark.oldest_lsn = image.mark.promise = (uint64_t)1 << 62;
+    log_image_write_marks(&image);
     found = recover_image(&image);
     expect_verdict(&found, LOGFILE_CORRUPT, (uint64_t)1 << 62);
     ck_assert_uint_eq(found.tail.resume_lsn, 0);
     log_image_free(&image);
+}
+END_TEST
+
+/* The mark knows more than the log has: what it promises, or an opening. */
+START_TEST(trim_mark_promises_more)
+{
+    struct log_image image;
+
+    build_sample(&image);
+    image.mark.promise = SAMPLE_END + LF_BLOCK_BYTES;
+    log_image_write_marks(&image);
+    struct found found = recover_image(&image);
+    expect_verdict(&found, LOGFILE_CORRUPT, SAMPLE_END);
+    ck_assert_uint_eq(found.tail.promised_lsn, SAMPLE_END + LF_BLOCK_BYTES);
+    ck_assert_uint_eq(found.tail.resume_lsn, 0);
+
+    image.mark.promise = SAMPLE_END;
+    image.mark.incarnation = 2;
+    log_image_write_marks(&image);
+    found = recover_image(&image);
+    expect_verdict(&found, LOGFILE_CORRUPT, SAMPLE_END);
+    ck_assert_uint_eq(found.tail.promised_lsn, SAMPLE_END);
+
+    /* An older mark promises less than the log has. */
+    image.mark.promise = LF_FIRST_LSN;
+    image.mark.incarnation = 0;
+    log_image_write_marks(&image);
+    found = recover_image(&image);
+    expect_verdict(&found, LOGFILE_CLEAN, SAMPLE_END);
+    ck_assert_uint_eq(found.tail.promised_lsn, SAMPLE_CLOSE);
+    log_image_free(&image);
+}
+END_TEST
+
+/* Two sessions; of the second nothing is left but zeros, or the file ends where the first was
+ * closed: what is there looks like a log that was closed cleanly. */
+START_TEST(a_whole_session_that_is_gone)
+{
+    for (int truncated = 0; truncated < 2; truncated++)
+        for (int closed = 0; closed < 2; closed++) {
+            struct log_image image;
+            build_sample(&image);
+            log_image_open(&image);
+            add_epoch(&image, 10);
+            if (closed)
+                log_image_close(&image);
+            memset(image.bytes + SAMPLE_END, 0, image.size - SAMPLE_END);
+            if (truncated)
+                image.size = SAMPLE_END;
+            const struct found found = recover_image(&image);
+            expect_verdict(&found, LOGFILE_CORRUPT, SAMPLE_END);
+            ck_assert_uint_gt(found.tail.promised_lsn, SAMPLE_END);
+            ck_assert_uint_eq(found.tail.resume_lsn, 0);
+            log_image_free(&image);
+        }
 }
 END_TEST
 
@@ -894,11 +1103,10 @@ START_TEST(far_positions)
     log_image_new(&image, SLOT_BYTES, 1);
     log_image_copy(&part, &image);
     const uint64_t start = starts[_i];
-    struct lf_trim_mark *mark = (struct lf_trim_mark *)(image.bytes + 3 * LF_BLOCK_BYTES);
-    mark->oldest_lsn = start;
-    mark->epoch = ((uint64_t)1 << 32) - 2;
-    mark->chain = 5;
-    lf_trim_mark_seal(mark, image.chain.log_seed);
+    image.mark.oldest_lsn = image.mark.promise = start;
+    image.mark.epoch = ((uint64_t)1 << 32) - 2;
+    image.mark.chain = 5;
+    log_image_write_marks(&image);
 
     const char *path = folder_path("far");
     const int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0644);
@@ -907,17 +1115,18 @@ START_TEST(far_positions)
     struct lf_chain chain = {.layout = image.chain.layout,
                              .log_seed = image.chain.log_seed,
                              .lsn = start,
-                             .epoch = mark->epoch,
+                             .epoch = image.mark.epoch,
                              .chain = 5};
     lf_chain_begin(&chain, UINT32_MAX - 1, 1);
     uint8_t *block = part.bytes;
     for (int i = 0; i < 6; i++) {
         const struct iovec iov = {(void *)(uintptr_t) "x", 1};
         const struct lf_payload payload = {&iov, 1, 1};
-        const struct lf_record_place place = {chain.epoch, 64, chain.record_seed};
+        const struct lf_record_place place = {chain.epoch, LF_EPOCH_HEADER_BYTES,
+                                              chain.record_seed};
         const uint64_t lsn = chain.lsn;
-        lf_record_encode(block + 64, &place, &payload, lf_payload_crc(&payload));
-        lf_chain_seal(&chain, block, 80, 1, 0, lsn);
+        lf_record_encode(block + LF_EPOCH_HEADER_BYTES, &place, &payload, lf_payload_crc(&payload));
+        lf_chain_seal(&chain, block, LF_EPOCH_HEADER_BYTES + 16, 1, 0, lsn);
         ck_assert_int_eq(pwrite(fd, block, LF_BLOCK_BYTES, (off_t)lsn), LF_BLOCK_BYTES);
     }
     close(fd);
@@ -990,7 +1199,9 @@ START_TEST(direct_descriptor)
     const struct logfile_io *io = logfile_io_posix();
     const char *path = folder_path("direct");
 
-    build_sample(&image);
+    build_open_sample(&image);
+    image.hold_promise = 1; /* the power went while it was closed */
+    log_image_close(&image);
     image.size -= 1000;
     log_image_store(&image, io, path);
     const int fd = io->open(io->context, LOGFILE_IO_HERE, path, LOGFILE_IO_OPEN_DIRECT, 0);
@@ -1207,7 +1418,7 @@ START_TEST(claims_take_no_memory)
         salvage(&image, &window_capacity);
         ck_assert_uint_le(window_capacity,
                           LF_WINDOW_BYTES_MIN + (variant >= PLACE_COUNT
-                                                     ? lf_round_up(valid_bytes + 72, LF_BLOCK_BYTES)
+                                                     ? lf_round_up(valid_bytes + 88, LF_BLOCK_BYTES)
                                                      : 0));
         ck_assert_uint_le(read_bytes, 4 * image.size);
         log_image_free(&image);
@@ -1271,7 +1482,7 @@ START_TEST(many_breaks)
     log_image_open(&image);
     for (unsigned i = 0; i < pairs; i++) {
         const uint64_t lsn = add_epoch(&image, 10);
-        image.bytes[lsn + 70] ^= 1;
+        image.bytes[lsn + 90] ^= 1;
         add_epoch(&image, 20);
     }
     log_image_close(&image);
@@ -1288,7 +1499,10 @@ START_TEST(promises_and_stepping_back)
     struct log_image image;
     struct lf_scan scan;
 
-    build_sample(&image);
+    build_open_sample(&image);
+    image.hold_promise = 1; /* the power went before the mark told of the CLOSE epoch */
+    image.promise = SAMPLE_CLOSE;
+    log_image_close(&image);
     struct logfile_sim *disk = disk_with(&image);
     const struct logfile_io *io = logfile_sim_io(disk);
     struct lf_file file = file_at(io, NAME);
@@ -1319,6 +1533,7 @@ START_TEST(promises_and_stepping_back)
     ck_assert_int_eq(lf_scan_next(&scan), 0);
     ck_assert_int_eq(lf_scan_verdict(&scan, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_TORN);
+    ck_assert_uint_eq(tail.promised_lsn, SAMPLE_CLOSE);
     lf_scan_close(&scan);
     lf_file_close(&file);
     logfile_sim_free(disk);
@@ -1375,6 +1590,7 @@ static void add_damage_tests(Suite *suite)
     tcase_add_test(tcase, every_flipped_byte_is_noticed);
     tcase_add_test(tcase, every_zeroed_sector_is_noticed);
     tcase_add_test(tcase, every_truncation);
+    tcase_add_test(tcase, every_truncation_of_an_open_log);
     tcase_add_test(tcase, torn_last_epoch);
     tcase_add_test(tcase, unpromised_epoch_behind_a_torn_one);
     tcase_add_test(tcase, damaged_middle);
@@ -1404,9 +1620,13 @@ static void add_other_tests(Suite *suite)
     tcase_add_test(tcase, large_epochs);
     tcase_add_test(tcase, not_a_log);
     tcase_add_test(tcase, file_header_copies);
+    tcase_add_test(tcase, file_header_of_another_version);
+    tcase_add_test(tcase, file_header_generations);
     tcase_add_test(tcase, trim_mark_copies);
     tcase_add_test(tcase, trimmed_log);
     tcase_add_test(tcase, trim_mark_contradicts_the_log);
+    tcase_add_test(tcase, trim_mark_promises_more);
+    tcase_add_test(tcase, a_whole_session_that_is_gone);
     tcase_add_test(tcase, created_and_never_opened);
     tcase_add_loop_test(tcase, far_positions, 0, 2);
     tcase_add_test(tcase, read_errors);

@@ -193,7 +193,7 @@ static void build_random_log(struct log_image *image, uint64_t seed, unsigned *r
     *records = 0;
     for (unsigned epoch = 0; epoch < 40; epoch++) {
         const unsigned count = 1 + (unsigned)rng_below(&rng, 4);
-        const size_t most = (SLOT_BYTES - 64) / count - 16;
+        const size_t most = (SLOT_BYTES - LF_EPOCH_HEADER_BYTES) / count - 16;
         for (unsigned i = 0; i < count; i++)
             log_image_record(image, payload, rng_below(&rng, most));
         *records += count;
@@ -291,6 +291,19 @@ START_TEST(trimmed_log)
 }
 END_TEST
 
+/* Blocks 0 and 1 of a segment as they should be. */
+static void write_header(struct logfile_sim *disk, const struct log_image *image, uint64_t index)
+{
+    _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES];
+    struct lf_file_header *header = (struct lf_file_header *)block;
+
+    memcpy(block, image->bytes, sizeof(block)); /* the control file's */
+    header->first_lsn = lf_segment_first_lsn(&image->chain.layout, index);
+    lf_file_header_seal(block);
+    for (uint64_t copy = 0; copy < 2; copy++)
+        logfile_sim_poke(disk, segment_path(index), copy * LF_BLOCK_BYTES, block, sizeof(block));
+}
+
 /* Writes one epoch with the record "x" to its segment, which is made where it begins. */
 static void write_far_epoch(struct logfile_sim *disk, struct log_image *segment,
                             struct lf_chain *chain)
@@ -306,6 +319,7 @@ static void write_far_epoch(struct logfile_sim *disk, struct log_image *segment,
         log_image_store_segment(segment, io, NAME, 0);
         ck_assert_int_eq(
             io->rename(io->context, LOGFILE_IO_HERE, segment_path(0), segment_path(index)), 0);
+        write_header(disk, segment, index);
     }
     const uint64_t offset = chain->lsn % SEGMENT_BYTES;
     lf_record_encode(block + LF_EPOCH_HEADER_BYTES, &place, &payload, lf_payload_crc(&payload));
@@ -324,16 +338,15 @@ START_TEST(far_positions)
     log_image_extend(&image, SEGMENT_BYTES - image.size);
     const uint64_t first_lsn = lsns[_i] / SEGMENT_BYTES * SEGMENT_BYTES + LF_FIRST_LSN;
     struct logfile_sim *disk = disk_with(&image);
-    struct lf_trim_mark *mark = (struct lf_trim_mark *)(image.bytes + 3 * LF_BLOCK_BYTES);
-    mark->oldest_lsn = first_lsn;
-    mark->epoch = ((uint64_t)1 << 32) - 2;
-    mark->chain = 5;
-    lf_trim_mark_seal(mark, image.chain.log_seed);
+    image.mark.oldest_lsn = image.mark.promise = first_lsn;
+    image.mark.epoch = ((uint64_t)1 << 32) - 2;
+    image.mark.chain = 5;
+    log_image_write_marks(&image);
     logfile_sim_poke(disk, NAME "/control", 0, image.bytes, LF_FIRST_LSN);
     struct lf_chain chain = {.layout = image.chain.layout,
                              .log_seed = image.chain.log_seed,
                              .lsn = first_lsn,
-                             .epoch = mark->epoch,
+                             .epoch = image.mark.epoch,
                              .chain = 5};
     lf_chain_begin(&chain, UINT32_MAX - 1, 1);
     for (unsigned i = 0; i < 13; i++)
@@ -358,14 +371,14 @@ START_TEST(each_lost_epoch_is_noticed)
     build_log(&image, 15);
     log_image_close(&image);
     struct logfile_sim *disk = disk_with(&image);
-    for (unsigned n = 0; n < 16; n++) {
+    for (unsigned n = 0; n < 17; n++) {
         const uint64_t lsn = epoch_lsn(n);
         const uint64_t offset = lsn % SEGMENT_BYTES;
         logfile_sim_poke(disk, segment_path(lsn / SEGMENT_BYTES), offset + 20, &byte, 1);
         const struct found found = recover_disk(disk);
         expect_verdict(&found, LOGFILE_CORRUPT, lsn);
-        ck_assert_uint_eq(found.tail.promised_lsn, epoch_lsn(16));
-        ck_assert_uint_eq(found.tail.resume_lsn, epoch_lsn(n + 1));
+        ck_assert_uint_eq(found.tail.promised_lsn, epoch_lsn(17));
+        ck_assert_uint_eq(found.tail.resume_lsn, n < 16 ? epoch_lsn(n + 1) : 0);
         ck_assert(!found.segment_missing);
         logfile_sim_poke(disk, segment_path(lsn / SEGMENT_BYTES), offset + 20,
                          image.bytes + lsn + 20, 1);
@@ -393,21 +406,93 @@ START_TEST(torn_at_a_border)
 }
 END_TEST
 
-/* A forged END flag, and one that was left out: neither header is one of this log. */
+/* END says that the next epoch is in the next segment, and without END it follows: only that one is
+ * looked for, wherever a writer would have gone on. */
 START_TEST(end_flags_that_are_wrong)
 {
     struct log_image image;
 
     build_log(&image, 8);
     for (unsigned n = 3; n <= 5; n++) {
+        const bool is_last = n == EPOCHS_PER_SEGMENT - 1;
+        const uint64_t next_segment = epoch_lsn((n / EPOCHS_PER_SEGMENT + 1) * EPOCHS_PER_SEGMENT);
         struct lf_epoch_header *header = log_image_epoch(&image, epoch_lsn(n));
+        ck_assert((header->flags & LF_EPOCH_END) == (is_last ? LF_EPOCH_END : 0));
         header->flags ^= LF_EPOCH_END;
         log_image_reseal(&image, header);
+        if (n == 5)
+            log_image_prepare_segment(&image);
         const struct found found = recover_image(&image);
-        expect_verdict(&found, LOGFILE_CORRUPT, epoch_lsn(n));
+        /* Behind an epoch that ends the last segment nothing can be missing. */
+        expect_verdict(&found, n == 5 ? LOGFILE_TORN : LOGFILE_CORRUPT,
+                       is_last ? epoch_lsn(n) + LF_BLOCK_BYTES : next_segment);
+        ck_assert_uint_eq(found.epochs, n + 1);
         header->flags ^= LF_EPOCH_END;
         log_image_reseal(&image, header);
     }
+    log_image_free(&image);
+}
+END_TEST
+
+/* Seals an epoch that has END where this writer would not have set it. */
+static void add_last_epoch(struct log_image *image, unsigned records)
+{
+    const uint64_t index = lf_segment_index(&image->chain.layout, image->chain.lsn);
+    struct lf_chain before = image->chain;
+
+    for (unsigned i = 0; i < records; i++)
+        log_image_record(image, "x", 1);
+    struct lf_epoch_header *header = log_image_epoch(image, log_image_seal(image));
+    header->flags |= LF_EPOCH_END;
+    log_image_reseal(image, header);
+    lf_chain_advance(&before, header);
+    image->chain = before;
+    ck_assert_uint_eq(image->chain.lsn, (index + 1) * SEGMENT_BYTES + LF_FIRST_LSN);
+    log_image_prepare_segment(image);
+}
+
+/* A writer may end a segment wherever it likes, also with an epoch that holds nothing else. */
+START_TEST(segments_that_end_early)
+{
+    for (unsigned count = 0; count < 3; count++)
+        for (unsigned records = 0; records < 2; records++) {
+            struct log_image image;
+            build_log(&image, count);
+            add_last_epoch(&image, records);
+            struct found found = recover_image(&image);
+            expect_verdict(&found, LOGFILE_TORN, epoch_lsn(EPOCHS_PER_SEGMENT));
+            add_last_epoch(&image, records);
+            add_epoch(&image, 10);
+            log_image_close(&image);
+            found = recover_image(&image);
+            expect_verdict(&found, LOGFILE_CLEAN, epoch_lsn(2 * EPOCHS_PER_SEGMENT + 2));
+            ck_assert_uint_eq(found.epochs, 1 + count + 2 + 2);
+            ck_assert_uint_eq(found.records, count + 2 * records + 1);
+            log_image_free(&image);
+        }
+}
+END_TEST
+
+/* A writer may also go on where another epoch of the full size would not fit, up to the last block. */
+START_TEST(segment_that_is_filled_to_the_end)
+{
+    struct log_image image;
+
+    build_log(&image, 3);
+    for (unsigned n = 4; n < 6; n++) {
+        /* As if the segment were larger: only its end decides. */
+        image.chain.layout.segment_bytes = 0;
+        add_epoch(&image, 10);
+        image.chain.layout.segment_bytes = SEGMENT_BYTES;
+    }
+    ck_assert_uint_eq(image.chain.lsn, SEGMENT_BYTES - LF_BLOCK_BYTES);
+    image.size = SEGMENT_BYTES;
+    struct found found = recover_image(&image);
+    expect_verdict(&found, LOGFILE_TORN, SEGMENT_BYTES - LF_BLOCK_BYTES);
+    ck_assert_uint_eq(found.epochs, 6);
+    log_image_close(&image); /* with END, and a segment behind it */
+    found = recover_image(&image);
+    expect_verdict(&found, LOGFILE_CLEAN, epoch_lsn(EPOCHS_PER_SEGMENT));
     log_image_free(&image);
 }
 END_TEST
@@ -457,7 +542,7 @@ START_TEST(missing_successor)
                 remove_segment(disk, last - 1);
                 found = recover_disk(disk);
                 expect_missing(&found, last - 1);
-                ck_assert_uint_eq(found.tail.promised_lsn, epoch_lsn(epochs - 1));
+                ck_assert_uint_eq(found.tail.promised_lsn, epoch_lsn(closed ? epochs : epochs - 1));
                 ck_assert_uint_eq(found.tail.resume_lsn, 0);
             }
             logfile_sim_free(disk);
@@ -569,8 +654,7 @@ START_TEST(each_short_segment)
             if (blocks >= 9 || (index == 3 && whole >= 17)) {
                 expect_verdict(&found, LOGFILE_CLEAN, epoch_lsn(17));
             } else {
-                expect_verdict(&found, index < 3 ? LOGFILE_CORRUPT : LOGFILE_TORN,
-                               epoch_lsn(whole));
+                expect_verdict(&found, LOGFILE_CORRUPT, epoch_lsn(whole));
                 ck_assert(!found.segment_missing);
             }
             log_image_store_segment(&image, logfile_sim_io(disk), NAME, index);
@@ -676,7 +760,7 @@ START_TEST(headers_that_do_not_go_with_the_place)
     lf_file_close(&file);
     logfile_sim_poke(disk, "log/control", 0, one_file.bytes, LF_FIRST_LSN);
     ck_assert_int_eq(scan_to_end(io).error, LOGFILE_EFORMAT);
-    /* The headers of the segments are not looked at. */
+    /* A segment that has lost both copies is known by the epochs that were read in it. */
     logfile_sim_poke(disk, "log/control", 0, image.bytes, LF_FIRST_LSN);
     logfile_sim_poke(disk, segment_path(1), 0, one_file.bytes + LF_FIRST_LSN / 2, LF_FIRST_LSN / 2);
     const struct found found = recover_disk(disk);
@@ -738,7 +822,7 @@ static void build_large_log(struct log_image *image, uint64_t segment_bytes)
     log_image_new_segments(image, LARGE_SLOT_BYTES, segment_bytes, 1);
     log_image_open(image);
     while (image->chain.lsn < ((uint64_t)40 << 20)) {
-        log_image_record(image, payload, rng_below(&rng, LARGE_SLOT_BYTES - 72));
+        log_image_record(image, payload, rng_below(&rng, LARGE_SLOT_BYTES - 88));
         log_image_seal(image);
         for (unsigned i = 0; i < 10; i++) {
             log_image_record(image, payload, rng_below(&rng, 20000));
@@ -895,6 +979,8 @@ static TCase *damage_case(void)
     tcase_add_test(tcase, each_lost_epoch_is_noticed);
     tcase_add_test(tcase, torn_at_a_border);
     tcase_add_test(tcase, end_flags_that_are_wrong);
+    tcase_add_test(tcase, segments_that_end_early);
+    tcase_add_test(tcase, segment_that_is_filled_to_the_end);
     tcase_add_test(tcase, each_missing_segment_is_named);
     tcase_add_test(tcase, missing_successor);
     tcase_add_test(tcase, no_segment_at_all);

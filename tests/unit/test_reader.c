@@ -90,9 +90,9 @@ static uint64_t add_epoch(struct log_image *image, size_t size)
 }
 
 /* Incarnation 1 with one record in each of three epochs, of 100, 5000 and 300 bytes; not closed. */
-#define FIRST_LSN ((uint64_t)20480 + 64)
-#define SECOND_LSN ((uint64_t)24576 + 64)
-#define THIRD_LSN ((uint64_t)32768 + 64)
+#define FIRST_LSN ((uint64_t)20480 + LF_EPOCH_HEADER_BYTES)
+#define SECOND_LSN ((uint64_t)24576 + LF_EPOCH_HEADER_BYTES)
+#define THIRD_LSN ((uint64_t)32768 + LF_EPOCH_HEADER_BYTES)
 #define SAMPLE_END ((uint64_t)36864)
 
 static void build_sample(struct log_image *image)
@@ -475,12 +475,12 @@ START_TEST(what_is_read_is_durable)
     expect_next(reader, 0);
     const uint64_t lsn = add_epoch(&image, 700);
     write_from(disk, writer, &image, lsn, false);
-    expect_record(reader, lsn + 64, 700);
+    expect_record(reader, lsn + LF_EPOCH_HEADER_BYTES, 700);
     logfile_reader_close(reader);
     logfile_sim_reboot_losing_all(disk);
 
     reader = open_reader(disk, lsn);
-    expect_record(reader, lsn + 64, 700);
+    expect_record(reader, lsn + LF_EPOCH_HEADER_BYTES, 700);
     logfile_reader_close(reader);
     logfile_sim_free(disk);
     log_image_free(&image);
@@ -582,7 +582,7 @@ START_TEST(end_is_not_sticky)
         expect_tail(reader, LOGFILE_LIVE, image.chain.lsn);
         const uint64_t lsn = add_epoch(&image, 400 * i);
         write_from(disk, writer, &image, lsn, true);
-        expect_record(reader, lsn + 64, 400 * i);
+        expect_record(reader, lsn + LF_EPOCH_HEADER_BYTES, 400 * i);
     }
     log_image_close(&image);
     write_from(disk, writer, &image, image.chain.lsn - LF_BLOCK_BYTES, true);
@@ -619,7 +619,7 @@ START_TEST(goes_on_after_a_recovery)
     const uint64_t lsn = add_epoch(&image, 20);
     log_image_extend(&image, LF_BLOCK_BYTES);
     write_from(disk, writer, &image, SAMPLE_END, true);
-    expect_record(reader, lsn + 64, 20);
+    expect_record(reader, lsn + LF_EPOCH_HEADER_BYTES, 20);
     expect_next(reader, 0);
     ck_assert_uint_eq(expect_tail(reader, LOGFILE_LIVE, lsn + LF_BLOCK_BYTES).incarnation, 2);
     close_writer(disk, writer);
@@ -699,7 +699,7 @@ START_TEST(damage_is_named_and_passed)
     for (int i = 0; i < 3; i++) {
         expect_next(reader, LOGFILE_ECORRUPT);
         const struct logfile_tail tail = expect_tail(reader, LOGFILE_CORRUPT, 24576);
-        ck_assert_uint_eq(tail.promised_lsn, SAMPLE_END);
+        ck_assert_uint_eq(tail.promised_lsn, image.chain.lsn);
         ck_assert_uint_eq(tail.resume_lsn, 32768);
         ck_assert_uint_eq(tail.last_epoch, 2);
     }
@@ -769,7 +769,7 @@ START_TEST(read_errors_at_damage)
 }
 END_TEST
 
-/* A reader that starts behind the damage has to pass it: what it cannot read may be what it wants. */
+/* A reader that starts behind the damage has nothing to do with it; one that starts in it has. */
 START_TEST(damage_below_the_start)
 {
     struct log_image image;
@@ -777,7 +777,14 @@ START_TEST(damage_below_the_start)
     build_damaged(&image);
     struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, THIRD_LSN);
+    expect_record(reader, THIRD_LSN, 300);
+    expect_next(reader, 0);
+    expect_tail(reader, LOGFILE_CLEAN, image.chain.lsn);
+    logfile_reader_close(reader);
+
+    reader = open_reader(disk, SECOND_LSN);
     expect_next(reader, LOGFILE_ECORRUPT);
+    expect_tail(reader, LOGFILE_CORRUPT, 24576);
     ck_assert_int_eq(logfile_reader_skip(reader), 0);
     expect_record(reader, THIRD_LSN, 300);
     logfile_reader_close(reader);

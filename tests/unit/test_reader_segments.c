@@ -128,6 +128,20 @@ static void trim_and_unlink(struct logfile_sim *disk, struct log_image *image, u
         io->unlink(io->context, LOGFILE_IO_HERE, segment_path(index));
 }
 
+/* Gives segment `index` the header of `next_index`; its epochs stay. */
+static void write_header(struct logfile_sim *disk, const struct log_image *image, uint64_t index,
+                         uint64_t next_index)
+{
+    _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES];
+    struct lf_file_header *header = (struct lf_file_header *)block;
+
+    memcpy(block, image->bytes, sizeof(block)); /* the control file's */
+    header->first_lsn = lf_segment_first_lsn(&image->chain.layout, next_index);
+    lf_file_header_seal(block);
+    for (uint64_t copy = 0; copy < 2; copy++)
+        logfile_sim_poke(disk, segment_path(index), copy * LF_BLOCK_BYTES, block, sizeof(block));
+}
+
 /* Trims to epoch n, and makes the segments below the next ones, which the image has already. */
 static void trim_and_recycle(struct logfile_sim *disk, struct log_image *image, unsigned n,
                              uint64_t next_index)
@@ -136,6 +150,7 @@ static void trim_and_recycle(struct logfile_sim *disk, struct log_image *image, 
 
     write_trim_mark(disk, image, n);
     for (uint64_t index = 0; index < segment_of(epoch_lsn(n)); index++, next_index++) {
+        write_header(disk, image, index, next_index);
         ck_assert_int_eq(
             io->rename(io->context, LOGFILE_IO_HERE, segment_path(index), segment_path(next_index)),
             0);

@@ -535,14 +535,36 @@ static void unlink_made(struct lf_file *file)
         (void)lf_segments_unlink(&file->segments, end - 1);
 }
 
+/* For want of a second descriptor, gives up the directory's for the one that its name gives. */
+static int open_directory_again(struct lf_file *file)
+{
+    const struct logfile_io *io = file->io;
+    struct logfile_io_stat held, named;
+    int error = io->stat(io->context, file->directory, &held);
+    if (error != 0)
+        return error;
+    (void)io->close(io->context, file->directory);
+    int fd = io->open(io->context, file->parent, file->name, LOGFILE_IO_OPEN_DIRECTORY, 0);
+    file->directory = fd < 0 ? -1 : fd;
+    file->segments.directory = file->directory;
+    error = fd < 0 ? fd : io->stat(io->context, fd, &named);
+    if (error != 0 || (held.device == named.device && held.inode == named.inode))
+        return error == 0 ? 1 : error;
+    (void)io->close(io->context, fd);
+    file->directory = file->segments.directory = -1;
+    return 0;
+}
+
 /* Whether the log's name leads to what this opener made.  -errno: that cannot be told. */
-static int name_leads_here(const struct lf_file *file)
+static int name_leads_here(struct lf_file *file)
 {
     if (file->parent < 0)
         return 0;
-    return lf_io_leads_to(file->io, file->parent, file->name,
-                          file->is_directory ? LOGFILE_IO_OPEN_DIRECTORY : 0,
-                          file->is_directory ? file->directory : file->fd);
+    if (!file->is_directory)
+        return lf_io_leads_to(file->io, file->parent, file->name, 0, file->fd);
+    int result = lf_io_leads_to(file->io, file->parent, file->name, LOGFILE_IO_OPEN_DIRECTORY,
+                                file->directory);
+    return means_shortage(result) ? open_directory_again(file) : result;
 }
 
 /* A directory is not empty, and gets the name of a draft. */
@@ -561,7 +583,7 @@ static void unlink_contents(struct lf_file *file)
     const struct logfile_io *io = file->io;
     unlink_made(file);
     (void)lf_segments_unlink_drafts(&file->segments);
-    if (lf_io_leads_to(io, file->directory, LF_CONTROL_NAME, 0, file->fd) > 0)
+    if (lf_io_leads_to(io, file->directory, LF_CONTROL_NAME, 0, file->fd) != 0)
         (void)io->unlink(io->context, file->directory, LF_CONTROL_NAME);
 }
 
@@ -571,7 +593,8 @@ static void discard_directory(struct lf_file *file, bool is_named)
     char aside[LF_DRAFT_NAME_BYTES];
     bool is_aside = is_named && rename_aside(file, aside);
     (void)truncate_fd(file, file->fd, 0);
-    unlink_contents(file);
+    if (file->directory >= 0)
+        unlink_contents(file);
     if (is_named)
         (void)io->remove_directory(io->context, file->parent, is_aside ? aside : file->name);
 }

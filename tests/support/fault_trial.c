@@ -105,7 +105,7 @@ static bool has_segments(const struct fault_trial *trial)
 static bool means_no_room(int error)
 {
     return error == -ENOSPC || error == -EDQUOT || error == -EFBIG || error == -EMFILE ||
-           error == -ENFILE || error == -ENOMEM;
+           error == -ENFILE || error == -ENOMEM || error == -EROFS;
 }
 
 /* Room that cannot be had is no failure: nothing was reserved.  A segment takes many calls to make,
@@ -163,6 +163,23 @@ static void check_failure(struct fault_trial *trial)
 
 /* ---- Opening and closing --------------------------------------------------------------------- */
 
+/* Whether the fault keeps the one who gives up from removing what was made: from doing so, or from
+ * looking whether it is what has the name. */
+static bool keeps_from_removing(const struct fault_trial *trial)
+{
+    switch (trial->fault.call) {
+    case LOGFILE_SIM_UNLINK:
+    case LOGFILE_SIM_REMOVE_DIRECTORY:
+    case LOGFILE_SIM_LIST_DIRECTORY:
+        return true;
+    case LOGFILE_SIM_OPEN:
+    case LOGFILE_SIM_STAT:
+        return trial->fault.for_ever;
+    default:
+        return false;
+    }
+}
+
 static void check_nothing_is_left(struct fault_trial *trial, int error, unsigned files_before)
 {
     must_hold(error == open_error(trial), "%s: open: %s (%s)", trial->name, logfile_strerror(error),
@@ -171,9 +188,7 @@ static void check_nothing_is_left(struct fault_trial *trial, int error, unsigned
     must_hold(trial->report.message[0] != '\0', "%s: open does not say what failed", trial->name);
     must_hold(logfile_sim_open_count(trial->disk) == 0, "%s: open left a descriptor", trial->name);
     /* Of a log that was there a segment may be left, ready for the next try. */
-    if (trial->fault.call != LOGFILE_SIM_UNLINK &&
-        trial->fault.call != LOGFILE_SIM_LIST_DIRECTORY &&
-        !(has_segments(trial) && files_before > 0))
+    if (!keeps_from_removing(trial) && !(has_segments(trial) && files_before > 0))
         must_hold(logfile_sim_file_count(trial->disk) == files_before, "%s: open left a file",
                   trial->name);
 }
@@ -309,14 +324,14 @@ static void append_in_the_end(struct fault_trial *trial)
 
 /* ---- Trimming and waiting -------------------------------------------------------------------- */
 
-/* Giving space back may fail by itself. */
+/* Giving space back may fail by itself; what is removed is looked at before. */
 static bool is_release_error(const struct fault_trial *trial, int error)
 {
     enum logfile_sim_call call = trial->fault.call;
 
     return error == trial->fault.error &&
-           (call == LOGFILE_SIM_PUNCH || call == LOGFILE_SIM_UNLINK ||
-            call == LOGFILE_SIM_LIST_DIRECTORY);
+           (call == LOGFILE_SIM_PUNCH || call == LOGFILE_SIM_UNLINK || call == LOGFILE_SIM_OPEN ||
+            call == LOGFILE_SIM_STAT || call == LOGFILE_SIM_LIST_DIRECTORY);
 }
 
 static int trim(struct fault_trial *trial, uint64_t lsn)

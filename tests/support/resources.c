@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@ void *__real_calloc(size_t count, size_t bytes);
 void *__real_realloc(void *memory, size_t bytes);
 void *__real_aligned_alloc(size_t alignment, size_t bytes);
 int __real_posix_memalign(void **memory, size_t alignment, size_t bytes);
+char *__real_strdup(const char *text);
 char *__real_strndup(const char *text, size_t bytes);
 void __real_free(void *memory);
 void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
@@ -42,9 +42,7 @@ void *__wrap_calloc(size_t count, size_t bytes);
 void *__wrap_realloc(void *memory, size_t bytes);
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 int __wrap_posix_memalign(void **memory, size_t alignment, size_t bytes);
-int __wrap_asprintf(char **text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int __wrap___asprintf_chk(char **text, int flag, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t bytes);
 void __wrap_free(void *memory);
 void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
@@ -95,7 +93,7 @@ static const struct {
     [RESOURCE_REALLOC] = {"realloc", ENOMEM},
     [RESOURCE_ALIGNED_ALLOC] = {"aligned_alloc", ENOMEM},
     [RESOURCE_POSIX_MEMALIGN] = {"posix_memalign", ENOMEM},
-    [RESOURCE_ASPRINTF] = {"asprintf", ENOMEM},
+    [RESOURCE_STRDUP] = {"strdup", ENOMEM},
     [RESOURCE_STRNDUP] = {"strndup", ENOMEM},
     [RESOURCE_MMAP] = {"mmap", ENOMEM},
     [RESOURCE_HUGE_PAGES] = {"madvise(MADV_HUGEPAGE)", EINVAL},
@@ -350,41 +348,9 @@ int __wrap_posix_memalign(void **memory, size_t alignment, size_t bytes)
     return error;
 }
 
-/* What text points to is not defined when asprintf fails: it leads nowhere. */
-__attribute__((format(printf, 2, 0))) static int print(char **text, const char *format,
-                                                       va_list arguments)
+char *__wrap_strdup(const char *text)
 {
-    int length;
-
-    if (fails(RESOURCE_ASPRINTF)) {
-        *text = (char *)-1;
-        return -1;
-    }
-    length = vasprintf(text, format, arguments);
-    if (length >= 0)
-        took_memory(*text);
-    return length;
-}
-
-int __wrap_asprintf(char **text, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    int length = print(text, format, arguments);
-    va_end(arguments);
-    return length;
-}
-
-int __wrap___asprintf_chk(char **text, int flag, const char *format, ...)
-{
-    va_list arguments;
-
-    (void)flag;
-    va_start(arguments, format);
-    int length = print(text, format, arguments);
-    va_end(arguments);
-    return length;
+    return fails(RESOURCE_STRDUP) ? NULL : took_memory(__real_strdup(text));
 }
 
 char *__wrap_strndup(const char *text, size_t bytes)

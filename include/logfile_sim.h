@@ -107,13 +107,15 @@ const char *logfile_sim_call_name(enum logfile_sim_call call);
 
 /* A zeroed struct, or NULL in its place, means every default. */
 struct logfile_sim_options {
-    uint64_t capacity_bytes; /* all files together, holes not counted; 0: no limit */
-    uint64_t discard_from;   /* writes from this offset on are counted and forgotten; 0: none */
-    bool no_direct;          /* open with DIRECT is -EINVAL, as on tmpfs */
-    bool no_allocate;        /* allocate is -EOPNOTSUPP */
-    bool no_punch;           /* punch is -EOPNOTSUPP */
-    bool sync_lies;          /* sync returns 0 and does nothing: a test must notice */
-    uint64_t reserved[8];    /* must be zero */
+    uint64_t
+        capacity_bytes;    /* all files together, holes not counted; 0: no limit.  An allocate that
+                                meets it keeps what it got, as on ext4 */
+    uint64_t discard_from; /* writes from this offset on are counted and forgotten; 0: none */
+    bool no_direct;        /* open with DIRECT is -EINVAL, as on tmpfs */
+    bool no_allocate;      /* allocate is -EOPNOTSUPP */
+    bool no_punch;         /* punch is -EOPNOTSUPP */
+    bool sync_lies;        /* sync returns 0 and does nothing: a test must notice */
+    uint64_t reserved[8];  /* must be zero */
 };
 
 struct logfile_sim;

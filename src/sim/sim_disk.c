@@ -599,10 +599,11 @@ static int sim_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
     if (result == 0 && is_too_far(offset, bytes))
         result = -EFBIG;
     if (result == 0 && offset + bytes > open->file->bytes) {
-        if (offset + bytes > growth_limit(disk, open->file))
+        uint64_t limit = growth_limit(disk, open->file);
+        if (offset + bytes > limit)
             result = -ENOSPC;
-        else
-            lf_sim_file_extend(open->file, offset + bytes);
+        if (limit > open->file->bytes) /* what there is of it stays with the file, as on ext4 */
+            lf_sim_file_extend(open->file, result == 0 ? offset + bytes : limit);
     }
     return sim_leave(disk, &verdict, result);
 }

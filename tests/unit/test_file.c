@@ -438,7 +438,7 @@ START_TEST(read_ends_with_its_segment)
     ck_assert_int_eq(lf_file_read_prologue(&file, bytes, 4 * BLOCK, 0), (ssize_t)(4 * BLOCK));
     ck_assert_int_eq(lf_file_read_segment_header(&file, 1, bytes, 2 * BLOCK), (ssize_t)(2 * BLOCK));
     ck_assert_int_eq(lf_file_header_check(bytes), 0);
-    ck_assert_int_eq(lf_file_read_segment_header(&file, 2, bytes, 2 * BLOCK), 0);
+    ck_assert_int_eq(lf_file_read_segment_header(&file, 2, bytes, 2 * BLOCK), -ENOENT);
     ck_assert_int_eq(lf_file_end_lsn(&file, &end_lsn), 0);
     ck_assert_uint_eq(end_lsn, 2 * SEGMENT_BYTES);
     lf_file_close(&file);

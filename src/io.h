@@ -18,7 +18,8 @@ int lf_io_write_full(const struct logfile_io *io, int fd, const void *buffer, si
  * be told.  flags: 0, or LOGFILE_IO_OPEN_DIRECTORY for a directory. */
 int lf_io_leads_to(const struct logfile_io *io, int directory, const char *name, unsigned flags,
                    int fd);
-/* Whether every operation of a caller's table is there, its version is ours and its reserved space is zero. */
+/* Whether a caller's table is of our version, every operation is there and its reserved space is
+ * zero. */
 bool lf_io_is_complete(const struct logfile_io *io);
 
 #endif /* LF_IO_H */

@@ -128,16 +128,14 @@ int lf_facts_locked(const struct logfile_io *io, int fd)
 
 /*
  * The sync is always asked for, and believed where there is an answer: a mount that is read-only
- * may show a file system that somebody else writes to.  -EINVAL: the file system cannot sync at
- * all, which says something only where it cannot write either (squashfs, EROFS).  -EROFS says it
- * all: nothing more will be written there.  A file system that has stopped after an error need not
- * be called read-only otherwise (ext4, in kernels of today).
+ * may show a file system that somebody else writes to.  -EINVAL says that the file system cannot
+ * sync at all, which is no matter where it cannot write either (squashfs, EROFS).  -EROFS is the
+ * answer of one that has stopped after an error: what it was told to write may be lost, so it stays
+ * an error.
  */
 int lf_facts_judge_sync(const struct logfile_io *io, int fd, int error)
 {
     struct logfile_io_facts said;
-    if (error == -EROFS)
-        return 0;
     if (error != -EINVAL)
         return error;
     lf_facts_ask(io, fd, &said);

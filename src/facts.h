@@ -60,8 +60,8 @@ bool lf_facts_means_no_locks(int error);
 /* As the table's `locked`: 1, 0 or -errno.  Without locks no writer of ours can be there, because
  * none gets its lock: 0. */
 int lf_facts_locked(const struct logfile_io *io, int fd);
-/* Judges what a reader's sync returned: 0 where a file system has refused it that nothing can be
- * written to, as nothing that is read there is still on its way to the device. */
+/* Judges what a reader's sync returned: 0 where a file system cannot sync that is read-only, as
+ * nothing that is read there is still on its way to the device. */
 int lf_facts_judge_sync(const struct logfile_io *io, int fd, int error);
 
 #endif /* LF_FACTS_H */

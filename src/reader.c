@@ -56,6 +56,36 @@ static bool is_known_durable(struct logfile_reader *reader)
     return header->lsn < reader->durable_lsn;
 }
 
+/* As lf_scan_next_promise, of a header that need not be in memory: that of the next segment's first
+ * epoch. */
+static uint64_t read_next_promise(struct logfile_reader *reader)
+{
+    _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES];
+    const struct lf_epoch_header *header = (const void *)block;
+    const struct lf_chain *chain = &reader->scan.chain;
+
+    if (lf_file_read(&reader->file, chain->lsn, block, sizeof(block)) != (ssize_t)sizeof(block))
+        return 0;
+    const bool valid =
+        lf_epoch_header_check(header, reader->scan.prologue.log_seed, &chain->layout, chain->lsn) &&
+        lf_chain_accepts(chain, header);
+    return valid ? header->promise : 0;
+}
+
+/* The file system has stopped after an error and refuses to sync: whether the epoch that was found
+ * is taken as it is.  From one without records nothing is returned. */
+static bool takes_unsynced(struct logfile_reader *reader)
+{
+    const struct lf_epoch_header *header = reader->scan.epoch;
+
+    note_durable(reader, read_next_promise(reader));
+    if (header->lsn < reader->durable_lsn || header->record_count == 0)
+        return true;
+    if (reader->takes_unsynced && reader->unsynced_lsn == 0)
+        reader->unsynced_lsn = header->lsn;
+    return reader->takes_unsynced;
+}
+
 /*
  * Makes the epoch that was just found durable and reads it again from the device: 1: done; 0: it
  * is not there; -errno.  When another one is there, because a writer recovered the log meanwhile,
@@ -76,15 +106,19 @@ static int settle_epoch(struct logfile_reader *reader)
     int error = lf_file_sync(file, lsn, lsn + LF_BLOCK_BYTES);
     if (error < 0)
         error = lf_facts_judge_sync(file->io, file->fd, error);
-    if (error < 0)
+    if (error < 0 && error != -EROFS)
         return error;
     lf_file_drop_cache(file, lsn);
 
     const int found = lf_scan_next(&reader->scan);
     if (found != 1 || reader->scan.epoch->checksum != checksum)
         return found;
+    if (error == -EROFS && !takes_unsynced(reader)) {
+        lf_scan_step_back(&reader->scan);
+        return error;
+    }
     note_durable(reader, reader->scan.chain.lsn);
-    if (locked == 0) {
+    if (locked == 0 && error == 0) {
         reader->settled_incarnation = incarnation;
         reader->settled_end_lsn = lf_segment_end_lsn(&file->layout, lsn);
     }

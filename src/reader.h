@@ -22,6 +22,10 @@ struct logfile_reader {
     bool judged;             /* tail holds a verdict, not only LIVE */
     uint64_t judged_end_lsn; /* where the log's bytes ended when it was given */
     struct logfile_tail tail;
+    /* A file system that has stopped after an error refuses a sync with -EROFS.  For tools that copy
+     * out what there is: */
+    bool takes_unsynced;   /* go on then, */
+    uint64_t unsynced_lsn; /* with what may not be on the disk, from here on; 0: nothing */
 };
 
 #endif /* LF_READER_H */

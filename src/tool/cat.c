@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile cat: prints records. */
 #include "tool.h"
+#include "reader.h"
 
 static bool print_record(const struct logfile_record *record, bool raw)
 {
@@ -35,6 +36,7 @@ static int print_log(const char *path, struct logfile_reader *reader, bool raw)
 {
     int end = print_all(reader, raw);
 
+    lf_tool_report_unsynced(path, reader);
     if (end == 0)
         return LF_TOOL_OK;
     if (end == 1)
@@ -49,6 +51,7 @@ int lf_tool_cat(const struct lf_tool_args *args)
 
     if (error != 0)
         return lf_tool_path_error(NULL, args->path, error);
+    reader->takes_unsynced = true;
     int status = print_log(args->path, reader, args->raw);
     logfile_reader_close(reader);
     return status;

@@ -113,6 +113,7 @@ static int copy_records(struct salvage *s)
             return LF_TOOL_SIGNAL + number;
         }
     }
+    lf_tool_report_unsynced(s->path, s->reader);
     return found == 0 ? LF_TOOL_OK : lf_tool_error(s->path, found);
 }
 
@@ -126,6 +127,7 @@ static void print_totals(const struct salvage *s)
 
 static int salvage_reader(struct salvage *s)
 {
+    s->reader->takes_unsynced = true;
     int status = open_copy(s);
 
     if (status != LF_TOOL_OK)

@@ -131,6 +131,14 @@ void lf_tool_report_damage(const char *path, const struct logfile_reader *reader
                     missing ? ": " : "", missing ? name : "", missing ? " is missing" : "");
 }
 
+void lf_tool_report_unsynced(const char *path, const struct logfile_reader *reader)
+{
+    if (reader->unsynced_lsn != 0)
+        lf_tool_message("%s: the file system has stopped: what comes from LSN %" PRIu64
+                        " on may not be on the disk",
+                        lf_tool_shown(path), reader->unsynced_lsn);
+}
+
 void lf_tool_print_hex(const uint8_t *bytes, size_t count)
 {
     for (size_t i = 0; i < count; i++)

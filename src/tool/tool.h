@@ -78,6 +78,8 @@ int lf_tool_close(const char *path, struct logfile *log);
 /* Names the corrupt range that a reader has met, which is end_lsn to lf_tail_damage_end. */
 void lf_tool_report_damage(const char *path, const struct logfile_reader *reader,
                            const struct logfile_tail *tail);
+/* Says so when what was read last may not be on the disk (reader.h). */
+void lf_tool_report_unsynced(const char *path, const struct logfile_reader *reader);
 
 /* What becomes of a damaged copy whose other copy is whole. */
 #define LF_TOOL_REPAIRED "; repaired at the next open for append"

@@ -84,24 +84,44 @@ static void make_log(const char *path, bool segments, bool closed)
     ck_assert_int_eq(status, 0);
 }
 
-static void assert_reads(const char *path, unsigned expected, enum logfile_verdict verdict)
+/* What the last call returned. */
+static int read_records(const char *path, unsigned *count, struct logfile_tail *tail)
 {
     struct logfile_reader *reader;
     struct logfile_record record;
-    struct logfile_tail tail;
-    unsigned count = 0;
     int found = logfile_reader_open(path, 0, &reader);
 
+    *count = 0;
     ck_assert_msg(found == 0, "%s: %d", path, found);
     while ((found = logfile_reader_next(reader, &record)) == 1) {
-        ck_assert(payload_matches(record.data, record.size, count));
-        count++;
+        ck_assert(payload_matches(record.data, record.size, *count));
+        ++*count;
     }
-    ck_assert_msg(found == 0, "%s: %d after %u records", path, found, count);
-    ck_assert_uint_eq(count, expected);
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
-    ck_assert_int_eq(tail.verdict, verdict);
+    if (found == 0)
+        found = logfile_reader_tail(reader, tail);
     logfile_reader_close(reader);
+    return found;
+}
+
+static void assert_reads(const char *path, unsigned expected, enum logfile_verdict verdict)
+{
+    struct logfile_tail tail;
+    unsigned count;
+    int error = read_records(path, &count, &tail);
+
+    ck_assert_msg(error == 0, "%s: %d after %u records", path, error, count);
+    ck_assert_uint_eq(count, expected);
+    ck_assert_int_eq(tail.verdict, verdict);
+}
+
+/* The last epoch may not be on the disk, as no later one promises it. */
+static void assert_reads_what_is_promised(const char *path)
+{
+    struct logfile_tail tail;
+    unsigned count;
+
+    ck_assert_int_eq(read_records(path, &count, &tail), -EROFS);
+    ck_assert_uint_eq(count, RECORDS - 1);
 }
 
 /* A log works there: made, appended to, read, trimmed, opened again. */
@@ -237,14 +257,17 @@ static void make_logs(const char *folder)
     }
 }
 
-static void assert_logs_are_read(const char *folder)
+static void assert_logs_are_read(const char *folder, bool has_stopped)
 {
     char path[128];
 
     for (unsigned i = 0; i < 4; i++) {
         bool clean = i / 2 == 0;
         snprintf(path, sizeof path, "%s/%u.log", folder, i);
-        assert_reads(path, RECORDS, clean ? LOGFILE_CLEAN : LOGFILE_TORN);
+        if (has_stopped && !clean)
+            assert_reads_what_is_promised(path);
+        else
+            assert_reads(path, RECORDS, clean ? LOGFILE_CLEAN : LOGFILE_TORN);
         verify(path, clean ? LF_TOOL_OK : LF_TOOL_TORN);
         salvage(path);
         assert_append_is_refused(path, i % 2 != 0);
@@ -264,7 +287,7 @@ static void read_from_image(const char *file_system, char **command)
     ck_assert_int_eq(run_program(command, true), 0);
     ck_assert(loop_attach(IMAGE, 512, &device));
     ck_assert_msg(mount_image(file_system, MS_RDONLY, NULL), "mount: %s", strerror(errno));
-    assert_logs_are_read(MOUNTED);
+    assert_logs_are_read(MOUNTED, false);
     unmount();
 }
 
@@ -287,7 +310,7 @@ START_TEST(logs_on_a_read_only_mount_are_read)
         return;
     make_logs(MOUNTED "/logs");
     ck_assert_int_eq(mount(NULL, MOUNTED, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
-    assert_logs_are_read(MOUNTED "/logs");
+    assert_logs_are_read(MOUNTED "/logs", false);
     unmount();
 }
 END_TEST
@@ -299,7 +322,7 @@ START_TEST(logs_on_a_file_system_that_has_stopped_are_read)
         return;
     make_logs(MOUNTED "/logs");
     ck_assert_int_eq(mount(NULL, MOUNTED, NULL, MS_REMOUNT, "abort"), 0);
-    assert_logs_are_read(MOUNTED "/logs");
+    assert_logs_are_read(MOUNTED "/logs", true);
     unmount();
 }
 END_TEST
@@ -372,18 +395,18 @@ END_TEST
 
 static bool encrypt(const char *folder)
 {
-    struct {
-        struct fscrypt_add_key_arg arg;
-        uint8_t raw[64];
-    } key = {.arg = {.key_spec = {.type = FSCRYPT_KEY_SPEC_TYPE_IDENTIFIER}, .raw_size = 64}};
+    _Alignas(8) uint8_t memory[sizeof(struct fscrypt_add_key_arg) + 64] = {0}; /* the key follows */
+    struct fscrypt_add_key_arg *key = (void *)memory;
     struct fscrypt_policy_v2 policy = {.version = FSCRYPT_POLICY_V2,
                                        .contents_encryption_mode = FSCRYPT_MODE_AES_256_XTS,
                                        .filenames_encryption_mode = FSCRYPT_MODE_AES_256_CTS};
+    key->key_spec.type = FSCRYPT_KEY_SPEC_TYPE_IDENTIFIER;
+    key->raw_size = 64;
     int root = open(MOUNTED, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    bool done = ioctl(root, FS_IOC_ADD_ENCRYPTION_KEY, &key) == 0;
-    memcpy(policy.master_key_identifier, key.arg.key_spec.u.identifier,
+    bool done = ioctl(root, FS_IOC_ADD_ENCRYPTION_KEY, key) == 0;
+    memcpy(policy.master_key_identifier, key->key_spec.u.identifier,
            sizeof policy.master_key_identifier);
     done = done && ioctl(fd, FS_IOC_SET_ENCRYPTION_POLICY, &policy) == 0;
     close(root);

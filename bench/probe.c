@@ -246,15 +246,15 @@ static int show_way(struct probe *probe, const struct way *way, struct outcome *
 static void print_facts(FILE *out, const struct logfile_stats *stats)
 {
     if (stats->io_mode == LOGFILE_IO_DIRECT)
-        fprintf(out, "direct I/O: past the page cache, the kernel says, in units of %u bytes\n",
+        fprintf(out, "O_DIRECT: past the page cache, the kernel says, in units of %u bytes\n",
                 stats->direct_align);
     else if (stats->o_direct)
-        fprintf(out, "direct I/O: O_DIRECT is taken; the kernel does not say what becomes of it\n");
+        fprintf(out, "O_DIRECT: taken; the kernel does not say what becomes of it\n");
     else if (stats->direct_align > LOGFILE_IO_BLOCK)
-        fprintf(out, "direct I/O: not for a log: in units of %u bytes, and its blocks have %d\n",
+        fprintf(out, "O_DIRECT: not for a log: in units of %u bytes, and its blocks have %d\n",
                 stats->direct_align, LOGFILE_IO_BLOCK);
     else
-        fprintf(out, "direct I/O: none: it is refused, or goes through the page cache\n");
+        fprintf(out, "O_DIRECT: none: it is refused, or goes through the page cache\n");
     fprintf(out, "allocation: %s\n\n",
             stats->no_allocation ? "none: zeros are written instead" : "yes");
 }

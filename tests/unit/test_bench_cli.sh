@@ -521,6 +521,8 @@ for blocks in growing allocated written recycled; do
     grep -qE "^buffered +$blocks +fdatasync +4 +([0-9]|not supported)" "$here/out/stdout" ||
         fail "--probe: $blocks: $(cat "$here/out/stdout")"
 done
+grep -q '^O_DIRECT: ' "$here/out/stdout" || fail "--probe: nothing of O_DIRECT"
+grep -q '^allocation: ' "$here/out/stdout" || fail "--probe: nothing of allocation"
 grep -qE '^the defaults: io auto is (direct|buffered)' "$here/out/stdout" || fail "--probe: defaults"
 grep -q '^recommended here: ' "$here/out/stdout" || fail "--probe: no recommendation"
 assert_nothing_left "--probe"

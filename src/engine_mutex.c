@@ -156,12 +156,24 @@ static int wait_for_room(struct logfile *log, const struct timespec *deadline)
     if (lf_has_room(log, engine->base_lsn))
         return 0;
     error = lf_preparer_room_error(&log->preparer);
-    lf_request_room(log, engine->base_lsn);
+    lf_await_room(log, engine->base_lsn);
     if (error != 0 || !lf_may_wait(deadline))
         return error != 0 ? error : -ETIMEDOUT;
     pthread_mutex_unlock(&engine->lock);
     error = lf_waiter_sleep_counted(&log->room, key, deadline, &log->stats.waits_space);
     pthread_mutex_lock(&engine->lock);
+    return error;
+}
+
+/* Under the mutex, which nobody is kept from for longer than by a flush: of a log that had no room
+ * for it when it was opened. */
+static int begin(struct logfile *log)
+{
+    struct lf_mutex_engine *engine = engine_of(log);
+    int error = lf_incarnation_begin(log);
+
+    engine->base_lsn = log->chain.lsn;
+    engine->epoch = log->chain.epoch;
     return error;
 }
 
@@ -181,6 +193,8 @@ static int make_space(struct logfile *log, uint64_t need, const struct timespec 
         } else if (active_of(engine)->end == LF_EPOCH_HEADER_BYTES &&
                    !lf_has_room(log, engine->base_lsn)) {
             error = wait_for_room(log, deadline);
+        } else if (!lf_has_begun(log)) {
+            error = begin(log);
         } else {
             return 0;
         }
@@ -312,16 +326,16 @@ int lf_mutex_engine_flush(struct logfile *log, const struct timespec *deadline)
 static int commit_close(struct logfile *log)
 {
     struct lf_mutex_engine *engine = engine_of(log);
-    int error;
+    bool closed;
 
     engine->flushing = true;
     pthread_mutex_unlock(&engine->lock);
-    error = lf_epoch_commit(log, active_of(engine)->data, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE);
+    closed = lf_incarnation_end(log, active_of(engine)->data);
     pthread_mutex_lock(&engine->lock);
     engine->flushing = false;
-    log->closed_cleanly = error == 0;
+    log->closed_cleanly = closed;
     pthread_cond_broadcast(condition(log, (engine->epoch - 1) % 2));
-    return error;
+    return closed ? 0 : LOGFILE_EFAILED;
 }
 
 /* Under the mutex, for a shutdown that may not wait. */

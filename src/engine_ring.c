@@ -525,7 +525,12 @@ int lf_ring_engine_start(struct logfile *log)
 
     if (error != 0)
         return error;
-    lf_ring_open_epoch(ring, log->chain.epoch, log->chain.lsn);
+    if (lf_has_begun(log))
+        lf_ring_open_epoch(ring, log->chain.epoch, log->chain.lsn);
+    else
+        lf_ring_open_nothing(ring, log->chain.epoch, log->chain.lsn);
+    if (!lf_has_begun(log))
+        lf_ring_refuse(ring, LF_REFUSE_NO_ROOM);
     error = lf_flusher_start(log);
     if (error != 0)
         lf_ring_destroy(ring);

@@ -43,9 +43,9 @@ static int make_room(struct logfile *log, const struct timespec *deadline)
         if (error != 0)
             return error;
         if (lf_has_room(log, log->chain.lsn))
-            return 0;
+            return lf_has_begun(log) ? 0 : lf_incarnation_begin(log);
         error = lf_preparer_room_error(&log->preparer);
-        lf_request_room(log, log->chain.lsn);
+        lf_await_room(log, log->chain.lsn);
         if (error != 0)
             return error;
         pthread_mutex_unlock(&engine->lock);
@@ -70,7 +70,7 @@ int lf_serial_engine_append(struct logfile *log, const struct lf_payload *payloa
 {
     struct lf_stage_clock clock;
     int cancel_state, error;
-    struct lf_record_place place = {0, LF_EPOCH_HEADER_BYTES, log->record_seed};
+    struct lf_record_place place = {0, LF_EPOCH_HEADER_BYTES, 0};
     uint64_t end = LF_EPOCH_HEADER_BYTES + lf_record_bytes(payload->size);
     uint32_t crc;
 
@@ -87,6 +87,7 @@ int lf_serial_engine_append(struct logfile *log, const struct lf_payload *payloa
     crc = log->options.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
     lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
     place.epoch = log->chain.epoch;
+    place.seed = log->record_seed;
     lf_record_encode(log->buffers + LF_EPOCH_HEADER_BYTES, &place, payload, crc);
     if (lsnp)
         *lsnp = log->chain.lsn + LF_EPOCH_HEADER_BYTES;
@@ -152,9 +153,9 @@ static int close_log(struct logfile *log, const struct timespec *deadline)
         return LOGFILE_EFAILED;
     if (!lf_may_wait(deadline))
         return -ETIMEDOUT;
-    error = commit(log, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE);
-    log->closed_cleanly = error == 0;
-    return error;
+    log->closed_cleanly = lf_incarnation_end(log, log->buffers);
+    lf_waiter_wake(&log->room);
+    return log->closed_cleanly ? 0 : LOGFILE_EFAILED;
 }
 
 int lf_serial_engine_shutdown(struct logfile *log, const struct timespec *deadline)

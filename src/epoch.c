@@ -32,6 +32,33 @@ static int commit_sealed(struct logfile *log, const uint8_t *buffer, size_t byte
     return lf_store_sync_background(&log->store, lsn, lsn + bytes);
 }
 
+int lf_incarnation_begin(struct logfile *log)
+{
+    uint64_t nonce;
+    int error = lf_store_random(&nonce, sizeof nonce);
+
+    if (error != 0)
+        return lf_store_fail(&log->store, error, "random numbers", log->chain.lsn);
+    lf_chain_begin(&log->chain, log->chain.incarnation + 1, nonce);
+    error = lf_epoch_commit(log, log->buffers, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_OPEN);
+    if (error != 0)
+        return error;
+    log->record_seed = log->chain.record_seed;
+    lf_store_relaxed_32(&log->incarnation,
+                        log->chain.incarnation); /* Relaxed: L5, or a statistic. */
+    error = lf_trim_note_durable(log, log->chain.lsn);
+    if (error != 0)
+        return error;
+    lf_store_release_32(&log->begun, 1); /* L5: the OPEN epoch, before; pairs with lf_has_begun. */
+    return 0;
+}
+
+bool lf_incarnation_end(struct logfile *log, uint8_t *buffer)
+{
+    return !lf_has_begun(log) ||
+           lf_epoch_commit(log, buffer, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE) == 0;
+}
+
 int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,
                     uint32_t flags)
 {

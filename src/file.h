@@ -161,10 +161,19 @@ int lf_file_locked(struct lf_file *file);
  * blocks behind the last epoch that was there.  allocate = false: create the segments only.  What
  * was allocated in a segment that existed is durable after lf_file_sync.
  * -EOPNOTSUPP: the file system cannot allocate; the segment that *reached lies in has been made.
- * -ENOENT: a segment is gone.  -EEXIST: something that is not this log's has a segment's name.
+ * -ESTALE: a segment that was there is gone.  -EEXIST: something that is not this log's has a
+ * segment's name.  Errors of which lf_file_is_refusal is true: see there.
  */
 int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool allocate,
                    uint64_t *reached, uint64_t *written);
+/* Whether an error of lf_file_extend says that there is no room, or that a segment cannot be opened
+ * or made for now: nothing that was written has been harmed, and the same may work later.  Any other
+ * is a broken disk, or a log that somebody has tampered with. */
+bool lf_file_is_refusal(int error);
+/* Gives back what lf_file_extend got from `end` on, also when it failed halfway: truncates, and
+ * removes the segments that begin there or later.  Nothing at or above `end` has been written to but
+ * zeros, nor is while this runs.  Errors do not matter. */
+void lf_file_give_back(struct lf_file *file, uint64_t end);
 /* Cuts everything from `end` on, so that it never comes back: unlinks later segments, truncates,
  * and syncs.  (Recovery.) */
 int lf_file_cut(struct lf_file *file, uint64_t end);

@@ -223,6 +223,27 @@ static bool means_no_room(int error)
     return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
 }
 
+/* Whether the process lacks something to open a file with, or has lost the right to. */
+static bool cannot_open_now(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EACCES ||
+           error == -EPERM || error == -EROFS;
+}
+
+/* What stands in the way of a name: a directory that was moved or shut, or something else that has
+ * the name of the next segment. */
+static bool is_in_the_way(int error)
+{
+    return error == -ENOENT || error == -ENOTDIR || error == -EISDIR || error == -EEXIST ||
+           error == -ELOOP || error == -ESPIPE || error == -ENAMETOOLONG || error == -ENXIO ||
+           error == -EMLINK || error == -EBUSY || error == -ETXTBSY || error == -EAGAIN;
+}
+
+bool lf_file_is_refusal(int error)
+{
+    return means_no_room(error) || cannot_open_now(error) || is_in_the_way(error);
+}
+
 /* The name of a released segment goes, and the file with it where it has no other. */
 static int give_up(struct lf_file *file, struct lf_segment *segment)
 {
@@ -266,7 +287,7 @@ static int recycle(struct lf_file *file, struct wanted *wanted)
     if (found <= 0)
         return found;
     int error = acquire_released(file, wanted, index, &check);
-    if (means_shortage(error)) {
+    if (cannot_open_now(error)) {
         lf_segments_set_range(&file->segments, before);
         return error;
     }
@@ -280,6 +301,8 @@ static int recycle(struct lf_file *file, struct wanted *wanted)
     if (means_no_room(error))
         return give_up(file, wanted->segment);
     lf_segments_release(&file->segments, wanted->segment, false);
+    if (cannot_open_now(error))
+        lf_segments_set_range(&file->segments, before);
     return error;
 }
 
@@ -334,8 +357,8 @@ static int get_segment(struct lf_file *file, struct wanted *wanted)
     int error = lf_segments_acquire(&file->segments, wanted->index, &wanted->segment);
     if (error == -ENOENT && wanted->index >= lf_segments_range(&file->segments).end)
         return recycle_or_make(file, wanted);
-    if (error != 0)
-        return error;
+    if (error != 0) /* not a refusal: to wait would not bring it back */
+        return error == -ENOENT ? -ESTALE : error;
     error = adopt_segment(file, wanted);
     if (error == 0)
         return 0;
@@ -464,6 +487,34 @@ int lf_file_cut(struct lf_file *file, uint64_t end)
 }
 
 /* ---- Giving back ------------------------------------------------------------------------------*/
+
+/* A segment of which nothing has been allocated is not kept for its header.  Only those go that the
+ * log has made: what else has such a name is not touched. */
+static void give_segments_back(struct lf_file *file, uint64_t end)
+{
+    bool at_start = end % file->layout.segment_bytes == 0;
+    uint64_t gone_from = lf_segment_index(&file->layout, end) + !at_start;
+    pthread_mutex_lock(&file->changing);
+    struct lf_segment_range range = lf_segments_range(&file->segments);
+    int error = 0;
+    while (range.end > max_u64(gone_from, range.first) && (error == 0 || error == -ENOENT)) {
+        error = lf_segments_unlink(&file->segments, range.end - 1);
+        range.end -= error == 0 || error == -ENOENT;
+    }
+    lf_segments_set_range(&file->segments, range);
+    if (!at_start)
+        (void)cut_segment(file, end, false);
+    pthread_mutex_unlock(&file->changing);
+}
+
+/* Never below `end`, whatever the size is: somebody writes there. */
+void lf_file_give_back(struct lf_file *file, uint64_t end)
+{
+    if (file->is_directory)
+        give_segments_back(file, end);
+    else
+        (void)truncate_fd(file, file->fd, end);
+}
 
 /* Removes released segments, the oldest first, until the range of them is `spare_count` long. */
 static int unlink_released(struct lf_file *file, uint64_t spare_count)

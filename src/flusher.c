@@ -36,12 +36,19 @@ static bool has_failed(const struct logfile *log)
  */
 
 /* The head is full from birth: open the epoch if there is room for it now, else say that there is
- * none, or have it made. */
+ * none, or have it made.  Where there was none when the log was opened, its OPEN epoch comes first,
+ * and takes the number and the place that the head named until now. */
 static void open_pending(struct logfile *log, uint64_t epoch, uint64_t base_lsn)
 {
     struct lf_ring *ring = ring_of(log);
 
     if (lf_has_room(log, base_lsn)) {
+        if (!lf_has_begun(log)) {
+            if (lf_incarnation_begin(log) != 0)
+                return; /* Everybody has been told. */
+            epoch = log->chain.epoch;
+            base_lsn = log->chain.lsn;
+        }
         lf_ring_admit(ring, LF_REFUSE_NO_ROOM);
         lf_ring_open_epoch(ring, epoch, base_lsn);
         return;
@@ -50,7 +57,7 @@ static void open_pending(struct logfile *log, uint64_t epoch, uint64_t base_lsn)
         lf_ring_refuse(ring, LF_REFUSE_NO_ROOM);
         lf_waiter_wake(&ring->flipped);
     }
-    lf_request_room(log, base_lsn);
+    lf_await_room(log, base_lsn);
 }
 
 /* Whether open_pending would change anything.  Called without the token too: the base comes from
@@ -195,8 +202,7 @@ static void finish(struct logfile *log)
     if (!has_failed(log) && !lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head))) /* R1 */
         wake_waiters(log, flush_open_epoch(log, false));
     if (!has_failed(log))
-        log->closed_cleanly = lf_epoch_commit(log, lf_ring_slot(ring, log->chain.epoch)->data,
-                                              LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE) == 0;
+        log->closed_cleanly = lf_incarnation_end(log, lf_ring_slot(ring, log->chain.epoch)->data);
     lf_waiter_wake(&ring->flipped);
     lf_store_release_32(&flusher->token, LF_TOKEN_DEAD); /* F1 */
     lf_waiter_wake(&flusher->bell);
@@ -364,7 +370,9 @@ bool lf_flusher_open_pending(struct logfile *log)
     if (!try_token(flusher_of(log), LF_TOKEN_LEADER))
         return false;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state); /* As in lead. */
-    if (!has_failed(log) && lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head))) /* R1 */
+    /* R1.  An incarnation that has not begun is not begun here: that takes the device. */
+    if (!has_failed(log) && lf_has_begun(log) &&
+        lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head)))
         open_pending(log, log->chain.epoch, log->chain.lsn);
     hand_over(log);
     pthread_setcancelstate(cancel_state, NULL);

@@ -366,7 +366,7 @@ int logfile_stats(struct logfile *log, struct logfile_stats *out)
     copy_facts(&log->store.facts, out);
     out->slot_bytes = log->layout.slot_bytes;
     out->slot_count = log->options.slot_count;
-    out->incarnation = log->incarnation;
+    out->incarnation = lf_load_relaxed_32(&log->incarnation); /* Relaxed: a statistic. */
     out->durable_lsn = lf_durable_lsn(log);
     out->pending_bytes = pending_bytes(log, out->durable_lsn);
     lf_inflight_copy(log->store.inflight, lf_now_ns(), out);

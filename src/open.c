@@ -4,7 +4,7 @@
  *
  *   check the options -> open, or create, and lock (store.c) -> sync, drop cached pages, scan and
  *   decide (recover.c) -> cut the torn part -> allocate room (preparer.c) -> write and sync the
- *   OPEN epoch -> start the engine
+ *   OPEN epoch (epoch.c; on a full disk later, before the first append) -> start the engine
  *
  * Only then is anything reported as durable: a page cache can show what a failed sync never wrote.
  */
@@ -536,7 +536,7 @@ static uint64_t prepare_bytes_of(const struct logfile *log)
     return asked > least ? asked : least;
 }
 
-/* Allocates room for the OPEN epoch, a whole epoch and a CLOSE one, and starts the preparer. */
+/* Asks for room for the OPEN epoch, a whole epoch and a CLOSE one, and starts the preparer. */
 static int start_preparer(struct opening *opening)
 {
     struct logfile *log = opening->log;
@@ -545,7 +545,7 @@ static int start_preparer(struct opening *opening)
         .mode = options->prepare,
         .prepare_bytes = prepare_bytes_of(log),
         .head = log->chain.lsn,
-        .room = lf_room_end(log, log->chain.lsn + LF_BLOCK_BYTES) - log->chain.lsn,
+        .room = lf_room_end(log, log->chain.lsn) - log->chain.lsn,
         .on_room = on_room,
         .on_room_arg = log,
         .thread_start = options->thread_start,
@@ -559,32 +559,30 @@ static int start_preparer(struct opening *opening)
     return error;
 }
 
-/* Begins an incarnation: a fresh nonce, an OPEN epoch on stable storage before all else, and a mark
- * that says so. */
-static int write_open_epoch(struct opening *opening)
+/* Without room for it the incarnation begins later: a log on a full disk can be read, and trimmed. */
+static int begin_incarnation(struct opening *opening)
 {
     struct logfile *log = opening->log;
-    uint64_t nonce;
-    int error = lf_store_random(&nonce, sizeof nonce);
+    struct logfile_failure failure;
+    bool has_room = lf_has_room(log, log->chain.lsn);
+    int error = has_room ? 0 : lf_preparer_room_error(&log->preparer);
 
-    if (error != 0) {
-        SAY(opening, "%s: random numbers: %s", opening->shown, logfile_strerror(error));
-        return error;
-    }
-    lf_chain_begin(&log->chain, log->chain.incarnation + 1, nonce);
-    log->record_seed = log->chain.record_seed;
     log->incarnation = log->chain.incarnation;
     log->recovered_lsn = log->chain.lsn;
     lf_store_release_64(&log->durable_lsn, log->chain.lsn); /* L1 */
-    if (lf_epoch_commit(log, log->buffers, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_OPEN) != 0 ||
-        lf_trim_note_durable(log, log->chain.lsn) != 0) {
-        struct logfile_failure failure;
-        lf_store_failure(&log->store, &failure);
-        SAY(opening, "%s: %s at offset %" PRIu64 ": %s", opening->shown, failure.call,
-            failure.offset, logfile_strerror(failure.error));
-        return failure.error;
+    if (!opening->created && (error == -ENOSPC || error == -EDQUOT))
+        return 0;
+    if (error != 0) {
+        SAY(opening, "%s: getting %" PRIu64 " bytes ready for appending: %s", opening->shown,
+            log->preparer.room_bytes, logfile_strerror(error));
+        return error;
     }
-    return 0;
+    if (lf_incarnation_begin(log) == 0)
+        return 0;
+    lf_store_failure(&log->store, &failure);
+    SAY(opening, "%s: %s at offset %" PRIu64 ": %s", opening->shown, failure.call, failure.offset,
+        logfile_strerror(failure.error));
+    return failure.error;
 }
 
 static int start_engine(struct opening *opening)
@@ -619,7 +617,7 @@ static int open_steps(struct opening *opening)
         error = start_preparer(opening);
     if (error != 0)
         return error;
-    error = write_open_epoch(opening);
+    error = begin_incarnation(opening);
     if (error == 0)
         error = start_engine(opening);
     if (error != 0)
@@ -704,7 +702,8 @@ int logfile_close(struct logfile *log)
         &log->preparer); /* First, as the mark: both may tell the engine of a failure. */
     if (log->closed_cleanly) {
         lf_file_shrink(&log->store.file, log->chain.lsn);
-        error = lf_trim_note_durable(log, log->chain.lsn);
+        if (lf_has_begun(log))
+            error = lf_trim_note_durable(log, log->chain.lsn);
     }
     stop_engine(log);
     lf_store_close(&log->store);

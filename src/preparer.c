@@ -5,7 +5,8 @@
  * Allocating is what appends depend on.  The thread keeps max(prepare_bytes / 2, room) allocated
  * ahead of `claimed`; when there is less it allocates twice that, and syncs, so that no commit
  * carries the metadata.  On a full disk it makes do with what somebody waits for; if that fails too
- * it says so in room_error, and tries again when asked, or when the log has got on.
+ * it says so in room_error, and tries again when asked, with a pause in between, or when the log has
+ * got on.
  *
  * Writing zeros is worth its while only when the log comes back for more.  The thread aims at a
  * distance that starts at 4 MiB, grows with what the log has consumed, and ends at prepare_bytes;
@@ -38,7 +39,8 @@
 #define FIRST_TARGET_BYTES (4 * MIB)      /* zeros ahead of a log that has consumed nothing */
 #define RESTART_MARGIN_BYTES (4 * MIB)    /* left alone when the log has overtaken the zeros */
 #define WRITTEN_GROWTH_BYTES (8 * MIB)    /* allocated at once where allocating is writing */
-#define GROW_RETRY_BYTES MIB              /* consumed before a full disk is asked again */
+#define GROW_RETRY_BYTES MIB              /* consumed before a full disk is asked for more again */
+#define ROOM_PAUSE_NS (20 * MS_NS)        /* between two tries of a full disk */
 #define DIRECT_BATCH_COUNT 32u            /* chunks that one sync commits */
 #define BUFFERED_BATCH_COUNT 4u           /* fewer: somebody's commit would write the dirty pages */
 #define STREAM_SHARE 3                    /* of the speed of zeros: beyond 1/3 the log streams, */
@@ -155,19 +157,47 @@ static void note_recycled(struct lf_preparer *preparer, uint64_t from, uint64_t 
     pthread_mutex_unlock(&preparer->lock);
 }
 
+static bool is_unprepared_file(const struct lf_preparer *preparer)
+{
+    return preparer->mode == LOGFILE_PREPARE_NONE && !lf_file_is_directory(&preparer->store->file);
+}
+
+/* With prepare = none a full disk is met by a write, which fails the log; but not by the very first
+ * one, so that a log on a full disk can be opened. */
+static int get_first_block(struct lf_preparer *preparer)
+{
+    struct lf_file *file = &preparer->store->file;
+    uint64_t from = preparer->head;
+    uint64_t reached, written;
+    int error = lf_file_extend(file, from, from + LF_BLOCK_BYTES, true, &reached, &written);
+    if (error == -EOPNOTSUPP)
+        error = write_zeros(preparer, from, from + LF_BLOCK_BYTES);
+    preparer->has_first_block = error == 0;
+    return error;
+}
+
 /* Moves `allocated` to `end`; on an error perhaps part of the way. */
 static int extend(struct lf_preparer *preparer, uint64_t end)
 {
     uint64_t from = preparer->allocated;
     uint64_t reached = from;
     uint64_t written = from;
+    int error = 0;
     if (end <= from)
         return 0;
     if (end > end_of_log(preparer))
         return -EFBIG;
+    if (preparer->mode == LOGFILE_PREPARE_NONE && !preparer->has_first_block)
+        error = get_first_block(preparer);
+    if (error != 0)
+        return error;
+    if (is_unprepared_file(preparer)) {
+        publish_allocated(preparer, end_of_log(preparer));
+        return 0;
+    }
     begin_call(preparer, LOGFILE_CALL_ALLOCATE, from);
-    int error = lf_file_extend(&preparer->store->file, from, end, preparer->can_allocate, &reached,
-                               &written);
+    error = lf_file_extend(&preparer->store->file, from, end, preparer->can_allocate, &reached,
+                           &written);
     note_recycled(preparer, from, written);
     if (error == -EOPNOTSUPP && preparer->can_allocate) {
         preparer->can_allocate = false;
@@ -183,15 +213,6 @@ static int extend(struct lf_preparer *preparer, uint64_t end)
     /* The segments are there; what is in them is not. */
     int write_error = extend_by_writing(preparer, min_u64(reached, end));
     return write_error != 0 ? write_error : error;
-}
-
-/* Whether an error means no room, or that a segment could not be opened or made, for want of
- * something or because its name is taken or its directory gone, and not a broken disk. */
-static bool means_no_room(int error)
-{
-    return error == -ENOSPC || error == -EDQUOT || error == -EFBIG || error == -EMFILE ||
-           error == -ENFILE || error == -ENOMEM || error == -EACCES || error == -EPERM ||
-           error == -EROFS || error == -EEXIST || error == -ENOENT;
 }
 
 static void set_room_error(struct lf_preparer *preparer, int error)
@@ -234,22 +255,61 @@ static bool room_is_low(const struct lf_preparer *preparer)
 static bool give_up_spares(struct lf_preparer *preparer)
 {
     struct lf_file *file = &preparer->store->file;
-    return lf_file_is_directory(file) && lf_file_release(file, 0, 0) == 0;
+    struct lf_segment_range range = lf_segments_range(&file->segments);
+    return range.released < range.first && lf_file_release(file, 0, 0) == 0;
 }
 
-/* Allocates up to the goal, or, if that is too much, what somebody waits for.  Returns the error of
- * the first; room_error tells of the second. */
+/* As extend, but what a refused try has got beyond `allocated` does not stay with the log: some file
+ * systems keep all that there was of a range that they could not allocate. */
+static int try_to_extend(struct lf_preparer *preparer, uint64_t end)
+{
+    int error = extend(preparer, end);
+    if (lf_file_is_refusal(error) && error != -EFBIG && !is_unprepared_file(preparer))
+        lf_file_give_back(&preparer->store->file, preparer->allocated);
+    return error;
+}
+
+/* Allocates up to the goal, or, if that is too much, a little more than what somebody waits for, or
+ * just that.  Returns the error of the first; room_error tells of the last. */
 static int grow_to(struct lf_preparer *preparer, uint64_t goal, uint64_t wanted)
 {
-    int goal_error = extend(preparer, goal);
-    if (means_no_room(goal_error) && give_up_spares(preparer))
-        goal_error = extend(preparer, goal);
-    int error = means_no_room(goal_error) ? extend(preparer, wanted) : goal_error;
-    if (error == 0 || means_no_room(error))
+    int goal_error = try_to_extend(preparer, goal);
+    int error = goal_error;
+    if (lf_file_is_refusal(error) && wanted + GROW_RETRY_BYTES < goal)
+        error = try_to_extend(preparer, wanted + GROW_RETRY_BYTES);
+    if (lf_file_is_refusal(error) && wanted < goal)
+        error = try_to_extend(preparer, wanted);
+    if (lf_file_is_refusal(error) && give_up_spares(preparer))
+        error = try_to_extend(preparer, wanted);
+    if (error == 0 || lf_file_is_refusal(error))
         set_room_error(preparer, error);
     else
         lf_store_fail(preparer->store, error, "allocate", preparer->allocated);
     return goal_error;
+}
+
+/*
+ * Called with the lock, which it releases in between, after a refusal.  The log may hold most of a
+ * slot that it cannot use, while others go without.
+ *
+ * Nobody is misled by an `allocated` that falls: the next epoch, which needs await_end, does not fit
+ * below it before, nor does it after; and as only this thread moves it, no epoch opens in between.
+ */
+static void give_back_unused(struct lf_preparer *preparer)
+{
+    uint64_t from = preparer->await_from;
+    if (preparer->allocated >= preparer->await_end || preparer->allocated <= from ||
+        is_unprepared_file(preparer))
+        return;
+    LF_ASSERT(from >= preparer->claimed);
+    publish_allocated(preparer, from);
+    preparer->written_to = min_u64(preparer->written_to, from);
+    preparer->written_from = min_u64(preparer->written_from, preparer->written_to);
+    preparer->recycled_to = min_u64(preparer->recycled_to, from);
+    preparer->recycled_from = min_u64(preparer->recycled_from, preparer->recycled_to);
+    pthread_mutex_unlock(&preparer->lock);
+    lf_file_give_back(&preparer->store->file, from);
+    pthread_mutex_lock(&preparer->lock);
 }
 
 /* Called with the lock, which it releases in between. */
@@ -259,20 +319,27 @@ static void grow(struct lf_preparer *preparer)
     uint64_t wanted = preparer->wanted;
     uint64_t before = preparer->allocated;
     uint64_t unsynced_from = preparer->unsynced_count > 0 ? preparer->batch_from : before;
-    preparer->retry = false;
-    preparer->grow_again_at = 0;
+    bool was_refused_lately = claimed < preparer->grow_again_at;
     bool needed = room_is_low(preparer) || before < wanted;
-    uint64_t goal = needed ? room_goal(preparer) : before;
+    uint64_t goal = !needed ? before : was_refused_lately ? wanted : room_goal(preparer);
+    preparer->retry = false;
     pthread_mutex_unlock(&preparer->lock);
     int error = grow_to(preparer, goal, wanted);
-    preparer->on_room(preparer->on_room_arg);
-    if (preparer->allocated != unsynced_from)
-        sync_prepared(preparer, unsynced_from, preparer->allocated);
     pthread_mutex_lock(&preparer->lock);
     if (!preparer->can_allocate && preparer->written_to == before)
         preparer->written_to = preparer->allocated;
-    if (means_no_room(error))
+    if (lf_file_is_refusal(error))
         preparer->grow_again_at = claimed + GROW_RETRY_BYTES;
+    preparer->try_at_ns = 0;
+    if (lf_preparer_room_error(preparer) != 0) {
+        preparer->try_at_ns = lf_now_ns() + ROOM_PAUSE_NS;
+        give_back_unused(preparer);
+    }
+    pthread_mutex_unlock(&preparer->lock);
+    preparer->on_room(preparer->on_room_arg);
+    if (preparer->allocated > unsynced_from)
+        sync_prepared(preparer, unsynced_from, preparer->allocated);
+    pthread_mutex_lock(&preparer->lock);
     preparer->unsynced_count = 0;
 }
 
@@ -419,9 +486,24 @@ static uint64_t next_wake(const struct lf_preparer *preparer)
     return min_u64(room_at, preparer->written_to - target_bytes(preparer) / 2 + 1);
 }
 
-/* Called with the lock.  Ends when a claim crosses wake_at, room is asked for, or stop. */
+static int wait_for_work(struct lf_preparer *preparer, uint64_t end_ns)
+{
+    struct timespec deadline = {.tv_sec = (time_t)(end_ns / S_NS),
+                                .tv_nsec = (long)(end_ns % S_NS)};
+    preparer->wake_at = next_wake(preparer);
+    int result = pthread_cond_timedwait(&preparer->work, &preparer->lock, &deadline);
+    preparer->wake_at = UINT64_MAX;
+    return result;
+}
+
+/* Called with the lock.  Ends when a claim crosses wake_at, room is asked for, or stop; where it has
+ * been asked for, when the pause after the last refusal ends. */
 static void sleep_until_needed(struct lf_preparer *preparer)
 {
+    if (preparer->retry) {
+        (void)wait_for_work(preparer, preparer->try_at_ns);
+        return;
+    }
     preparer->wake_at = lf_store_has_failed(preparer->store) ? UINT64_MAX : next_wake(preparer);
     pthread_cond_wait(&preparer->work, &preparer->lock);
     preparer->wake_at = UINT64_MAX;
@@ -442,13 +524,7 @@ static void back_off(struct lf_preparer *preparer)
 {
     uint64_t claimed = preparer->claimed;
     bool device_is_busy = was_overtaken(preparer) && !preparer->stream_is_fast;
-    uint64_t end_ns = lf_now_ns() + preparer->back_off_ns;
-    struct timespec deadline = {.tv_sec = (time_t)(end_ns / S_NS),
-                                .tv_nsec = (long)(end_ns % S_NS)};
-    preparer->wake_at = next_wake(preparer);
-    int result = pthread_cond_timedwait(&preparer->work, &preparer->lock, &deadline);
-    preparer->wake_at = UINT64_MAX;
-    if (result != ETIMEDOUT)
+    if (wait_for_work(preparer, lf_now_ns() + preparer->back_off_ns) != ETIMEDOUT)
         return;
     if (device_is_busy)
         preparer->back_off_ns = min_u64(2 * preparer->back_off_ns, BACK_OFF_MAX_NS);
@@ -484,9 +560,9 @@ static enum job next_job(struct lf_preparer *preparer)
 {
     if (lf_store_has_failed(preparer->store))
         return preparer->retry ? JOB_ANSWER : JOB_SLEEP;
-    if (preparer->retry || room_is_low(preparer))
+    if (room_is_low(preparer) || (preparer->retry && lf_now_ns() >= preparer->try_at_ns))
         return JOB_GROW;
-    return next_zero_job(preparer);
+    return preparer->retry ? JOB_SLEEP : next_zero_job(preparer);
 }
 
 /* Somebody asked for room of a log that has failed. */
@@ -549,14 +625,44 @@ int lf_preparer_room_error(const struct lf_preparer *preparer)
     return -(int)lf_load_acquire_32(&preparer->room_error);
 }
 
+/* Called with the lock. */
+static void ask(struct lf_preparer *preparer, uint64_t end)
+{
+    preparer->wanted = max_u64(preparer->wanted, lf_round_up(end, LF_BLOCK_BYTES));
+    preparer->retry = true;
+    pthread_cond_signal(&preparer->work);
+}
+
 void lf_preparer_request(struct lf_preparer *preparer, uint64_t end)
 {
     if (!preparer->running)
         return;
     pthread_mutex_lock(&preparer->lock);
-    preparer->wanted = max_u64(preparer->wanted, lf_round_up(end, LF_BLOCK_BYTES));
-    preparer->retry = true;
-    pthread_cond_signal(&preparer->work);
+    ask(preparer, end);
+    pthread_mutex_unlock(&preparer->lock);
+}
+
+void lf_preparer_await(struct lf_preparer *preparer, uint64_t from, uint64_t end)
+{
+    if (!preparer->running)
+        return;
+    pthread_mutex_lock(&preparer->lock);
+    LF_ASSERT(from >= preparer->await_from && end >= preparer->await_end);
+    preparer->await_from = from;
+    preparer->await_end = end;
+    ask(preparer, end);
+    pthread_mutex_unlock(&preparer->lock);
+}
+
+void lf_preparer_retry(struct lf_preparer *preparer)
+{
+    if (!preparer->running)
+        return;
+    pthread_mutex_lock(&preparer->lock);
+    preparer->grow_again_at = 0;
+    preparer->try_at_ns = 0;
+    if (lf_preparer_room_error(preparer) != 0)
+        ask(preparer, 0);
     pthread_mutex_unlock(&preparer->lock);
 }
 
@@ -656,15 +762,24 @@ static int start_thread(struct lf_preparer *preparer)
     return -error;
 }
 
-/* In the caller's thread, so that a full disk is told by open. */
+/* In the caller's thread, so that open knows whether there is room. */
 static int allocate_first(struct lf_preparer *preparer)
 {
-    int error = extend(preparer, preparer->wanted);
-    if (means_no_room(error) && give_up_spares(preparer))
-        error = extend(preparer, preparer->wanted);
+    int error = try_to_extend(preparer, preparer->wanted);
+    if (lf_file_is_refusal(error) && give_up_spares(preparer))
+        error = try_to_extend(preparer, preparer->wanted);
     if (!preparer->can_allocate)
         preparer->written_to = preparer->allocated;
-    return error;
+    if (!lf_file_is_refusal(error) || preparer->wanted > end_of_log(preparer))
+        return error;
+    preparer->await_from = preparer->head;
+    preparer->await_end = preparer->wanted;
+    preparer->grow_again_at = preparer->head + GROW_RETRY_BYTES;
+    set_room_error(preparer, error);
+    pthread_mutex_lock(&preparer->lock);
+    give_back_unused(preparer);
+    pthread_mutex_unlock(&preparer->lock);
+    return 0;
 }
 
 /* The kernel's one page of zeros, mapped as often as needed: it takes no memory. */
@@ -695,11 +810,6 @@ int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
 {
     LF_ASSERT(config->head % LF_BLOCK_BYTES == 0 && config->room % LF_BLOCK_BYTES == 0);
     init_preparer(preparer, store, config);
-    if (preparer->mode == LOGFILE_PREPARE_NONE && !lf_file_is_directory(&store->file)) {
-        preparer->allocated = end_of_log(preparer);
-        set_room_error(preparer, -EFBIG); /* There is no thread to say so later. */
-        return preparer->wanted <= preparer->allocated ? 0 : -EFBIG;
-    }
     if (preparer->mode == LOGFILE_PREPARE_NONE)
         preparer->can_allocate = false; /* Segments are made; what is in them grows by writing. */
     int error = map_zeros(preparer);
@@ -712,9 +822,12 @@ int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
     }
     preparer->running = true;
     error = allocate_first(preparer);
-    if (error == 0)
+    bool has_all = is_unprepared_file(preparer) && lf_preparer_room_error(preparer) == 0;
+    if (error == 0 && !has_all)
         error = start_thread(preparer);
-    if (error != 0)
+    if (error == 0 && has_all)
+        set_room_error(preparer, -EFBIG); /* There is no thread to say so later. */
+    if (error != 0 || has_all)
         release(preparer);
     return error;
 }

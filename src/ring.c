@@ -201,6 +201,16 @@ static uint64_t find_end(const struct lf_ring *ring, const struct lf_slot *slot,
     return end;
 }
 
+void lf_ring_open_nothing(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn)
+{
+    struct lf_slot *slot = lf_ring_slot(ring, epoch);
+
+    prepare_slot(slot, epoch, false, 0);
+    store_base(slot, epoch, base_lsn);
+    /* R1: a release: the slot is prepared. */
+    lf_reserve_swap(ring, lf_head_word(epoch, beyond_the_end(ring)));
+}
+
 void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn)
 {
     struct lf_slot *slot = lf_ring_slot(ring, epoch);

@@ -316,6 +316,8 @@ static inline bool lf_sealed_ends_segment(const struct lf_sealed *sealed, uint64
 
 /* Whether the head (a value of ring->head) is full from birth. */
 bool lf_ring_is_unopened(const struct lf_ring *ring, uint64_t head);
+/* Of a log that has no room for its first epoch: one that is full from birth, at its end. */
+void lf_ring_open_nothing(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn);
 /* Opens the very first epoch, or one that was full from birth.  It ends at the latest where its
  * segment does. */
 void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn);

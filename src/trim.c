@@ -213,8 +213,7 @@ static int give_back(struct logfile *log, uint64_t oldest_lsn)
 {
     int error = lf_file_release(&log->store.file, oldest_lsn, spare_count(log));
 
-    if (lf_preparer_room_error(&log->preparer) != 0)
-        lf_preparer_request(&log->preparer, 0);
+    lf_preparer_retry(&log->preparer);
     return error == -EOPNOTSUPP ? 0 : error;
 }
 

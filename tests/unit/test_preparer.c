@@ -198,14 +198,29 @@ static int disk_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
     (void)fd;
     pthread_mutex_lock(&disk.lock);
     int error = allocate_result(offset + bytes);
+    uint64_t end = error == -ENOSPC ? disk.capacity : offset + bytes;
     if (disk.allocate_count++ == 0)
         disk.allocated_by = pthread_self();
-    if (error == 0 && offset + bytes > disk.allocated)
-        disk.allocated = offset + bytes;
+    if ((error == 0 || error == -ENOSPC) && end > disk.allocated)
+        disk.allocated = end;
     disk.misshapen_count += offset % BLOCK != 0 || bytes % BLOCK != 0 || bytes == 0;
     note_change();
     pthread_mutex_unlock(&disk.lock);
     return error;
+}
+
+/* What is above has been given back, and may not be written to before it is allocated again. */
+static int disk_truncate(void *context, int fd, uint64_t bytes)
+{
+    (void)context;
+    (void)fd;
+    pthread_mutex_lock(&disk.lock);
+    if (bytes < disk.allocated)
+        disk.allocated = bytes;
+    disk.below_claimed_count += bytes < __atomic_load_n(&claimed, __ATOMIC_ACQUIRE);
+    note_change();
+    pthread_mutex_unlock(&disk.lock);
+    return 0;
 }
 
 static void on_room(void *arg)
@@ -256,6 +271,7 @@ static void setup(void)
     table.allocate = disk_allocate;
     table.sync_directory = disk_sync_directory;
     table.facts = disk_facts;
+    table.truncate = disk_truncate;
     config = (struct lf_preparer_config){.mode = LOGFILE_PREPARE_ZERO,
                                          .prepare_bytes = PREPARE,
                                          .head = HEAD,
@@ -446,21 +462,56 @@ START_TEST(first_room_is_allocated_by_the_caller)
 }
 END_TEST
 
-START_TEST(start_tells_why_there_is_no_room)
+START_TEST(start_tells_that_a_disk_is_broken)
 {
-    static const int errors[] = {-ENOSPC, -EIO, -EDQUOT};
-    for (unsigned i = 0; i < 3; i++) {
-        disk.allocate_error = errors[i];
-        open_store();
-        ck_assert_int_eq(lf_preparer_start(&preparer, &store, &config), errors[i]);
-        lf_preparer_stop(&preparer);
-        lf_store_close(&store);
-    }
-    disk.no_allocate = true;
-    disk.capacity = HEAD + ROOM - BLOCK;
+    disk.allocate_error = -EIO;
     open_store();
-    ck_assert_int_eq(lf_preparer_start(&preparer, &store, &config), -ENOSPC);
+    ck_assert_int_eq(lf_preparer_start(&preparer, &store, &config), -EIO);
+    lf_preparer_stop(&preparer);
     lf_store_close(&store);
+}
+END_TEST
+
+static void start_without_room(int expected)
+{
+    start();
+    ck_assert(!lf_preparer_has_room(&preparer, HEAD + BLOCK));
+    ck_assert_int_eq(lf_preparer_room_error(&preparer), expected);
+    ck_assert_uint_le(disk.allocated, HEAD);
+    wait_until_asleep();
+    set_capacity(UINT64_MAX);
+    pthread_mutex_lock(&disk.lock);
+    disk.allocate_error = 0;
+    pthread_mutex_unlock(&disk.lock);
+    unsigned told = room_count;
+    lf_preparer_await(&preparer, HEAD, HEAD + ROOM);
+    ck_assert(comes_true(room_told, told + 1));
+    ck_assert(lf_preparer_has_room(&preparer, HEAD + ROOM));
+    ck_assert_int_eq(lf_preparer_room_error(&preparer), 0);
+    ck_assert(!lf_store_has_failed(&store));
+    stop();
+}
+
+/* Loop test: what keeps the first room from being there. */
+START_TEST(start_without_room_is_no_error)
+{
+    static const int errors[] = {-ENOSPC, -EDQUOT, -EACCES, -EMFILE};
+    config.mode = LOGFILE_PREPARE_ALLOCATE;
+    disk.no_allocate = _i == 5;
+    disk.capacity = _i >= 4 ? HEAD + ROOM - BLOCK : UINT64_MAX;
+    disk.allocate_error = _i < 4 ? errors[_i] : 0;
+    start_without_room(_i < 4 ? errors[_i] : -ENOSPC);
+}
+END_TEST
+
+/* One file of which nothing is prepared: but its first block is got before it is written. */
+START_TEST(without_preparing_the_first_block_is_got)
+{
+    config.mode = LOGFILE_PREPARE_NONE;
+    disk.no_allocate = _i == 1;
+    disk.capacity = HEAD;
+    start_without_room(-ENOSPC);
+    ck_assert_uint_eq(disk.write_count, _i == 1 ? 2 : 0);
 }
 END_TEST
 
@@ -474,7 +525,8 @@ START_TEST(without_preparing_nothing_is_done)
     ck_assert(!lf_preparer_has_room(&preparer, LF_LSN_END + 1));
     ck_assert_int_eq(lf_preparer_room_error(&preparer), -EFBIG);
     stop();
-    ck_assert_uint_eq(call_count(), 0);
+    ck_assert_uint_eq(call_count(), 1);
+    ck_assert_uint_eq(disk.allocated, HEAD + BLOCK);
 }
 END_TEST
 
@@ -630,6 +682,54 @@ START_TEST(full_disk_is_told_and_may_empty)
     ck_assert(lf_preparer_has_room(&preparer, end));
     ck_assert_int_eq(lf_preparer_room_error(&preparer), 0);
     ck_assert(!lf_store_has_failed(&store));
+    stop();
+}
+END_TEST
+
+/* The log ends at HEAD + MIB, and needs ROOM to go on: what it has of that it cannot use. */
+START_TEST(full_disk_gets_back_what_is_of_no_use)
+{
+    const uint64_t end = HEAD + MIB;
+    disk.capacity = HEAD + ROOM + BLOCK;
+    start();
+    wait_until_asleep();
+    claim_to(end);
+    unsigned told = room_count;
+    lf_preparer_await(&preparer, end + BLOCK, end + ROOM);
+    ck_assert(comes_true(room_told, told + 1));
+    ck_assert_int_eq(lf_preparer_room_error(&preparer), -ENOSPC);
+    ck_assert(lf_preparer_has_room(&preparer, end + BLOCK));
+    ck_assert_uint_eq(disk.allocated, end + BLOCK);
+    claim_to(end + BLOCK); /* a CLOSE epoch */
+    wait_until_asleep();
+    set_capacity(UINT64_MAX);
+    told = room_count;
+    lf_preparer_request(&preparer, 0);
+    ck_assert(comes_true(room_told, told + 1));
+    ck_assert(lf_preparer_has_room(&preparer, end + ROOM));
+    wait_until_asleep();
+    stop();
+}
+END_TEST
+
+/* However often it is asked: after a refusal a full disk is left alone for a while. */
+START_TEST(full_disk_is_not_tried_at_once_again)
+{
+    config.mode = LOGFILE_PREPARE_ALLOCATE;
+    disk.capacity = HEAD + ROOM;
+    start();
+    wait_until_asleep();
+    uint64_t before_ns = now_ns();
+    ask_in_vain(HEAD + ROOM + BLOCK, -ENOSPC);
+    wait_until_asleep();
+    ck_assert_uint_gt(preparer.try_at_ns, before_ns);
+    set_capacity(UINT64_MAX);
+    unsigned told = room_count;
+    lf_preparer_retry(&preparer); /* unless there is news of it */
+    ck_assert(comes_true(room_told, told + 1));
+    ck_assert_int_eq(lf_preparer_room_error(&preparer), 0);
+    wait_until_asleep();
+    ck_assert_uint_eq(preparer.try_at_ns, 0);
     stop();
 }
 END_TEST
@@ -1123,7 +1223,9 @@ static TCase *allocating(void)
     TCase *tcase = tcase_create("allocating");
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_test(tcase, first_room_is_allocated_by_the_caller);
-    tcase_add_test(tcase, start_tells_why_there_is_no_room);
+    tcase_add_test(tcase, start_tells_that_a_disk_is_broken);
+    tcase_add_loop_test(tcase, start_without_room_is_no_error, 0, 6);
+    tcase_add_loop_test(tcase, without_preparing_the_first_block_is_got, 0, 2);
     tcase_add_test(tcase, without_preparing_nothing_is_done);
     tcase_add_test(tcase, thread_is_named_and_takes_no_signals);
     tcase_add_test(tcase, allocated_stays_ahead);
@@ -1132,6 +1234,8 @@ static TCase *allocating(void)
     tcase_add_test(tcase, asking_for_room_that_is_there_is_answered);
     tcase_add_test(tcase, full_disk_gives_what_is_left);
     tcase_add_test(tcase, full_disk_is_told_and_may_empty);
+    tcase_add_test(tcase, full_disk_gets_back_what_is_of_no_use);
+    tcase_add_test(tcase, full_disk_is_not_tried_at_once_again);
     tcase_add_test(tcase, full_disk_is_tried_again_as_the_log_gets_on);
     tcase_add_test(tcase, broken_allocate_fails_the_store);
     tcase_add_test(tcase, disk_that_cannot_allocate_is_written);

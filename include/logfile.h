@@ -274,11 +274,14 @@ struct logfile_options {
  * path:     a regular file, or a name that does not exist yet.  Symbolic links are refused.
  * options:  NULL for every default.
  * logp:     receives the log.
- * Returns:  0.  A torn tail is cut and is no error; options->report tells of it.
+ * Returns:  0.  A torn tail is cut and is no error; options->report tells of it.  On a full disk the
+ *           log can be read and trimmed, and appends succeed when there is room.
  * Errors:   -EINVAL (NULL path or logp, unknown option value, size out of range), LOGFILE_EMISMATCH
- *           (a size is not that of the log on disk), LOGFILE_EFORMAT, LOGFILE_ELOCKED, LOGFILE_ECORRUPT (the file is left
+ *           (a size is not that of the log on disk), LOGFILE_EIDENTITY (it is another log than
+ *           expect_id), LOGFILE_EFORMAT, LOGFILE_ELOCKED, LOGFILE_ECORRUPT (the file is left
  *           untouched), -ELOOP (symbolic link), -EISDIR, -ESPIPE (FIFO, socket, device), -ENOENT,
- *           -EEXIST, -ENOSPC, -EFBIG (no room for an epoch below LSN 2^63 - 2^28), -EOVERFLOW
+ *           -EEXIST, -ENOSPC or -EDQUOT (creating; a log that exists is opened without room, and its
+ *           appends are refused), -EFBIG (no room for an epoch below LSN 2^63 - 2^28), -EOVERFLOW
  *           (opened 2^32 - 1 times before, or its epochs have numbers that no log comes to: the
  *           file is left untouched, to be read), -ENOSYS (what this version does not have),
  *           -ENOMEM, -EAGAIN (no thread can be started), any -errno of open, read, write and sync.
@@ -292,7 +295,8 @@ int logfile_open(const char *path, const struct logfile_options *options, struct
 
 /*
  * Ends appending: later appends get LOGFILE_ECLOSED, what was appended before becomes durable,
- * every waiter returns, and the log is marked as closed cleanly.
+ * every waiter returns, and the log is marked as closed cleanly; one that was opened on a full disk
+ * and never had room is left as it was found.
  *
  * deadline: NULL, or when to stop waiting for the flush.
  * Returns:  0; again 0 when called again.
@@ -328,11 +332,14 @@ int logfile_close(struct logfile *log);
  * data, size: the payload, 0 to logfile_record_max bytes; NULL only with size 0.
  * lsnp:     NULL, or receives the record's LSN.
  * Returns:  0: durable.
- * Errors:   -EINVAL, LOGFILE_ETOOBIG, LOGFILE_ECLOSED, -ENOSPC or -EDQUOT (nothing reserved; later
- *           appends succeed when space returns), -EMFILE, -ENFILE or -ENOMEM (the same, of what a
- *           log of segments needs to open the next one), -EFBIG (nothing reserved: the log would
- *           pass 2^63 - 2^28 bytes, or its file what the file system allows), LOGFILE_EFAILED (in
- *           doubt if *lsnp was set, else not written), LOGFILE_EFORKED.
+ * Errors:   -EINVAL, LOGFILE_ETOOBIG, LOGFILE_ECLOSED, LOGFILE_EFAILED (in doubt if *lsnp was set,
+ *           else not written), LOGFILE_EFORKED.
+ *           Nothing reserved, and later appends succeed when it is mended: -ENOSPC or -EDQUOT (a
+ *           full disk), -EFBIG (the log would pass 2^63 - 2^28 bytes, or its file what the file
+ *           system allows); and of a log of segments whatever keeps the next one from being made or
+ *           opened: -EMFILE, -ENFILE, -ENOMEM, -EACCES, -EPERM, -EROFS, -ENOENT, -ENOTDIR, -EISDIR,
+ *           -EEXIST, -ELOOP, -ESPIPE and the like.  A try is made again when an append asks for it,
+ *           though not at once, and after each trim.
  * Threads:  any.
  * Blocking: until durable.
  * Progress: reserving is one fetch-add, unless options.reserve says otherwise.  The group as a whole

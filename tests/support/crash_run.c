@@ -161,7 +161,7 @@ static int try_to_open(struct crash_run *run, struct logfile_sim *disk, struct l
 {
     int error = logfile_open(run->path, &run->options, logp);
 
-    /* A log that is full may need room to be opened. */
+    /* A log that is full may need room to be made. */
     if (error == -ENOSPC && run->disk_options.capacity_bytes != 0) {
         logfile_sim_set_capacity(disk, 0);
         error = logfile_open(run->path, &run->options, logp);
@@ -183,7 +183,16 @@ static bool open_log(struct crash_run *run, struct logfile_sim *disk, struct log
         size_t length = strlen(run->why);
         snprintf(run->why + length, sizeof run->why - length, " (%.100s)", report.message);
     }
+    run->found_incarnation = report.tail.incarnation;
     return error == 0;
+}
+
+/* Where the disk is full, an incarnation begins later than the log is opened, or not at all: then
+ * the log is closed as it was found. */
+static bool has_begun(const struct crash_run *run, struct logfile *log)
+{
+    struct logfile_stats stats;
+    return logfile_stats(log, &stats) == 0 && stats.incarnation > run->found_incarnation;
 }
 
 /* A log starts where a trim left it, or was about to. */
@@ -258,17 +267,19 @@ static bool close_log(struct crash_run *run, struct logfile_sim *disk, struct lo
 {
     uint64_t oldest_lsn = logfile_oldest_lsn(log);
     struct logfile_failure failure = {0};
+    bool began = has_begun(run, log);
 
     (void)logfile_shutdown(log, NULL);
     (void)logfile_failure(log, &failure);
     int error = logfile_close(log);
     bool was_full = error == LOGFILE_EFAILED && crash_worker_was_full(&failure) &&
                     run->disk_options.capacity_bytes != 0 && crash_is_wide(run);
-    if (error == 0)
+    if (error == 0 && began)
         journal_ack_below(journal, UINT64_MAX);
     if (error != 0 && !(error == LOGFILE_EFAILED && logfile_sim_is_down(disk)) && !was_full)
         return fails_with_failure(run, error, &failure);
-    return was_full || logfile_sim_is_down(disk) || look_at_closed(run, disk, oldest_lsn);
+    return was_full || !began || logfile_sim_is_down(disk) ||
+           look_at_closed(run, disk, oldest_lsn);
 }
 
 /* ---- Lives of a machine ---- */
@@ -289,6 +300,8 @@ static bool live(struct crash_run *run, struct logfile_sim *disk, struct journal
     bool good = check_oldest(run, log, journal);
     if (good)
         good = compare_open_log(run, disk, journal, &compared);
+    if (!has_begun(run, log) && run->seed % 2 == 1) /* half of the full disks get room again */
+        logfile_sim_set_capacity(disk, 0);
     if (good && compared)
         good = append_all(run, disk, log, journal, steps);
     /* Half of the logs are not closed before the lights go out. */

@@ -54,6 +54,8 @@ struct crash_run {
     bool (*check_crashed)(struct crash_run *run, struct logfile_sim *disk);
     bool (*check_trimmed)(struct crash_run *run, struct logfile_sim *disk, uint64_t oldest_lsn);
     bool (*check_closed)(struct crash_run *run, struct logfile_sim *disk, uint64_t oldest_lsn);
+    /* What the log said before it was opened. */
+    uint32_t found_incarnation;
     /* What came of it. */
     uint64_t state_count;                         /* crash states that recovered, or should have */
     uint64_t crash_count[LOGFILE_SIM_CALL_COUNT]; /* in which calls */

@@ -261,7 +261,11 @@ struct logfile_options {
                                     record is durable */
     const uint8_t *expect_id;    /* NULL, or the 16 bytes of logfile_id: another log is
                                  LOGFILE_EIDENTITY, and is left as it is */
-    uint64_t reserved[15];       /* must be zero */
+    uint64_t keep_free_bytes;    /* of the file system, for others: where the log would leave less,
+                                 appends are refused as on a full disk (not with LOGFILE_PREPARE_NONE in
+                                 one file, nor where nobody says what is free); 0: none.  See
+                                 docs/DURABILITY.md */
+    uint64_t reserved[14];       /* must be zero */
 };
 
 /* ---------------------------------------------------------------------------------------------

@@ -170,6 +170,8 @@ int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool alloca
  * or made for now: nothing that was written has been harmed, and the same may work later.  Any other
  * is a broken disk, or a log that somebody has tampered with. */
 bool lf_file_is_refusal(int error);
+/* What the file system says that it has left; UINT64_MAX: no limit known.  -errno. */
+int lf_file_free_bytes(struct lf_file *file, uint64_t *free_bytes);
 /* Gives back what lf_file_extend got from `end` on, also when it failed halfway: truncates, and
  * removes the segments that begin there or later.  Nothing at or above `end` has been written to but
  * zeros, nor is while this runs.  Errors do not matter. */

@@ -235,8 +235,7 @@ static bool cannot_open_now(int error)
 static bool is_in_the_way(int error)
 {
     return error == -ENOENT || error == -ENOTDIR || error == -EISDIR || error == -EEXIST ||
-           error == -ELOOP || error == -ESPIPE || error == -ENAMETOOLONG || error == -ENXIO ||
-           error == -EMLINK || error == -EBUSY || error == -ETXTBSY || error == -EAGAIN;
+           error == -ELOOP || error == -ESPIPE || error == -ENAMETOOLONG;
 }
 
 bool lf_file_is_refusal(int error)
@@ -410,6 +409,15 @@ int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool may_al
         *reached = end;
     }
     return 0;
+}
+
+int lf_file_free_bytes(struct lf_file *file, uint64_t *free_bytes)
+{
+    struct logfile_io_facts facts;
+    int error = file->io->facts(file->io->context, file->fd, &facts);
+    if (error == 0) /* a file system that has no size has nothing to say */
+        *free_bytes = facts.total_bytes == 0 ? UINT64_MAX : facts.free_bytes;
+    return error;
 }
 
 /* ---- Cutting ----------------------------------------------------------------------------------*/

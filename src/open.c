@@ -544,6 +544,7 @@ static int start_preparer(struct opening *opening)
     struct lf_preparer_config config = {
         .mode = options->prepare,
         .prepare_bytes = prepare_bytes_of(log),
+        .keep_free_bytes = options->keep_free_bytes,
         .head = log->chain.lsn,
         .room = lf_room_end(log, log->chain.lsn) - log->chain.lsn,
         .on_room = on_room,

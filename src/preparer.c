@@ -41,6 +41,7 @@
 #define WRITTEN_GROWTH_BYTES (8 * MIB)    /* allocated at once where allocating is writing */
 #define GROW_RETRY_BYTES MIB              /* consumed before a full disk is asked for more again */
 #define ROOM_PAUSE_NS (20 * MS_NS)        /* between two tries of a full disk */
+#define BELIEVE_NS S_NS                   /* that what it says to have left is all that it gives */
 #define DIRECT_BATCH_COUNT 32u            /* chunks that one sync commits */
 #define BUFFERED_BATCH_COUNT 4u           /* fewer: somebody's commit would write the dirty pages */
 #define STREAM_SHARE 3                    /* of the speed of zeros: beyond 1/3 the log streams, */
@@ -259,10 +260,36 @@ static bool give_up_spares(struct lf_preparer *preparer)
     return range.released < range.first && lf_file_release(file, 0, 0) == 0;
 }
 
+/*
+ * What is left to others is not touched, as far as anybody says what is free.  Segments that wait to
+ * be recycled are the log's already.
+ *
+ * A disk that has refused, and still says that there is not enough, is not asked to prove it each
+ * time: for as long as that takes, others would find it full.  But it is once in a while, because
+ * some give root more than they say.
+ */
+static bool would_take_too_much(struct lf_preparer *preparer, uint64_t end)
+{
+    struct lf_file *file = &preparer->store->file;
+    uint64_t keep_bytes = preparer->keep_free_bytes;
+    uint64_t free_bytes;
+    if (end <= preparer->allocated ||
+        (keep_bytes == 0 && lf_now_ns() >= preparer->believe_until_ns))
+        return false;
+    struct lf_segment_range range = lf_segments_range(&file->segments);
+    uint64_t has_bytes = (range.first - range.released) * file->layout.segment_bytes;
+    uint64_t need_bytes = end - preparer->allocated;
+    if (need_bytes <= has_bytes || lf_file_free_bytes(file, &free_bytes) != 0)
+        return false;
+    return free_bytes < keep_bytes || free_bytes - keep_bytes < need_bytes - has_bytes;
+}
+
 /* As extend, but what a refused try has got beyond `allocated` does not stay with the log: some file
  * systems keep all that there was of a range that they could not allocate. */
 static int try_to_extend(struct lf_preparer *preparer, uint64_t end)
 {
+    if (would_take_too_much(preparer, end))
+        return -ENOSPC;
     int error = extend(preparer, end);
     if (lf_file_is_refusal(error) && error != -EFBIG && !is_unprepared_file(preparer))
         lf_file_give_back(&preparer->store->file, preparer->allocated);
@@ -312,6 +339,14 @@ static void give_back_unused(struct lf_preparer *preparer)
     pthread_mutex_lock(&preparer->lock);
 }
 
+static void pause_after_refusal(struct lf_preparer *preparer)
+{
+    uint64_t now_ns = lf_now_ns();
+    preparer->try_at_ns = now_ns + ROOM_PAUSE_NS;
+    if (now_ns >= preparer->believe_until_ns)
+        preparer->believe_until_ns = now_ns + BELIEVE_NS;
+}
+
 /* Called with the lock, which it releases in between. */
 static void grow(struct lf_preparer *preparer)
 {
@@ -332,7 +367,7 @@ static void grow(struct lf_preparer *preparer)
         preparer->grow_again_at = claimed + GROW_RETRY_BYTES;
     preparer->try_at_ns = 0;
     if (lf_preparer_room_error(preparer) != 0) {
-        preparer->try_at_ns = lf_now_ns() + ROOM_PAUSE_NS;
+        pause_after_refusal(preparer);
         give_back_unused(preparer);
     }
     pthread_mutex_unlock(&preparer->lock);
@@ -661,6 +696,7 @@ void lf_preparer_retry(struct lf_preparer *preparer)
     pthread_mutex_lock(&preparer->lock);
     preparer->grow_again_at = 0;
     preparer->try_at_ns = 0;
+    preparer->believe_until_ns = 0;
     if (lf_preparer_room_error(preparer) != 0)
         ask(preparer, 0);
     pthread_mutex_unlock(&preparer->lock);
@@ -704,6 +740,7 @@ static void init_preparer(struct lf_preparer *preparer, struct lf_store *store,
         .prepare_bytes = lf_round_up(config->prepare_bytes, LF_BLOCK_BYTES),
         .head = config->head,
         .room_bytes = config->room,
+        .keep_free_bytes = config->keep_free_bytes,
         .on_room = config->on_room,
         .on_room_arg = config->on_room_arg,
         .thread_start = config->thread_start,
@@ -777,6 +814,7 @@ static int allocate_first(struct lf_preparer *preparer)
     preparer->grow_again_at = preparer->head + GROW_RETRY_BYTES;
     set_room_error(preparer, error);
     pthread_mutex_lock(&preparer->lock);
+    pause_after_refusal(preparer);
     give_back_unused(preparer);
     pthread_mutex_unlock(&preparer->lock);
     return 0;

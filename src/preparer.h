@@ -30,6 +30,7 @@ struct lf_preparer {
     uint64_t prepare_bytes;
     uint64_t head;       /* where the log ended when this was started */
     uint64_t room_bytes; /* that are always kept allocated ahead */
+    uint64_t keep_free_bytes;
     pthread_t thread;
     bool running;               /* W: start and stop, which nothing else may overlap */
     void *zeros;                /* one chunk of zeros */
@@ -77,6 +78,7 @@ struct lf_preparer {
     uint64_t zero_bytes_per_s; /* what writing and syncing zeros has got lately; 0: not known */
     uint64_t grow_again_at;    /* after a full disk: the value of claimed at which more is tried
                                   than what somebody waits for */
+    uint64_t believe_until_ns; /* a full disk that says that it still is */
     uint64_t back_off_ns;
     uint64_t rate_mark_ns; /* when, and at which value of claimed, measuring began */
     uint64_t rate_mark;
@@ -89,8 +91,9 @@ struct lf_preparer {
 struct lf_preparer_config {
     enum logfile_prepare mode;
     uint64_t prepare_bytes;
-    uint64_t head; /* where the next epoch goes */
-    uint64_t room; /* bytes from head that are asked for before this returns */
+    uint64_t head;            /* where the next epoch goes */
+    uint64_t keep_free_bytes; /* of the file system: what is taken leaves so much */
+    uint64_t room;            /* bytes from head that are asked for before this returns */
     void (*on_room)(void *arg);
     void *on_room_arg;
     void (*thread_start)(void *arg, enum logfile_thread role);

@@ -44,6 +44,7 @@ static void open_full(struct full *full, unsigned engine, enum logfile_prepare p
     engine_variant_get(engine, &variant);
     snprintf(current, sizeof current, "%s, preparation %d", variant.name, (int)prepare);
     watchdog_start(60, current);
+    variant.options.keep_free_bytes = full->options.keep_free_bytes;
     full->options = variant.options;
     full->options.slot_bytes = 8 << 10;
     full->options.prepare = prepare;
@@ -259,6 +260,48 @@ START_TEST(test_a_trim_gives_space_back)
 
     open_full(&full, (unsigned)_i / 8, (enum logfile_prepare)(_i % 2));
     fill_and_trim(&full);
+    bool good = journal_sort(&full.journal, why) &&
+                journal_compare_path(&full.journal, full.path, full.options.io, why);
+    ck_assert_msg(good, "%s: %s", current, why);
+    journal_free(&full.journal);
+    logfile_sim_free(full.disk);
+    watchdog_stop();
+}
+END_TEST
+
+/* Loop test: each engine, allocated or zero-filled ahead, one file or segments.  Others find what was
+ * to be left to them, at every moment: a disk that ended there would not do the same. */
+START_TEST(test_something_is_left_to_others)
+{
+    const uint64_t keep_bytes = CAPACITY_BYTES / 4;
+    struct logfile_sim_options disk_options = {.capacity_bytes = CAPACITY_BYTES};
+    struct full full = {.disk = logfile_sim_new(&disk_options),
+                        .path = LOG_PATH,
+                        .segment_bytes = _i / 2 % 2 == 1 ? SEGMENT_BYTES : 0,
+                        .options.keep_free_bytes = keep_bytes};
+
+    open_full(&full, (unsigned)_i / 4, (enum logfile_prepare)(_i % 2));
+    for (unsigned round = 0; round < 3; round++) {
+        int error;
+        while ((error = append(&full)) == 0)
+            ck_assert_uint_le(logfile_sim_used_bytes(full.disk, NULL), CAPACITY_BYTES - keep_bytes);
+        ck_assert_int_eq(error, -ENOSPC);
+        ck_assert_uint_le(logfile_sim_used_bytes(full.disk, NULL), CAPACITY_BYTES - keep_bytes);
+        check_still_good(&full);
+        trim_all(&full);
+        append_when_space_is_back(&full);
+    }
+    append_until_full(&full);
+    ck_assert_int_eq(logfile_close(full.log), 0);
+    full.options.keep_free_bytes = CAPACITY_BYTES - (20 << 10); /* as much as there never was */
+    ck_assert_int_eq(logfile_open(LOG_PATH, &full.options, &full.log), 0);
+    ck_assert_int_eq(append(&full), -ENOSPC);
+    ck_assert_int_eq(logfile_close(full.log), 0);
+    full.options.keep_free_bytes = 0;
+    ck_assert_int_eq(logfile_open(LOG_PATH, &full.options, &full.log), 0);
+    ck_assert_int_eq(append(&full), 0);
+    ck_assert_int_eq(logfile_close(full.log), 0);
+    char why[JOURNAL_WHY_BYTES];
     bool good = journal_sort(&full.journal, why) &&
                 journal_compare_path(&full.journal, full.path, full.options.io, why);
     ck_assert_msg(good, "%s: %s", current, why);
@@ -485,6 +528,7 @@ static Suite *enospc_suite(void)
     tcase_add_loop_test(tcase, test_full_without_allocate, 0, count * 2);
     tcase_add_loop_test(tcase, test_full_log_is_closed_and_reopened, 0, count * 2);
     tcase_add_loop_test(tcase, test_a_trim_gives_space_back, 0, count * 8);
+    tcase_add_loop_test(tcase, test_something_is_left_to_others, 0, count * 4);
     tcase_add_loop_test(tcase, test_no_room_to_begin, 0, count * 2);
     tcase_add_loop_test(tcase, test_without_preparation_a_full_disk_fails_the_log, 0, count);
     tcase_add_loop_test(tcase, test_every_writer_is_told, 0, count * 2);

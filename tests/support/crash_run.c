@@ -278,8 +278,7 @@ static bool close_log(struct crash_run *run, struct logfile_sim *disk, struct lo
         journal_ack_below(journal, UINT64_MAX);
     if (error != 0 && !(error == LOGFILE_EFAILED && logfile_sim_is_down(disk)) && !was_full)
         return fails_with_failure(run, error, &failure);
-    return was_full || !began || logfile_sim_is_down(disk) ||
-           look_at_closed(run, disk, oldest_lsn);
+    return was_full || !began || logfile_sim_is_down(disk) || look_at_closed(run, disk, oldest_lsn);
 }
 
 /* ---- Lives of a machine ---- */

@@ -145,8 +145,6 @@ int lf_serial_engine_flush(struct logfile *log, const struct timespec *deadline)
 /* Under the mutex. */
 static int close_log(struct logfile *log, const struct timespec *deadline)
 {
-    int error;
-
     if (log->closed_cleanly)
         return 0;
     if (lf_store_has_failed(&log->store))

@@ -44,8 +44,8 @@ int lf_incarnation_begin(struct logfile *log)
     if (error != 0)
         return error;
     log->record_seed = log->chain.record_seed;
-    lf_store_relaxed_32(&log->incarnation,
-                        log->chain.incarnation); /* Relaxed: L5, or a statistic. */
+    /* Relaxed: a statistic, and read under L5 else. */
+    lf_store_relaxed_32(&log->incarnation, log->chain.incarnation);
     error = lf_trim_note_durable(log, log->chain.lsn);
     if (error != 0)
         return error;

@@ -274,7 +274,8 @@ static bool would_take_too_much(struct lf_preparer *preparer, uint64_t end)
     uint64_t keep_bytes = preparer->keep_free_bytes;
     uint64_t free_bytes;
     if (end <= preparer->allocated ||
-        (keep_bytes == 0 && lf_now_ns() >= preparer->believe_until_ns))
+        /* Relaxed: a hint; who asks for another try is heard by the next one. */
+        (keep_bytes == 0 && lf_now_ns() >= lf_load_relaxed_64(&preparer->believe_until_ns)))
         return false;
     struct lf_segment_range range = lf_segments_range(&file->segments);
     uint64_t has_bytes = (range.first - range.released) * file->layout.segment_bytes;
@@ -343,8 +344,8 @@ static void pause_after_refusal(struct lf_preparer *preparer)
 {
     uint64_t now_ns = lf_now_ns();
     preparer->try_at_ns = now_ns + ROOM_PAUSE_NS;
-    if (now_ns >= preparer->believe_until_ns)
-        preparer->believe_until_ns = now_ns + BELIEVE_NS;
+    if (now_ns >= preparer->believe_until_ns) /* relaxed: see would_take_too_much */
+        lf_store_relaxed_64(&preparer->believe_until_ns, now_ns + BELIEVE_NS);
 }
 
 /* Called with the lock, which it releases in between. */
@@ -696,7 +697,7 @@ void lf_preparer_retry(struct lf_preparer *preparer)
     pthread_mutex_lock(&preparer->lock);
     preparer->grow_again_at = 0;
     preparer->try_at_ns = 0;
-    preparer->believe_until_ns = 0;
+    lf_store_relaxed_64(&preparer->believe_until_ns, 0); /* relaxed: see would_take_too_much */
     if (lf_preparer_room_error(preparer) != 0)
         ask(preparer, 0);
     pthread_mutex_unlock(&preparer->lock);

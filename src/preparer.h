@@ -78,10 +78,12 @@ struct lf_preparer {
     uint64_t zero_bytes_per_s; /* what writing and syncing zeros has got lately; 0: not known */
     uint64_t grow_again_at;    /* after a full disk: the value of claimed at which more is tried
                                   than what somebody waits for */
-    uint64_t believe_until_ns; /* a full disk that says that it still is */
     uint64_t back_off_ns;
     uint64_t rate_mark_ns; /* when, and at which value of claimed, measuring began */
     uint64_t rate_mark;
+
+    /* W: preparer, and who gives space back; under lock.  R: preparer, without. */
+    uint64_t believe_until_ns; /* a full disk that says that it still is */
 
     uint64_t zero_fill_bytes; /* W: preparer (fetch-add).  R: stats. */
     uint64_t zero_fill_waits; /* W: flusher (fetch-add).  R: stats. */

@@ -337,11 +337,19 @@ static int append_when_it_goes_on(struct full *full, int refusal)
     return error;
 }
 
-static void refuse_next_segment(unsigned engine, enum logfile_sim_call call, int refusal)
+/* What is none of the log's files has the name of one. */
+static int told(enum logfile_sim_call call, int error)
+{
+    bool is_no_file = error == -ELOOP || error == -EISDIR || error == -ESPIPE;
+    return call == LOGFILE_SIM_OPEN && is_no_file ? -EEXIST : error;
+}
+
+static void refuse_next_segment(unsigned engine, enum logfile_sim_call call, int cause)
 {
     struct full full;
     struct logfile_failure failure;
-    const struct logfile_sim_fault fault = {.call = call, .for_ever = true, .error = refusal};
+    const struct logfile_sim_fault fault = {.call = call, .for_ever = true, .error = cause};
+    const int refusal = told(call, cause);
 
     begin(&full, engine, LOGFILE_PREPARE_ALLOCATE, true, false);
     snprintf(current + strlen(current), sizeof current - strlen(current), ", %s: %d",

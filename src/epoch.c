@@ -29,7 +29,8 @@ static int commit_sealed(struct logfile *log, const uint8_t *buffer, size_t byte
     if (error != 0 || !syncs_itself)
         return error;
     lf_inflight_begin(&log->store.inflight[LF_CALLER_FLUSHER], LOGFILE_CALL_SYNC, lsn, lf_now_ns());
-    return lf_store_sync_background(&log->store, lsn, lsn + bytes);
+    error = lf_store_sync_background(&log->store, lsn, lsn + bytes);
+    return error != 0 ? lf_store_fail(&log->store, error, "sync", lsn) : 0;
 }
 
 int lf_incarnation_begin(struct logfile *log)
@@ -75,8 +76,11 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     if (log->options.checksum == LOGFILE_CHECKSUM_HEADER)
         flags |= LF_EPOCH_HEADER_CHECKSUM;
     if (late_sync && lsn > log->recovered_lsn) {
-        if (lf_trim_sync_unsynced(log, lsn) != 0)
+        error = lf_trim_sync_unsynced(log, lsn);
+        if (error != 0) {
+            lf_store_fail(&log->store, error, "sync", lsn);
             return LOGFILE_EFAILED;
+        }
         promise = lsn;
     }
     log->chain.time_ns = lf_wall_clock_ns();

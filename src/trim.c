@@ -237,13 +237,14 @@ static int move_mark(struct logfile *log, const struct lf_landmark *oldest,
 {
     struct lf_trim_mark *mark = mark_of(log);
     uint64_t durable_lsn = lf_durable_lsn(log);
+    int error = lf_trim_sync_unsynced(log, durable_lsn);
 
+    if (error != 0)
+        return lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : error;
     if (oldest != NULL)
         name_oldest(mark, oldest);
     if (user != NULL)
         keep_user_bytes(mark, user);
-    if (lf_trim_sync_unsynced(log, durable_lsn) != 0)
-        return LOGFILE_EFAILED;
     promise_at_least(mark, durable_lsn);
     if (write_mark(log) != 0)
         return LOGFILE_EFAILED;

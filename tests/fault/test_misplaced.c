@@ -452,7 +452,7 @@ START_TEST(a_stale_copy_of_itself)
             ck_assert_str_eq(now->name, segment_name(index));
             if (before->size > now->size ||
                 memcmp(before->bytes, now->bytes, before->size) != 0) /* it is stale */
-                expect_refused("closed", "corrupt from LSN");
+                expect_refused("closed", "corrupt: LSN");
             free_picture(&changed);
             put_back("closed", &whole);
         }

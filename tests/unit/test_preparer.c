@@ -95,7 +95,11 @@ static int disk_facts(void *context, int fd, struct logfile_io_facts *out)
 {
     (void)context;
     (void)fd;
-    *out = (struct logfile_io_facts){.free_bytes = UINT64_MAX, .total_bytes = UINT64_MAX};
+    *out = (struct logfile_io_facts){.direct = LOGFILE_IO_DIRECT_YES,
+                                     .offset_align = 512,
+                                     .memory_align = 512,
+                                     .free_bytes = UINT64_MAX,
+                                     .total_bytes = UINT64_MAX};
     return 0;
 }
 
@@ -242,14 +246,6 @@ static void on_room(void *arg)
 }
 
 /* ---- Shorthand --------------------------------------------------------------------------------*/
-
-static int disk_facts(void *context, int fd, struct logfile_io_facts *out)
-{
-    (void)context, (void)fd;
-    *out = (struct logfile_io_facts){
-        .direct = LOGFILE_IO_DIRECT_YES, .offset_align = 512, .memory_align = 512};
-    return 0;
-}
 
 static struct logfile_io table;
 static struct lf_store store;

@@ -293,7 +293,7 @@ START_TEST(nothing_is_mended_in_a_log_that_is_refused)
         flip(segment_path(0), 30, 1);
     flip(has_segments ? segment_path(0) : LOG_PATH, lsns[1], 1);
     expect_refused(LOGFILE_ECORRUPT);
-    ck_assert_ptr_nonnull(strstr(report.message, "corrupt from LSN"));
+    ck_assert_ptr_nonnull(strstr(report.message, "corrupt: LSN"));
     end();
 }
 END_TEST

@@ -440,6 +440,23 @@ int lf_file_sync(struct lf_file *file, uint64_t from, uint64_t to)
     return for_each_segment(file, index_from(file, from), index_behind(file, to), sync_segment);
 }
 
+static int open_segment_once(struct lf_file *file, uint64_t index)
+{
+    struct lf_segment *segment;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error == 0)
+        lf_segments_release(&file->segments, segment, false);
+    return error;
+}
+
+int lf_file_open_range(struct lf_file *file, uint64_t from, uint64_t to)
+{
+    if (!file->is_directory)
+        return 0;
+    return for_each_segment(file, index_from(file, from), index_behind(file, to),
+                            open_segment_once);
+}
+
 void lf_file_drop_cache(struct lf_file *file, uint64_t lsn)
 {
     if (is_in_main_file(file, lsn))

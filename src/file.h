@@ -140,6 +140,9 @@ int lf_file_write(struct lf_file *file, uint64_t lsn, const void *buffer, size_t
  * those that are not open; one that is missing has nothing to sync.  Below LF_FIRST_LSN: the log's
  * own blocks 0 to 3; before lf_file_adopt, in a directory, only those. */
 int lf_file_sync(struct lf_file *file, uint64_t from, uint64_t to);
+/* Whether the segments can be opened that [from, to) touches: 0 or -errno.  Those that fit the table
+ * of open ones stay open. */
+int lf_file_open_range(struct lf_file *file, uint64_t from, uint64_t to);
 /* Where the log's bytes end: behind the last byte of the last segment. */
 int lf_file_end_lsn(struct lf_file *file, uint64_t *end_lsn);
 /* Whether the segment that holds lsn is there; true in a one-file log, and where there is an error

@@ -536,6 +536,12 @@ static uint64_t prepare_bytes_of(const struct logfile *log)
     return asked > least ? asked : least;
 }
 
+/* What the system calls a resource is a thread, most likely: a file seldom has none for a moment. */
+static const char *thread_hint(int error)
+{
+    return error == -EAGAIN ? "; perhaps no thread can be started" : "";
+}
+
 /* Asks for room for the OPEN epoch, a whole epoch and a CLOSE one, and starts the preparer. */
 static int start_preparer(struct opening *opening)
 {
@@ -555,8 +561,8 @@ static int start_preparer(struct opening *opening)
     int error = lf_preparer_start(&log->preparer, &log->store, &config);
 
     if (error != 0)
-        SAY(opening, "%s: getting %" PRIu64 " bytes ready for appending: %s", opening->shown,
-            config.room, logfile_strerror(error));
+        SAY(opening, "%s: getting %" PRIu64 " bytes ready for appending: %s%s", opening->shown,
+            config.room, logfile_strerror(error), thread_hint(error));
     return error;
 }
 
@@ -593,7 +599,8 @@ static int start_engine(struct opening *opening)
                 : log->options.engine == LOGFILE_ENGINE_MUTEX ? lf_mutex_engine_start(log)
                                                               : lf_serial_engine_start(log);
     if (error != 0) {
-        SAY(opening, "%s: starting the engine: %s", opening->shown, logfile_strerror(error));
+        SAY(opening, "%s: starting the engine: %s%s", opening->shown, logfile_strerror(error),
+            thread_hint(error));
         return error;
     }
     lf_store_release_32(&log->running, 1); /* L2: the engine is there; pairs with is_running. */

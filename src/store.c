@@ -24,7 +24,6 @@
 #include "lf_assert.h"
 #include "waiter.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 /* ---- Failure ----------------------------------------------------------------------------------*/
@@ -164,27 +163,13 @@ int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, ui
     return sync_range(store, lsn, lsn + bytes);
 }
 
-/* A segment could not be opened to be synced, which says nothing of what was written to it. */
-static bool means_not_opened(int error)
-{
-    return error == -EMFILE || error == -ENFILE;
-}
-
 int lf_store_sync_background(struct lf_store *store, uint64_t from, uint64_t to)
 {
     pthread_mutex_lock(&store->background_lock);
     /* Attributes of a file may change while it is open (chattr +j).  Noted before this sync can take
      * a failure away, so that a commit that is under way waits for it. */
     lf_facts_note_file(&store->facts, store->file.io, store->file.fd);
-    int error = lf_store_has_failed(store) ? LOGFILE_EFAILED : 0;
-    if (error == 0) {
-        begin_sync(store);
-        error = lf_file_sync(&store->file, from, to);
-        if (means_not_opened(error))
-            wait_for_other_sync(store);
-        else
-            error = settle_sync(store, error, "sync", from);
-    }
+    int error = sync_range(store, from, to);
     pthread_mutex_unlock(&store->background_lock);
     return error;
 }

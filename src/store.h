@@ -69,7 +69,7 @@ int lf_store_write(struct lf_store *store, const void *buffer, size_t bytes, uin
 int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn);
 /* fdatasync of the files that [from, to) is in, as lf_file_sync; `from` is named in a failure.  For
  * the preparer, and whoever trims: any thread that does not commit.  Waits for another such
- * call.  -EMFILE, -ENFILE: a segment could not be opened, and nothing has failed. */
+ * call. */
 int lf_store_sync_background(struct lf_store *store, uint64_t from, uint64_t to);
 
 /* Records the first failure and calls on_failure; later ones change nothing.  Returns error. */

@@ -179,6 +179,9 @@ int lf_trim_sync_unsynced(struct logfile *log, uint64_t end_lsn)
 {
     if (log->options.sync != LOGFILE_SYNC_NONE)
         return 0;
+    int error = lf_file_open_range(&log->store.file, log->recovered_lsn, end_lsn);
+    if (error != 0) /* That says nothing of what was written, so the log goes on. */
+        return error;
     return lf_store_sync_background(&log->store, log->recovered_lsn, end_lsn);
 }
 

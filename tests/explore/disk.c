@@ -244,7 +244,8 @@ static int disk_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
     trace("allocate up to %lu", offset + bytes);
     if (disk->options.capacity_bytes != 0 && offset + bytes > disk->options.capacity_bytes)
         return -ENOSPC;
-    disk->is_prepared = true;
+    /* A log that prepares nothing asks for the block of its OPEN epoch all the same. */
+    disk->is_prepared |= bytes > LF_BLOCK_BYTES;
     if (disk->bytes < offset + bytes)
         disk->bytes = offset + bytes;
     return 0;

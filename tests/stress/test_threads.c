@@ -582,6 +582,8 @@ static void set_trim_marks(uint8_t blocks[LF_FIRST_LSN], uint64_t epoch, uint64_
         memcpy(&mark, block, sizeof mark);
         mark.epoch = epoch;
         mark.oldest_lsn = oldest_lsn;
+        mark.incarnation = 0;
+        mark.promise = oldest_lsn;
         memcpy(block, &mark, sizeof mark);
         lf_trim_mark_seal(block, lf_log_seed(&header));
     }

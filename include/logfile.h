@@ -509,7 +509,8 @@ int logfile_event_fd(struct logfile *log);
  * Errors:   -EINVAL (NULL log, or an LSN beyond the durable one: nothing is trimmed),
  *           LOGFILE_EFAILED (the log had failed, or the trim mark could not be made durable, which
  *           fails it; nothing is given back), LOGFILE_EFORKED, any -errno of giving the space back
- *           (the records are trimmed all the same; a later trim tries again).
+ *           (the records are trimmed all the same; a later trim tries again), and with sync = none
+ *           of opening what is to be synced before (nothing is trimmed).
  * Threads:  any; one trim at a time, others wait for it.
  * Blocking: one write and one sync of the trim mark, then the calls that give the space back, as
  *           long as the device takes for them.  Readers and appends go on meanwhile; but through

@@ -280,8 +280,8 @@ START_TEST(test_few_descriptors_are_enough)
 }
 END_TEST
 
-/* Giving space back takes a descriptor; the records are trimmed all the same, and later it
- * works. */
+/* Giving space back takes a descriptor; the records are trimmed all the same, and later it works.  A
+ * log without syncs needs one before that, to sync what the mark will promise. */
 static void trim_without(rlim_t *limit)
 {
     uint64_t lsn = logfile_durable_lsn(work.log);
@@ -295,7 +295,10 @@ static void trim_without(rlim_t *limit)
     journal_trimmed(&work.journal, oldest_lsn);
     *limit = set_limit(RLIMIT_NOFILE, *limit);
     ck_assert_int_eq(logfile_trim(work.log, lsn), 0);
-    ck_assert_uint_eq(logfile_oldest_lsn(work.log), oldest_lsn);
+    if (error == -EMFILE && work.options.sync == LOGFILE_SYNC_NONE)
+        journal_trimmed(&work.journal, logfile_oldest_lsn(work.log));
+    else
+        ck_assert_uint_eq(logfile_oldest_lsn(work.log), oldest_lsn);
 }
 
 /* Loop test: engines, times preparations. */

@@ -375,6 +375,33 @@ int lf_file_write(struct lf_file *file, uint64_t lsn, const void *buffer, size_t
     return error;
 }
 
+/* Whether the open file is the segment still: that its name leads to, and of its index. */
+static bool is_segment_still(struct lf_file *file, const struct lf_segment *segment)
+{
+    struct lf_segment_check check;
+    char name[LF_SEGMENT_NAME_BYTES];
+    lf_file_segment_name(segment->index, name);
+    if (lf_io_leads_to(file->io, file->directory, name, 0, segment->fd) == 0)
+        return false;
+    lf_segments_check_file(&file->segments, segment->fd, segment->index, &check);
+    return lf_segment_is_whole(&check) ||
+           !(lf_segment_is_ours(&check) || lf_segment_is_foreign(&check));
+}
+
+int lf_file_enter(struct lf_file *file, uint64_t lsn)
+{
+    struct lf_segment *segment;
+    uint64_t index = lf_segment_index(&file->layout, lsn);
+    if (is_in_main_file(file, lsn) || lsn - segment_start(file, index) != LF_FIRST_LSN)
+        return 0;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error;
+    error = is_segment_still(file, segment) ? 0 : -ESTALE;
+    lf_segments_release(&file->segments, segment, false);
+    return error;
+}
+
 static int sync_main_file(struct lf_file *file)
 {
     return file->io->sync(file->io->context, file->fd);

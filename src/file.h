@@ -132,6 +132,10 @@ int lf_file_write_segment_header(struct lf_file *file, uint64_t index, unsigned 
 /* Bytes up to the end of the file, or of the segment that holds lsn; 0 where there is none.  Below
  * LF_FIRST_LSN: up to there, of the log's own blocks 0 to 3. */
 ssize_t lf_file_read(struct lf_file *file, uint64_t lsn, void *buffer, size_t bytes);
+/* Before an epoch is written at lsn: where it is the first one of its segment, makes sure that what
+ * was made ready before is there still.  -ESTALE: its name leads to another file by now, or to none,
+ * and what is written to it would be lost with it. */
+int lf_file_enter(struct lf_file *file, uint64_t lsn);
 /* All of it.  Never across the end of a segment.  flags: LOGFILE_IO_WRITE_DSYNC.  Below
  * LF_FIRST_LSN: the log's own blocks 0 to 3.  -ENOENT: there is no such segment. */
 int lf_file_write(struct lf_file *file, uint64_t lsn, const void *buffer, size_t bytes,

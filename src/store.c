@@ -149,10 +149,13 @@ int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, ui
     bool dsync = store->sync == LOGFILE_SYNC_DSYNC;
     if (lf_store_has_failed(store))
         return LOGFILE_EFAILED;
+    int error = lf_file_enter(&store->file, lsn);
+    if (error != 0)
+        return lf_store_fail(store, error, "write", lsn);
     lf_count(&store->write_count, 1);
     if (dsync)
         lf_count(&store->sync_count, 1);
-    int error =
+    error =
         dsync ? write_dsync(store, buffer, bytes, lsn) : lf_store_write(store, buffer, bytes, lsn);
     store->written_ns = lf_now_ns();
     if (error != 0 || store->sync != LOGFILE_SYNC_FDATASYNC)

@@ -337,7 +337,7 @@ static bool change_root(void)
     return chroot(folder_path("empty")) == 0 && chdir("/") == 0;
 }
 
-/* Segments, directory and all; what is open stays. */
+/* Segments, directory and all. */
 static bool remove_directory(void)
 {
     for (uint64_t index = next_index(0); index > 0; index--)
@@ -350,11 +350,12 @@ static const struct loss {
     bool (*happens)(void);
     bool needs_root;
     int error; /* of the append that needs a new segment; 0: there is none */
+    int failure;
     bool stays;
 } losses[] = {
-    {"rights are dropped", drop_rights, true, -EACCES, true},
-    {"root is changed", change_root, true, 0, true},
-    {"directory is removed", remove_directory, false, -ENOENT, false},
+    {"rights are dropped", drop_rights, true, -EACCES, 0, true},
+    {"root is changed", change_root, true, 0, 0, true},
+    {"directory is removed", remove_directory, false, LOGFILE_EFAILED, -ESTALE, false},
 };
 #define LOSS_COUNT ((int)(sizeof losses / sizeof losses[0]))
 
@@ -375,14 +376,16 @@ static void lose(const struct loss *loss, int tell)
         count += append_until_error(log, &error);
     count += loss->error == 0 ? 600 : 0;
     ck_assert_int_eq(error, loss->error);
-    ck_assert_uint_gt(count, 10); /* what is prepared can be used */
+    if (loss->failure == 0)
+        ck_assert_uint_gt(count, 10); /* what is prepared can be used */
     logfile_failure(log, &failure);
-    ck_assert_int_eq(failure.error, 0);
-    close_log(log);
+    ck_assert_int_eq(failure.error, loss->failure);
+    ck_assert_int_eq(logfile_close(log), loss->failure == 0 ? 0 : LOGFILE_EFAILED);
     _exit(write(tell, &count, sizeof count) == sizeof count ? 0 : 8);
 }
 
-/* Loop test: the next segment cannot be made, which is no failure of the log. */
+/* Loop test: the next segment cannot be made, which is no failure of the log unless its segments are
+ * gone. */
 START_TEST(way_to_the_log_is_lost)
 {
     const struct loss *loss = &losses[_i];
@@ -511,6 +514,64 @@ START_TEST(next_segment_has_its_name_taken)
 }
 END_TEST
 
+static void remove_segment(const char *path)
+{
+    ck_assert_int_eq(unlink(path), 0);
+}
+
+static void put_over(const char *path, const char *made)
+{
+    ck_assert_int_eq(rename(made, path), 0);
+}
+
+/* The same bytes in another file, as from a copy that was put back. */
+static void replace_by_copy(const char *path)
+{
+    static char bytes[SEGMENT_BYTES];
+    FILE *from = fopen(path, "r");
+    FILE *to = fopen(folder_path("copy"), "w");
+    ck_assert(from != NULL && to != NULL);
+    size_t size = fread(bytes, 1, sizeof bytes, from);
+    ck_assert_uint_eq(fwrite(bytes, 1, size, to), size);
+    ck_assert(fclose(from) == 0 && fclose(to) == 0);
+    put_over(path, folder_path("copy"));
+}
+
+static void replace_by_link(const char *path)
+{
+    put_link(folder_path("link"));
+    put_over(path, folder_path("link"));
+}
+
+static void replace_by_segment(const char *path)
+{
+    ck_assert_int_eq(link(segment_path(0), folder_path("second")), 0);
+    put_over(path, folder_path("second"));
+}
+
+static void (*const segment_losses[])(const char *) = {remove_segment, replace_by_copy,
+                                                       replace_by_link, replace_by_segment};
+#define SEGMENT_LOSS_COUNT ((int)(sizeof segment_losses / sizeof segment_losses[0]))
+
+/* Nothing is acknowledged that is in a file without a name. */
+START_TEST(prepared_segment_is_lost)
+{
+    int error, result;
+
+    begin("a segment that was prepared is removed or replaced");
+    struct logfile *log = open_log(log_path(), SEGMENT_BYTES);
+    append_some(log, 10);
+    uint64_t index = next_index(0);
+    for (uint64_t lost = 1; lost < index; lost++)
+        segment_losses[_i](segment_path(lost));
+    unsigned count = 10 + append_until_error(log, &error);
+    ck_assert_int_eq(error, LOGFILE_EFAILED);
+    ck_assert_int_eq(logfile_close(log), LOGFILE_EFAILED);
+    ck_assert_uint_ge(count_records(log_path(), &result), count);
+    end();
+}
+END_TEST
+
 /* Below the log's first segment it is in nobody's way, and stays. */
 START_TEST(released_segment_is_replaced)
 {
@@ -586,6 +647,7 @@ static Suite *names_suite(void)
     tcase_add_loop_test(tcase, way_to_the_log_is_lost, 0, LOSS_COUNT);
     tcase_add_test(tcase, relative_path_below_what_may_not_be_searched);
     tcase_add_loop_test(tcase, next_segment_has_its_name_taken, 0, STRAY_COUNT);
+    tcase_add_loop_test(tcase, prepared_segment_is_lost, 0, SEGMENT_LOSS_COUNT);
     tcase_add_loop_test(tcase, released_segment_is_replaced, 0, STRAY_COUNT);
     tcase_add_loop_test(tcase, far_segments_name_is_taken, 0, STRAY_COUNT);
     tcase_add_test(tcase, directory_without_control_is_named_so);

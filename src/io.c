@@ -46,7 +46,7 @@ static int fallocate_undisturbed(int fd, int how, uint64_t offset, uint64_t byte
 {
     sigset_t before;
     block_signals(&before);
-    int result = TEMP_FAILURE_RETRY(fallocate(fd, how, (off_t)offset, (off_t)bytes));
+    int result = (int)TEMP_FAILURE_RETRY(fallocate(fd, how, (off_t)offset, (off_t)bytes));
     unblock_signals(&before);
     return result;
 }
@@ -55,7 +55,7 @@ static int ftruncate_undisturbed(int fd, uint64_t bytes)
 {
     sigset_t before;
     block_signals(&before);
-    int result = TEMP_FAILURE_RETRY(ftruncate(fd, (off_t)bytes));
+    int result = (int)TEMP_FAILURE_RETRY(ftruncate(fd, (off_t)bytes));
     unblock_signals(&before);
     return result;
 }
@@ -64,7 +64,7 @@ static int sync_undisturbed(int fd, int (*sync)(int fd))
 {
     sigset_t before;
     block_signals(&before);
-    int result = TEMP_FAILURE_RETRY(sync(fd));
+    int result = (int)TEMP_FAILURE_RETRY(sync(fd));
     unblock_signals(&before);
     return result;
 }

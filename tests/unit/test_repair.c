@@ -344,6 +344,78 @@ START_TEST(each_bit_of_the_newest_mark)
 }
 END_TEST
 
+/* Keeps `letter` in every byte that there is room for, so that a mark reaches each of its sectors. */
+static int keep_letters(struct logfile *log, uint64_t lsn, char letter)
+{
+    uint8_t letters[LOGFILE_MARK_MAX];
+
+    memset(letters, letter, sizeof letters);
+    return logfile_mark(log, lsn, letters, sizeof letters);
+}
+
+static void expect_newest_mark(uint64_t oldest_lsn)
+{
+    uint8_t letters[LOGFILE_MARK_MAX];
+    struct logfile *log = open_log();
+
+    ck_assert_uint_eq(logfile_oldest_lsn(log), oldest_lsn);
+    ck_assert_int_eq(logfile_mark_read(log, letters, sizeof letters), sizeof letters);
+    ck_assert(letters[0] == 'B' || letters[0] == 'C');
+    ck_assert(memcmp(letters, letters + 1, sizeof letters - 1) == 0);
+    ck_assert_int_eq(logfile_close(log), 0);
+}
+
+/* Whether the crash struck. */
+static bool crash_in_a_mark(struct logfile_sim *whole, uint64_t nth, uint64_t oldest_lsn)
+{
+    struct logfile_sim *crashed = logfile_sim_clone(whole);
+
+    use_disk(crashed);
+    struct logfile *log = open_log();
+    ck_assert_int_eq(logfile_sim_crash_at(disk, nth), 0);
+    const int error = keep_letters(log, oldest_lsn, 'C');
+    const bool is_struck = logfile_sim_is_down(disk);
+    ck_assert(is_struck || error == 0);
+    (void)logfile_close(log);
+    for (uint64_t seed = 0; is_struck && seed < scaled(10, 30, 300); seed++) {
+        use_disk(logfile_sim_clone(crashed));
+        ck_assert_int_eq(logfile_sim_reboot(disk, seed), 0);
+        expect_newest_mark(oldest_lsn);
+        logfile_sim_free(disk);
+    }
+    logfile_sim_free(crashed);
+    return is_struck;
+}
+
+/* An earlier crash left one copy behind the other.  On a full disk no OPEN epoch comes before the next
+ * mark, whose first copy may be torn: the newest of before is there all the same. */
+START_TEST(a_crash_leaves_a_whole_mark)
+{
+    uint8_t older[LF_BLOCK_BYTES];
+    uint64_t lsns[RECORDS];
+
+    begin(_i);
+    const uint64_t stale = (uint64_t)_i / 2;
+    struct logfile *log = open_log();
+    append_records(log, RECORDS, lsns);
+    ck_assert_int_eq(keep_letters(log, lsns[10], 'A'), 0);
+    peek(head_path(), 2 * BLOCK, older, sizeof older);
+    ck_assert_int_eq(keep_letters(log, lsns[20], 'B'), 0);
+    const uint64_t oldest_lsn = logfile_oldest_lsn(log);
+    ck_assert_int_eq(logfile_close(log), 0);
+    ck_assert_int_eq(logfile_sim_poke(disk, head_path(), (2 + stale) * BLOCK, older, sizeof older),
+                     0);
+    ck_assert_int_eq(logfile_sim_set_capacity(disk, LOGFILE_IO_BLOCK), 0);
+    struct logfile_sim *whole = disk;
+    uint64_t nth = 1;
+    while (crash_in_a_mark(whole, nth, oldest_lsn))
+        nth++;
+    ck_assert_uint_gt(nth, 4); /* two copies, each written and synced */
+    use_disk(whole);
+    end();
+}
+END_TEST
+
 /* ---- What looks like a shorter log ---- */
 
 static void lose_in_file(const char *path, uint64_t offset, bool truncate)
@@ -466,6 +538,7 @@ static Suite *repair_suite(void)
     tcase_add_test(tcase, rot_in_the_header_of_a_segment_is_mended);
     tcase_add_loop_test(tcase, nothing_is_mended_in_a_log_that_is_refused, 0, 2);
     tcase_add_loop_test(tcase, each_bit_of_the_newest_mark, 0, 2);
+    tcase_add_loop_test(tcase, a_crash_leaves_a_whole_mark, 0, 4);
     tcase_add_loop_test(tcase, a_whole_session_that_is_gone, 0, 8);
     tcase_add_loop_test(tcase, one_bit_of_a_closed_log_that_never_syncs, 0, 2);
     tcase_add_loop_test(tcase, another_version_is_named, 0, 2);

@@ -83,8 +83,6 @@ extern "C" {
 
 #pragma GCC visibility push(default) /* the library hides everything else */
 
-struct timespec; /* strict C99 does not declare it */
-
 #define LOGFILE_VERSION_MAJOR 0
 #define LOGFILE_VERSION_MINOR 1
 #define LOGFILE_VERSION_PATCH 0

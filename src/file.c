@@ -484,6 +484,14 @@ int lf_file_open_range(struct lf_file *file, uint64_t from, uint64_t to)
                             open_segment_once);
 }
 
+void lf_file_drop_cache_at(struct lf_file *file, uint64_t lsn)
+{
+    if (is_in_main_file(file, lsn))
+        (void)file->io->drop_cache(file->io->context, file->fd);
+    else
+        (void)drop_cache_of_segment(file, lf_segment_index(&file->layout, lsn));
+}
+
 void lf_file_drop_cache(struct lf_file *file, uint64_t lsn)
 {
     if (is_in_main_file(file, lsn))

@@ -157,6 +157,8 @@ bool lf_file_has_segment(struct lf_file *file, uint64_t lsn);
 int lf_file_next_segment(struct lf_file *file, uint64_t index, uint64_t *found);
 /* Drop what is cached of everything from `lsn` on. */
 void lf_file_drop_cache(struct lf_file *file, uint64_t lsn);
+/* The same of the one file that holds lsn. */
+void lf_file_drop_cache_at(struct lf_file *file, uint64_t lsn);
 int lf_file_locked(struct lf_file *file);
 
 /* ---- Space ---- */

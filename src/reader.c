@@ -108,7 +108,7 @@ static int settle_epoch(struct logfile_reader *reader)
         error = lf_facts_judge_sync(file->io, file->fd, error);
     if (error < 0 && error != -EROFS)
         return error;
-    lf_file_drop_cache(file, lsn);
+    lf_file_drop_cache_at(file, lsn);
 
     const int found = lf_scan_next(&reader->scan);
     if (found != 1 || reader->scan.epoch->checksum != checksum)

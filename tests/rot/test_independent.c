@@ -415,7 +415,10 @@ static void start(struct independent *independent)
     if (independent->pid == 0) {
         dup2(in[0], STDIN_FILENO);
         dup2(out[1], STDOUT_FILENO);
-        close(in[0]), close(in[1]), close(out[0]), close(out[1]);
+        for (int i = 0; i < 2; i++) {
+            close(in[i]);
+            close(out[i]);
+        }
         execl(INDEPENDENT_READER, INDEPENDENT_READER, "-", NULL);
         _exit(127);
     }

@@ -100,7 +100,7 @@ void log_image_new_segments(struct log_image *image, uint64_t slot_bytes, uint64
     fill_file_header(image, image->bytes, LF_FIRST_LSN);
 
     const uint32_t seed = lf_log_seed((const struct lf_file_header *)image->bytes);
-    image->chain = (struct lf_chain){.layout = {slot_bytes, segment_bytes},
+    image->chain = (struct lf_chain){.layout = {slot_bytes, segment_bytes, 0},
                                      .log_seed = seed,
                                      .lsn = LF_FIRST_LSN,
                                      .epoch = LF_FIRST_EPOCH,

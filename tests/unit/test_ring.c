@@ -25,7 +25,7 @@ static void ring_setup(int index, struct lf_ring *ring, uint64_t epoch)
         .buffers = data,
         .slot_count = SLOT_COUNT,
         .shard_count = shard_counts[index / POLICY_COUNT],
-        .layout = {SLOT_BYTES, 0},
+        .layout = {SLOT_BYTES, 0, 0},
         .policy = (enum logfile_reserve_policy)(index % POLICY_COUNT),
     };
 

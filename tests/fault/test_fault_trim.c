@@ -91,7 +91,7 @@ static void fail_trim(int index, bool for_ever)
     logfile_sim_fault(disk, &fault);
     ck_assert_int_eq(logfile_trim(trim_log, lsns[RECORDS - 1]), -EIO);
     ck_assert_uint_ge(logfile_sim_fault_hits(disk), 1);
-    ck_assert_uint_eq(logfile_sim_used_bytes(disk, NULL), used_bytes);
+    ck_assert_uint_ge(logfile_sim_used_bytes(disk, NULL), used_bytes); /* more is prepared */
     ck_assert_int_eq(logfile_failure(trim_log, &failure), 0);
     ck_assert_int_eq(failure.error, 0);
     ck_assert_uint_gt(logfile_oldest_lsn(trim_log), lsns[RECORDS - 2]);

@@ -57,8 +57,8 @@
  * parent opened.
  *
  * Nothing is allocated after logfile_open, and there is no global state: a process may have
- * several logs open.  A log takes one descriptor; one of segments up to 16 more, and one or two for
- * the time of a call, which it must find when it comes to a next segment.
+ * several logs open.  A log takes one descriptor; one of segments two and up to 16 more, and one or
+ * two for the time of a call, which it must find when it comes to a next segment.
  *
  * A process with a limit on file sizes (RLIMIT_FSIZE) ignores SIGXFSZ, or is ended by it where a
  * log meets the limit; a log that meets it gets -EFBIG, as from a file system that takes no more.

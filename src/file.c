@@ -375,13 +375,31 @@ int lf_file_write(struct lf_file *file, uint64_t lsn, const void *buffer, size_t
     return error;
 }
 
+/* Whether a segment's name has gone, or leads to another file.  That there is none is believed when
+ * the directory says so too, or is gone itself. */
+static bool name_is_lost(struct lf_file *file, const struct lf_segment *segment)
+{
+    const struct logfile_io *io = file->io;
+    char name[LF_SEGMENT_NAME_BYTES];
+    uint64_t lowest, highest;
+    lf_file_segment_name(segment->index, name);
+    if (lf_io_leads_to(io, file->directory, name, 0, segment->fd) != 0)
+        return false;
+    int found =
+        lf_segments_find(&file->segments, segment->index, segment->index + 1, &lowest, &highest);
+    if (found == 0 || found == -ENOENT)
+        return true;
+    int other = io->open(io->context, file->directory, name, 0, 0);
+    if (other >= 0)
+        (void)io->close(io->context, other);
+    return other != -ENOENT;
+}
+
 /* Whether the open file is the segment still: that its name leads to, and of its index. */
 static bool is_segment_still(struct lf_file *file, const struct lf_segment *segment)
 {
     struct lf_segment_check check;
-    char name[LF_SEGMENT_NAME_BYTES];
-    lf_file_segment_name(segment->index, name);
-    if (lf_io_leads_to(file->io, file->directory, name, 0, segment->fd) == 0)
+    if (name_is_lost(file, segment))
         return false;
     lf_segments_check_file(&file->segments, segment->fd, segment->index, &check);
     return lf_segment_is_whole(&check) ||
@@ -395,8 +413,8 @@ int lf_file_enter(struct lf_file *file, uint64_t lsn)
     if (is_in_main_file(file, lsn) || lsn - segment_start(file, index) != LF_FIRST_LSN)
         return 0;
     int error = lf_segments_acquire(&file->segments, index, &segment);
-    if (error != 0)
-        return error;
+    if (error != 0) /* The write will tell. */
+        return 0;
     error = is_segment_still(file, segment) ? 0 : -ESTALE;
     lf_segments_release(&file->segments, segment, false);
     return error;

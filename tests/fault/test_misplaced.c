@@ -318,9 +318,11 @@ START_TEST(of_another_log_or_index)
 {
     struct picture whole;
     const char *directory = begin(_i, &whole);
-    const unsigned count = count_segments(&whole);
+    unsigned count = count_segments(&whole);
 
     make_logs("other", "other-torn");
+    while (access(segment_path("other-torn", count - 1), F_OK) != 0) /* fewer were made ahead */
+        count--;
     for (unsigned index = 0; index < count; index++) {
         put_copy("other-torn", index, directory, index);
         leave_draft(directory);

@@ -300,7 +300,7 @@ static void describe_damage(const struct lf_scan *scan, char text[DAMAGE_TEXT_BY
         snprintf(text, DAMAGE_TEXT_BYTES, ": %s is missing", name);
         break;
     case LF_DAMAGE_MISPLACED:
-        snprintf(text, DAMAGE_TEXT_BYTES, ": %s is not that segment", name);
+        snprintf(text, DAMAGE_TEXT_BYTES, ": %s is misplaced", name);
         break;
     case LF_DAMAGE_INCARNATION:
         snprintf(text, DAMAGE_TEXT_BYTES, ": what the last opening wrote is missing");
@@ -346,7 +346,7 @@ static int explain_verdict(struct opening *opening, const struct lf_scan *scan)
         return cut < 0 ? cut : LOGFILE_ECORRUPT;
     describe_damage(scan, text);
     if (lost_end > tail->end_lsn)
-        SAY(opening, "%s: corrupt: LSN %" PRIu64 " to %" PRIu64 " cannot be read%s (%s)%s",
+        SAY(opening, "%s: corrupt: LSN %" PRIu64 " to %" PRIu64 " cannot be read%.40s (%s)%s",
             opening->shown, tail->end_lsn, lost_end, text,
             tail->resume_lsn != 0 ? "what follows can" : "nothing whole follows", SEE_SALVAGE);
     else

@@ -109,6 +109,16 @@ bool lf_file_header_same_log(const struct lf_file_header *a, const struct lf_fil
            memcmp(a->salt, b->salt, sizeof(a->salt)) == 0;
 }
 
+bool lf_file_header_is_of_segment(const void *block, const struct lf_file_header *log,
+                                  uint64_t index)
+{
+    const struct lf_file_header *header = block;
+    const struct lf_layout layout = lf_header_layout(log);
+
+    return lf_file_header_judge(block) == LF_HEADER_VALID && lf_file_header_same_log(header, log) &&
+           header->first_lsn == lf_segment_first_lsn(&layout, index);
+}
+
 static uint32_t trim_mark_checksum(const void *block, uint32_t log_seed)
 {
     return checksum_from(log_seed, block, offsetof(struct lf_trim_mark, sequence), LF_BLOCK_BYTES);

@@ -215,6 +215,9 @@ int lf_file_header_check(const void *block);
 /* Whether two valid headers belong to one log: everything that never changes is the same, but for
  * first_lsn, which tells a log's files apart. */
 bool lf_file_header_same_log(const struct lf_file_header *a, const struct lf_file_header *b);
+/* Whether a block holds a valid header of that segment of the log with this header. */
+bool lf_file_header_is_of_segment(const void *block, const struct lf_file_header *log,
+                                  uint64_t index);
 /* Whether the block holds a whole trim mark of this log. */
 bool lf_trim_mark_check(const void *block, uint32_t log_seed);
 

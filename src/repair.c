@@ -33,15 +33,6 @@ static int repair_log_header(struct lf_store *store, const bool valid[COPY_COUNT
 
 /* ---- The headers of segments ------------------------------------------------------------------*/
 
-static bool is_header_of(const struct lf_file *file, uint64_t index, const uint8_t *block)
-{
-    const struct lf_file_header *header = (const void *)block;
-
-    return lf_file_header_judge(block) == LF_HEADER_VALID &&
-           lf_file_header_same_log(header, &file->header) &&
-           header->first_lsn == lf_segment_first_lsn(&file->layout, index);
-}
-
 /* The header that the segment was made with. */
 static void fill_header(const struct lf_file *file, uint64_t index, uint8_t *block)
 {
@@ -63,7 +54,8 @@ static int repair_segment(struct lf_file *file, uint64_t index)
     if (got < 0)
         return got == -ENOENT ? 0 : (int)got;
     for (unsigned copy = 0; copy < COPY_COUNT; copy++)
-        good[copy] = is_header_of(file, index, blocks + copy * (size_t)LF_BLOCK_BYTES);
+        good[copy] = lf_file_header_is_of_segment(blocks + copy * (size_t)LF_BLOCK_BYTES,
+                                                  &file->header, index);
     for (unsigned copy = 0; copy < COPY_COUNT && error == 0; copy++) {
         uint8_t *block = blocks + (good[1 - copy] ? 1 - copy : copy) * (size_t)LF_BLOCK_BYTES;
         if (good[copy])

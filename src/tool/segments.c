@@ -8,16 +8,6 @@
 
 /* ---- The headers of the segments --------------------------------------------------------------*/
 
-/* Whether the copy is what the log's own header makes it; the log's header has been checked. */
-static bool is_header_of(const struct lf_walk *walk, uint64_t index, const uint8_t *block)
-{
-    const struct lf_file_header *header = (const void *)block;
-
-    return lf_file_header_judge(block) == LF_HEADER_VALID &&
-           lf_file_header_same_log(header, &walk->scan.prologue.header) &&
-           header->first_lsn == lf_segment_first_lsn(&walk->file.layout, index);
-}
-
 static void say(const struct lf_tool_segments *segments, uint64_t index, const char *kind,
                 const char *what)
 {
@@ -39,7 +29,8 @@ static void judge_blocks(const struct lf_tool_segments *segments, uint64_t index
         "second copy of its file header is damaged" LF_TOOL_REPAIRED};
 
     for (unsigned i = 0; i < 2; i++) {
-        if (is_header_of(segments->walk, index, blocks + i * (size_t)LF_BLOCK_BYTES))
+        if (lf_file_header_is_of_segment(blocks + i * (size_t)LF_BLOCK_BYTES,
+                                         &segments->walk->scan.prologue.header, index))
             continue;
         segments->walk->damaged_copies++;
         say(segments, index, "repairable", copies[i]);

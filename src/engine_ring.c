@@ -24,7 +24,7 @@ enum {
 
 static struct lf_ring *ring_of(struct logfile *log)
 {
-    return &log->engine.ring.ring;
+    return &log->ring.ring;
 }
 
 /* A call with a deadline does not flush itself, so that a device that hangs cannot hold it; under
@@ -248,7 +248,7 @@ static uint64_t spin_ns(struct logfile *log)
     if (log->options.wait == LOGFILE_WAIT_BLOCK || flush_ns > SPIN_FLUSH_NS)
         return 0;
     /* Relaxed, here and below: a heuristic. */
-    if (lf_now_ns() < lf_load_relaxed_64(&log->engine.ring.spin_again_ns))
+    if (lf_now_ns() < lf_load_relaxed_64(&log->ring.spin_again_ns))
         return 0;
     return 2 * flush_ns;
 }
@@ -267,7 +267,7 @@ static bool spin(struct logfile *log, const struct lf_slot *slot, uint32_t key,
     moved =
         lf_waiter_spin(&slot->durable, key, limit_ns < left_ns ? limit_ns : left_ns, &slowest_ns);
     if (slowest_ns > SPIN_YIELD_NS_MAX)
-        lf_store_relaxed_64(&log->engine.ring.spin_again_ns, lf_now_ns() + SPIN_PAUSE_NS);
+        lf_store_relaxed_64(&log->ring.spin_again_ns, lf_now_ns() + SPIN_PAUSE_NS);
     return moved;
 }
 
@@ -422,20 +422,20 @@ append(struct logfile *log, const struct lf_payload *payload, const struct times
     return error;
 }
 
-int lf_ring_engine_append(struct logfile *log, const struct lf_payload *payload,
-                          const struct timespec *deadline, bool wait, uint64_t *lsnp)
+static int append_faa(struct logfile *log, const struct lf_payload *payload,
+                      const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
     return append(log, payload, deadline, wait, lsnp, lf_ring_reserve, NULL);
 }
 
-int lf_ring_engine_append_by_policy(struct logfile *log, const struct lf_payload *payload,
-                                    const struct timespec *deadline, bool wait, uint64_t *lsnp)
+static int append_by_policy(struct logfile *log, const struct lf_payload *payload,
+                            const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
     return append(log, payload, deadline, wait, lsnp, lf_ring_reserve_by_policy, NULL);
 }
 
-int lf_ring_engine_append_timed(struct logfile *log, const struct lf_payload *payload,
-                                const struct timespec *deadline, bool wait, uint64_t *lsnp)
+static int append_timed(struct logfile *log, const struct lf_payload *payload,
+                        const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
     struct lf_stage_clock clock = {0};
 
@@ -451,7 +451,7 @@ static uint64_t find_end_lsn(struct logfile *log, const struct timespec *deadlin
                                  : lf_ring_peek_end_lsn(ring_of(log));
 }
 
-int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+static int wait_lsn(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
 {
     struct durable_wait wait = {.lsn = lsn, .deadline = deadline};
     int error = durability(log, lsn);
@@ -471,7 +471,7 @@ int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec
     return wait_durable(log, &wait);
 }
 
-int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline)
+static int flush(struct logfile *log, const struct timespec *deadline)
 {
     /* All that was reserved before this call ends here; if it is a base, the epoch is empty and the
      * one before is meant. */
@@ -490,7 +490,7 @@ int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline)
     return wait_durable(log, &wait);
 }
 
-void lf_ring_engine_failed(struct logfile *log)
+static void failed(struct logfile *log)
 {
     struct lf_ring *ring = ring_of(log);
 
@@ -500,7 +500,7 @@ void lf_ring_engine_failed(struct logfile *log)
         lf_waiter_wake(&ring->slots[i].durable);
 }
 
-void lf_ring_engine_room(struct logfile *log)
+static void room(struct logfile *log)
 {
     struct lf_ring *ring = ring_of(log);
 
@@ -511,7 +511,7 @@ void lf_ring_engine_room(struct logfile *log)
         lf_waiter_wake(&ring->flipped);
 }
 
-int lf_ring_engine_start(struct logfile *log)
+static int start(struct logfile *log)
 {
     struct lf_ring *ring = ring_of(log);
     struct lf_ring_config config = {
@@ -537,8 +537,29 @@ int lf_ring_engine_start(struct logfile *log)
     return error;
 }
 
-void lf_ring_engine_stop(struct logfile *log)
+static void stop(struct logfile *log)
 {
     lf_flusher_stop(log);
     lf_ring_destroy(ring_of(log));
 }
+
+static uint64_t end_lsn(const struct logfile *log)
+{
+    return lf_ring_end_lsn(&log->ring.ring);
+}
+
+static uint64_t published_lsn(const struct logfile *log)
+{
+    return lf_ring_published_lsn(&log->ring.ring);
+}
+
+#define RING_ENGINE(how)                                                                           \
+    {                                                                                              \
+        .fills_tails_of_segments = true, .start = start, .stop = stop, .append = (how),            \
+        .wait = wait_lsn, .flush = flush, .shutdown = lf_flusher_shutdown, .end_lsn = end_lsn,     \
+        .published_lsn = published_lsn, .failed = failed, .room = room                             \
+    }
+
+const struct lf_engine lf_ring_engine = RING_ENGINE(append_faa);
+const struct lf_engine lf_ring_engine_by_policy = RING_ENGINE(append_by_policy);
+const struct lf_engine lf_ring_engine_timed = RING_ENGINE(append_timed);

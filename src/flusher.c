@@ -18,12 +18,12 @@ enum {
 
 static struct lf_flusher *flusher_of(struct logfile *log)
 {
-    return &log->engine.ring.flusher;
+    return &log->ring.flusher;
 }
 
 static struct lf_ring *ring_of(struct logfile *log)
 {
-    return &log->engine.ring.ring;
+    return &log->ring.ring;
 }
 
 static bool has_failed(const struct logfile *log)
@@ -182,7 +182,7 @@ static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
     note_stall(log, lf_ring_collect(&sealed));
     if (lf_epoch_commit(log, lf_slot_epoch(sealed.slot), sealed.end, sealed.records,
                         ends ? LF_EPOCH_END : 0) != 0)
-        return NULL; /* Everybody has been woken by lf_ring_engine_failed. */
+        return NULL; /* Everybody has been woken by lf_engine_on_failure. */
     note_role(log);
     if (lf_load_relaxed_32(&sealed.slot->guarded)) /* Relaxed: a statistic and a heuristic. */
         note_gather(log, target, sealed.waiters);
@@ -401,14 +401,14 @@ void lf_flusher_want(struct logfile *log, uint64_t lsn)
 bool lf_flusher_is_pacing(const struct logfile *log)
 {
     lf_fence(); /* F6: wanted before pacing; pairs with set_idle. */
-    return lf_load_relaxed_32(&log->engine.ring.flusher.pacing); /* Relaxed: the fence. */
+    return lf_load_relaxed_32(&log->ring.flusher.pacing); /* Relaxed: the fence. */
 }
 
 uint64_t lf_flusher_patience_ns(const struct logfile *log)
 {
     /* Relaxed, both: estimates. */
     uint64_t flush_ns = lf_load_relaxed_64(&log->flush_ns);
-    bool busy = lf_load_relaxed_32(&log->engine.ring.flusher.token) != LF_TOKEN_IDLE;
+    bool busy = lf_load_relaxed_32(&log->ring.flusher.token) != LF_TOKEN_IDLE;
     uint64_t patience_ns = flush_ns / 2;
 
     if (patience_ns < PATIENCE_NS_MIN)

@@ -17,21 +17,17 @@
 #include "trim.h"
 #include "waiter.h"
 
-/* The way of an append through the library: one switch, and no test on the way, for what is not the
- * default. */
-enum lf_append_path {
-    LF_APPEND_RING = 0, /* by fetch-add */
-    LF_APPEND_RING_BY_POLICY,
-    LF_APPEND_RING_TIMED, /* by any policy, and stages are sampled */
-    LF_APPEND_MUTEX,
-    LF_APPEND_SERIAL
+struct lf_ring_engine {
+    struct lf_ring ring;
+    struct lf_flusher flusher;
+    uint64_t spin_again_ns; /* W, R: waiters.  Processors were busy: until then nobody spins. */
 };
 
 struct logfile {
     /* Never change after open. */
     const uint32_t *alive;          /* 1; on a page that a fork wipes in the child */
     struct logfile_options options; /* with every default filled in */
-    enum lf_append_path append_path;
+    const struct lf_engine *engine;
     struct lf_layout layout;
     uint64_t recovered_lsn; /* all below was durable when the log was opened */
     uint32_t running; /* 1 when open is done: until then, callbacks of its threads wait for it */
@@ -56,18 +52,11 @@ struct logfile {
     _Alignas(LF_CACHE_PAIR) uint64_t durable_lsn;
     uint64_t flush_ns; /* moving average of write + sync */
 
-    /* Woken when there is room again, or the log has failed: mutex and serial engines; serial: also
-     * when a record has become durable. */
-    _Alignas(LF_CACHE_PAIR) struct lf_waiter room;
-    struct lf_stats stats;
+    _Alignas(LF_CACHE_PAIR) struct lf_stats stats;
     struct lf_stages stages;
 
-    /* The engine that was opened. */
-    union {
-        struct lf_ring_engine ring;
-        struct lf_mutex_engine mutex;
-        struct lf_serial_engine serial;
-    } engine;
+    struct lf_ring_engine ring; /* of the ring engine */
+    void *lab;                  /* of an engine of the laboratory: its own */
 };
 
 /* L1: pairs with the release in lf_epoch_commit: who sees it sees what was made durable. */

@@ -61,39 +61,6 @@ static int check_payload(const struct logfile *log, size_t size, const struct ti
     return size <= record_max(log) ? 0 : LOGFILE_ETOOBIG;
 }
 
-static inline __attribute__((always_inline)) int append_by_engine(struct logfile *log,
-                                                                  const struct lf_payload *payload,
-                                                                  const struct timespec *deadline,
-                                                                  bool wait, uint64_t *lsnp)
-{
-    switch (log->append_path) {
-    case LF_APPEND_RING:
-        return lf_ring_engine_append(log, payload, deadline, wait, lsnp);
-    case LF_APPEND_RING_BY_POLICY:
-        return lf_ring_engine_append_by_policy(log, payload, deadline, wait, lsnp);
-    case LF_APPEND_RING_TIMED:
-        return lf_ring_engine_append_timed(log, payload, deadline, wait, lsnp);
-    case LF_APPEND_MUTEX:
-        return lf_mutex_engine_append(log, payload, deadline, wait, lsnp);
-    case LF_APPEND_SERIAL:
-        return lf_serial_engine_append(log, payload, deadline, lsnp);
-    }
-    return -EINVAL;
-}
-
-static int wait_by_engine(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
-{
-    switch (log->options.engine) {
-    case LOGFILE_ENGINE_RING:
-        return lf_ring_engine_wait(log, lsn, deadline);
-    case LOGFILE_ENGINE_MUTEX:
-        return lf_mutex_engine_wait(log, lsn, deadline);
-    case LOGFILE_ENGINE_SERIAL:
-        return lf_serial_engine_wait(log, lsn, deadline);
-    }
-    return -EINVAL;
-}
-
 /* Apart, so that an append without a deadline keeps its short way.  One whose deadline has passed is
  * a submit, and one look at what became of it. */
 static __attribute__((noinline)) int append_by(struct logfile *log,
@@ -106,13 +73,13 @@ static __attribute__((noinline)) int append_by(struct logfile *log,
 
     deadline = lf_settle_deadline(deadline);
     if (!wait || lf_may_wait(deadline))
-        return append_by_engine(log, payload, deadline, wait, lsnp);
-    error = append_by_engine(log, payload, deadline, false, &lsn);
+        return log->engine->append(log, payload, deadline, wait, lsnp);
+    error = log->engine->append(log, payload, deadline, false, &lsn);
     if (error != 0)
         return error;
     if (lsnp)
         *lsnp = lsn;
-    return wait_by_engine(log, lsn, deadline);
+    return log->engine->wait(log, lsn, deadline);
 }
 
 static int append_payload(struct logfile *log, const struct lf_payload *payload,
@@ -124,7 +91,7 @@ static int append_payload(struct logfile *log, const struct lf_payload *payload,
         return error;
     if (__builtin_expect(deadline != NULL, 0))
         return append_by(log, payload, deadline, wait, lsnp);
-    return append_by_engine(log, payload, NULL, wait, lsnp);
+    return log->engine->append(log, payload, NULL, wait, lsnp);
 }
 
 static int append_buffer(struct logfile *log, const void *data, size_t size,
@@ -205,7 +172,7 @@ int logfile_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadl
         return error;
     if (!is_valid_deadline(deadline))
         return -EINVAL;
-    return wait_by_engine(log, lsn, lf_settle_deadline(deadline));
+    return log->engine->wait(log, lsn, lf_settle_deadline(deadline));
 }
 
 int logfile_flush(struct logfile *log, const struct timespec *deadline)
@@ -216,16 +183,7 @@ int logfile_flush(struct logfile *log, const struct timespec *deadline)
         return error;
     if (!is_valid_deadline(deadline))
         return -EINVAL;
-    deadline = lf_settle_deadline(deadline);
-    switch (log->options.engine) {
-    case LOGFILE_ENGINE_RING:
-        return lf_ring_engine_flush(log, deadline);
-    case LOGFILE_ENGINE_MUTEX:
-        return lf_mutex_engine_flush(log, deadline);
-    case LOGFILE_ENGINE_SERIAL:
-        return lf_serial_engine_flush(log, deadline);
-    }
-    return -EINVAL;
+    return log->engine->flush(log, lf_settle_deadline(deadline));
 }
 
 int logfile_shutdown(struct logfile *log, const struct timespec *deadline)
@@ -236,16 +194,7 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline)
         return error;
     if (!is_valid_deadline(deadline))
         return -EINVAL;
-    deadline = lf_settle_deadline(deadline);
-    switch (log->options.engine) {
-    case LOGFILE_ENGINE_RING:
-        return lf_flusher_shutdown(log, deadline);
-    case LOGFILE_ENGINE_MUTEX:
-        return lf_mutex_engine_shutdown(log, deadline);
-    case LOGFILE_ENGINE_SERIAL:
-        return lf_serial_engine_shutdown(log, deadline);
-    }
-    return -EINVAL;
+    return log->engine->shutdown(log, lf_settle_deadline(deadline));
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -262,19 +211,8 @@ uint64_t logfile_durable_lsn(struct logfile *log)
 static uint64_t next_lsn(struct logfile *log)
 {
     uint64_t durable_lsn = lf_durable_lsn(log);
-    uint64_t end_lsn = durable_lsn;
+    uint64_t end_lsn = log->engine->end_lsn(log);
 
-    switch (log->options.engine) {
-    case LOGFILE_ENGINE_RING:
-        end_lsn = lf_ring_end_lsn(&log->engine.ring.ring);
-        break;
-    case LOGFILE_ENGINE_MUTEX:
-        end_lsn = lf_mutex_engine_end_lsn(log);
-        break;
-    case LOGFILE_ENGINE_SERIAL:
-        end_lsn = lf_serial_engine_end_lsn(log);
-        break;
-    }
     return end_lsn > durable_lsn ? end_lsn : durable_lsn;
 }
 
@@ -331,13 +269,10 @@ size_t logfile_record_max(struct logfile *log)
     return log == NULL ? 0 : record_max(log);
 }
 
-/* What was submitted and is not durable, without waiting for anybody: as next_lsn, but of the ring,
- * where the end of what is reserved may be known only in a moment. */
+/* What was submitted and is not durable, without waiting for any thread. */
 static uint64_t pending_bytes(struct logfile *log, uint64_t durable_lsn)
 {
-    uint64_t end_lsn = log->options.engine == LOGFILE_ENGINE_RING
-                           ? lf_ring_published_lsn(&log->engine.ring.ring)
-                           : next_lsn(log);
+    uint64_t end_lsn = log->engine->published_lsn(log);
     return end_lsn > durable_lsn ? end_lsn - durable_lsn : 0;
 }
 
@@ -386,8 +321,8 @@ int logfile_failure(struct logfile *log, struct logfile_failure *out)
     if (error != 0 || out == NULL)
         return error != 0 ? error : -EINVAL;
     lf_store_failure(&log->store, out);
-    if (out->error != 0 && log->options.engine == LOGFILE_ENGINE_RING)
-        lf_ring_refuse(&log->engine.ring.ring, LF_REFUSE_FAILED); /* As in the ring's waiters. */
+    if (out->error != 0) /* A caller that is told of a failure enters no more. */
+        lf_engine_on_failure(log);
     return 0;
 }
 

@@ -180,11 +180,9 @@ static int allocate_buffers(struct opening *opening)
 {
     struct logfile *log = opening->log;
     const struct logfile_options *options = &log->options;
-    size_t count = options->engine == LOGFILE_ENGINE_RING    ? options->slot_count
-                   : options->engine == LOGFILE_ENGINE_MUTEX ? 2
-                                                             : 1;
+    unsigned count = log->engine->buffer_count;
 
-    log->buffers_bytes = count * log->layout.slot_bytes;
+    log->buffers_bytes = (count != 0 ? count : options->slot_count) * log->layout.slot_bytes;
     log->buffers = options->ring_alloc ? options->ring_alloc(options->ring_arg, log->buffers_bytes)
                                        : lf_buffers_map(log->buffers_bytes, log->layout.slot_bytes);
     if (log->buffers == NULL) {
@@ -213,17 +211,6 @@ static void free_memory(struct logfile *log)
     free(log);
 }
 
-static enum lf_append_path append_path_of(const struct logfile_options *options)
-{
-    if (options->engine == LOGFILE_ENGINE_MUTEX)
-        return LF_APPEND_MUTEX;
-    if (options->engine == LOGFILE_ENGINE_SERIAL)
-        return LF_APPEND_SERIAL;
-    if (options->stage_sample_every != 0)
-        return LF_APPEND_RING_TIMED;
-    return options->reserve == LOGFILE_RESERVE_FAA ? LF_APPEND_RING : LF_APPEND_RING_BY_POLICY;
-}
-
 static struct logfile *allocate_log(const struct logfile_options *options)
 {
     struct logfile *log;
@@ -234,38 +221,10 @@ static struct logfile *allocate_log(const struct logfile_options *options)
         return NULL;
     memset(log, 0, bytes);
     log->options = *options;
-    log->append_path = append_path_of(options);
+    log->engine = lf_engine_choose(options);
     log->stages.every = options->stage_sample_every;
     log->layout.slot_bytes = options->slot_bytes;
     return log;
-}
-
-/* ---------------------------------------------------------------------------------------------
- * What the store and the preparer report, from whichever thread.
- */
-
-static bool is_running(struct logfile *log)
-{
-    return lf_load_acquire_32(&log->running) != 0; /* L2: pairs with start_engine. */
-}
-
-static void on_failure(void *arg)
-{
-    struct logfile *log = arg;
-
-    lf_fence(); /* L3: failed before running; pairs with start_engine. */
-    if (log->options.engine == LOGFILE_ENGINE_RING && is_running(log))
-        lf_ring_engine_failed(log);
-    lf_waiter_wake(&log->room);
-}
-
-static void on_room(void *arg)
-{
-    struct logfile *log = arg;
-
-    if (log->options.engine == LOGFILE_ENGINE_RING && is_running(log))
-        lf_ring_engine_room(log);
-    lf_waiter_wake(&log->room);
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -283,7 +242,7 @@ static int open_store(struct opening *opening, const struct logfile_options *opt
 
     if (error != 0)
         return error;
-    log->store.on_failure = on_failure;
+    log->store.on_failure = lf_engine_on_failure;
     log->store.on_failure_arg = log;
     return 0;
 }
@@ -403,7 +362,7 @@ static int adopt_prologue(struct opening *opening, const struct lf_prologue *pro
         return error;
     log->layout = lf_header_layout(&prologue->header);
     /* The other engines fill whole buffers: they leave a segment with less than that. */
-    if (log->options.engine == LOGFILE_ENGINE_RING)
+    if (log->engine->fills_tails_of_segments)
         log->layout.tail_bytes = lf_layout_short_tail(log->layout.slot_bytes);
     log->options.slot_bytes = log->layout.slot_bytes;
     log->options.segment_bytes = log->layout.segment_bytes;
@@ -553,7 +512,7 @@ static int start_preparer(struct opening *opening)
         .keep_free_bytes = options->keep_free_bytes,
         .head = log->chain.lsn,
         .room = lf_room_end(log, log->chain.lsn) - log->chain.lsn,
-        .on_room = on_room,
+        .on_room = lf_engine_on_room,
         .on_room_arg = log,
         .thread_start = options->thread_start,
         .thread_arg = options->thread_arg,
@@ -595,19 +554,12 @@ static int begin_incarnation(struct opening *opening)
 static int start_engine(struct opening *opening)
 {
     struct logfile *log = opening->log;
-    int error = log->options.engine == LOGFILE_ENGINE_RING    ? lf_ring_engine_start(log)
-                : log->options.engine == LOGFILE_ENGINE_MUTEX ? lf_mutex_engine_start(log)
-                                                              : lf_serial_engine_start(log);
-    if (error != 0) {
+    int error = lf_engine_start(log);
+
+    if (error != 0)
         SAY(opening, "%s: starting the engine: %s%s", opening->shown, logfile_strerror(error),
             thread_hint(error));
-        return error;
-    }
-    lf_store_release_32(&log->running, 1); /* L2: the engine is there; pairs with is_running. */
-    lf_fence();                            /* L3: running before failed; pairs with on_failure. */
-    if (lf_store_has_failed(&log->store))
-        on_failure(log);
-    return 0;
+    return error;
 }
 
 static int open_steps(struct opening *opening)
@@ -681,21 +633,6 @@ int logfile_open(const char *path, const struct logfile_options *options, struct
     return error;
 }
 
-static void stop_engine(struct logfile *log)
-{
-    switch (log->options.engine) {
-    case LOGFILE_ENGINE_RING:
-        lf_ring_engine_stop(log);
-        break;
-    case LOGFILE_ENGINE_MUTEX:
-        lf_mutex_engine_stop(log);
-        break;
-    case LOGFILE_ENGINE_SERIAL:
-        lf_serial_engine_stop(log);
-        break;
-    }
-}
-
 int logfile_close(struct logfile *log)
 {
     int cancel_state, error;
@@ -713,7 +650,7 @@ int logfile_close(struct logfile *log)
         if (lf_has_begun(log))
             error = lf_trim_note_durable(log, log->chain.lsn);
     }
-    stop_engine(log);
+    log->engine->stop(log);
     lf_store_close(&log->store);
     free_memory(log);
     pthread_setcancelstate(cancel_state, NULL);

@@ -2,6 +2,7 @@
 #include "trim.h"
 
 #include "internal.h"
+#include "lock.h"
 #include "recover.h"
 
 #include <errno.h>
@@ -188,11 +189,11 @@ int lf_trim_sync_unsynced(struct logfile *log, uint64_t end_lsn)
 int lf_trim_note_durable(struct logfile *log, uint64_t promise)
 {
     struct lf_trim *trim = &log->trim;
-    int cancel_state = lf_engine_lock(&trim->trimming);
+    int cancel_state = lf_lock(&trim->trimming);
 
     mark_of(log)->incarnation = log->incarnation;
     promise_at_least(mark_of(log), promise);
-    return lf_engine_unlock(&trim->trimming, cancel_state, write_mark(log));
+    return lf_unlock(&trim->trimming, cancel_state, write_mark(log));
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -270,7 +271,7 @@ int lf_trim_below(struct logfile *log, uint64_t lsn, const struct lf_user_bytes 
         return LOGFILE_EFAILED;
     if (lsn > durable_lsn)
         return -EINVAL;
-    cancel_state = lf_engine_lock(&trim->trimming);
+    cancel_state = lf_lock(&trim->trimming);
     bool moves = find_landmark(trim, lsn, durable_lsn, &oldest) && oldest.lsn > lf_oldest_lsn(log);
     if (moves || user != NULL)
         error = move_mark(log, moves ? &oldest : NULL, user);
@@ -280,16 +281,16 @@ int lf_trim_below(struct logfile *log, uint64_t lsn, const struct lf_user_bytes 
         error = give_back(log, lf_oldest_lsn(log));
         lf_inflight_end(inflight);
     }
-    return lf_engine_unlock(&trim->trimming, cancel_state, error);
+    return lf_unlock(&trim->trimming, cancel_state, error);
 }
 
 uint32_t lf_trim_user_bytes(struct logfile *log, void *data, size_t size)
 {
     struct lf_trim *trim = &log->trim;
-    int cancel_state = lf_engine_lock(&trim->trimming);
+    int cancel_state = lf_lock(&trim->trimming);
     const struct lf_trim_mark *mark = mark_of(log);
 
     if (size > 0)
         memcpy(data, mark + 1, size < mark->user_bytes ? size : mark->user_bytes);
-    return (uint32_t)lf_engine_unlock(&trim->trimming, cancel_state, (int)mark->user_bytes);
+    return (uint32_t)lf_unlock(&trim->trimming, cancel_state, (int)mark->user_bytes);
 }

@@ -4,23 +4,33 @@
  */
 #include "checksum.h"
 #include "internal.h"
+#include "lock.h"
 #include "record.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
-static struct lf_serial_engine *engine_of(struct logfile *log)
+struct lf_serial_engine {
+    pthread_mutex_t lock;
+    uint32_t closed;  /* W: shutdown, perhaps without the lock.  R: any. */
+    uint64_t end_lsn; /* W: under lock.  R: any.  Where the last record that was begun ends. */
+    /* Woken when a record has become durable, there is room again, or the log has failed. */
+    struct lf_waiter changed;
+};
+
+static struct lf_serial_engine *engine_of(const struct logfile *log)
 {
-    return &log->engine.serial;
+    return log->lab;
 }
 
 static int lock(struct logfile *log)
 {
-    return lf_engine_lock(&engine_of(log)->lock);
+    return lf_lock(&engine_of(log)->lock);
 }
 
 static int unlock(struct logfile *log, int cancel_state, int result)
 {
-    return lf_engine_unlock(&engine_of(log)->lock, cancel_state, result);
+    return lf_unlock(&engine_of(log)->lock, cancel_state, result);
 }
 
 static int refusal_of(struct logfile *log)
@@ -37,7 +47,7 @@ static int make_room(struct logfile *log, const struct timespec *deadline)
     struct lf_serial_engine *engine = engine_of(log);
 
     for (;;) {
-        uint32_t key = lf_waiter_key(&log->room);
+        uint32_t key = lf_waiter_key(&engine_of(log)->changed);
         int error = refusal_of(log);
 
         if (error != 0)
@@ -49,7 +59,8 @@ static int make_room(struct logfile *log, const struct timespec *deadline)
         if (error != 0)
             return error;
         pthread_mutex_unlock(&engine->lock);
-        error = lf_waiter_sleep_counted(&log->room, key, deadline, &log->stats.waits_space);
+        error = lf_waiter_sleep_counted(&engine_of(log)->changed, key, deadline,
+                                        &log->stats.waits_space);
         pthread_mutex_lock(&engine->lock);
         if (error != 0)
             return error;
@@ -61,18 +72,20 @@ static int commit(struct logfile *log, uint64_t end, uint32_t records, uint32_t 
 {
     int error = lf_epoch_commit(log, log->buffers, end, records, flags);
 
-    lf_waiter_wake(&log->room);
+    lf_waiter_wake(&engine_of(log)->changed);
     return error;
 }
 
-int lf_serial_engine_append(struct logfile *log, const struct lf_payload *payload,
-                            const struct timespec *deadline, uint64_t *lsnp)
+static int append(struct logfile *log, const struct lf_payload *payload,
+                  const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
     struct lf_stage_clock clock;
     int cancel_state, error;
     struct lf_record_place place = {0, LF_EPOCH_HEADER_BYTES, 0};
     uint64_t end = LF_EPOCH_HEADER_BYTES + lf_record_bytes(payload->size);
     uint32_t crc;
+
+    (void)wait; /* nothing else is there to be done with a record than to make it durable */
 
     if (!lf_may_wait(deadline)) { /* A record that is only submitted is not for this engine. */
         error = refusal_of(log);
@@ -104,16 +117,16 @@ int lf_serial_engine_append(struct logfile *log, const struct lf_payload *payloa
     return error;
 }
 
-uint64_t lf_serial_engine_end_lsn(const struct logfile *log)
+static uint64_t end_lsn(const struct logfile *log)
 {
-    return lf_load_relaxed_64(&log->engine.serial.end_lsn); /* Relaxed: as where it is stored. */
+    return lf_load_relaxed_64(&engine_of(log)->end_lsn); /* Relaxed: as where it is stored. */
 }
 
 /* For the thread that writes the record, or for the log to fail. */
 static int wait_durable(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
 {
     for (int error = 0;;) {
-        uint32_t key = lf_waiter_key(&log->room);
+        uint32_t key = lf_waiter_key(&engine_of(log)->changed);
         bool failed = lf_store_has_failed(&log->store);
 
         if (lf_durable_lsn(log) > lsn)
@@ -122,11 +135,12 @@ static int wait_durable(struct logfile *log, uint64_t lsn, const struct timespec
             return LOGFILE_EFAILED;
         if (error != 0)
             return error;
-        error = lf_waiter_sleep_counted(&log->room, key, deadline, &log->stats.waits_durable);
+        error = lf_waiter_sleep_counted(&engine_of(log)->changed, key, deadline,
+                                        &log->stats.waits_durable);
     }
 }
 
-int lf_serial_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+static int wait_lsn(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
 {
     bool failed = lf_store_has_failed(&log->store);
 
@@ -134,12 +148,12 @@ int lf_serial_engine_wait(struct logfile *log, uint64_t lsn, const struct timesp
         return 0;
     if (failed)
         return LOGFILE_EFAILED;
-    return lsn < lf_serial_engine_end_lsn(log) ? wait_durable(log, lsn, deadline) : -EINVAL;
+    return lsn < end_lsn(log) ? wait_durable(log, lsn, deadline) : -EINVAL;
 }
 
-int lf_serial_engine_flush(struct logfile *log, const struct timespec *deadline)
+static int flush(struct logfile *log, const struct timespec *deadline)
 {
-    return wait_durable(log, lf_serial_engine_end_lsn(log) - 1, deadline);
+    return wait_durable(log, end_lsn(log) - 1, deadline);
 }
 
 /* Under the mutex. */
@@ -152,28 +166,58 @@ static int close_log(struct logfile *log, const struct timespec *deadline)
     if (!lf_may_wait(deadline))
         return -ETIMEDOUT;
     log->closed_cleanly = lf_incarnation_end(log, log->buffers);
-    lf_waiter_wake(&log->room);
+    lf_waiter_wake(&engine_of(log)->changed);
     return log->closed_cleanly ? 0 : LOGFILE_EFAILED;
 }
 
-int lf_serial_engine_shutdown(struct logfile *log, const struct timespec *deadline)
+static int shut_down(struct logfile *log, const struct timespec *deadline)
 {
     int cancel_state;
 
     lf_store_relaxed_32(&engine_of(log)->closed, 1); /* Relaxed: the wake carries the order. */
-    lf_waiter_wake(&log->room);
-    if (!lf_engine_lock_until(&engine_of(log)->lock, deadline, &cancel_state))
+    lf_waiter_wake(&engine_of(log)->changed);
+    if (!lf_lock_until(&engine_of(log)->lock, deadline, &cancel_state))
         return -ETIMEDOUT;
     return unlock(log, cancel_state, close_log(log, deadline));
 }
 
-int lf_serial_engine_start(struct logfile *log)
+static int start(struct logfile *log)
 {
-    engine_of(log)->end_lsn = log->chain.lsn;
-    return -pthread_mutex_init(&engine_of(log)->lock, NULL);
+    struct lf_serial_engine *engine = calloc(1, sizeof *engine);
+    int error;
+
+    if (engine == NULL)
+        return -ENOMEM;
+    engine->end_lsn = log->chain.lsn;
+    error = -pthread_mutex_init(&engine->lock, NULL);
+    if (error == 0)
+        log->lab = engine;
+    else
+        free(engine);
+    return error;
 }
 
-void lf_serial_engine_stop(struct logfile *log)
+static void stop(struct logfile *log)
 {
     pthread_mutex_destroy(&engine_of(log)->lock);
+    free(engine_of(log));
 }
+
+static void look_again(struct logfile *log)
+{
+    lf_waiter_wake(&engine_of(log)->changed);
+}
+
+const struct lf_engine lf_serial_engine = {
+    .buffer_count = 1,
+    .start = start,
+    .stop = stop,
+    .append = append,
+    .wait = wait_lsn,
+    .flush = flush,
+    .shutdown = shut_down,
+    .end_lsn = end_lsn,
+    .published_lsn = end_lsn,
+    .failed = look_again,
+    .room = look_again,
+};

@@ -11,13 +11,44 @@
  */
 #include "checksum.h"
 #include "internal.h"
+#include "lock.h"
 #include "record.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
-static struct lf_mutex_engine *engine_of(struct logfile *log)
+/* One of the two buffers: an epoch in the making. */
+struct lf_buffer {
+    uint8_t *data;
+    uint64_t end; /* bytes, header included */
+    uint32_t records;
+};
+
+enum {
+    SPACE = 2, /* the condition that space in the buffer is waited for on */
+    CONDITION_COUNT
+};
+
+struct lf_mutex_engine {
+    pthread_mutex_t lock;
+    /* A flush ended.  The classic design waits for all of them on the first; with WAKE_PER_EPOCH an
+     * epoch's waiters wait on the one of its number's last bit, and threads that wait for space in
+     * the buffer on the third. */
+    pthread_cond_t changed[CONDITION_COUNT];
+    /* All under lock; the buffer that is being flushed belongs to its flusher. */
+    struct lf_buffer buffers[2];
+    unsigned active;
+    uint64_t base_lsn; /* of the active buffer */
+    uint64_t epoch;    /* its number */
+    bool flushing;
+    uint32_t closed;       /* W: shutdown, perhaps without the lock.  R: under lock. */
+    uint64_t end_lsn;      /* W: under lock.  R: any.  Where what was appended ends; never falls. */
+    struct lf_waiter room; /* woken when there is room again, or the log has failed */
+};
+
+static struct lf_mutex_engine *engine_of(const struct logfile *log)
 {
-    return &log->engine.mutex;
+    return log->lab;
 }
 
 static struct lf_buffer *active_of(struct lf_mutex_engine *engine)
@@ -27,23 +58,19 @@ static struct lf_buffer *active_of(struct lf_mutex_engine *engine)
 
 static int lock(struct logfile *log)
 {
-    return lf_engine_lock(&engine_of(log)->lock);
+    return lf_lock(&engine_of(log)->lock);
 }
 
 /* 0, or -ETIMEDOUT: another thread has it, and this call may not wait. */
 static int lock_until(struct logfile *log, const struct timespec *deadline, int *cancel_state)
 {
-    return lf_engine_lock_until(&engine_of(log)->lock, deadline, cancel_state) ? 0 : -ETIMEDOUT;
+    return lf_lock_until(&engine_of(log)->lock, deadline, cancel_state) ? 0 : -ETIMEDOUT;
 }
 
 static int unlock(struct logfile *log, int cancel_state, int result)
 {
-    return lf_engine_unlock(&engine_of(log)->lock, cancel_state, result);
+    return lf_unlock(&engine_of(log)->lock, cancel_state, result);
 }
-
-enum {
-    SPACE = 2 /* the condition that space in the buffer is waited for on */
-};
 
 static bool wakes_per_epoch(const struct logfile *log)
 {
@@ -148,7 +175,7 @@ static int refusal_of(struct logfile *log)
 static int wait_for_room(struct logfile *log, const struct timespec *deadline)
 {
     struct lf_mutex_engine *engine = engine_of(log);
-    uint32_t key = lf_waiter_key(&log->room);
+    uint32_t key = lf_waiter_key(&engine_of(log)->room);
     int error = refusal_of(log);
 
     if (error != 0)
@@ -160,7 +187,7 @@ static int wait_for_room(struct logfile *log, const struct timespec *deadline)
     if (error != 0 || !lf_may_wait(deadline))
         return error != 0 ? error : -ETIMEDOUT;
     pthread_mutex_unlock(&engine->lock);
-    error = lf_waiter_sleep_counted(&log->room, key, deadline, &log->stats.waits_space);
+    error = lf_waiter_sleep_counted(&engine_of(log)->room, key, deadline, &log->stats.waits_space);
     pthread_mutex_lock(&engine->lock);
     return error;
 }
@@ -250,8 +277,8 @@ static int wait_durable(struct logfile *log, uint64_t lsn, const struct timespec
     return 0;
 }
 
-int lf_mutex_engine_append(struct logfile *log, const struct lf_payload *payload,
-                           const struct timespec *deadline, bool wait, uint64_t *lsnp)
+static int append(struct logfile *log, const struct lf_payload *payload,
+                  const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
     struct lf_stage_clock clock = {0};
     uint64_t lsn, epoch;
@@ -284,9 +311,9 @@ int lf_mutex_engine_append(struct logfile *log, const struct lf_payload *payload
     return error;
 }
 
-uint64_t lf_mutex_engine_end_lsn(const struct logfile *log)
+static uint64_t end_lsn(const struct logfile *log)
 {
-    return lf_load_relaxed_64(&log->engine.mutex.end_lsn); /* Relaxed: see set_end_lsn. */
+    return lf_load_relaxed_64(&engine_of(log)->end_lsn); /* Relaxed: see set_end_lsn. */
 }
 
 /* For a call that may not wait: failure first, durable wins. */
@@ -310,16 +337,16 @@ static int wait_for(struct logfile *log, uint64_t lsn, const struct timespec *de
     return unlock(log, cancel_state, wait_durable(log, lsn, deadline));
 }
 
-int lf_mutex_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+static int wait_lsn(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
 {
     if (lf_durable_lsn(log) > lsn)
         return 0;
-    return lsn < lf_mutex_engine_end_lsn(log) ? wait_for(log, lsn, deadline) : -EINVAL;
+    return lsn < end_lsn(log) ? wait_for(log, lsn, deadline) : -EINVAL;
 }
 
-int lf_mutex_engine_flush(struct logfile *log, const struct timespec *deadline)
+static int flush(struct logfile *log, const struct timespec *deadline)
 {
-    return wait_for(log, lf_mutex_engine_end_lsn(log) - 1, deadline);
+    return wait_for(log, end_lsn(log) - 1, deadline);
 }
 
 /* Marks the log as closed, without the mutex: for who comes meanwhile it is one more flush. */
@@ -346,19 +373,19 @@ static int how_it_closed(const struct logfile *log)
     return lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : -ETIMEDOUT;
 }
 
-int lf_mutex_engine_shutdown(struct logfile *log, const struct timespec *deadline)
+static int shut_down(struct logfile *log, const struct timespec *deadline)
 {
     struct lf_mutex_engine *engine = engine_of(log);
     int cancel_state, error;
 
     lf_store_relaxed_32(&engine->closed, 1); /* Relaxed: see refusal_of. */
-    lf_waiter_wake(&log->room);
+    lf_waiter_wake(&engine_of(log)->room);
     error = lock_until(log, deadline, &cancel_state);
     if (error != 0)
         return error;
     if (!lf_may_wait(deadline))
         return unlock(log, cancel_state, how_it_closed(log));
-    error = wait_durable(log, lf_mutex_engine_end_lsn(log) - 1, deadline);
+    error = wait_durable(log, end_lsn(log) - 1, deadline);
     while (error != -ETIMEDOUT && engine->flushing)
         if (wait_for_flush(log, condition(log, (engine->epoch - 1) % 2), deadline) != 0)
             error = -ETIMEDOUT;
@@ -369,7 +396,7 @@ int lf_mutex_engine_shutdown(struct logfile *log, const struct timespec *deadlin
 
 static int init_conditions(struct lf_mutex_engine *engine)
 {
-    for (int i = 0; i < LF_MUTEX_CONDITIONS; i++) {
+    for (int i = 0; i < CONDITION_COUNT; i++) {
         int error = lf_condition_init(&engine->changed[i]);
         if (error == 0)
             continue;
@@ -392,10 +419,13 @@ static int init_locks(struct lf_mutex_engine *engine)
     return error;
 }
 
-int lf_mutex_engine_start(struct logfile *log)
+static int start(struct logfile *log)
 {
-    struct lf_mutex_engine *engine = engine_of(log);
+    struct lf_mutex_engine *engine = calloc(1, sizeof *engine);
+    int error;
 
+    if (engine == NULL)
+        return -ENOMEM;
     for (int i = 0; i < 2; i++) {
         engine->buffers[i].data = log->buffers + (size_t)i * log->layout.slot_bytes;
         engine->buffers[i].end = LF_EPOCH_HEADER_BYTES;
@@ -403,12 +433,39 @@ int lf_mutex_engine_start(struct logfile *log)
     engine->base_lsn = log->chain.lsn;
     engine->end_lsn = log->chain.lsn;
     engine->epoch = log->chain.epoch;
-    return init_locks(engine);
+    error = init_locks(engine);
+    if (error == 0)
+        log->lab = engine;
+    else
+        free(engine);
+    return error;
 }
 
-void lf_mutex_engine_stop(struct logfile *log)
+static void stop(struct logfile *log)
 {
-    for (int i = 0; i < LF_MUTEX_CONDITIONS; i++)
-        pthread_cond_destroy(&engine_of(log)->changed[i]);
-    pthread_mutex_destroy(&engine_of(log)->lock);
+    struct lf_mutex_engine *engine = engine_of(log);
+
+    for (int i = 0; i < CONDITION_COUNT; i++)
+        pthread_cond_destroy(&engine->changed[i]);
+    pthread_mutex_destroy(&engine->lock);
+    free(engine);
 }
+
+static void look_again(struct logfile *log)
+{
+    lf_waiter_wake(&engine_of(log)->room);
+}
+
+const struct lf_engine lf_mutex_engine = {
+    .buffer_count = 2,
+    .start = start,
+    .stop = stop,
+    .append = append,
+    .wait = wait_lsn,
+    .flush = flush,
+    .shutdown = shut_down,
+    .end_lsn = end_lsn,
+    .published_lsn = end_lsn,
+    .failed = look_again,
+    .room = look_again,
+};

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include "internal.h"
+
+const struct lf_engine *lf_engine_choose(const struct logfile_options *options)
+{
+    switch (options->engine) {
+    case LOGFILE_ENGINE_MUTEX:
+        return &lf_mutex_engine;
+    case LOGFILE_ENGINE_SERIAL:
+        return &lf_serial_engine;
+    case LOGFILE_ENGINE_RING:
+        break;
+    }
+    if (options->stage_sample_every != 0)
+        return &lf_ring_engine_timed;
+    return options->reserve == LOGFILE_RESERVE_FAA ? &lf_ring_engine : &lf_ring_engine_by_policy;
+}
+
+int lf_engine_start(struct logfile *log)
+{
+    int error = log->engine->start(log);
+
+    if (error != 0)
+        return error;
+    lf_store_release_32(&log->running, 1); /* L2: the engine is there; pairs with is_running. */
+    lf_fence(); /* L3: running before failed; pairs with lf_engine_on_failure. */
+    if (lf_store_has_failed(&log->store))
+        lf_engine_on_failure(log);
+    return 0;
+}
+
+static bool is_running(const struct logfile *log)
+{
+    return lf_load_acquire_32(&log->running) != 0; /* L2: pairs with lf_engine_start. */
+}
+
+void lf_engine_on_failure(void *arg)
+{
+    struct logfile *log = arg;
+
+    lf_fence(); /* L3: failed before running; pairs with lf_engine_start. */
+    if (is_running(log))
+        log->engine->failed(log);
+}
+
+void lf_engine_on_room(void *arg)
+{
+    struct logfile *log = arg;
+
+    if (is_running(log))
+        log->engine->room(log);
+}

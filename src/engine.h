@@ -45,11 +45,18 @@ struct lf_engine {
     /* From any thread: the log has failed; there is room again.  Threads that wait look again. */
     void (*failed)(struct logfile *log);
     void (*room)(struct logfile *log);
+
+    /* Told by the thread that commits, which holds no lock for it: an epoch of records was sealed,
+     * and is durable as soon as this call returns.  NULL: nobody measures. */
+    void (*sealed)(struct logfile *log, uint64_t epoch);
+    void (*durable)(struct logfile *log, uint64_t epoch, uint64_t written_ns);
 };
 
-extern const struct lf_engine lf_ring_engine;           /* reserves by fetch-add */
-extern const struct lf_engine lf_ring_engine_by_policy; /* by any policy */
-extern const struct lf_engine lf_ring_engine_timed;     /* by any, and stages are sampled */
+extern const struct lf_engine lf_ring_engine;
+/* The laboratory's (lab/): the ring with another reservation policy, with any policy and the stages
+ * of some appends timed, and what the ring is compared with. */
+extern const struct lf_engine lf_ring_engine_by_policy;
+extern const struct lf_engine lf_ring_engine_timed;
 extern const struct lf_engine lf_mutex_engine;
 extern const struct lf_engine lf_serial_engine;
 

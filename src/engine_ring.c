@@ -7,9 +7,9 @@
  * A thread that holds a reservation waits for nothing but its base: the payload is checksummed, and
  * so its pages are touched, before it reserves.
  */
-#include "checksum.h"
+#include "engine_ring.h"
+
 #include "internal.h"
-#include "record.h"
 
 #include <errno.h>
 
@@ -114,9 +114,9 @@ static bool try_reserve(struct logfile *log, struct queueing *queueing, uint64_t
     if (gives_way(log, queueing, gate))
         return false;
     if (!lf_may_wait(queueing->deadline))
-        return lf_ring_reserve_known(ring, queueing->need, reservation);
+        return ring->policy->reserve_known(ring, queueing->need, reservation);
     if (!lf_ring_overshot(ring, head)) {
-        if (lf_ring_reserve_by_policy(ring, queueing->need, reservation))
+        if (ring->policy->reserve(ring, queueing->need, reservation))
             return true;
         lf_count(&log->stats.overshoots, 1);
     }
@@ -145,8 +145,8 @@ static int wait_for_flip(struct logfile *log, struct queueing *queueing, uint32_
                                                                    : &log->stats.waits_flip);
 }
 
-static int reserve_slowly(struct logfile *log, uint64_t need, const struct timespec *deadline,
-                          struct lf_reservation *reservation)
+int lf_append_reserve_slowly(struct logfile *log, uint64_t need, const struct timespec *deadline,
+                             struct lf_reservation *reservation)
 {
     struct lf_ring *ring = ring_of(log);
     struct queueing queueing = {.need = need, .deadline = deadline};
@@ -168,37 +168,22 @@ static int reserve_slowly(struct logfile *log, uint64_t need, const struct times
     return error;
 }
 
-/* How to take a place: a constant wherever it is used, so that nothing is called through it. */
-typedef bool take_function(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
-
-static inline __attribute__((always_inline)) int reserve(struct logfile *log, take_function *take,
-                                                         uint64_t need,
-                                                         const struct timespec *deadline,
-                                                         struct lf_reservation *reservation)
+static inline int reserve(struct logfile *log, uint64_t need, const struct timespec *deadline,
+                          struct lf_reservation *reservation)
 {
     struct lf_ring *ring = ring_of(log);
 
     if (__builtin_expect(lf_ring_gate(ring) == 0 && deadline == NULL, 1)) {
-        if (__builtin_expect(take(ring, need, reservation), 1))
+        if (__builtin_expect(lf_ring_reserve(ring, need, reservation), 1))
             return 0;
         lf_count(&log->stats.overshoots, 1);
     }
-    return reserve_slowly(log, need, deadline, reservation);
+    return lf_append_reserve_slowly(log, need, deadline, reservation);
 }
 
 /* ---------------------------------------------------------------------------------------------
  * Waiting for durability.
  */
-
-struct durable_wait {
-    uint64_t lsn;
-    struct lf_slot *slot; /* of the epoch that holds it */
-    uint32_t key;         /* of the slot's event count, taken before all that says not to sleep */
-    const struct timespec *deadline;
-    bool waits;   /* else the record is only submitted */
-    bool demands; /* have it flushed before sleeping */
-    bool guards;  /* the first of its epoch: has it flushed when the others do not come */
-};
 
 /* The slot of the epoch that holds `lsn`: the one with the greatest base that is not above.  NULL:
  * none, so it is durable. */
@@ -230,7 +215,7 @@ static int durability(struct logfile *log, uint64_t lsn)
     return LOGFILE_EFAILED;
 }
 
-static void drop_guard(struct durable_wait *wait)
+static void drop_guard(struct lf_durable_wait *wait)
 {
     /* F4.  The slot may carry a later epoch by now: that one is only flushed a little early. */
     lf_store_release_32(&wait->slot->guarded, 0);
@@ -282,7 +267,7 @@ static int wait_until(struct logfile *log, struct lf_slot *slot, uint32_t key,
 
 /* Waits for one flush of the slot's epoch.  A guard gets up earlier to have it flushed, also when
  * its own deadline comes first: nobody else looks after the epoch. */
-static int wait_once(struct logfile *log, struct durable_wait *wait)
+static int wait_once(struct logfile *log, struct lf_durable_wait *wait)
 {
     struct timespec patience;
     uint64_t patience_ns;
@@ -300,7 +285,7 @@ static int wait_once(struct logfile *log, struct durable_wait *wait)
 
 /* For the token holder to make the epoch durable, or the log to fail; this thread may be the
  * holder.  The device bounds it, or the deadline. */
-static int wait_durable(struct logfile *log, struct durable_wait *wait)
+int lf_append_await(struct logfile *log, struct lf_durable_wait *wait)
 {
     for (;; wait->key = lf_waiter_key(&wait->slot->durable)) {
         int error = durability(log, wait->lsn);
@@ -320,11 +305,11 @@ static int wait_durable(struct logfile *log, struct durable_wait *wait)
 }
 
 /* ---------------------------------------------------------------------------------------------
- * The calls.
+ * Appending.
  */
 
 /* Whether it falls to this writer, before it waits, to have its epoch flushed. */
-static bool must_demand(struct logfile *log, const struct lf_reservation *reservation)
+bool lf_append_must_demand(struct logfile *log, const struct lf_reservation *reservation)
 {
     struct lf_ring *ring = ring_of(log);
     uint32_t target;
@@ -339,110 +324,26 @@ static bool must_demand(struct logfile *log, const struct lf_reservation *reserv
     return lf_ring_waiters(reservation->slot) >= target;
 }
 
-/* The checksum of the payload, or 0 where payloads are not covered.  Either way every page of it
- * has been read afterwards, so that no page fault falls between reserve and publish. */
-static inline __attribute__((always_inline)) uint32_t
-touch_payload(const struct logfile *log, const struct lf_payload *payload)
+/* The life of one append. */
+static int append(struct logfile *log, const struct lf_payload *payload,
+                  const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
-    if (log->options.checksum == LOGFILE_CHECKSUM_FULL)
-        return lf_payload_crc(payload);
-    for (int i = 0; i < payload->iov_count; i++) {
-        const volatile uint8_t *bytes = payload->iov[i].iov_base;
-        for (size_t at = 0; at < payload->iov[i].iov_len; at += LF_BLOCK_BYTES)
-            (void)bytes[at];
-        if (payload->iov[i].iov_len > 0)
-            (void)bytes[payload->iov[i].iov_len - 1];
-    }
-    return 0;
-}
-
-static void copy_record(const struct logfile *log, const struct lf_reservation *reservation,
-                        const struct lf_payload *payload, uint32_t crc)
-{
-    struct lf_record_place place = {reservation->epoch, (uint32_t)reservation->offset,
-                                    log->record_seed};
-    lf_record_encode(lf_slot_epoch(reservation->slot) + reservation->offset, &place, payload, crc);
-}
-
-/* With a reservation in hand: copies and publishes.  `durable` receives where the record is. */
-static inline void fill(struct logfile *log, const struct lf_reservation *reservation,
-                        const struct lf_payload *payload, uint32_t crc,
-                        struct durable_wait *durable)
-{
-    if (durable->guards)
-        lf_store_release_32(&reservation->slot->guarded, 1); /* F4: pairs with is_gathering. */
-    copy_record(log, reservation, payload, crc);
-    durable->lsn = lf_ring_lsn(reservation);
-    durable->slot = reservation->slot;
-    lf_ring_publish(reservation, durable->waits);
-}
-
-/* After publishing: sees to it that the record becomes durable, and waits for that if asked to. */
-static inline int conclude(struct logfile *log, const struct lf_reservation *reservation,
-                           struct durable_wait *durable)
-{
-    if (!durable->waits) {
-        if (lf_reservation_is_first(reservation))
-            lf_flusher_announce(log);
-        return 0;
-    }
-    /* The key first: a leader that plans no gather after all wakes who relied on one. */
-    durable->key = lf_waiter_key(&durable->slot->durable);
-    durable->demands = must_demand(log, reservation);
-    return wait_durable(log, durable);
-}
-
-/* The life of one append.  `take` is a constant and `clock` NULL or not, so that each of the ways
- * below has only what it needs. */
-static inline __attribute__((always_inline)) int
-append(struct logfile *log, const struct lf_payload *payload, const struct timespec *deadline,
-       bool wait, uint64_t *lsnp, take_function *take, struct lf_stage_clock *clock)
-{
-    uint32_t crc = touch_payload(log, payload);
-    struct durable_wait durable = {.deadline = deadline, .waits = wait};
+    uint32_t crc = lf_append_touch(log, payload);
+    struct lf_durable_wait durable = {.deadline = deadline, .waits = wait};
     struct lf_reservation reservation;
-    int error;
+    int error = reserve(log, lf_record_bytes(payload->size), deadline, &reservation);
 
-    if (clock != NULL)
-        lf_stages_mark(clock, LOGFILE_STAGE_CHECKSUM);
-    error = reserve(log, take, lf_record_bytes(payload->size), deadline, &reservation);
     if (error != 0)
         return error;
-    if (clock != NULL)
-        lf_stages_mark(clock, LOGFILE_STAGE_RESERVE);
-    durable.guards = wait && lf_reservation_is_first(&reservation);
-    fill(log, &reservation, payload, crc, &durable);
-    if (clock != NULL)
-        lf_stages_mark(clock, LOGFILE_STAGE_COPY);
+    lf_append_fill(log, &reservation, payload, crc, &durable);
     if (lsnp)
         *lsnp = durable.lsn;
-    error = conclude(log, &reservation, &durable);
-    if (clock != NULL && error == 0)
-        lf_stages_finish(&log->stages, clock, reservation.epoch, &log->stats);
-    return error;
+    return lf_append_conclude(log, &reservation, &durable);
 }
 
-static int append_faa(struct logfile *log, const struct lf_payload *payload,
-                      const struct timespec *deadline, bool wait, uint64_t *lsnp)
-{
-    return append(log, payload, deadline, wait, lsnp, lf_ring_reserve, NULL);
-}
-
-static int append_by_policy(struct logfile *log, const struct lf_payload *payload,
-                            const struct timespec *deadline, bool wait, uint64_t *lsnp)
-{
-    return append(log, payload, deadline, wait, lsnp, lf_ring_reserve_by_policy, NULL);
-}
-
-static int append_timed(struct logfile *log, const struct lf_payload *payload,
-                        const struct timespec *deadline, bool wait, uint64_t *lsnp)
-{
-    struct lf_stage_clock clock = {0};
-
-    if (wait)
-        lf_stages_begin(&log->stages, &clock);
-    return append(log, payload, deadline, wait, lsnp, lf_ring_reserve_by_policy, &clock);
-}
+/* ---------------------------------------------------------------------------------------------
+ * The other calls.
+ */
 
 /* 0: another thread is about to tell, and this call may not wait. */
 static uint64_t find_end_lsn(struct logfile *log, const struct timespec *deadline)
@@ -451,9 +352,9 @@ static uint64_t find_end_lsn(struct logfile *log, const struct timespec *deadlin
                                  : lf_ring_peek_end_lsn(ring_of(log));
 }
 
-static int wait_lsn(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
 {
-    struct durable_wait wait = {.lsn = lsn, .deadline = deadline};
+    struct lf_durable_wait wait = {.lsn = lsn, .deadline = deadline};
     int error = durability(log, lsn);
     uint64_t end_lsn;
 
@@ -468,15 +369,15 @@ static int wait_lsn(struct logfile *log, uint64_t lsn, const struct timespec *de
         return durability(log, lsn);
     wait.key = lf_waiter_key(&wait.slot->durable);
     lf_flusher_want(log, lsn);
-    return wait_durable(log, &wait);
+    return lf_append_await(log, &wait);
 }
 
-static int flush(struct logfile *log, const struct timespec *deadline)
+int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline)
 {
     /* All that was reserved before this call ends here; if it is a base, the epoch is empty and the
      * one before is meant. */
     uint64_t end_lsn = find_end_lsn(log, deadline);
-    struct durable_wait wait = {.lsn = end_lsn - 1, .deadline = deadline};
+    struct lf_durable_wait wait = {.lsn = end_lsn - 1, .deadline = deadline};
     int error = end_lsn != 0 ? durability(log, wait.lsn) : -ETIMEDOUT;
 
     if (error != -EAGAIN)
@@ -487,10 +388,10 @@ static int flush(struct logfile *log, const struct timespec *deadline)
     wait.key = lf_waiter_key(&wait.slot->durable);
     drop_guard(&wait);
     lf_flusher_want(log, wait.lsn);
-    return wait_durable(log, &wait);
+    return lf_append_await(log, &wait);
 }
 
-static void failed(struct logfile *log)
+void lf_ring_engine_failed(struct logfile *log)
 {
     struct lf_ring *ring = ring_of(log);
 
@@ -500,7 +401,7 @@ static void failed(struct logfile *log)
         lf_waiter_wake(&ring->slots[i].durable);
 }
 
-static void room(struct logfile *log)
+void lf_ring_engine_room(struct logfile *log)
 {
     struct lf_ring *ring = ring_of(log);
 
@@ -511,7 +412,8 @@ static void room(struct logfile *log)
         lf_waiter_wake(&ring->flipped);
 }
 
-static int start(struct logfile *log)
+int lf_ring_engine_start(struct logfile *log, const struct lf_reserve_policy *policy,
+                         void *policy_state)
 {
     struct lf_ring *ring = ring_of(log);
     struct lf_ring_config config = {
@@ -519,7 +421,8 @@ static int start(struct logfile *log)
         .slot_count = log->options.slot_count,
         .shard_count = log->options.publish_shards,
         .layout = log->chain.layout,
-        .policy = log->options.reserve,
+        .policy = policy,
+        .policy_state = policy_state,
     };
     int error = lf_ring_init(ring, &config);
 
@@ -537,29 +440,30 @@ static int start(struct logfile *log)
     return error;
 }
 
-static void stop(struct logfile *log)
+void lf_ring_engine_stop(struct logfile *log)
 {
     lf_flusher_stop(log);
     lf_ring_destroy(ring_of(log));
 }
 
-static uint64_t end_lsn(const struct logfile *log)
+uint64_t lf_ring_engine_end_lsn(const struct logfile *log)
 {
     return lf_ring_end_lsn(&log->ring.ring);
 }
 
-static uint64_t published_lsn(const struct logfile *log)
+uint64_t lf_ring_engine_published_lsn(const struct logfile *log)
 {
     return lf_ring_published_lsn(&log->ring.ring);
 }
 
-#define RING_ENGINE(how)                                                                           \
-    {                                                                                              \
-        .fills_tails_of_segments = true, .start = start, .stop = stop, .append = (how),            \
-        .wait = wait_lsn, .flush = flush, .shutdown = lf_flusher_shutdown, .end_lsn = end_lsn,     \
-        .published_lsn = published_lsn, .failed = failed, .room = room                             \
-    }
+static int start(struct logfile *log)
+{
+    return lf_ring_engine_start(log, NULL, NULL);
+}
 
-const struct lf_engine lf_ring_engine = RING_ENGINE(append_faa);
-const struct lf_engine lf_ring_engine_by_policy = RING_ENGINE(append_by_policy);
-const struct lf_engine lf_ring_engine_timed = RING_ENGINE(append_timed);
+const struct lf_engine lf_ring_engine = {
+    LF_RING_ENGINE_CALLS,
+    .start = start,
+    .stop = lf_ring_engine_stop,
+    .append = append,
+};

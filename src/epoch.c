@@ -93,8 +93,8 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     if (error != 0)
         return LOGFILE_EFAILED;
     lf_trim_note(&log->trim, &log->chain);
-    if (records > 0) /* no append waits for another epoch, nor was another one noted as sealed */
-        lf_stages_durable(&log->stages, epoch, log->store.written_ns);
+    if (records > 0 && log->engine->durable != NULL)
+        log->engine->durable(log, epoch, log->store.written_ns);
 
     /* L1: the write and the sync, before.  No record starts between this epoch and the next. */
     lf_store_release_64(&log->durable_lsn, log->chain.lsn);

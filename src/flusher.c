@@ -164,7 +164,8 @@ static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
     struct lf_sealed sealed;
 
     flusher->flushed_ns = lf_now_ns();
-    lf_stages_sealed(&log->stages, epoch);
+    if (log->engine->sealed != NULL)
+        log->engine->sealed(log, epoch);
     /* Wherever the sealed epoch ends, the next one fits. */
     bool opens = open_next && lf_ring_can_flip_open(ring, base_lsn) &&
                  lf_has_room(log, base_lsn + log->layout.slot_bytes);

@@ -11,7 +11,6 @@
 #include "logfile.h"
 #include "preparer.h"
 #include "ring.h"
-#include "stages.h"
 #include "stats.h"
 #include "store.h"
 #include "trim.h"
@@ -53,7 +52,6 @@ struct logfile {
     uint64_t flush_ns; /* moving average of write + sync */
 
     _Alignas(LF_CACHE_PAIR) struct lf_stats stats;
-    struct lf_stages stages;
 
     struct lf_ring_engine ring; /* of the ring engine */
     void *lab;                  /* of an engine of the laboratory: its own */

@@ -5,12 +5,11 @@
  * The life of one append under the default engine, and where it is written down:
  *
  *   logfile_append            here: arguments, fork
- *   checksum of the payload   engine_ring.c  lf_ring_engine_append
+ *   checksum of the payload   engine_ring.h  lf_append_touch
  *   reserve                   ring.c         lf_ring_reserve    one fetch-add on the head word
- *                             reserve.c      the other policies, to compare with
  *   copy                      record.c       lf_record_encode
  *   publish                   ring.c         lf_ring_publish    a release: now the flusher sees it
- *   wait, or flush inline     engine_ring.c  wait_durable
+ *   wait, or flush inline     engine_ring.c  lf_append_await
  *   flip                      ring.c         lf_ring_flip       one swap: seals, opens the next
  *   epoch header              format.c       lf_chain_seal
  *   write + sync              store.c        lf_store_commit    pwrite + fdatasync

@@ -222,7 +222,6 @@ static struct logfile *allocate_log(const struct logfile_options *options)
     memset(log, 0, bytes);
     log->options = *options;
     log->engine = lf_engine_choose(options);
-    log->stages.every = options->stage_sample_every;
     log->layout.slot_bytes = options->slot_bytes;
     return log;
 }

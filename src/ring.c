@@ -20,8 +20,6 @@ static size_t slots_bytes(const struct lf_ring *ring)
 
 int lf_ring_init(struct lf_ring *ring, const struct lf_ring_config *config)
 {
-    int error;
-
     /* Mapped, not allocated: shards that are not used are never touched. */
     ring->slots = lf_buffers_map(config->slot_count * sizeof *ring->slots, sizeof *ring->slots);
     if (ring->slots == NULL)
@@ -29,20 +27,17 @@ int lf_ring_init(struct lf_ring *ring, const struct lf_ring_config *config)
     ring->slot_mask = config->slot_count - 1;
     ring->slot_bytes = config->layout.slot_bytes;
     ring->layout = config->layout;
-    ring->policy = config->policy;
+    ring->policy = config->policy != NULL ? config->policy : &lf_reserve_by_fetch_add;
+    ring->policy_state = config->policy_state;
     for (unsigned i = 0; i < config->slot_count; i++) {
         ring->slots[i].data = config->buffers + i * ring->slot_bytes;
         ring->slots[i].shard_mask = config->shard_count - 1;
     }
-    error = lf_reserve_init(&ring->lock, config->policy);
-    if (error != 0)
-        lf_buffers_unmap(ring->slots, slots_bytes(ring));
-    return error;
+    return 0;
 }
 
 void lf_ring_destroy(struct lf_ring *ring)
 {
-    lf_reserve_destroy(&ring->lock, ring->policy);
     lf_buffers_unmap(ring->slots, slots_bytes(ring));
 }
 
@@ -53,6 +48,32 @@ bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation 
 
     return lf_ring_settle(ring, old, need, reservation);
 }
+
+/* Again as often as others were faster: somebody always gets on, but nobody is sure to. */
+bool lf_ring_reserve_known(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation)
+{
+    for (;;) {
+        uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+
+        if (!lf_ring_base_is_known(ring, head))
+            return false;
+        /* R1.  The head is as it was, so the base is still this epoch's. */
+        if (lf_cas_acq_rel_64(&ring->head, head, head + (need >> LF_UNIT_SHIFT)))
+            return lf_ring_settle(ring, head, need, reservation);
+        lf_pause();
+    }
+}
+
+static uint64_t swap_head(struct lf_ring *ring, uint64_t word)
+{
+    return lf_swap_acq_rel_64(&ring->head, word); /* R1 */
+}
+
+const struct lf_reserve_policy lf_reserve_by_fetch_add = {
+    .reserve = lf_ring_reserve,
+    .reserve_known = lf_ring_reserve_known,
+    .swap = swap_head,
+};
 
 uint64_t lf_ring_lsn(const struct lf_reservation *reservation)
 {
@@ -208,7 +229,7 @@ void lf_ring_open_nothing(struct lf_ring *ring, uint64_t epoch, uint64_t base_ls
     prepare_slot(slot, epoch, false, 0);
     store_base(slot, epoch, base_lsn);
     /* R1: a release: the slot is prepared. */
-    lf_reserve_swap(ring, lf_head_word(epoch, beyond_the_end(ring)));
+    ring->policy->swap(ring, lf_head_word(epoch, beyond_the_end(ring)));
 }
 
 void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn)
@@ -219,7 +240,7 @@ void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn)
     prepare_slot(slot, epoch, true, start);
     store_base(slot, epoch, base_lsn);
     /* R1: a release: the slot is prepared. */
-    lf_reserve_swap(ring, lf_head_word(epoch, start + LF_EPOCH_HEADER_BYTES));
+    ring->policy->swap(ring, lf_head_word(epoch, start + LF_EPOCH_HEADER_BYTES));
     lf_waiter_wake(&ring->flipped);
 }
 
@@ -256,7 +277,7 @@ void lf_ring_flip(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn, bool 
     sealed->slot = lf_ring_slot(ring, epoch);
     prepare_slot(next, epoch + 1, open_next, 0);
     /* R1: releases the prepared slot to the writers, acquires what they put into the head. */
-    uint64_t old = lf_reserve_swap(ring, lf_head_word(epoch + 1, birth));
+    uint64_t old = ring->policy->swap(ring, lf_head_word(epoch + 1, birth));
     LF_ASSERT(lf_head_generation(old) == (epoch & LF_GENERATION_MASK));
 
     sealed->crossed = lf_ring_overshot(ring, old);

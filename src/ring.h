@@ -22,8 +22,8 @@
  * threads may be inside at once, so the offset stays below 2^23 + 2 * 2^15 * 2^23 < 2^40 and never
  * carries into the generation; asserted below.
  *
- * How a writer takes its bytes off the head is a policy (reserve.h), so that contention alone can be
- * compared; whatever the policy, a full epoch ends with one crosser.
+ * The laboratory takes bytes off the head in other ways, to compare them (lab/reserve.h); whatever the
+ * way, a full epoch ends with one crosser.
  *
  * The ring knows nothing of files.
  */
@@ -34,7 +34,6 @@
 #include "format.h"
 #include "lf_assert.h"
 #include "logfile.h"
-#include "reserve.h"
 #include "waiter.h"
 
 #include <stdbool.h>
@@ -128,19 +127,29 @@ enum lf_refusal {
 };
 #define LF_GATE_HUNGRY_ONE (UINT64_C(1) << 32)
 
+struct lf_ring;
+struct lf_reservation;
+
+/* A way to take bytes off the head, and to exchange the head.  lf_reserve_by_fetch_add is the ring's
+ * own; appends that find a place at once call lf_ring_reserve without this table. */
+struct lf_reserve_policy {
+    bool (*reserve)(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
+    bool (*reserve_known)(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
+    uint64_t (*swap)(struct lf_ring *ring, uint64_t word); /* returns the head as it was */
+};
+extern const struct lf_reserve_policy lf_reserve_by_fetch_add;
+
 struct lf_ring {
     /* Never change. */
     struct lf_slot *slots;
     unsigned slot_mask;
     uint64_t slot_bytes;
     struct lf_layout layout;
-    enum logfile_reserve_policy policy;
+    const struct lf_reserve_policy *policy;
+    void *policy_state; /* what a policy of the laboratory needs */
 
     /* W: writers (fetch-add), flusher (swap).  R: both. */
     _Alignas(LF_CACHE_PAIR) uint64_t head;
-
-    /* W, R: writers and flusher, under the policies that reserve under a lock. */
-    _Alignas(LF_CACHE_PAIR) union lf_reserve_lock lock;
 
     /* Read by every writer, written rarely.
      * gate: W: flusher and failing threads (refusals), hungry writers (count in the high half). */
@@ -214,7 +223,8 @@ struct lf_ring_config {
     unsigned slot_count;
     unsigned shard_count;
     struct lf_layout layout;
-    enum logfile_reserve_policy policy;
+    const struct lf_reserve_policy *policy; /* NULL: by fetch-add */
+    void *policy_state;
 };
 
 /* Allocates the slots, of a zeroed ring; no epoch is open yet.  0 or -ENOMEM. */
@@ -229,13 +239,9 @@ void lf_ring_destroy(struct lf_ring *ring);
  * look at the head before the next try.
  */
 bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
-/* The same by the ring's policy, whichever it is (reserve.c); lf_ring_reserve is the fetch-add. */
-bool lf_ring_reserve_by_policy(struct lf_ring *ring, uint64_t need,
-                               struct lf_reservation *reservation);
 /*
  * The same by compare-and-swap, for a call that may not wait: it never takes a place whose base is
- * yet to be stored, so lf_ring_lsn returns at once.  Under the policies that have a lock it takes
- * that, as lf_ring_reserve_by_policy.
+ * yet to be stored, so lf_ring_lsn returns at once.
  */
 bool lf_ring_reserve_known(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
 /* What the head was before this writer took `need` bytes of it makes of it: a place in the open
@@ -326,8 +332,7 @@ void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn)
 bool lf_ring_can_flip_open(const struct lf_ring *ring, uint64_t base_lsn);
 /*
  * Seals the open epoch `epoch`, which starts at base_lsn, and opens the next one, or, with
- * open_next false, leaves that one full from birth.  Does nothing that can block or fail,
- * but for the lock of the policies that have one.
+ * open_next false, leaves that one full from birth.  Does nothing that can block or fail.
  *
  * The place where an epoch starts, and so the room that it has, is known only when the one before has
  * been sealed.  Where that may be less than a slot, near the end of a segment, the flip leaves the

@@ -10,7 +10,7 @@
  * more: the next flusher.
  */
 #include "checksum.h"
-#include "internal.h"
+#include "lab/lab.h"
 #include "lock.h"
 #include "record.h"
 
@@ -30,6 +30,7 @@ enum {
 };
 
 struct lf_mutex_engine {
+    struct lf_lab lab;
     pthread_mutex_t lock;
     /* A flush ended.  The classic design waits for all of them on the first; with WAKE_PER_EPOCH an
      * epoch's waiters wait on the one of its number's last bit, and threads that wait for space in
@@ -144,7 +145,7 @@ static void flush_active(struct logfile *log)
     uint64_t epoch = engine->epoch;
     bool failed;
 
-    lf_stages_sealed(&log->stages, epoch);
+    lf_stages_sealed(lf_lab_stages(log), epoch);
     engine->flushing = true;
     engine->active ^= 1;
     engine->base_lsn =
@@ -286,7 +287,7 @@ static int append(struct logfile *log, const struct lf_payload *payload,
     int cancel_state, error;
 
     if (wait)
-        lf_stages_begin(&log->stages, &clock);
+        lf_stages_begin(lf_lab_stages(log), &clock);
     if (checksums_first(log))
         crc = payload_crc(log, payload);
     lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
@@ -307,7 +308,7 @@ static int append(struct logfile *log, const struct lf_payload *payload,
         *lsnp = lsn;
     error = unlock(log, cancel_state, wait ? wait_durable(log, lsn, deadline) : 0);
     if (error == 0)
-        lf_stages_finish(&log->stages, &clock, epoch, &log->stats);
+        lf_stages_finish(lf_lab_stages(log), &clock, epoch, &log->stats);
     return error;
 }
 
@@ -421,7 +422,7 @@ static int init_locks(struct lf_mutex_engine *engine)
 
 static int start(struct logfile *log)
 {
-    struct lf_mutex_engine *engine = calloc(1, sizeof *engine);
+    struct lf_mutex_engine *engine = lf_lab_new(log, sizeof *engine);
     int error;
 
     if (engine == NULL)
@@ -468,4 +469,5 @@ const struct lf_engine lf_mutex_engine = {
     .published_lsn = end_lsn,
     .failed = look_again,
     .room = look_again,
+    .durable = lf_lab_durable,
 };

@@ -3,7 +3,7 @@
  * One write and one sync per record, under a mutex: the floor that group commit is measured from.
  */
 #include "checksum.h"
-#include "internal.h"
+#include "lab/lab.h"
 #include "lock.h"
 #include "record.h"
 
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 struct lf_serial_engine {
+    struct lf_lab lab;
     pthread_mutex_t lock;
     uint32_t closed;  /* W: shutdown, perhaps without the lock.  R: any. */
     uint64_t end_lsn; /* W: under lock.  R: any.  Where the last record that was begun ends. */
@@ -91,7 +92,7 @@ static int append(struct logfile *log, const struct lf_payload *payload,
         error = refusal_of(log);
         return error != 0 ? error : -ETIMEDOUT;
     }
-    lf_stages_begin(&log->stages, &clock);
+    lf_stages_begin(lf_lab_stages(log), &clock);
     cancel_state = lock(log);
     error = make_room(log, deadline);
     if (error != 0)
@@ -105,7 +106,7 @@ static int append(struct logfile *log, const struct lf_payload *payload,
     if (lsnp)
         *lsnp = log->chain.lsn + LF_EPOCH_HEADER_BYTES;
     lf_stages_mark(&clock, LOGFILE_STAGE_COPY);
-    lf_stages_sealed(&log->stages, place.epoch);
+    lf_stages_sealed(lf_lab_stages(log), place.epoch);
     /* Relaxed: a number that orders nothing. */
     lf_store_relaxed_64(&engine_of(log)->end_lsn, log->chain.lsn + end);
     error = commit(log, end, 1, 0);
@@ -113,7 +114,7 @@ static int append(struct logfile *log, const struct lf_payload *payload,
         lf_count(&log->stats.inline_flushes, 1);
     unlock(log, cancel_state, error);
     if (error == 0)
-        lf_stages_finish(&log->stages, &clock, place.epoch, &log->stats);
+        lf_stages_finish(lf_lab_stages(log), &clock, place.epoch, &log->stats);
     return error;
 }
 
@@ -183,7 +184,7 @@ static int shut_down(struct logfile *log, const struct timespec *deadline)
 
 static int start(struct logfile *log)
 {
-    struct lf_serial_engine *engine = calloc(1, sizeof *engine);
+    struct lf_serial_engine *engine = lf_lab_new(log, sizeof *engine);
     int error;
 
     if (engine == NULL)
@@ -220,4 +221,5 @@ const struct lf_engine lf_serial_engine = {
     .published_lsn = end_lsn,
     .failed = look_again,
     .room = look_again,
+    .durable = lf_lab_durable,
 };

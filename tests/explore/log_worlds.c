@@ -133,7 +133,6 @@ static const char *name_of(const void *address)
     const struct lf_flusher *flusher = &explored->ring.flusher;
     const struct known known[] = {
         {&ring->head, "head"},
-        {&ring->lock, "ring lock"},
         {&ring->gate, "gate"},
         {&ring->hungry_arrived, "hungry_arrived"},
         {&ring->hungry_left, "hungry_left"},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The ring without files: head word, crosser, full-from-birth epochs, wrap, publication. */
+#include "lab/reserve.h"
 #include "ring.h"
 #include "support.h"
 
@@ -19,6 +20,19 @@ static const unsigned shard_counts[] = {1, LF_SHARDS_DEFAULT, LF_SHARDS_MAX};
 
 static uint8_t data[SLOT_COUNT * SLOT_BYTES];
 
+static union lf_reserve_lock lock;
+
+static enum logfile_reserve_policy policy_of(int index)
+{
+    return (enum logfile_reserve_policy)(index % POLICY_COUNT);
+}
+
+/* By fetch-add this is lf_ring_reserve. */
+static bool reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation)
+{
+    return ring->policy->reserve(ring, need, reservation);
+}
+
 static void ring_setup(int index, struct lf_ring *ring, uint64_t epoch)
 {
     struct lf_ring_config config = {
@@ -26,10 +40,12 @@ static void ring_setup(int index, struct lf_ring *ring, uint64_t epoch)
         .slot_count = SLOT_COUNT,
         .shard_count = shard_counts[index / POLICY_COUNT],
         .layout = {SLOT_BYTES, 0, 0},
-        .policy = (enum logfile_reserve_policy)(index % POLICY_COUNT),
+        .policy = lf_reserve_policy_of(policy_of(index)),
+        .policy_state = &lock,
     };
 
     memset(ring, 0, sizeof(*ring));
+    ck_assert_int_eq(lf_reserve_init(&lock, policy_of(index)), 0);
     ck_assert_int_eq(lf_ring_init(ring, &config), 0);
     lf_ring_open_epoch(ring, epoch, BASE_LSN);
 }
@@ -38,7 +54,7 @@ static bool reserve_and_publish(struct lf_ring *ring, uint64_t need)
 {
     struct lf_reservation reservation;
 
-    if (!lf_ring_reserve_by_policy(ring, need, &reservation))
+    if (!reserve(ring, need, &reservation))
         return false;
     lf_ring_publish(&reservation, 0);
     return true;
@@ -51,8 +67,8 @@ START_TEST(reservations_follow_each_other)
 
     ring_setup(_i, &ring, 1);
     ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN);
-    ck_assert(lf_ring_reserve_by_policy(&ring, 24, &first));
-    ck_assert(lf_ring_reserve_by_policy(&ring, 16, &second));
+    ck_assert(reserve(&ring, 24, &first));
+    ck_assert(reserve(&ring, 16, &second));
     ck_assert(lf_reservation_is_first(&first));
     ck_assert(!lf_reservation_is_first(&second));
     ck_assert_uint_eq(lf_ring_lsn(&first), BASE_LSN + LF_EPOCH_HEADER_BYTES);
@@ -69,7 +85,7 @@ START_TEST(flip_collects_what_was_published)
 
     ring_setup(_i, &ring, 1);
     for (int i = 0; i < 10; i++) {
-        ck_assert(lf_ring_reserve_by_policy(&ring, 40, &reservation));
+        ck_assert(reserve(&ring, 40, &reservation));
         lf_ring_publish(&reservation, i < 3);
     }
     ck_assert_uint_eq(lf_ring_waiters(&ring.slots[1]), 3);
@@ -79,7 +95,7 @@ START_TEST(flip_collects_what_was_published)
     ck_assert_uint_eq(sealed.records, 10);
     ck_assert_uint_eq(sealed.waiters, 3);
     ck_assert_uint_eq(lf_ring_end_lsn(&ring), BASE_LSN + 4096);
-    ck_assert(lf_ring_reserve_by_policy(&ring, 8, &reservation));
+    ck_assert(reserve(&ring, 8, &reservation));
     ck_assert_uint_eq(reservation.epoch, 2);
     ck_assert_uint_eq(lf_ring_lsn(&reservation), BASE_LSN + 4096 + LF_EPOCH_HEADER_BYTES);
 }
@@ -144,7 +160,7 @@ START_TEST(full_from_birth)
 
     lf_ring_open_epoch(&ring, 2, BASE_LSN + 4096);
     ck_assert(!lf_ring_is_unopened(&ring, ring.head));
-    ck_assert(lf_ring_reserve_by_policy(&ring, 8, &reservation));
+    ck_assert(reserve(&ring, 8, &reservation));
     ck_assert(lf_reservation_is_first(&reservation));
     ck_assert_uint_eq(lf_ring_lsn(&reservation), BASE_LSN + 4096 + LF_EPOCH_HEADER_BYTES);
 }
@@ -166,10 +182,12 @@ static void short_setup(int index, struct lf_ring *ring)
         .slot_count = 2,
         .shard_count = shard_counts[index / POLICY_COUNT],
         .layout = {LARGE_SLOT_BYTES, SEGMENT_BYTES, 2 * LF_BLOCK_BYTES},
-        .policy = (enum logfile_reserve_policy)(index % POLICY_COUNT),
+        .policy = lf_reserve_policy_of(policy_of(index)),
+        .policy_state = &lock,
     };
 
     memset(ring, 0, sizeof(*ring));
+    ck_assert_int_eq(lf_reserve_init(&lock, policy_of(index)), 0);
     ck_assert_int_eq(lf_ring_init(ring, &config), 0);
     lf_ring_open_epoch(ring, 5, SHORT_LSN);
 }
@@ -183,11 +201,11 @@ START_TEST(short_epoch_ends_with_its_segment)
     short_setup(_i, &ring);
     ck_assert(lf_ring_is_empty(&ring, ring.head));
     ck_assert_uint_eq(lf_ring_end_lsn(&ring), SHORT_LSN);
-    ck_assert(lf_ring_reserve_by_policy(&ring, 1000, &first));
+    ck_assert(reserve(&ring, 1000, &first));
     ck_assert(lf_reservation_is_first(&first));
     ck_assert(!lf_ring_is_empty(&ring, ring.head));
     ck_assert_uint_eq(lf_ring_lsn(&first), SHORT_LSN + LF_EPOCH_HEADER_BYTES);
-    ck_assert(lf_ring_reserve_by_policy(&ring, LEFT_BYTES - LF_EPOCH_HEADER_BYTES - 1000, &second));
+    ck_assert(reserve(&ring, LEFT_BYTES - LF_EPOCH_HEADER_BYTES - 1000, &second));
     ck_assert_uint_eq(lf_ring_end_lsn(&ring), SEGMENT_BYTES);
     ck_assert(!reserve_and_publish(&ring, 8));
     lf_ring_publish(&first, 1);
@@ -260,7 +278,7 @@ START_TEST(generation_wraps)
         uint64_t lsn = BASE_LSN;
         ring_setup(_i, &ring, starts[i]);
         for (uint64_t epoch = starts[i]; epoch < starts[i] + 6; epoch++, lsn += 4096) {
-            ck_assert(lf_ring_reserve_by_policy(&ring, 16, &reservation));
+            ck_assert(reserve(&ring, 16, &reservation));
             ck_assert_uint_eq(reservation.epoch, epoch);
             ck_assert_ptr_eq(reservation.slot, &ring.slots[epoch % SLOT_COUNT]);
             ck_assert_uint_eq(lf_ring_lsn(&reservation), lsn + LF_EPOCH_HEADER_BYTES);
@@ -302,7 +320,7 @@ START_TEST(full_heads_are_left_alone)
     head = ring.head;
     ck_assert(lf_ring_overshot(&ring, head));
     ck_assert(!reserve_and_publish(&ring, 4000));
-    if (ring.policy == LOGFILE_RESERVE_FAA)
+    if (ring.policy == &lf_reserve_by_fetch_add)
         ck_assert_uint_eq(ring.head, head + 500);
     else
         ck_assert_uint_eq(ring.head, head);
@@ -361,7 +379,8 @@ static uint32_t broken;
  * threads than processors, each hand-over may take a time slice. */
 static uint64_t records_of_one(void)
 {
-    bool in_order = shared.policy == LOGFILE_RESERVE_TICKET || shared.policy == LOGFILE_RESERVE_MCS;
+    bool in_order = shared.policy == lf_reserve_policy_of(LOGFILE_RESERVE_TICKET) ||
+                    shared.policy == lf_reserve_policy_of(LOGFILE_RESERVE_MCS);
     return in_order ? scaled(20, 100, 2000) : scaled(2000, 20000, 200000);
 }
 
@@ -377,7 +396,7 @@ static void *writer_main(void *arg)
         uint64_t *place;
 
         if (lf_ring_overshot(&shared, lf_load_acquire_64(&shared.head)) ||
-            !lf_ring_reserve_by_policy(&shared, need, &reservation)) {
+            !reserve(&shared, need, &reservation)) {
             sleep_us(10);
             continue;
         }

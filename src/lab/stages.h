@@ -7,8 +7,8 @@
  * together.  Notes are kept for the last LF_STAGES_EPOCHS epochs: a thread that wakes up later than
  * that loses its sample.  Where nothing is sampled, no append reads the clock for this.
  */
-#ifndef LF_STAGES_H
-#define LF_STAGES_H
+#ifndef LF_LAB_STAGES_H
+#define LF_LAB_STAGES_H
 
 #include "atomic.h"
 #include "logfile.h"
@@ -47,4 +47,4 @@ void lf_stages_finish(const struct lf_stages *stages, struct lf_stage_clock *clo
 void lf_stages_sealed(struct lf_stages *stages, uint64_t epoch);
 void lf_stages_durable(struct lf_stages *stages, uint64_t epoch, uint64_t written_ns);
 
-#endif /* LF_STAGES_H */
+#endif /* LF_LAB_STAGES_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stages.h"
+#include "lab/stages.h"
 
 #include "waiter.h"
 

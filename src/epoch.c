@@ -47,7 +47,7 @@ int lf_incarnation_begin(struct logfile *log)
     log->record_seed = log->chain.record_seed;
     /* Relaxed: a statistic, and read under L5 else. */
     lf_store_relaxed_32(&log->incarnation, log->chain.incarnation);
-    error = lf_trim_note_durable(log, log->chain.lsn);
+    error = lf_trim_note_durable(&log->trim, log->chain.incarnation, log->chain.lsn);
     if (error != 0)
         return error;
     lf_store_release_32(&log->begun, 1); /* L5: the OPEN epoch, before; pairs with lf_has_begun. */
@@ -76,7 +76,7 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     if (log->options.checksum == LOGFILE_CHECKSUM_HEADER)
         flags |= LF_EPOCH_HEADER_CHECKSUM;
     if (late_sync && lsn > log->recovered_lsn) {
-        error = lf_trim_sync_unsynced(log, lsn);
+        error = lf_trim_sync_unsynced(&log->trim, lsn);
         if (error != 0) {
             lf_store_fail(&log->store, error, "sync", lsn);
             return LOGFILE_EFAILED;

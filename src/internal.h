@@ -41,7 +41,6 @@ struct logfile {
     struct lf_store store;
     struct lf_preparer preparer;
     struct lf_trim trim;
-    uint64_t oldest_lsn; /* W: whoever trims.  R: any. */
 
     /* W, R: whoever may commit (holds the flush token, or the engine's mutex). */
     _Alignas(LF_CACHE_PAIR) struct lf_chain chain;
@@ -67,12 +66,6 @@ static inline uint64_t lf_durable_lsn(const struct logfile *log)
 static inline uint64_t lf_promised_lsn(const struct logfile *log)
 {
     return log->options.sync == LOGFILE_SYNC_NONE ? log->recovered_lsn : lf_durable_lsn(log);
-}
-
-/* L4: pairs with the release in move_mark: the mark that says so is durable. */
-static inline uint64_t lf_oldest_lsn(const struct logfile *log)
-{
-    return lf_load_acquire_64(&log->oldest_lsn);
 }
 
 /* L5: pairs with the release in lf_incarnation_begin: who sees it sees seed and incarnation. */

@@ -222,7 +222,7 @@ uint64_t logfile_next_lsn(struct logfile *log)
 
 uint64_t logfile_oldest_lsn(struct logfile *log)
 {
-    return check_handle(log) == 0 ? lf_oldest_lsn(log) : 0;
+    return check_handle(log) == 0 ? lf_trim_oldest_lsn(&log->trim) : 0;
 }
 
 void logfile_id(struct logfile *log, uint8_t id[16])
@@ -237,7 +237,7 @@ void logfile_id(struct logfile *log, uint8_t id[16])
 int logfile_trim(struct logfile *log, uint64_t lsn)
 {
     int error = check_handle(log);
-    return error != 0 ? error : lf_trim_below(log, lsn, NULL);
+    return error != 0 ? error : lf_trim_below(&log->trim, lsn, lf_durable_lsn(log), NULL);
 }
 
 int logfile_mark(struct logfile *log, uint64_t lsn, const void *data, size_t size)
@@ -251,7 +251,7 @@ int logfile_mark(struct logfile *log, uint64_t lsn, const void *data, size_t siz
     if (data == NULL && size > 0)
         return -EINVAL;
     const struct lf_user_bytes user = {.bytes = data != NULL ? data : "", .size = (uint32_t)size};
-    return lf_trim_below(log, lsn, &user);
+    return lf_trim_below(&log->trim, lsn, lf_durable_lsn(log), &user);
 }
 
 int logfile_mark_read(struct logfile *log, void *data, size_t size)
@@ -260,7 +260,7 @@ int logfile_mark_read(struct logfile *log, void *data, size_t size)
 
     if (error != 0)
         return error;
-    return data == NULL && size > 0 ? -EINVAL : (int)lf_trim_user_bytes(log, data, size);
+    return data == NULL && size > 0 ? -EINVAL : (int)lf_trim_user_bytes(&log->trim, data, size);
 }
 
 size_t logfile_record_max(struct logfile *log)

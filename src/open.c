@@ -365,8 +365,7 @@ static int adopt_prologue(struct opening *opening, const struct lf_prologue *pro
         log->layout.tail_bytes = lf_layout_short_tail(log->layout.slot_bytes);
     log->options.slot_bytes = log->layout.slot_bytes;
     log->options.segment_bytes = log->layout.segment_bytes;
-    lf_trim_adopt(&log->trim, prologue);
-    log->oldest_lsn = prologue->trim.oldest_lsn;
+    lf_trim_adopt(&log->trim, &prologue->trim, prologue->user, prologue->trim_current[1] ? 0 : 1);
     return 0;
 }
 
@@ -534,6 +533,7 @@ static int begin_incarnation(struct opening *opening)
 
     log->incarnation = log->chain.incarnation;
     log->recovered_lsn = log->chain.lsn;
+    lf_trim_begin(&log->trim, log->chain.log_seed, log->recovered_lsn);
     lf_store_release_64(&log->durable_lsn, log->chain.lsn); /* L1 */
     if (!opening->created && (error == -ENOSPC || error == -EDQUOT))
         return 0;
@@ -567,7 +567,7 @@ static int open_steps(struct opening *opening)
     int error = allocate_fork_guard(opening);
 
     if (error == 0)
-        error = lf_trim_init(&log->trim);
+        error = lf_trim_init(&log->trim, &log->store, &log->preparer);
     if (error == 0)
         error = recover(opening);
     if (error == 0)
@@ -647,7 +647,7 @@ int logfile_close(struct logfile *log)
     if (log->closed_cleanly) {
         lf_file_shrink(&log->store.file, log->chain.lsn);
         if (lf_has_begun(log))
-            error = lf_trim_note_durable(log, log->chain.lsn);
+            error = lf_trim_note_durable(&log->trim, log->chain.incarnation, log->chain.lsn);
     }
     log->engine->stop(log);
     lf_store_close(&log->store);

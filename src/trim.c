@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "trim.h"
 
-#include "internal.h"
 #include "lock.h"
-#include "recover.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -36,11 +34,13 @@ static int init_locks(struct lf_trim *trim)
     return error;
 }
 
-int lf_trim_init(struct lf_trim *trim)
+int lf_trim_init(struct lf_trim *trim, struct lf_store *store, struct lf_preparer *preparer)
 {
     int error;
 
     memset(trim, 0, sizeof *trim);
+    trim->store = store;
+    trim->preparer = preparer;
     trim->landmarks = calloc(LF_LANDMARKS_MAX, sizeof *trim->landmarks);
     trim->mark = aligned_alloc(LF_BLOCK_BYTES, LF_BLOCK_BYTES);
     error = trim->landmarks != NULL && trim->mark != NULL ? init_locks(trim) : -ENOMEM;
@@ -127,45 +127,53 @@ static void drop_landmarks(struct lf_trim *trim, uint64_t oldest_lsn)
  * The mark.
  */
 
-void lf_trim_adopt(struct lf_trim *trim, const struct lf_prologue *prologue)
+void lf_trim_adopt(struct lf_trim *trim, const struct lf_trim_mark *mark, const void *user,
+                   unsigned first_copy)
 {
     uint8_t *block = memset(trim->mark, 0, LF_BLOCK_BYTES);
 
-    memcpy(block, &prologue->trim, sizeof prologue->trim);
-    memcpy(block + sizeof prologue->trim, prologue->user, prologue->trim.user_bytes);
-    trim->first_copy = prologue->trim_current[1] ? 0 : 1;
+    memcpy(block, mark, sizeof *mark);
+    memcpy(block + sizeof *mark, user, mark->user_bytes);
+    trim->first_copy = first_copy;
+    trim->oldest_lsn = mark->oldest_lsn;
+}
+
+void lf_trim_begin(struct lf_trim *trim, uint32_t log_seed, uint64_t recovered_lsn)
+{
+    trim->log_seed = log_seed;
+    trim->recovered_lsn = recovered_lsn;
 }
 
 /* The mark that counts, to be changed and written: its lock is held. */
-static struct lf_trim_mark *mark_of(struct logfile *log)
+static struct lf_trim_mark *mark_of(struct lf_trim *trim)
 {
-    return log->trim.mark;
+    return trim->mark;
 }
 
-static int write_copy(struct logfile *log, unsigned copy)
+static int write_copy(struct lf_trim *trim, unsigned copy)
 {
     uint64_t offset = (2 + copy) * LF_BLOCK_BYTES;
-    int error = lf_store_write(&log->store, log->trim.mark, LF_BLOCK_BYTES, offset);
+    int error = lf_store_write(trim->store, trim->mark, LF_BLOCK_BYTES, offset);
 
     if (error == 0)
-        error = lf_store_sync_background(&log->store, offset, offset + LF_BLOCK_BYTES);
+        error = lf_store_sync_background(trim->store, offset, offset + LF_BLOCK_BYTES);
     return error;
 }
 
 /* One copy after the other, so one whole mark is there at any time. */
-static int write_mark(struct logfile *log)
+static int write_mark(struct lf_trim *trim)
 {
-    struct lf_inflight *inflight = &log->store.inflight[LF_CALLER_TRIMMER];
-    struct lf_trim_mark *mark = mark_of(log);
+    struct lf_inflight *inflight = &trim->store->inflight[LF_CALLER_TRIMMER];
+    struct lf_trim_mark *mark = mark_of(trim);
     int error;
 
     mark->sequence++;
-    lf_trim_mark_seal(mark, log->chain.log_seed);
+    lf_trim_mark_seal(mark, trim->log_seed);
     lf_inflight_begin(inflight, LOGFILE_CALL_MARK, mark->oldest_lsn, lf_now_ns());
-    error = write_copy(log, log->trim.first_copy);
+    error = write_copy(trim, trim->first_copy);
     if (error == 0)
-        error = write_copy(log, 1 - log->trim.first_copy);
-    log->trim.first_copy = 0;
+        error = write_copy(trim, 1 - trim->first_copy);
+    trim->first_copy = 0;
     lf_inflight_end(inflight);
     return error == 0 ? 0 : LOGFILE_EFAILED;
 }
@@ -176,24 +184,23 @@ static void promise_at_least(struct lf_trim_mark *mark, uint64_t promise)
         mark->promise = promise;
 }
 
-int lf_trim_sync_unsynced(struct logfile *log, uint64_t end_lsn)
+int lf_trim_sync_unsynced(struct lf_trim *trim, uint64_t end_lsn)
 {
-    if (log->options.sync != LOGFILE_SYNC_NONE)
+    if (trim->store->sync != LOGFILE_SYNC_NONE)
         return 0;
-    int error = lf_file_open_range(&log->store.file, log->recovered_lsn, end_lsn);
+    int error = lf_file_open_range(&trim->store->file, trim->recovered_lsn, end_lsn);
     if (error != 0) /* That says nothing of what was written, so the log goes on. */
         return error;
-    return lf_store_sync_background(&log->store, log->recovered_lsn, end_lsn);
+    return lf_store_sync_background(trim->store, trim->recovered_lsn, end_lsn);
 }
 
-int lf_trim_note_durable(struct logfile *log, uint64_t promise)
+int lf_trim_note_durable(struct lf_trim *trim, uint32_t incarnation, uint64_t promise)
 {
-    struct lf_trim *trim = &log->trim;
     int cancel_state = lf_lock(&trim->trimming);
 
-    mark_of(log)->incarnation = log->incarnation;
-    promise_at_least(mark_of(log), promise);
-    return lf_unlock(&trim->trimming, cancel_state, write_mark(log));
+    mark_of(trim)->incarnation = incarnation;
+    promise_at_least(mark_of(trim), promise);
+    return lf_unlock(&trim->trimming, cancel_state, write_mark(trim));
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -201,23 +208,23 @@ int lf_trim_note_durable(struct logfile *log, uint64_t promise)
  */
 
 /* As many as the preparer has open ahead of the head, and one. */
-static unsigned spare_count(const struct logfile *log)
+static unsigned spare_count(const struct lf_trim *trim)
 {
-    uint64_t segment_bytes = log->layout.segment_bytes;
+    uint64_t segment_bytes = trim->store->file.layout.segment_bytes;
     uint64_t count;
 
     if (segment_bytes == 0)
         return 0;
-    count = log->preparer.prepare_bytes / segment_bytes + 2;
+    count = trim->preparer->prepare_bytes / segment_bytes + 2;
     return count < SPARE_SEGMENTS_MAX ? (unsigned)count : SPARE_SEGMENTS_MAX;
 }
 
 /* A file system that cannot punch holes keeps the space until the log is removed. */
-static int give_back(struct logfile *log, uint64_t oldest_lsn)
+static int give_back(struct lf_trim *trim, uint64_t oldest_lsn)
 {
-    int error = lf_file_release(&log->store.file, oldest_lsn, spare_count(log));
+    int error = lf_file_release(&trim->store->file, oldest_lsn, spare_count(trim));
 
-    lf_preparer_retry(&log->preparer);
+    lf_preparer_retry(trim->preparer);
     return error == -EOPNOTSUPP ? 0 : error;
 }
 
@@ -236,59 +243,56 @@ static void keep_user_bytes(struct lf_trim_mark *mark, const struct lf_user_byte
 }
 
 /* One durable step: where reading starts, NULL: where it did; and the user's bytes, NULL: the same. */
-static int move_mark(struct logfile *log, const struct lf_landmark *oldest,
+static int move_mark(struct lf_trim *trim, const struct lf_landmark *oldest, uint64_t durable_lsn,
                      const struct lf_user_bytes *user)
 {
-    struct lf_trim_mark *mark = mark_of(log);
-    uint64_t durable_lsn = lf_durable_lsn(log);
-    int error = lf_trim_sync_unsynced(log, durable_lsn);
+    struct lf_trim_mark *mark = mark_of(trim);
+    int error = lf_trim_sync_unsynced(trim, durable_lsn);
 
     if (error != 0)
-        return lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : error;
+        return lf_store_has_failed(trim->store) ? LOGFILE_EFAILED : error;
     if (oldest != NULL)
         name_oldest(mark, oldest);
     if (user != NULL)
         keep_user_bytes(mark, user);
     promise_at_least(mark, durable_lsn);
-    if (write_mark(log) != 0)
+    if (write_mark(trim) != 0)
         return LOGFILE_EFAILED;
     if (oldest == NULL)
         return 0;
-    lf_store_release_64(&log->oldest_lsn, oldest->lsn); /* L4: pairs with lf_oldest_lsn. */
-    drop_landmarks(&log->trim, oldest->lsn);
+    lf_store_release_64(&trim->oldest_lsn, oldest->lsn); /* L4: pairs with lf_trim_oldest_lsn. */
+    drop_landmarks(trim, oldest->lsn);
     return 0;
 }
 
-int lf_trim_below(struct logfile *log, uint64_t lsn, const struct lf_user_bytes *user)
+int lf_trim_below(struct lf_trim *trim, uint64_t lsn, uint64_t durable_lsn,
+                  const struct lf_user_bytes *user)
 {
-    struct lf_trim *trim = &log->trim;
-    uint64_t durable_lsn = lf_durable_lsn(log);
-    struct lf_inflight *inflight = &log->store.inflight[LF_CALLER_TRIMMER];
+    struct lf_inflight *inflight = &trim->store->inflight[LF_CALLER_TRIMMER];
     struct lf_landmark oldest;
     int cancel_state, error = 0;
 
-    if (lf_store_has_failed(&log->store))
+    if (lf_store_has_failed(trim->store))
         return LOGFILE_EFAILED;
     if (lsn > durable_lsn)
         return -EINVAL;
     cancel_state = lf_lock(&trim->trimming);
-    bool moves = find_landmark(trim, lsn, durable_lsn, &oldest) && oldest.lsn > lf_oldest_lsn(log);
+    bool moves = find_landmark(trim, lsn, durable_lsn, &oldest) && oldest.lsn > trim->oldest_lsn;
     if (moves || user != NULL)
-        error = move_mark(log, moves ? &oldest : NULL, user);
+        error = move_mark(trim, moves ? &oldest : NULL, durable_lsn, user);
     /* Also where the mark stays: an earlier trim, or a process that died, may owe the space. */
     if (error == 0) {
-        lf_inflight_begin(inflight, LOGFILE_CALL_RELEASE, lf_oldest_lsn(log), lf_now_ns());
-        error = give_back(log, lf_oldest_lsn(log));
+        lf_inflight_begin(inflight, LOGFILE_CALL_RELEASE, trim->oldest_lsn, lf_now_ns());
+        error = give_back(trim, trim->oldest_lsn);
         lf_inflight_end(inflight);
     }
     return lf_unlock(&trim->trimming, cancel_state, error);
 }
 
-uint32_t lf_trim_user_bytes(struct logfile *log, void *data, size_t size)
+uint32_t lf_trim_user_bytes(struct lf_trim *trim, void *data, size_t size)
 {
-    struct lf_trim *trim = &log->trim;
     int cancel_state = lf_lock(&trim->trimming);
-    const struct lf_trim_mark *mark = mark_of(log);
+    const struct lf_trim_mark *mark = mark_of(trim);
 
     if (size > 0)
         memcpy(data, mark + 1, size < mark->user_bytes ? size : mark->user_bytes);

@@ -23,11 +23,12 @@
 #ifndef LF_TRIM_H
 #define LF_TRIM_H
 
+#include "atomic.h"
 #include "format.h"
+#include "preparer.h"
+#include "store.h"
 
 #include <pthread.h>
-
-struct logfile;
 
 #define LF_LANDMARKS_MAX 2048u
 
@@ -38,6 +39,13 @@ struct lf_landmark {
 };
 
 struct lf_trim {
+    /* Never change. */
+    struct lf_store *store;
+    struct lf_preparer *preparer; /* is told when space has been given back */
+    uint32_t log_seed;
+    uint64_t recovered_lsn; /* all below was durable when the log was opened */
+
+    uint64_t oldest_lsn;           /* W: under `trimming`.  R: any. */
     pthread_mutex_t lock;          /* landmarks; held shortly */
     struct lf_landmark *landmarks; /* LF_LANDMARKS_MAX, by LSN */
     unsigned count;
@@ -47,31 +55,40 @@ struct lf_trim {
     unsigned first_copy;      /* the one to be written first: if one is damaged or older, that */
 };
 
-struct lf_prologue;
-
 /* 0 or -ENOMEM. */
-int lf_trim_init(struct lf_trim *trim);
+int lf_trim_init(struct lf_trim *trim, struct lf_store *store, struct lf_preparer *preparer);
 void lf_trim_free(struct lf_trim *trim);
 /* An epoch starts where the chain is now.  The recovering thread, or the token's holder. */
 void lf_trim_note(struct lf_trim *trim, const struct lf_chain *chain);
-/* Takes over the mark that recovery found. */
-void lf_trim_adopt(struct lf_trim *trim, const struct lf_prologue *prologue);
+/* Takes over the mark that recovery found, with the user's bytes.  first_copy: the copy to be written
+ * first, the one that is damaged or older if one is. */
+void lf_trim_adopt(struct lf_trim *trim, const struct lf_trim_mark *mark, const void *user,
+                   unsigned first_copy);
+/* Recovery is over: what the log's marks are sealed with, and where the log ended. */
+void lf_trim_begin(struct lf_trim *trim, uint32_t log_seed, uint64_t recovered_lsn);
+/* L4: pairs with the release in move_mark: the mark that says so is durable. */
+static inline uint64_t lf_trim_oldest_lsn(const struct lf_trim *trim)
+{
+    return lf_load_acquire_64(&trim->oldest_lsn);
+}
 /*
- * Makes a mark durable that says what is durable now: all below `promise`, in the log's incarnation.
- * The opener, after the OPEN epoch; the closer, after the CLOSE epoch.  0 or LOGFILE_EFAILED.
+ * Makes a mark durable that says what is durable now: all below `promise`, in that incarnation.  The
+ * opener, after the OPEN epoch; the closer, after the CLOSE epoch.  0 or LOGFILE_EFAILED.
  */
-int lf_trim_note_durable(struct logfile *log, uint64_t promise);
+int lf_trim_note_durable(struct lf_trim *trim, uint32_t incarnation, uint64_t promise);
 /* Without syncs nothing may be promised, nor be relied on: before a log that does without says what
  * is durable, it syncs all below `end_lsn` once.  0 or an error of lf_store. */
-int lf_trim_sync_unsynced(struct logfile *log, uint64_t end_lsn);
+int lf_trim_sync_unsynced(struct lf_trim *trim, uint64_t end_lsn);
 /* What the user keeps in the mark. */
 struct lf_user_bytes {
     const void *bytes;
     uint32_t size;
 };
-/* As logfile_mark, of a log whose handle and bytes have been checked; user = NULL: as logfile_trim. */
-int lf_trim_below(struct logfile *log, uint64_t lsn, const struct lf_user_bytes *user);
+/* As logfile_mark, of checked bytes and a log that is durable to durable_lsn; user = NULL: as
+ * logfile_trim. */
+int lf_trim_below(struct lf_trim *trim, uint64_t lsn, uint64_t durable_lsn,
+                  const struct lf_user_bytes *user);
 /* Copies the first `size` of the user's bytes; returns how many are kept. */
-uint32_t lf_trim_user_bytes(struct logfile *log, void *data, size_t size);
+uint32_t lf_trim_user_bytes(struct lf_trim *trim, void *data, size_t size);
 
 #endif /* LF_TRIM_H */

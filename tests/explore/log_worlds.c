@@ -157,7 +157,7 @@ static const char *name_of(const void *address)
         {&explored->preparer.room_error, "room_error"},
         {&explored->preparer.lock, "preparer.lock"},
         {&explored->preparer.work, "preparer.work"},
-        {&explored->oldest_lsn, "oldest_lsn"},
+        {&explored->trim.oldest_lsn, "oldest_lsn"},
     };
     const char *name = name_in(known, sizeof known / sizeof known[0], address);
 

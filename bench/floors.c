@@ -2,7 +2,7 @@
 #include "floors.h"
 
 #include "clock.h"
-#include "compat.h"
+#include "base/compat.h"
 #include "payload.h"
 
 #include <errno.h>

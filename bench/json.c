@@ -3,7 +3,7 @@
 #include "report.h"
 
 #include "clock.h"
-#include "utf8.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>

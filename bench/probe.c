@@ -11,7 +11,7 @@
 #include "probe.h"
 
 #include "clock.h"
-#include "compat.h"
+#include "base/compat.h"
 #include "histogram.h"
 #include "logfile.h"
 #include "logfile_io.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "remove.h"
 
-#include "compat.h"
+#include "base/compat.h"
 
 #include <dirent.h>
 #include <errno.h>

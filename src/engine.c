@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine.h"
+#include "ring/engine.h"
 
-#include "internal.h"
+#include "ring/log.h"
 
 const struct lf_engine *lf_engine_choose(const struct logfile_options *options)
 {

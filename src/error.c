@@ -5,7 +5,7 @@
  */
 #include "logfile.h"
 
-#include "compat.h"
+#include "base/compat.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,22 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The entry points: each checks its arguments and hands over to the engine.
- *
- * The life of one append under the default engine, and where it is written down:
- *
- *   logfile_append            here: arguments, fork
- *   checksum of the payload   engine_ring.h  lf_append_touch
- *   reserve                   ring.c         lf_ring_reserve    one fetch-add on the head word
- *   copy                      record.c       lf_record_encode
- *   publish                   ring.c         lf_ring_publish    a release: now the flusher sees it
- *   wait, or flush inline     engine_ring.c  lf_append_await
- *   flip                      ring.c         lf_ring_flip       one swap: seals, opens the next
- *   epoch header              format.c       lf_chain_seal
- *   write + sync              store.c        lf_store_commit    pwrite + fdatasync
- *   durable                   epoch.c        lf_epoch_commit    stores the durable LSN
- *   wake                      flusher.c      wake_waiters       the slot's event count
- */
-#include "internal.h"
+/* The entry points: each checks its arguments and hands over to the engine (ring/engine.h).
+ * docs/ARCHITECTURE.md follows an append from here to the disk. */
+#include "ring/log.h"
 
 #include <errno.h>
 #include <limits.h>

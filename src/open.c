@@ -8,12 +8,12 @@
  *
  * Only then is anything reported as durable: a page cache can show what a failed sync never wrote.
  */
-#include "buffers.h"
-#include "internal.h"
-#include "io.h"
-#include "message.h"
-#include "recover.h"
-#include "repair.h"
+#include "base/buffers.h"
+#include "read/recover.h"
+#include "read/repair.h"
+#include "ring/log.h"
+#include "storage/io.h"
+#include "storage/message.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -11,8 +11,8 @@
 #ifndef LF_LAB_H
 #define LF_LAB_H
 
-#include "internal.h"
 #include "lab/stages.h"
+#include "ring/log.h"
 
 /* What the state of every engine here begins with. */
 struct lf_lab {

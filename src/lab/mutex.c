@@ -9,10 +9,10 @@
  * before the mutex is taken, and a flush that wakes only its own epoch's waiters, and one thread
  * more: the next flusher.
  */
-#include "checksum.h"
+#include "base/lock.h"
+#include "format/checksum.h"
+#include "format/record.h"
 #include "lab/lab.h"
-#include "lock.h"
-#include "record.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
 #define LF_LAB_RESERVE_H
 
 #include "logfile.h"
-#include "ring.h"
+#include "ring/ring.h"
 
 #include <pthread.h>
 #include <spinlock/mcs.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The ring engine with another way to reserve, or with the stages of some appends timed. */
-#include "engine_ring.h"
 #include "lab/lab.h"
 #include "lab/reserve.h"
+#include "ring/append.h"
 
 #include <errno.h>
 #include <stdlib.h>

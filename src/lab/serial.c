@@ -2,10 +2,10 @@
 /*
  * One write and one sync per record, under a mutex: the floor that group commit is measured from.
  */
-#include "checksum.h"
+#include "base/lock.h"
+#include "format/checksum.h"
+#include "format/record.h"
 #include "lab/lab.h"
-#include "lock.h"
-#include "record.h"
 
 #include <errno.h>
 #include <stdlib.h>

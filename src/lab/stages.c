@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lab/stages.h"
 
-#include "waiter.h"
+#include "base/waiter.h"
 
 /* One append in `every` on average, drawn at random (xorshift64: G. Marsaglia, 2003), so that threads
  * in step are not sampled in step.  Of each thread its own: a state that threads share would itself

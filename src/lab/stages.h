@@ -10,9 +10,9 @@
 #ifndef LF_LAB_STAGES_H
 #define LF_LAB_STAGES_H
 
-#include "atomic.h"
+#include "base/atomic.h"
+#include "base/stats.h"
 #include "logfile.h"
-#include "stats.h"
 
 #define LF_STAGES_EPOCHS 64u
 

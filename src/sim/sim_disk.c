@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "logfile_sim.h"
 
-#include "reserved.h"
-#include "sim_file.h"
+#include "sim/reserved.h"
+#include "sim/sim_file.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim_file.h"
+#include "sim/sim_file.h"
 
 #include <errno.h>
 #include <stdlib.h>

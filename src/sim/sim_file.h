@@ -11,7 +11,7 @@
 #define SIM_FILE_H
 
 #include "logfile_io.h"
-#include "rng.h"
+#include "sim/rng.h"
 
 #include <stddef.h>
 

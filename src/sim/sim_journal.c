@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim_journal.h"
+#include "sim/sim_journal.h"
 
-#include "rng.h"
+#include "sim/rng.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
  */
 #include "logfile_sim.h"
 
-#include "reserved.h"
+#include "sim/reserved.h"
 
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile append: each line of standard input becomes a record. */
-#include "signals.h"
-#include "tool.h"
+#include "tool/signals.h"
+#include "tool/tool.h"
 
 #include <errno.h>
 #include <inttypes.h>

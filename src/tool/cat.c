@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile cat: prints records. */
-#include "tool.h"
-#include "reader.h"
+#include "read/reader.h"
+#include "tool/tool.h"
 
 static bool print_record(const struct logfile_record *record, bool raw)
 {

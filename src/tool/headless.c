@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "headless.h"
+#include "tool/headless.h"
 
-#include "checksum.h"
-#include "io.h"
+#include "format/checksum.h"
+#include "format/record.h"
 #include "logfile.h"
-#include "record.h"
-#include "segments.h"
+#include "storage/io.h"
+#include "tool/segments.h"
 
 #include <errno.h>
 #include <stdlib.h>

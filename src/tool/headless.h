@@ -23,7 +23,7 @@
 #ifndef LF_TOOL_HEADLESS_H
 #define LF_TOOL_HEADLESS_H
 
-#include "format.h"
+#include "format/format.h"
 #include "logfile_io.h"
 
 /* Where the header is from, or the seed that stands for it. */

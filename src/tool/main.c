@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The logfile program: looks at arguments and hands over to a command. */
-#include "signals.h"
-#include "tool.h"
+#include "tool/signals.h"
+#include "tool/tool.h"
 
 #include <ctype.h>
 #include <errno.h>

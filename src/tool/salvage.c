@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile salvage: copies what is whole of a damaged log into a new one. */
-#include "headless.h"
-#include "reader.h"
-#include "signals.h"
-#include "tool.h"
+#include "read/reader.h"
+#include "tool/headless.h"
+#include "tool/signals.h"
+#include "tool/tool.h"
 
 #include <errno.h>
 #include <inttypes.h>

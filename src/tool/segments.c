@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "segments.h"
+#include "tool/segments.h"
 
-#include "tool.h"
+#include "tool/tool.h"
 
 #include <errno.h>
 #include <inttypes.h>

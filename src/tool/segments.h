@@ -3,7 +3,7 @@
 #ifndef LF_TOOL_SEGMENTS_H
 #define LF_TOOL_SEGMENTS_H
 
-#include "walk.h"
+#include "tool/walk.h"
 
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile stat: what a log is and holds. */
-#include "segments.h"
-#include "tool.h"
-#include "walk.h"
+#include "tool/segments.h"
+#include "tool/tool.h"
+#include "tool/walk.h"
 
 #include <inttypes.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "tool.h"
+#include "tool/tool.h"
 
-#include "message.h"
-#include "reader.h"
+#include "read/reader.h"
+#include "storage/message.h"
 
 #include <ctype.h>
 #include <errno.h>

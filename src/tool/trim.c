@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile trim: gives back the space of what is not needed any more. */
-#include "tool.h"
+#include "tool/tool.h"
 
 #include <dirent.h>
 #include <fcntl.h>

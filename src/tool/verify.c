@@ -6,10 +6,10 @@
  * copy of the file header, of a segment's header or of the trim mark is not: it is named, and makes
  * the log "repairable", because opening it for append makes it good again.
  */
-#include "message.h"
-#include "segments.h"
-#include "tool.h"
-#include "walk.h"
+#include "storage/message.h"
+#include "tool/segments.h"
+#include "tool/tool.h"
+#include "tool/walk.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "walk.h"
+#include "tool/walk.h"
 
 #include <errno.h>
 

@@ -8,8 +8,8 @@
 #ifndef LF_TOOL_WALK_H
 #define LF_TOOL_WALK_H
 
-#include "record.h"
-#include "recover.h"
+#include "format/record.h"
+#include "read/recover.h"
 
 struct lf_walk {
     struct lf_file file;

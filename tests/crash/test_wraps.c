@@ -11,7 +11,7 @@
  */
 #include "campaign.h"
 #include "far_log.h"
-#include "format.h"
+#include "format/format.h"
 #include "journal.h"
 #include "logfile_sim.h"
 #include "regressions.h"

@@ -2,7 +2,7 @@
 #include "disk.h"
 
 #include "arena.h"
-#include "format.h"
+#include "format/format.h"
 #include "memory.h"
 #include "scheduler.h"
 #include "search.h"

@@ -2,7 +2,7 @@
 #include "ledger.h"
 
 #include "disk.h"
-#include "record.h"
+#include "format/record.h"
 #include "scheduler.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
 #ifndef LEDGER_H
 #define LEDGER_H
 
-#include "format.h"
+#include "format/format.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,7 +5,7 @@
  */
 #include "arena.h"
 #include "disk.h"
-#include "internal.h"
+#include "ring/log.h"
 #include "ledger.h"
 #include "memory.h"
 #include "scheduler.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "memory.h"
 
-#include "atomic.h"
+#include "base/atomic.h"
 #include "scheduler.h"
 #include "search.h"
 #include "trace.h"
@@ -263,7 +263,7 @@ static bool is_passive(const void *p)
     return !is_exploring || is_ignored(p);
 }
 
-/* ---- What src/atomic.h calls ---- */
+/* ---- What src/base/atomic.h calls ---- */
 
 void lf_explore_pause(void)
 {

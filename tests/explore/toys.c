@@ -3,7 +3,7 @@
  * Small protocols of which it is known whether they are right: the explorer must find out the broken
  * ones, and let the right ones pass.
  */
-#include "atomic.h"
+#include "base/atomic.h"
 #include "memory.h"
 #include "scheduler.h"
 #include "system.h"

@@ -5,9 +5,9 @@
  * preparer and of a trim, and for a writer that is late to publish.  Looking never blocks: the thread
  * that looks is the test's only one that is free.
  */
-#include "checksum.h"
+#include "format/checksum.h"
 #include "hung_disk.h"
-#include "internal.h"
+#include "ring/log.h"
 
 #include <errno.h>
 

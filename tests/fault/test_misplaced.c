@@ -4,7 +4,7 @@
  * something else altogether under a segment's name.  Whatever it is, a log whose end it may hide is
  * refused by name, and nothing on disk is changed.
  */
-#include "format.h"
+#include "format/format.h"
 #include "logfile.h"
 #include "support.h"
 

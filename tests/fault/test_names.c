@@ -5,7 +5,7 @@
  * log's have the names of its segments.
  */
 #include "logfile_io.h"
-#include "segments.h"
+#include "storage/segments.h"
 #include "support.h"
 
 #include <check.h>

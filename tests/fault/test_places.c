@@ -8,7 +8,7 @@
  * to the file of an open log is met without harm to anybody else's file, and what is lost by it is
  * named when the log is opened again.
  */
-#include "format.h"
+#include "format/format.h"
 #include "support.h"
 
 #include <dirent.h>

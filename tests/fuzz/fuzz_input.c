@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz_input.h"
 
-#include "format.h"
+#include "format/format.h"
 
 #include <stdio.h>
 #include <string.h>

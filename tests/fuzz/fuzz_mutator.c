@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz_mutator.h"
 
-#include "checksum.h"
+#include "format/checksum.h"
 #include "fuzz_input.h"
-#include "record.h"
+#include "format/record.h"
 #include "sim/rng.h"
 
 #include <string.h>

@@ -4,9 +4,9 @@
 #include "fuzz_input.h"
 #include "fuzz_meter.h"
 #include "logfile.h"
-#include "record.h"
+#include "format/record.h"
 #include "tool/tool.h"
-#include "window.h"
+#include "read/window.h"
 
 #include <errno.h>
 #include <inttypes.h>

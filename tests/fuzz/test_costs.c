@@ -4,12 +4,12 @@
  * steps of four.  Both grow as the log does, and no faster.
  */
 #include "fuzz_meter.h"
-#include "internal.h"
+#include "ring/log.h"
 #include "log_image.h"
 #include "rot/memory_disk.h"
 #include "support.h"
 #include "tool/tool.h"
-#include "window.h"
+#include "read/window.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The writer's side: src/engine_ring.c. */
+/* The writer's side: src/ring/append.c. */
 
 #define OK 0
 #define AGAIN 1

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who flushes: src/flusher.c. */
+/* Who flushes: src/ring/flush.c. */
 
 #define IDLE 0
 #define LEADER_TOKEN 1

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The protocol of the ring engine as a model for spin: reserve, publish, flip, park and wake, the
- * flush token, failure and shutdown.  Names are those of src/ring.c, src/flusher.c and
- * src/engine_ring.c; comments carry the labels of docs/MEMORY_ORDERING.md.  scripts/check-model
+ * flush token, failure and shutdown.  Names are those of src/ring/ring.c, src/ring/flush.c and
+ * src/ring/append.c; comments carry the labels of docs/MEMORY_ORDERING.md.  scripts/check-model
  * says which configurations are tried, plants each of the bugs, and knows what must find it.
  *
  * Each statement is one step.  A step makes one access to what threads share; those that a step

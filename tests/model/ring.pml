@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The ring: src/ring.c, the event counts that it wakes, and the disk under it. */
+/* The ring: src/ring/ring.c, the event counts that it wakes, and the disk under it. */
 
 /* ---- Event counts ------------------------------------------------------------------------------*/
 

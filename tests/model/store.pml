@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two threads that sync one file through the page cache, as src/store.c has them: a failed
+ * Two threads that sync one file through the page cache, as src/storage/store.c has them: a failed
  * write-back is reported once, to whichever sync comes first, and an epoch whose write-back failed
  * is acknowledged by nobody.
  *

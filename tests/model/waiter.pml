@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event count of src/waiter.c on a futex, as a model for spin: that nobody sleeps through a
+ * The event count of src/base/waiter.c on a futex, as a model for spin: that nobody sleeps through a
  * change.  log.pml takes this for granted.
  *
  * What differs from the code: memory is sequentially consistent, sleeps have no deadline, and a

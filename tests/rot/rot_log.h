@@ -6,7 +6,7 @@
 #ifndef ROT_LOG_H
 #define ROT_LOG_H
 
-#include "format.h"
+#include "format/format.h"
 #include "rot/memory_disk.h"
 
 #define ROT_EPOCHS_MAX 320

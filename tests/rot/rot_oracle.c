@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "rot_oracle.h"
 
-#include "record.h"
+#include "format/record.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
  * The library reads the log in memory, the independent reader from files.
  */
 #include "campaign.h"
-#include "checksum.h"
+#include "format/checksum.h"
 #include "log_image.h"
 #include "logfile.h"
 #include "rot/memory_disk.h"

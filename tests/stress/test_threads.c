@@ -5,7 +5,7 @@
  * back; a thread that nobody wakes is found by the watchdog.
  */
 #include "campaign.h"
-#include "format.h"
+#include "format/format.h"
 #include "journal.h"
 #include "logfile_sim.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "classic_log.h"
 
-#include "checksum.h"
+#include "format/checksum.h"
 
 #include <errno.h>
 #include <stdbool.h>

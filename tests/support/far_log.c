@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "far_log.h"
 
-#include "format.h"
-#include "io.h"
+#include "format/format.h"
+#include "storage/io.h"
 #include "log_image.h"
-#include "record.h"
+#include "format/record.h"
 #include "paths.h"
 #include "support.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "log_image.h"
 
-#include "file.h"
-#include "io.h"
+#include "storage/file.h"
+#include "storage/io.h"
 #include "paths.h"
-#include "record.h"
+#include "format/record.h"
 
 #include <errno.h>
 #include <limits.h>

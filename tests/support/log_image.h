@@ -10,7 +10,7 @@
 #ifndef LOG_IMAGE_H
 #define LOG_IMAGE_H
 
-#include "format.h"
+#include "format/format.h"
 #include "logfile_io.h"
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Every way to CRC32C: the published values, and a plain bitwise one as the judge of all the rest. */
-#include "checksum.h"
+#include "format/checksum.h"
 #include "support.h"
 
 #include <check.h>

@@ -4,9 +4,9 @@
  * adds clarity the same thing is done to such a log (classic_log.h) and to ours, on the same
  * simulated disk; the one has the weakness, and ours does not.
  */
-#include "checksum.h"
+#include "format/checksum.h"
 #include "classic_log.h"
-#include "format.h"
+#include "format/format.h"
 #include "logfile_io.h"
 #include "logfile_sim.h"
 #include "paths.h"

@@ -4,9 +4,9 @@
  * media that nothing can be written to; file systems without locks or allocation.  A table over
  * real files says it, and behaves accordingly, so that no file system of a kind is needed.
  */
-#include "facts.h"
+#include "storage/facts.h"
 #include "logfile_io.h"
-#include "reader.h"
+#include "read/reader.h"
 #include "support.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
  * The bytes of a log by LSN, in one file and in a directory of segments: on the file system that
  * the tests run on, and on a simulated disk that fails, hangs and crashes.
  */
-#include "file.h"
+#include "storage/file.h"
 #include "logfile_sim.h"
 #include "paths.h"
 #include "support.h"

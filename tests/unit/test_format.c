@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Headers, trim marks and the chain, field by field; the golden logs stay what they are. */
-#include "checksum.h"
-#include "format.h"
+#include "format/checksum.h"
+#include "format/format.h"
 #include "golden.h"
 #include "logfile.h"
 #include "support.h"

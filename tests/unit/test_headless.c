@@ -4,8 +4,8 @@
  * segments, trimmed or not, loses each of it in turn; what comes out is every record that was there, or
  * more of those that had been trimmed where the trim mark is what was lost.
  */
-#include "checksum.h"
-#include "format.h"
+#include "format/checksum.h"
+#include "format/format.h"
 #include "support.h"
 #include "tool/headless.h"
 #include "tool/tool.h"

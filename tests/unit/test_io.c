@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of system calls, and the loops around short counts. */
-#include "io.h"
+#include "storage/io.h"
 #include "paths.h"
 #include "support.h"
 

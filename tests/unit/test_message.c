@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What messages say: names of any bytes as one line, and the system's own words for its errors. */
-#include "message.h"
+#include "storage/message.h"
 #include "support.h"
 
 #include <check.h>

@@ -3,7 +3,7 @@
  * Bad input: what a caller, or whoever put a file in the log's place, can get wrong.  Each gets the
  * error that the contract names, nothing is created, and what was there stays as it was.
  */
-#include "format.h"
+#include "format/format.h"
 #include "journal.h"
 #include "logfile_io.h"
 #include "support.h"

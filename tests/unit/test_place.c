@@ -3,7 +3,7 @@
  * A place in a log that was kept: an LSN, a cursor, an id, and the bytes of the trim mark.  Whoever
  * comes back with one reads on exactly there, or is told that the log is another one, or ends before.
  */
-#include "format.h"
+#include "format/format.h"
 #include "log_image.h"
 #include "logfile_io.h"
 #include "logfile_sim.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The two frontiers ahead of the log, on a disk that only takes notes, and on a real file. */
-#include "preparer.h"
+#include "storage/prepare.h"
 #include "support.h"
 
 #include <check.h>

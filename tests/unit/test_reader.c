@@ -3,12 +3,12 @@
  * The path reader: every record once, in order, and only when it is durable; the end, and what is
  * said of it; and the independent reader of docs/FORMAT.md, which must say the same.
  */
-#include "checksum.h"
+#include "format/checksum.h"
 #include "golden.h"
-#include "io.h"
+#include "storage/io.h"
 #include "log_image.h"
 #include "logfile.h"
-#include "record.h"
+#include "format/record.h"
 #include "logfile_sim.h"
 #include "support.h"
 

@@ -3,10 +3,10 @@
  * The path reader on logs of segments and on logs that are trimmed under it: across every border,
  * behind a writer that goes on to the next segment, and at a place that is no longer there.
  */
-#include "io.h"
+#include "storage/io.h"
 #include "log_image.h"
 #include "logfile.h"
-#include "reader.h"
+#include "read/reader.h"
 #include "logfile_sim.h"
 #include "support.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Framing of one record: what is encoded is decoded, and nothing else is. */
-#include "checksum.h"
-#include "record.h"
+#include "format/checksum.h"
+#include "format/record.h"
 #include "support.h"
 
 #include <check.h>

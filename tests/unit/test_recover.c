@@ -4,11 +4,11 @@
  * mislead.  Logs are built in memory, damaged, put on a simulated disk and recovered.
  */
 #include "golden.h"
-#include "io.h"
+#include "storage/io.h"
 #include "log_image.h"
 #include "logfile.h"
-#include "record.h"
-#include "recover.h"
+#include "format/record.h"
+#include "read/recover.h"
 #include "logfile_sim.h"
 #include "support.h"
 

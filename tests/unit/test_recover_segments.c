@@ -6,9 +6,9 @@
  */
 #include "log_image.h"
 #include "logfile.h"
-#include "read_ahead.h"
-#include "record.h"
-#include "recover.h"
+#include "read/read_ahead.h"
+#include "format/record.h"
+#include "read/recover.h"
 #include "logfile_sim.h"
 #include "support.h"
 

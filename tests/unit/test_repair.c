@@ -3,7 +3,7 @@
  * What is kept twice is mended by the next opening, and what only looks like a shorter log is
  * refused.  Logs are written by the library on a simulated disk, damaged there, and opened again.
  */
-#include "format.h"
+#include "format/format.h"
 #include "logfile.h"
 #include "logfile_sim.h"
 #include "support.h"

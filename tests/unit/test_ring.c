@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The ring without files: head word, crosser, full-from-birth epochs, wrap, publication. */
 #include "lab/reserve.h"
-#include "ring.h"
+#include "ring/ring.h"
 #include "support.h"
 
 #include <check.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Counters and histograms. */
-#include "stats.h"
+#include "base/stats.h"
 #include "support.h"
 
 #include <check.h>

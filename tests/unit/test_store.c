@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Creating, opening, locking and committing, on real files with faults put in between; most of it
  * for a log in one file and for one in a directory. */
-#include "store.h"
+#include "storage/store.h"
 #include "support.h"
 
 #include <check.h>

@@ -3,7 +3,7 @@
  * Trimming, of one file and of a directory of segments, under every engine: what is kept, what is
  * told, and what is given back.
  */
-#include "format.h"
+#include "format/format.h"
 #include "support.h"
 
 #include <dirent.h>

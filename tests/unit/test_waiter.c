@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Event counts: no wake-up is lost, deadlines end waits, nobody sleeps on a stale key. */
 #include "support.h"
-#include "waiter.h"
+#include "base/waiter.h"
 
 #include <check.h>
 #include <errno.h>

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event counts: how a thread sleeps until somebody says that something changed.
+ *
+ *   waiter:  key = lf_waiter_key(w);  check the condition;  lf_waiter_sleep(w, key, deadline);
+ *   waker:   change the state;  lf_waiter_wake(w);
+ *
+ * A wake between key and sleep makes the sleep return at once, so no wake-up is lost.  The word is
+ * a 31-bit counter above a bit that says "somebody sleeps"; only then does a wake enter the kernel.
+ * An event count is never reset.  The idea is Concurrency Kit's ck_ec (P. Khuong); docs/adr/0001
+ * says why a plain futex stands here instead.
+ */
+#ifndef LF_WAITER_H
+#define LF_WAITER_H
+
+#include "base/atomic.h"
+
+#include <pthread.h>
+#include <stddef.h>
+#include <time.h>
+
+struct lf_waiter {
+    /* W: wakers (compare-and-swap), sleepers (set the low bit).  R: both. */
+    uint32_t word;
+};
+
+/* W1: pairs with the release in lf_waiter_wake: who sees the new key sees the change before it. */
+static inline uint32_t lf_waiter_key(const struct lf_waiter *waiter)
+{
+    return lf_load_acquire_32(&waiter->word) & ~UINT32_C(1);
+}
+
+/*
+ * The deadline of a call that may not wait at all.  The entry points put it in place of one that has
+ * passed when the call begins, so that everything below can tell, without a look at the clock, that
+ * it must neither sleep nor make a system call, but to wake a thread that it hands work to.
+ */
+extern const struct timespec lf_no_wait;
+static inline bool lf_may_wait(const struct timespec *deadline)
+{
+    return deadline != &lf_no_wait;
+}
+/* &lf_no_wait if the deadline has passed, else itself. */
+const struct timespec *lf_settle_deadline(const struct timespec *deadline);
+
+/*
+ * Sleeps until a wake after `key` was taken, or the deadline (absolute, CLOCK_MONOTONIC; NULL: for
+ * ever; &lf_no_wait: not at all).  May return early.  0, or -ETIMEDOUT.
+ */
+int lf_waiter_sleep(struct lf_waiter *waiter, uint32_t key, const struct timespec *deadline);
+/* The same, and adds one to *sleeps if the kernel was asked to put the thread to sleep. */
+int lf_waiter_sleep_counted(struct lf_waiter *waiter, uint32_t key, const struct timespec *deadline,
+                            uint64_t *sleeps);
+
+/*
+ * Looks again and again until a wake after `key` was taken, for at most `ns`, and yields the
+ * processor in between: a loop of pause instructions would keep it from the very thread that is
+ * waited for, and a virtual machine's host takes such loops for idling.  Whether there was a wake.
+ * *slowest_ns: the longest that a yield took; more than a moment means that others want the
+ * processor.
+ */
+bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns,
+                    uint64_t *slowest_ns);
+
+/* Wakes every sleeper.  Whether the kernel was asked to. */
+bool lf_waiter_wake(struct lf_waiter *waiter);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t lf_now_ns(void);
+/* The time of day, in nanoseconds since 1970 (UTC). */
+uint64_t lf_wall_clock_ns(void);
+struct timespec lf_timespec(uint64_t ns);
+/* Nanoseconds until an absolute time; 0 when it has passed. */
+uint64_t lf_ns_until(const struct timespec *time);
+/* A condition variable whose timed waits take times of CLOCK_MONOTONIC.  -errno. */
+int lf_condition_init(pthread_cond_t *condition);
+
+/*
+ * One step of waiting for a thread that is between two instructions: pause, then yield the
+ * processor, then sleep 50 us a step, so that a preempted thread can finish.  Starts zeroed.
+ */
+struct lf_backoff {
+    unsigned steps;
+};
+void lf_backoff(struct lf_backoff *backoff);
+
+#endif /* LF_WAITER_H */

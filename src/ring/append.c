@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lock-free engine, from the writer's side:
+ *
+ *   checksum -> reserve -> copy -> publish -> wait until somebody has made the epoch durable
+ *
+ * A thread that holds a reservation waits for nothing but its base: the payload is checksummed, and
+ * so its pages are touched, before it reserves.
+ */
+#include "ring/append.h"
+
+#include "ring/log.h"
+
+#include <errno.h>
+
+enum {
+    HUNGRY_FRACTION = 8, /* records above this part of a slot may go first */
+    /* Adaptive waiters spin for flushes that are shorter than this, */
+    SPIN_FLUSH_NS = 100 * 1000,
+    /* unless giving the processor away took as long as this: somebody else has work for it; */
+    SPIN_YIELD_NS_MAX = 300 * 1000,
+    SPIN_PAUSE_NS = 1000 * 1000 * 1000 /* then for so long every wait sleeps at once */
+};
+
+static struct lf_ring *ring_of(struct logfile *log)
+{
+    return &log->ring.ring;
+}
+
+/* A call with a deadline does not flush itself, so that a device that hangs cannot hold it; under
+ * the leader flusher there is nobody else to do it, unless the call may not wait at all. */
+static bool may_lead(const struct logfile *log, const struct timespec *deadline)
+{
+    return deadline == NULL ||
+           (log->options.flusher == LOGFILE_FLUSHER_LEADER && lf_may_wait(deadline));
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Reserving.
+ */
+
+/* Why a writer may not reserve; failure first. */
+static int refusal_of(struct logfile *log, uint64_t gate)
+{
+    uint32_t refusals = lf_gate_refusals(gate);
+
+    if (refusals & LF_REFUSE_FAILED)
+        return LOGFILE_EFAILED;
+    if (refusals & LF_REFUSE_CLOSED)
+        return LOGFILE_ECLOSED;
+    if (refusals & LF_REFUSE_NO_ROOM) {
+        int error = lf_preparer_room_error(&log->preparer);
+        lf_request_room(log, lf_ring_end_lsn(ring_of(log)));
+        return error; /* 0: there is room again, and a flip to come. */
+    }
+    return 0;
+}
+
+/* A record that needs much of a slot would starve behind small ones: from its first overshoot until
+ * it has its place, small ones give way. */
+static bool is_large(const struct logfile *log, uint64_t need)
+{
+    return need > log->layout.slot_bytes / HUNGRY_FRACTION;
+}
+
+static void become_hungry(struct lf_ring *ring)
+{
+    /* Relaxed, here and below: counts that only delay others; the wake orders what they look at. */
+    lf_fetch_add_relaxed_64(&ring->hungry_arrived, 1);
+    lf_fetch_add_relaxed_64(&ring->gate, LF_GATE_HUNGRY_ONE);
+}
+
+static void leave_hungry(struct lf_ring *ring)
+{
+    lf_fetch_add_relaxed_64(&ring->hungry_left, 1);
+    lf_fetch_add_relaxed_64(&ring->gate, -LF_GATE_HUNGRY_ONE);
+    lf_waiter_wake(&ring->flipped);
+}
+
+/* Where a writer is that did not get its place at once. */
+struct queueing {
+    uint64_t need;
+    const struct timespec *deadline;
+    bool hungry;
+    bool has_turn; /* `turn` is set */
+    uint64_t turn; /* hungry_left when it need give way no longer */
+};
+
+/*
+ * Whether a small record lets the hungry go first: until as many of them have left as were there
+ * when it looked first.  So a large record waits for the small ones that came before it, once each,
+ * and a small one for the large ones that came before it.
+ */
+static bool gives_way(struct logfile *log, struct queueing *queueing, uint64_t gate)
+{
+    const struct lf_ring *ring = ring_of(log);
+
+    if (lf_gate_hungry(gate) == 0 || is_large(log, queueing->need))
+        return false;
+    if (!queueing->has_turn) {
+        queueing->turn = lf_load_relaxed_64(&ring->hungry_arrived);
+        queueing->has_turn = true;
+    }
+    return lf_load_relaxed_64(&ring->hungry_left) < queueing->turn;
+}
+
+/* One try.  It looks at the head first: nothing is added to a head that has been overshot. */
+static bool try_reserve(struct logfile *log, struct queueing *queueing, uint64_t gate,
+                        struct lf_reservation *reservation)
+{
+    struct lf_ring *ring = ring_of(log);
+    uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+
+    if (gives_way(log, queueing, gate))
+        return false;
+    if (!lf_may_wait(queueing->deadline))
+        return ring->policy->reserve_known(ring, queueing->need, reservation);
+    if (!lf_ring_overshot(ring, head)) {
+        if (ring->policy->reserve(ring, queueing->need, reservation))
+            return true;
+        lf_count(&log->stats.overshoots, 1);
+    }
+    if (!queueing->hungry && is_large(log, queueing->need)) {
+        become_hungry(ring);
+        queueing->hungry = true;
+    }
+    return false;
+}
+
+/* Waits for the next flip, having the full epoch flushed.  What for: a head that is not beyond the
+ * end.  Who: the token holder.  Nothing is owed meanwhile, so a deadline ends it cleanly. */
+static int wait_for_flip(struct logfile *log, struct queueing *queueing, uint32_t key)
+{
+    struct lf_ring *ring = ring_of(log);
+    uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+
+    if (lf_ring_overshot(ring, head))
+        lf_flusher_demand(log, UINT64_MAX, may_lead(log, queueing->deadline));
+    /* Nobody else would open it, if no call may wait. */
+    if (!lf_may_wait(queueing->deadline) && log->options.flusher == LOGFILE_FLUSHER_LEADER &&
+        lf_ring_is_unopened(ring, head) && lf_flusher_open_pending(log))
+        return 0;
+    return lf_waiter_sleep_counted(&ring->flipped, key, queueing->deadline,
+                                   lf_ring_is_unopened(ring, head) ? &log->stats.waits_space
+                                                                   : &log->stats.waits_flip);
+}
+
+int lf_append_reserve_slowly(struct logfile *log, uint64_t need, const struct timespec *deadline,
+                             struct lf_reservation *reservation)
+{
+    struct lf_ring *ring = ring_of(log);
+    struct queueing queueing = {.need = need, .deadline = deadline};
+    int error;
+
+    for (;;) {
+        uint32_t key = lf_waiter_key(&ring->flipped);
+        uint64_t gate = lf_ring_gate(ring);
+
+        error = refusal_of(log, gate);
+        if (error != 0 || try_reserve(log, &queueing, gate, reservation))
+            break;
+        error = wait_for_flip(log, &queueing, key);
+        if (error != 0)
+            break;
+    }
+    if (queueing.hungry)
+        leave_hungry(ring);
+    return error;
+}
+
+static inline int reserve(struct logfile *log, uint64_t need, const struct timespec *deadline,
+                          struct lf_reservation *reservation)
+{
+    struct lf_ring *ring = ring_of(log);
+
+    if (__builtin_expect(lf_ring_gate(ring) == 0 && deadline == NULL, 1)) {
+        if (__builtin_expect(lf_ring_reserve(ring, need, reservation), 1))
+            return 0;
+        lf_count(&log->stats.overshoots, 1);
+    }
+    return lf_append_reserve_slowly(log, need, deadline, reservation);
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Waiting for durability.
+ */
+
+/* The slot of the epoch that holds `lsn`: the one with the greatest base that is not above.  NULL:
+ * none, so it is durable. */
+static struct lf_slot *find_slot(struct lf_ring *ring, uint64_t lsn)
+{
+    struct lf_slot *found = NULL;
+    uint64_t found_lsn = 0;
+
+    for (unsigned i = 0; i <= ring->slot_mask; i++) {
+        uint64_t base_lsn = lf_base_lsn(lf_load_acquire_64(&ring->slots[i].base)); /* R3 */
+        if (base_lsn != 0 && base_lsn <= lsn && base_lsn >= found_lsn) {
+            found = &ring->slots[i];
+            found_lsn = base_lsn;
+        }
+    }
+    return found;
+}
+
+/* Failure is read first and the durable LSN second: durable wins. */
+static int durability(struct logfile *log, uint64_t lsn)
+{
+    bool failed = lf_store_has_failed(&log->store);
+
+    if (lf_durable_lsn(log) > lsn)
+        return 0;
+    if (!failed)
+        return -EAGAIN;
+    lf_ring_refuse(ring_of(log), LF_REFUSE_FAILED); /* Who is told of a failure enters no more. */
+    return LOGFILE_EFAILED;
+}
+
+static void drop_guard(struct lf_durable_wait *wait)
+{
+    /* F4.  The slot may carry a later epoch by now: that one is only flushed a little early. */
+    lf_store_release_32(&wait->slot->guarded, 0);
+    wait->guards = false;
+    wait->demands = true;
+}
+
+/* How long to spin before sleeping. */
+static uint64_t spin_ns(struct logfile *log)
+{
+    uint64_t flush_ns = lf_load_relaxed_64(&log->flush_ns); /* Relaxed: an estimate. */
+
+    if (log->options.wait == LOGFILE_WAIT_SPIN)
+        return UINT64_MAX / 2;
+    if (log->options.wait == LOGFILE_WAIT_BLOCK || flush_ns > SPIN_FLUSH_NS)
+        return 0;
+    /* Relaxed, here and below: a heuristic. */
+    if (lf_now_ns() < lf_load_relaxed_64(&log->ring.spin_again_ns))
+        return 0;
+    return 2 * flush_ns;
+}
+
+/* Whether the event count moved while this thread looked at it. */
+static bool spin(struct logfile *log, const struct lf_slot *slot, uint32_t key,
+                 const struct timespec *until)
+{
+    uint64_t limit_ns = spin_ns(log);
+    uint64_t left_ns = until != NULL ? lf_ns_until(until) : UINT64_MAX;
+    uint64_t slowest_ns;
+    bool moved;
+
+    if (limit_ns == 0 || left_ns == 0)
+        return false;
+    moved =
+        lf_waiter_spin(&slot->durable, key, limit_ns < left_ns ? limit_ns : left_ns, &slowest_ns);
+    if (slowest_ns > SPIN_YIELD_NS_MAX)
+        lf_store_relaxed_64(&log->ring.spin_again_ns, lf_now_ns() + SPIN_PAUSE_NS);
+    return moved;
+}
+
+/* Waits until the slot's event count moves, or a time; -ETIMEDOUT. */
+static int wait_until(struct logfile *log, struct lf_slot *slot, uint32_t key,
+                      const struct timespec *until)
+{
+    if (spin(log, slot, key, until))
+        return 0;
+    return lf_waiter_sleep_counted(&slot->durable, key, until, &log->stats.waits_durable);
+}
+
+/* Waits for one flush of the slot's epoch.  A guard gets up earlier to have it flushed, also when
+ * its own deadline comes first: nobody else looks after the epoch. */
+static int wait_once(struct logfile *log, struct lf_durable_wait *wait)
+{
+    struct timespec patience;
+    uint64_t patience_ns;
+
+    if (!wait->guards)
+        return wait_until(log, wait->slot, wait->key, wait->deadline);
+    patience_ns = lf_flusher_patience_ns(log);
+    if (wait->deadline != NULL && lf_ns_until(wait->deadline) < patience_ns)
+        patience_ns = lf_ns_until(wait->deadline);
+    patience = lf_timespec(lf_now_ns() + patience_ns);
+    if (wait_until(log, wait->slot, wait->key, &patience) == -ETIMEDOUT)
+        drop_guard(wait);
+    return 0;
+}
+
+/* For the token holder to make the epoch durable, or the log to fail; this thread may be the
+ * holder.  The device bounds it, or the deadline. */
+int lf_append_await(struct logfile *log, struct lf_durable_wait *wait)
+{
+    for (;; wait->key = lf_waiter_key(&wait->slot->durable)) {
+        int error = durability(log, wait->lsn);
+
+        if (error != -EAGAIN)
+            return error;
+        if ((lf_flusher_is_pacing(log) || wait->demands) &&
+            lf_flusher_demand(log, wait->lsn, may_lead(log, wait->deadline)))
+            continue;
+        /* What was taken is looked at again when it is given back; only leaders must try again. */
+        wait->demands = log->options.flusher == LOGFILE_FLUSHER_LEADER;
+        if (wait_once(log, wait) == -ETIMEDOUT) {
+            error = durability(log, wait->lsn);
+            return error == -EAGAIN ? -ETIMEDOUT : error;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Appending.
+ */
+
+/* Whether it falls to this writer, before it waits, to have its epoch flushed. */
+bool lf_append_must_demand(struct logfile *log, const struct lf_reservation *reservation)
+{
+    struct lf_ring *ring = ring_of(log);
+    uint32_t target;
+
+    if (log->options.flusher == LOGFILE_FLUSHER_LEADER &&
+        !lf_load_acquire_32(&reservation->slot->guarded)) /* F4: pairs with the guard's stores. */
+        return true; /* Its first record was only submitted, and nobody was rung for it. */
+    lf_fence(); /* F3: publish before target load; pairs with set_idle's fence after plan_gather. */
+    target = lf_load_acquire_32(&ring->gather_target); /* F3 */
+    if (target == 0)
+        return lf_reservation_is_first(reservation);
+    return lf_ring_waiters(reservation->slot) >= target;
+}
+
+/* The life of one append. */
+static int append(struct logfile *log, const struct lf_payload *payload,
+                  const struct timespec *deadline, bool wait, uint64_t *lsnp)
+{
+    uint32_t crc = lf_append_touch(log, payload);
+    struct lf_durable_wait durable = {.deadline = deadline, .waits = wait};
+    struct lf_reservation reservation;
+    int error = reserve(log, lf_record_bytes(payload->size), deadline, &reservation);
+
+    if (error != 0)
+        return error;
+    lf_append_fill(log, &reservation, payload, crc, &durable);
+    if (lsnp)
+        *lsnp = durable.lsn;
+    return lf_append_conclude(log, &reservation, &durable);
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * The other calls.
+ */
+
+/* 0: another thread is about to tell, and this call may not wait. */
+static uint64_t find_end_lsn(struct logfile *log, const struct timespec *deadline)
+{
+    return lf_may_wait(deadline) ? lf_ring_end_lsn(ring_of(log))
+                                 : lf_ring_peek_end_lsn(ring_of(log));
+}
+
+int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
+{
+    struct lf_durable_wait wait = {.lsn = lsn, .deadline = deadline};
+    int error = durability(log, lsn);
+    uint64_t end_lsn;
+
+    if (error != -EAGAIN)
+        return error;
+    end_lsn = find_end_lsn(log, deadline);
+    if (lsn >= end_lsn)
+        return end_lsn == 0 ? -ETIMEDOUT : -EINVAL;
+    wait.slot = find_slot(ring_of(log), lsn);
+    wait.demands = log->options.flusher == LOGFILE_FLUSHER_LEADER;
+    if (wait.slot == NULL) /* Every epoch in the ring is above: it became durable meanwhile. */
+        return durability(log, lsn);
+    wait.key = lf_waiter_key(&wait.slot->durable);
+    lf_flusher_want(log, lsn);
+    return lf_append_await(log, &wait);
+}
+
+int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline)
+{
+    /* All that was reserved before this call ends here; if it is a base, the epoch is empty and the
+     * one before is meant. */
+    uint64_t end_lsn = find_end_lsn(log, deadline);
+    struct lf_durable_wait wait = {.lsn = end_lsn - 1, .deadline = deadline};
+    int error = end_lsn != 0 ? durability(log, wait.lsn) : -ETIMEDOUT;
+
+    if (error != -EAGAIN)
+        return error;
+    wait.slot = find_slot(ring_of(log), wait.lsn);
+    if (wait.slot == NULL)
+        return durability(log, wait.lsn);
+    wait.key = lf_waiter_key(&wait.slot->durable);
+    drop_guard(&wait);
+    lf_flusher_want(log, wait.lsn);
+    return lf_append_await(log, &wait);
+}
+
+void lf_ring_engine_failed(struct logfile *log)
+{
+    struct lf_ring *ring = ring_of(log);
+
+    lf_ring_refuse(ring, LF_REFUSE_FAILED);
+    lf_waiter_wake(&ring->flipped);
+    for (unsigned i = 0; i <= ring->slot_mask; i++)
+        lf_waiter_wake(&ring->slots[i].durable);
+}
+
+void lf_ring_engine_room(struct logfile *log)
+{
+    struct lf_ring *ring = ring_of(log);
+
+    /* The token holder opens the epoch, or says that there is no room; under the leader flusher
+     * whoever waits for the flip becomes it. */
+    lf_flusher_demand(log, UINT64_MAX, false);
+    if (log->options.flusher == LOGFILE_FLUSHER_LEADER)
+        lf_waiter_wake(&ring->flipped);
+}
+
+int lf_ring_engine_start(struct logfile *log, const struct lf_reserve_policy *policy,
+                         void *policy_state)
+{
+    struct lf_ring *ring = ring_of(log);
+    struct lf_ring_config config = {
+        .buffers = log->buffers,
+        .slot_count = log->options.slot_count,
+        .shard_count = log->options.publish_shards,
+        .layout = log->chain.layout,
+        .policy = policy,
+        .policy_state = policy_state,
+    };
+    int error = lf_ring_init(ring, &config);
+
+    if (error != 0)
+        return error;
+    if (lf_has_begun(log))
+        lf_ring_open_epoch(ring, log->chain.epoch, log->chain.lsn);
+    else
+        lf_ring_open_nothing(ring, log->chain.epoch, log->chain.lsn);
+    if (!lf_has_begun(log))
+        lf_ring_refuse(ring, LF_REFUSE_NO_ROOM);
+    error = lf_flusher_start(log);
+    if (error != 0)
+        lf_ring_destroy(ring);
+    return error;
+}
+
+void lf_ring_engine_stop(struct logfile *log)
+{
+    lf_flusher_stop(log);
+    lf_ring_destroy(ring_of(log));
+}
+
+uint64_t lf_ring_engine_end_lsn(const struct logfile *log)
+{
+    return lf_ring_end_lsn(&log->ring.ring);
+}
+
+uint64_t lf_ring_engine_published_lsn(const struct logfile *log)
+{
+    return lf_ring_published_lsn(&log->ring.ring);
+}
+
+static int start(struct logfile *log)
+{
+    return lf_ring_engine_start(log, NULL, NULL);
+}
+
+const struct lf_engine lf_ring_engine = {
+    LF_RING_ENGINE_CALLS,
+    .start = start,
+    .stop = lf_ring_engine_stop,
+    .append = append,
+};

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who flushes: a role behind a token, not a thread.
+ *
+ *   token      IDLE -> LEADER      a waiting writer takes it and flushes inline
+ *              IDLE -> SEQUENCER   anybody hands it to the sequencer thread, and rings
+ *              any  -> DEAD        shut down
+ *
+ * Whoever gives the token back sets IDLE first and looks at the head after that; whoever joins an
+ * epoch adds to the head first and looks at the token after that.  So one of the two sees the other
+ * and no record is left behind.
+ *
+ * Gathering.  A flush that starts with the first writer that comes back makes all others wait two
+ * syncs.  So after each flush the token holder counts who was woken and who waits already, and asks
+ * for as many waiters in the next epoch: the one who completes them flushes, without a hop to
+ * another thread.  The epoch's first writer guards it meanwhile: it sleeps no longer than a
+ * fraction of a flush before it has the epoch flushed as it is.  A lone writer never waits.
+ *
+ * Pacing.  What is only submitted is flushed by the sequencer, and on a fast device it would flush
+ * every few records by themselves and take the head's cache line from the writers each time.  So
+ * while nobody waits it leaves PACE_NS between two flushes.  It gives the token back meanwhile and
+ * sleeps with a timer: whoever is about to wait sees `pacing` and takes the token, or rings.
+ */
+#ifndef LF_FLUSHER_H
+#define LF_FLUSHER_H
+
+#include "base/waiter.h"
+
+#include <pthread.h>
+
+struct logfile;
+
+enum lf_token {
+    LF_TOKEN_IDLE = 0,
+    LF_TOKEN_LEADER,
+    LF_TOKEN_SEQUENCER,
+    LF_TOKEN_DEAD
+};
+
+struct lf_flusher {
+    /* W: compare-and-swap from IDLE by anybody; store by its holder.  R: all. */
+    _Alignas(128) uint32_t token;
+    uint32_t shutdown_asked; /* W: logfile_shutdown.  R: token holders. */
+    struct lf_waiter bell;   /* the sequencer sleeps here */
+    uint32_t pacing;         /* W: sequencer.  R: whoever submits or is about to wait. */
+    uint64_t wanted_lsn;     /* W: logfile_wait and its like (compare-and-swap; grows).  R:
+                                flushers.  The greatest LSN that was waited for. */
+    struct lf_waiter closed; /* logfile_shutdown sleeps here */
+
+    /* W, R: the token's holder. */
+    uint64_t flushed_ns;     /* when the last flush began */
+    uint64_t flushed_bytes;  /* what the last flush carried */
+    struct lf_slot *owed;    /* flushed, and its waiters not woken yet */
+    uint32_t gather_pause;   /* flushes left without a gather */
+    uint32_t gather_penalty; /* how many the next vain gather costs */
+
+    pthread_t sequencer;
+    bool has_sequencer;
+};
+
+/* Starts the sequencer thread, unless the flusher is LEADER.  0 or -errno. */
+int lf_flusher_start(struct logfile *log);
+/* After shutdown: ends the thread. */
+void lf_flusher_stop(struct logfile *log);
+
+/*
+ * Have the open epoch flushed, if it still holds records below durability of `lsn`.
+ * may_lead: the calling thread may take the token and flush inline.  Returns whether it did: if so,
+ * look again; if not, somebody else will, or the epoch is gathering and its guard will.
+ */
+bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead);
+/* For a call that may not wait, under the leader flusher: opens the epoch that was full from birth, if
+ * there is room for it by now.  Whether the head may be tried again. */
+bool lf_flusher_open_pending(struct logfile *log);
+/* The open epoch has its first record, which was only submitted. */
+void lf_flusher_announce(struct logfile *log);
+/* The calling thread is going to wait for a record that was submitted. */
+void lf_flusher_want(struct logfile *log, uint64_t lsn);
+/* Whether the sequencer puts off a flush.  Who is about to wait, and is counted by its epoch or has
+ * said what it wants, must demand it then. */
+bool lf_flusher_is_pacing(const struct logfile *log);
+/* Asks for shutdown and waits until it is done.  As logfile_shutdown. */
+int lf_flusher_shutdown(struct logfile *log, const struct timespec *deadline);
+
+/* How long the first writer of an epoch waits for the others before it demands the flush. */
+uint64_t lf_flusher_patience_ns(const struct logfile *log);
+
+#endif /* LF_FLUSHER_H */

@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: MIT */
+#include "storage/file.h"
+
+#include "base/atomic.h"
+#include "base/lf_assert.h"
+#include "logfile.h"
+#include "storage/facts.h"
+#include "storage/io.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROLOGUE_BYTES ((size_t)LF_FIRST_LSN)
+
+/* ---- Opening ----------------------------------------------------------------------------------*/
+
+static int init_locks(struct lf_file *file, unsigned open_flags)
+{
+    int error = -pthread_mutex_init(&file->changing, NULL);
+    if (error != 0)
+        return error;
+    error = lf_segments_init(&file->segments, file->io, file->directory, open_flags);
+    if (error != 0)
+        pthread_mutex_destroy(&file->changing);
+    return error;
+}
+
+int lf_file_init(struct lf_file *file, const struct logfile_io *io, int fd, unsigned open_flags,
+                 int directory)
+{
+    *file = (struct lf_file){.io = io,
+                             .fd = fd,
+                             .is_directory = directory >= 0,
+                             .directory = directory,
+                             .parent = -1,
+                             .may_write = open_flags & LOGFILE_IO_OPEN_WRITE,
+                             .punched = LF_FIRST_LSN};
+    return init_locks(file, open_flags);
+}
+
+int lf_file_may_be_discarded(struct lf_file *file, int parent, const char *name)
+{
+    file->name = strdup(name);
+    if (file->name == NULL)
+        return -ENOMEM;
+    file->parent = parent;
+    return 0;
+}
+
+void lf_file_keep(struct lf_file *file)
+{
+    if (file->parent >= 0)
+        (void)file->io->close(file->io->context, file->parent);
+    free(file->name);
+    file->parent = -1;
+    file->name = NULL;
+}
+
+/* Opens a file.  -EISDIR, -ESPIPE: it is none.  The name may lead elsewhere than it did when open
+ * looked, so the open file is looked at. */
+static int open_file(const struct logfile_io *io, int directory, const char *name,
+                     unsigned open_flags)
+{
+    struct logfile_io_stat status;
+    int fd = io->open(io->context, directory, name, open_flags, 0);
+    if (fd < 0)
+        return fd;
+    int error = io->stat(io->context, fd, &status);
+    if (error == 0 && status.kind == LOGFILE_IO_REGULAR)
+        return fd;
+    (void)io->close(io->context, fd);
+    return error != 0 ? error : status.kind == LOGFILE_IO_DIRECTORY ? -EISDIR : -ESPIPE;
+}
+
+size_t lf_file_path_length(const char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    return length;
+}
+
+/* With slashes at its end, the name of a symbolic link leads to the directory behind it, and would
+ * not be refused. */
+static int open_directory(const struct logfile_io *io, const char *path)
+{
+    char *bare = strndup(path, lf_file_path_length(path));
+    if (bare == NULL)
+        return -ENOMEM;
+    int fd = io->open(io->context, LOGFILE_IO_HERE, bare, LOGFILE_IO_OPEN_DIRECTORY, 0);
+    free(bare);
+    return fd;
+}
+
+/* Opens the control file of the directory, which stays open for it. */
+static int open_control(const struct logfile_io *io, const char *path, unsigned open_flags,
+                        int *directory)
+{
+    int parent = open_directory(io, path);
+    if (parent < 0)
+        return parent;
+    int fd = open_file(io, parent, LF_CONTROL_NAME, open_flags);
+    if (fd < 0)
+        (void)io->close(io->context, parent);
+    else
+        *directory = parent;
+    return fd == -ENOENT || fd == -ENOTDIR || fd == -ESPIPE ? -EISDIR : fd;
+}
+
+int lf_file_open_path(const struct logfile_io *io, const char *path, unsigned open_flags,
+                      int *directory)
+{
+    *directory = -1;
+    int fd = open_file(io, LOGFILE_IO_HERE, path, open_flags);
+    return fd == -EISDIR ? open_control(io, path, open_flags, directory) : fd;
+}
+
+int lf_file_open(struct lf_file *file, const struct logfile_io *io, const char *path)
+{
+    int directory;
+    int fd = lf_file_open_path(io, path, 0, &directory);
+    if (fd < 0)
+        return fd;
+    int error = lf_file_init(file, io, fd, 0, directory);
+    if (error == 0)
+        return 0;
+    (void)io->close(io->context, fd);
+    if (directory >= 0)
+        (void)io->close(io->context, directory);
+    return error;
+}
+
+void lf_file_close(struct lf_file *file)
+{
+    lf_segments_destroy(&file->segments);
+    (void)file->io->close(file->io->context, file->fd);
+    if (file->directory >= 0)
+        (void)file->io->close(file->io->context, file->directory);
+    lf_file_keep(file);
+    pthread_mutex_destroy(&file->changing);
+    free(file->prologue);
+    file->fd = -1;
+    file->directory = -1;
+    file->prologue = NULL;
+}
+
+bool lf_file_is_directory(const struct lf_file *file)
+{
+    return file->is_directory;
+}
+
+/* ---- Which segments there are -----------------------------------------------------------------*/
+
+static int find_segments(struct lf_file *file, uint64_t oldest_lsn)
+{
+    uint64_t first = lf_segment_index(&file->layout, oldest_lsn);
+    uint64_t lowest = first;
+    uint64_t highest = first;
+    int found = lf_segments_find(&file->segments, 0, UINT64_MAX, &lowest, &highest);
+    if (found < 0)
+        return found;
+    struct lf_segment_range range = {first, first, first};
+    if (found > 0 && lowest < first)
+        range.released = lowest;
+    if (found > 0 && highest >= first)
+        range.end = highest + 1;
+    lf_segments_set_range(&file->segments, range);
+    return 0;
+}
+
+/* What making a segment needs. */
+static int prepare_to_write(struct lf_file *file)
+{
+    void *blocks = NULL;
+    if (file->prologue == NULL) {
+        if (posix_memalign(&blocks, LF_BLOCK_BYTES, PROLOGUE_BYTES) != 0)
+            return -ENOMEM;
+        file->prologue = blocks;
+    }
+    return 0;
+}
+
+int lf_file_adopt(struct lf_file *file, const struct lf_file_header *header, uint64_t oldest_lsn)
+{
+    if ((header->segment_bytes != 0) != file->is_directory || header->first_lsn != LF_FIRST_LSN)
+        return LOGFILE_EFORMAT;
+    file->header = *header;
+    file->layout = lf_header_layout(header);
+    file->segments.header = &file->header;
+    if (!file->is_directory)
+        return 0;
+    /* So that every LSN of a segment, and the one behind it, is in reach. */
+    file->segments.index_end = LF_LSN_END / header->segment_bytes;
+    int error = file->may_write ? prepare_to_write(file) : 0;
+    return error != 0 ? error : find_segments(file, oldest_lsn);
+}
+
+int lf_file_remove_drafts(struct lf_file *file)
+{
+    return file->is_directory ? lf_segments_unlink_drafts(&file->segments) : 0;
+}
+
+int lf_file_refresh(struct lf_file *file, uint64_t oldest_lsn)
+{
+    if (!file->is_directory)
+        return 0;
+    lf_segments_forget(&file->segments, 0, UINT64_MAX, false);
+    return find_segments(file, oldest_lsn);
+}
+
+bool lf_file_has_segment(struct lf_file *file, uint64_t lsn)
+{
+    struct lf_segment *segment;
+    if (!file->is_directory || lsn < LF_FIRST_LSN)
+        return true;
+    int error =
+        lf_segments_acquire(&file->segments, lf_segment_index(&file->layout, lsn), &segment);
+    if (error == 0)
+        lf_segments_release(&file->segments, segment, false);
+    return error != -ENOENT;
+}
+
+int lf_file_next_segment(struct lf_file *file, uint64_t index, uint64_t *found)
+{
+    uint64_t highest;
+    return lf_segments_find(&file->segments, index, UINT64_MAX, found, &highest);
+}
+
+struct foreign_visit {
+    const struct lf_segments *segments;
+    lf_file_visit *visit;
+    void *arg;
+};
+
+static int visit_if_foreign(void *arg, const char *name)
+{
+    const struct foreign_visit *foreign = arg;
+    uint64_t index;
+    if (strcmp(name, LF_CONTROL_NAME) != 0 &&
+        lf_segments_parse(foreign->segments, name, &index) == LF_NAME_FOREIGN)
+        foreign->visit(foreign->arg, name);
+    return 0;
+}
+
+/* Below the log's first segment, all that is not this log's; from there on, what is no file. */
+static bool is_stray(const struct lf_segment_check *check, uint64_t index, uint64_t first)
+{
+    if (check->kind == LF_SEGMENT_MISSING)
+        return false;
+    return index < first ? !lf_segment_is_ours(check) : check->kind != LF_SEGMENT_FILE;
+}
+
+/* What has the name of a segment without being one. */
+static int visit_strays(struct lf_file *file, lf_file_visit *visit, void *arg)
+{
+    struct lf_segment_check check;
+    char name[LF_SEGMENT_NAME_BYTES];
+    uint64_t first = lf_segments_range(&file->segments).first;
+    uint64_t index = 0;
+    int found = lf_file_next_segment(file, index, &index);
+    while (found > 0) {
+        int error = lf_file_check_segment(file, index, &check);
+        if (error != 0)
+            return error;
+        if (is_stray(&check, index, first)) {
+            lf_file_segment_name(index, name);
+            visit(arg, name);
+        }
+        index++;
+        if (check.kind == LF_SEGMENT_MISSING)
+            found = lf_file_next_segment(file, index, &index);
+    }
+    return found;
+}
+
+int lf_file_visit_foreign(struct lf_file *file, lf_file_visit *visit, void *arg)
+{
+    struct foreign_visit foreign = {&file->segments, visit, arg};
+    if (!file->is_directory)
+        return 0;
+    int error = lf_segments_list(&file->segments, visit_if_foreign, &foreign);
+    return error != 0 ? error : visit_strays(file, visit, arg);
+}
+
+int lf_file_check_segment(struct lf_file *file, uint64_t index, struct lf_segment_check *out)
+{
+    return lf_segments_check(&file->segments, index, out);
+}
+
+/* ---- Bytes ------------------------------------------------------------------------------------*/
+
+/* Whether blocks at an LSN are in the file that has been open from the start. */
+static bool is_in_main_file(const struct lf_file *file, uint64_t lsn)
+{
+    return !file->is_directory || lsn < LF_FIRST_LSN;
+}
+
+static uint64_t segment_start(const struct lf_file *file, uint64_t index)
+{
+    return index * file->layout.segment_bytes;
+}
+
+ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, uint64_t offset)
+{
+    LF_ASSERT(offset + bytes <= LF_FIRST_LSN);
+    return lf_io_read_full(file->io, file->fd, buffer, bytes, offset);
+}
+
+/* -ENOENT: there is no such segment. */
+static ssize_t read_segment(struct lf_file *file, uint64_t index, void *buffer, size_t bytes,
+                            uint64_t offset)
+{
+    struct lf_segment *segment;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error;
+    ssize_t count = lf_io_read_full(file->io, segment->fd, buffer, bytes, offset);
+    lf_segments_release(&file->segments, segment, false);
+    return count;
+}
+
+ssize_t lf_file_read_segment_header(struct lf_file *file, uint64_t index, void *buffer,
+                                    size_t bytes)
+{
+    return read_segment(file, index, buffer, bytes, 0);
+}
+
+int lf_file_write_segment_header(struct lf_file *file, uint64_t index, unsigned copy,
+                                 const void *block)
+{
+    struct lf_segment *segment;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error;
+    error = lf_io_write_full(file->io, segment->fd, block, LF_BLOCK_BYTES,
+                             copy * (uint64_t)LF_BLOCK_BYTES, 0);
+    if (error == 0)
+        error = lf_segments_sync(&file->segments, segment);
+    lf_segments_release(&file->segments, segment, false);
+    return error;
+}
+
+ssize_t lf_file_read(struct lf_file *file, uint64_t lsn, void *buffer, size_t bytes)
+{
+    if (is_in_main_file(file, lsn)) {
+        uint64_t end_lsn = file->is_directory ? LF_FIRST_LSN : UINT64_MAX;
+        return lf_io_read_full(file->io, file->fd, buffer, lf_min(bytes, end_lsn - lsn), lsn);
+    }
+    uint64_t index = lf_segment_index(&file->layout, lsn);
+    bytes = lf_min(bytes, lf_segment_end_lsn(&file->layout, lsn) - lsn);
+    ssize_t count = read_segment(file, index, buffer, bytes, lsn - segment_start(file, index));
+    return count == -ENOENT ? 0 : count;
+}
+
+int lf_file_write(struct lf_file *file, uint64_t lsn, const void *buffer, size_t bytes,
+                  unsigned flags)
+{
+    struct lf_segment *segment;
+    if (is_in_main_file(file, lsn))
+        return lf_io_write_full(file->io, file->fd, buffer, bytes, lsn, flags);
+    uint64_t index = lf_segment_index(&file->layout, lsn);
+    LF_ASSERT(bytes <= lf_segment_end_lsn(&file->layout, lsn) - lsn);
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error;
+    error = lf_io_write_full(file->io, segment->fd, buffer, bytes, lsn - segment_start(file, index),
+                             flags);
+    lf_segments_release(&file->segments, segment, !(flags & LOGFILE_IO_WRITE_DSYNC));
+    return error;
+}
+
+/* Whether a segment's name has gone, or leads to another file.  That there is none is believed when
+ * the directory says so too, or is gone itself. */
+static bool name_is_lost(struct lf_file *file, const struct lf_segment *segment)
+{
+    const struct logfile_io *io = file->io;
+    char name[LF_SEGMENT_NAME_BYTES];
+    uint64_t lowest, highest;
+    lf_file_segment_name(segment->index, name);
+    if (lf_io_leads_to(io, file->directory, name, 0, segment->fd) != 0)
+        return false;
+    int found =
+        lf_segments_find(&file->segments, segment->index, segment->index + 1, &lowest, &highest);
+    if (found == 0 || found == -ENOENT)
+        return true;
+    int other = io->open(io->context, file->directory, name, 0, 0);
+    if (other >= 0)
+        (void)io->close(io->context, other);
+    return other != -ENOENT;
+}
+
+/* Whether the open file is the segment still: that its name leads to, and of its index. */
+static bool is_segment_still(struct lf_file *file, const struct lf_segment *segment)
+{
+    struct lf_segment_check check;
+    if (name_is_lost(file, segment))
+        return false;
+    lf_segments_check_file(&file->segments, segment->fd, segment->index, &check);
+    return lf_segment_is_whole(&check) ||
+           !(lf_segment_is_ours(&check) || lf_segment_is_foreign(&check));
+}
+
+int lf_file_enter(struct lf_file *file, uint64_t lsn)
+{
+    struct lf_segment *segment;
+    uint64_t index = lf_segment_index(&file->layout, lsn);
+    if (is_in_main_file(file, lsn) || lsn - segment_start(file, index) != LF_FIRST_LSN)
+        return 0;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0) /* The write will tell. */
+        return 0;
+    error = is_segment_still(file, segment) ? 0 : -ESTALE;
+    lf_segments_release(&file->segments, segment, false);
+    return error;
+}
+
+static int sync_main_file(struct lf_file *file)
+{
+    return file->io->sync(file->io->context, file->fd);
+}
+
+static int sync_segment(struct lf_file *file, uint64_t index)
+{
+    struct lf_segment *segment;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error;
+    error = lf_segments_sync(&file->segments, segment);
+    lf_segments_release(&file->segments, segment, false);
+    return error;
+}
+
+static int drop_cache_of_segment(struct lf_file *file, uint64_t index)
+{
+    struct lf_segment *segment;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error;
+    (void)file->io->drop_cache(file->io->context, segment->fd);
+    lf_segments_release(&file->segments, segment, false);
+    return 0;
+}
+
+/* For each segment of [index, end) that exists.  A listing of the directory gets past a gap. */
+static int for_each_segment(struct lf_file *file, uint64_t index, uint64_t end,
+                            int (*call)(struct lf_file *file, uint64_t index))
+{
+    int found = 1;
+    while (found > 0 && index < end) {
+        int error = call(file, index);
+        if (error == -ENOENT)
+            found = lf_file_next_segment(file, index + 1, &index);
+        else if (error != 0)
+            return error;
+        else
+            index++;
+    }
+    return found < 0 ? found : 0;
+}
+
+/* Where the segments end that [.., lsn) touches. */
+static uint64_t index_behind(const struct lf_file *file, uint64_t lsn)
+{
+    return lsn <= LF_FIRST_LSN ? 0 : lf_segment_index(&file->layout, lsn - 1) + 1;
+}
+
+/* From the log's own blocks on means from its oldest segment on: released ones hold nothing. */
+static uint64_t index_from(struct lf_file *file, uint64_t lsn)
+{
+    return lsn < LF_FIRST_LSN ? lf_segments_range(&file->segments).first
+                              : lf_segment_index(&file->layout, lsn);
+}
+
+int lf_file_sync(struct lf_file *file, uint64_t from, uint64_t to)
+{
+    int error = is_in_main_file(file, from) ? sync_main_file(file) : 0;
+    if (error != 0 || !file->is_directory || file->layout.segment_bytes == 0)
+        return error;
+    return for_each_segment(file, index_from(file, from), index_behind(file, to), sync_segment);
+}
+
+static int open_segment_once(struct lf_file *file, uint64_t index)
+{
+    struct lf_segment *segment;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error == 0)
+        lf_segments_release(&file->segments, segment, false);
+    return error;
+}
+
+int lf_file_open_range(struct lf_file *file, uint64_t from, uint64_t to)
+{
+    if (!file->is_directory)
+        return 0;
+    return for_each_segment(file, index_from(file, from), index_behind(file, to),
+                            open_segment_once);
+}
+
+void lf_file_drop_cache_at(struct lf_file *file, uint64_t lsn)
+{
+    if (is_in_main_file(file, lsn))
+        (void)file->io->drop_cache(file->io->context, file->fd);
+    else
+        (void)drop_cache_of_segment(file, lf_segment_index(&file->layout, lsn));
+}
+
+void lf_file_drop_cache(struct lf_file *file, uint64_t lsn)
+{
+    if (is_in_main_file(file, lsn))
+        (void)file->io->drop_cache(file->io->context, file->fd);
+    if (file->is_directory && file->layout.segment_bytes != 0)
+        (void)for_each_segment(file, index_from(file, lsn), UINT64_MAX, drop_cache_of_segment);
+}
+
+static int main_file_bytes(struct lf_file *file, uint64_t *bytes)
+{
+    struct logfile_io_stat status;
+    int error = file->io->stat(file->io->context, file->fd, &status);
+    *bytes = error == 0 ? status.bytes : 0;
+    return error;
+}
+
+int lf_file_prologue_bytes(struct lf_file *file, uint64_t *bytes)
+{
+    int error = main_file_bytes(file, bytes);
+    *bytes = lf_min(*bytes, LF_FIRST_LSN);
+    return error;
+}
+
+static int segment_bytes_used(struct lf_file *file, uint64_t index, uint64_t *bytes)
+{
+    struct logfile_io_stat status;
+    struct lf_segment *segment;
+    *bytes = 0;
+    int error = lf_segments_acquire(&file->segments, index, &segment);
+    if (error != 0)
+        return error;
+    error = file->io->stat(file->io->context, segment->fd, &status);
+    lf_segments_release(&file->segments, segment, false);
+    if (error == 0)
+        *bytes = lf_min(status.bytes, file->layout.segment_bytes);
+    return error;
+}
+
+int lf_file_end_lsn(struct lf_file *file, uint64_t *end_lsn)
+{
+    uint64_t bytes = 0;
+    if (!file->is_directory)
+        return main_file_bytes(file, end_lsn);
+    struct lf_segment_range range = lf_segments_range(&file->segments);
+    uint64_t last = range.end > range.first ? range.end - 1 : range.end;
+    int error = range.end > range.first ? segment_bytes_used(file, last, &bytes) : 0;
+    if (error != 0 && error != -ENOENT)
+        return error;
+    *end_lsn = segment_start(file, last) + bytes;
+    return 0;
+}
+
+int lf_file_locked(struct lf_file *file)
+{
+    return lf_facts_locked(file->io, file->fd);
+}

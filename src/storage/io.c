@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * logfile_io_posix(): system calls on a file, and the loops around short counts.
+ *
+ * A call that a signal interrupted is made again here, so that no user of a table has to: nothing
+ * has happened yet, and no failure has been reported.  Nothing else is ever made again.  Calls that
+ * begin anew each time, and may take longer than the signals of a profiler leave them, are made
+ * with signals blocked: else they would never be done.
+ */
+#include "storage/io.h"
+
+#include "base/compat.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* ---- Signals ----------------------------------------------------------------------------------*/
+
+static void block_signals(sigset_t *before)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
+/* Keeps errno. */
+static void unblock_signals(const sigset_t *before)
+{
+    int error = errno;
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+    errno = error;
+}
+
+static int fallocate_undisturbed(int fd, int how, uint64_t offset, uint64_t bytes)
+{
+    sigset_t before;
+    block_signals(&before);
+    int result = (int)TEMP_FAILURE_RETRY(fallocate(fd, how, (off_t)offset, (off_t)bytes));
+    unblock_signals(&before);
+    return result;
+}
+
+static int ftruncate_undisturbed(int fd, uint64_t bytes)
+{
+    sigset_t before;
+    block_signals(&before);
+    int result = (int)TEMP_FAILURE_RETRY(ftruncate(fd, (off_t)bytes));
+    unblock_signals(&before);
+    return result;
+}
+
+static int sync_undisturbed(int fd, int (*sync)(int fd))
+{
+    sigset_t before;
+    block_signals(&before);
+    int result = (int)TEMP_FAILURE_RETRY(sync(fd));
+    unblock_signals(&before);
+    return result;
+}
+
+/* ---- Open and close ---------------------------------------------------------------------------*/
+
+/* Opening a device can have effects of its own, so it is refused unopened.  Whoever opens looks at
+ * the open file again: the name may change in between. */
+static bool names_special_file(int directory, const char *name)
+{
+    struct stat status;
+    if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return false;
+    return !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) && !S_ISLNK(status.st_mode);
+}
+
+static bool names_link(int directory, const char *name)
+{
+    struct stat status;
+    return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode);
+}
+
+/* A log on descriptor 0, 1 or 2 would be written to by whoever prints.  Consumes fd. */
+static int move_above_stdio(int fd)
+{
+    if (fd > STDERR_FILENO)
+        return fd;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int result = moved < 0 ? -errno : moved;
+    close(fd);
+    return result;
+}
+
+static bool is_directory(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/*
+ * O_DIRECT is asked for here and not by open: an open that creates a file and then finds that
+ * O_DIRECT cannot be had fails, and leaves the file behind.  O_NONBLOCK goes: it was there so that
+ * open does not wait for a FIFO's other end.  Consumes fd.
+ */
+static int set_status_flags(int fd, bool direct)
+{
+    if (fcntl(fd, F_SETFL, direct ? O_DIRECT : 0) == 0)
+        return fd;
+    int error = errno == EINVAL && is_directory(fd) ? -EISDIR : -errno;
+    close(fd);
+    return error;
+}
+
+/* With O_DIRECTORY the kernel calls a symbolic link no directory; the caller is told which. */
+static int open_directory(int directory, const char *name)
+{
+    const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int fd = (int)TEMP_FAILURE_RETRY(openat(directory, name, how));
+    if (fd >= 0)
+        return move_above_stdio(fd);
+    int error = -errno;
+    return error == -ENOTDIR && names_link(directory, name) ? -ELOOP : error;
+}
+
+static bool is_same_file(int fd, const struct stat *status)
+{
+    struct stat other;
+    return fstat(fd, &other) == 0 && other.st_dev == status->st_dev &&
+           other.st_ino == status->st_ino;
+}
+
+/* By the name again, where /proc is not there; what has it by now may be something else. */
+static int open_same_file(int directory, const char *name, int how, const struct stat *status)
+{
+    int fd = (int)TEMP_FAILURE_RETRY(openat(directory, name, how));
+    if (fd < 0 || is_same_file(fd, status))
+        return fd;
+    close(fd);
+    errno = EAGAIN;
+    return -1;
+}
+
+/*
+ * Another process has a lease on the file: the kernel is asking for it back, and an open that may
+ * wait waits for that (45 s at most, unless the administrator says otherwise).  Only a regular file
+ * is waited for; what it is, is looked at on the file itself, which no change of names exchanges.
+ */
+static int open_leased(int directory, const char *name, int how)
+{
+    struct stat status;
+    char path[32];
+    int fd = -1;
+    int place = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (place < 0)
+        return -1;
+    if (fstat(place, &status) != 0 || !S_ISREG(status.st_mode)) {
+        errno = EAGAIN;
+    } else {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", place);
+        fd = (int)TEMP_FAILURE_RETRY(open(path, how & ~(O_NONBLOCK | O_NOFOLLOW)));
+        if (fd < 0 && errno == ENOENT)
+            fd = open_same_file(directory, name, how & ~O_NONBLOCK, &status);
+    }
+    int error = errno;
+    close(place);
+    errno = error;
+    return fd;
+}
+
+static int open_file(int directory, const char *name, unsigned flags, mode_t mode)
+{
+    int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+    how |= flags & LOGFILE_IO_OPEN_WRITE ? O_RDWR : O_RDONLY;
+    bool create = flags & LOGFILE_IO_OPEN_CREATE;
+    if (create)
+        how |= O_CREAT | O_EXCL;
+    else if (names_special_file(directory, name))
+        return -ESPIPE;
+    int fd = (int)TEMP_FAILURE_RETRY(openat(directory, name, how, mode));
+    if (fd < 0 && errno == EWOULDBLOCK && !create)
+        fd = open_leased(directory, name, how);
+    if (fd < 0)
+        return -errno;
+    fd = move_above_stdio(fd);
+    if (fd >= 0)
+        fd = set_status_flags(fd, flags & LOGFILE_IO_OPEN_DIRECT);
+    if (fd < 0 && create)
+        unlinkat(directory, name, 0);
+    return fd;
+}
+
+static int posix_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
+{
+    (void)context;
+    return flags & LOGFILE_IO_OPEN_DIRECTORY ? open_directory(directory, name)
+                                             : open_file(directory, name, flags, mode);
+}
+
+static int whole_file_lock(int fd, int command, struct flock *lock)
+{
+    lock->l_whence = SEEK_SET;
+    return fcntl(fd, command, lock);
+}
+
+static int posix_close_file(void *context, int fd)
+{
+    (void)context;
+    /* The lock belongs to the open file, which a forked child may hold open for longer. */
+    struct flock lock = {.l_type = F_UNLCK};
+    (void)whole_file_lock(fd, F_OFD_SETLK, &lock);
+    /* Linux releases the descriptor also when close is interrupted. */
+    return close(fd) == 0 || errno == EINTR ? 0 : -errno;
+}
+
+static int posix_stat(void *context, int fd, struct logfile_io_stat *out)
+{
+    (void)context;
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    out->bytes = (uint64_t)status.st_size;
+    out->kind = S_ISREG(status.st_mode)   ? LOGFILE_IO_REGULAR
+                : S_ISDIR(status.st_mode) ? LOGFILE_IO_DIRECTORY
+                                          : LOGFILE_IO_OTHER;
+    out->device = (uint64_t)status.st_dev;
+    out->inode = (uint64_t)status.st_ino;
+    return 0;
+}
+
+/* ---- The writer's lock: one open file description lock over the whole file --------------------*/
+
+static int posix_lock(void *context, int fd)
+{
+    (void)context;
+    struct flock lock = {.l_type = F_WRLCK};
+    if (whole_file_lock(fd, F_OFD_SETLK, &lock) == 0)
+        return 0;
+    return errno == EACCES ? -EAGAIN : -errno;
+}
+
+static int posix_locked(void *context, int fd)
+{
+    (void)context;
+    struct flock lock = {.l_type = F_WRLCK};
+    if (whole_file_lock(fd, F_OFD_GETLK, &lock) != 0)
+        return -errno;
+    return lock.l_type != F_UNLCK;
+}
+
+/* ---- Bytes ------------------------------------------------------------------------------------*/
+
+static ssize_t posix_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
+{
+    (void)context;
+    ssize_t count = TEMP_FAILURE_RETRY(pread(fd, buffer, bytes, (off_t)offset));
+    return count < 0 ? -errno : count;
+}
+
+static ssize_t posix_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
+                           unsigned flags)
+{
+    (void)context;
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)buffer, .iov_len = bytes};
+    int how = flags & LOGFILE_IO_WRITE_DSYNC ? RWF_DSYNC : 0;
+    ssize_t count = TEMP_FAILURE_RETRY(pwritev2(fd, &iov, 1, (off_t)offset, how));
+    return count < 0 ? -errno : count;
+}
+
+/* The size of the file counts as data that fdatasync covers; its times do not. */
+static int posix_sync(void *context, int fd)
+{
+    (void)context;
+    return sync_undisturbed(fd, fdatasync) == 0 ? 0 : -errno;
+}
+
+static int posix_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
+{
+    (void)context;
+    if (fallocate_undisturbed(fd, 0, offset, bytes) == 0)
+        return 0;
+    return errno == ENOSYS ? -EOPNOTSUPP : -errno;
+}
+
+static int posix_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
+{
+    (void)context;
+    const int how = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    if (fallocate_undisturbed(fd, how, offset, bytes) == 0)
+        return 0;
+    return errno == ENOSYS ? -EOPNOTSUPP : -errno;
+}
+
+static int posix_truncate(void *context, int fd, uint64_t bytes)
+{
+    (void)context;
+    return ftruncate_undisturbed(fd, bytes) == 0 ? 0 : -errno;
+}
+
+static int posix_drop_cache(void *context, int fd)
+{
+    (void)context;
+    return -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+/* ---- Names ------------------------------------------------------------------------------------*/
+
+/* link refuses an existing name too. */
+static int link_and_unlink(int directory, const char *from, const char *to)
+{
+    if (linkat(directory, from, directory, to, 0) != 0)
+        return -errno;
+    if (unlinkat(directory, from, 0) == 0)
+        return 0;
+    int error = -errno;
+    unlinkat(directory, to, 0);
+    return error;
+}
+
+/* A directory cannot be linked, but renaming it replaces nothing but an empty directory, which
+ * holds nobody's data; one that is seen is left alone all the same. */
+static int rename_directory(int directory, const char *from, const char *to)
+{
+    struct stat status;
+    if (fstatat(directory, to, &status, AT_SYMLINK_NOFOLLOW) == 0)
+        return -EEXIST;
+    if (renameat(directory, from, directory, to) == 0)
+        return 0;
+    return errno == ENOTEMPTY || errno == ENOTDIR ? -EEXIST : -errno;
+}
+
+/* For file systems that cannot rename without replacing. */
+static int rename_by_other_means(int directory, const char *from, const char *to)
+{
+    struct stat status;
+    if (fstatat(directory, from, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return -errno;
+    return S_ISDIR(status.st_mode) ? rename_directory(directory, from, to)
+                                   : link_and_unlink(directory, from, to);
+}
+
+static int posix_rename(void *context, int directory, const char *from, const char *to)
+{
+    (void)context;
+    if (renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno == EINVAL || errno == ENOSYS)
+        return rename_by_other_means(directory, from, to);
+    return -errno;
+}
+
+static int posix_unlink(void *context, int directory, const char *name)
+{
+    (void)context;
+    return unlinkat(directory, name, 0) == 0 ? 0 : -errno;
+}
+
+static int posix_remove_directory(void *context, int directory, const char *name)
+{
+    (void)context;
+    if (unlinkat(directory, name, AT_REMOVEDIR) == 0)
+        return 0;
+    return errno == EEXIST ? -ENOTEMPTY : -errno; /* the kernel may say either */
+}
+
+static int posix_sync_directory(void *context, int directory)
+{
+    (void)context;
+    int error = sync_undisturbed(directory, fsync) == 0 ? 0 : -errno;
+    /* Some file systems have no way to sync a directory; there is nothing more to be asked for. */
+    return error == -EINVAL ? 0 : error;
+}
+
+static int posix_make_directory(void *context, int directory, const char *name, mode_t mode)
+{
+    (void)context;
+    return mkdirat(directory, name, mode) == 0 ? 0 : -errno;
+}
+
+/* What getdents64 gives; POSIX's readdir has a buffer that it allocates. */
+static int visit_entries(const char *entries, ssize_t bytes,
+                         int (*visit)(void *visit_arg, const char *name), void *visit_arg)
+{
+    int result = 0;
+    for (ssize_t at = 0; at < bytes && result == 0;) {
+        const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            result = visit(visit_arg, entry->d_name);
+        at += entry->d_reclen;
+    }
+    return result;
+}
+
+/* On the descriptor that is held, which needs no permission that it does not have already. */
+static int posix_list_directory(void *context, int directory,
+                                int (*visit)(void *visit_arg, const char *name), void *visit_arg)
+{
+    _Alignas(struct dirent64) char entries[4096];
+    ssize_t bytes = 0;
+    int result = 0;
+    (void)context;
+    if (lseek(directory, 0, SEEK_SET) != 0)
+        return -errno;
+    while (result == 0 && (bytes = getdents64(directory, entries, sizeof entries)) > 0)
+        result = visit_entries(entries, bytes, visit, visit_arg);
+    if (result == 0 && bytes < 0)
+        result = -errno;
+    return result;
+}
+
+/* ---- Facts ------------------------------------------------------------------------------------*/
+
+/* What direct transfers need, since Linux 6.1.  The call is made by its number, into memory of the
+ * kernel's layout: C libraries that know neither are in use. */
+static void ask_for_direct(int fd, struct logfile_io_facts *out)
+{
+    const unsigned dioalign = 0x2000;
+    const size_t memory_align_at = 0x98, offset_align_at = 0x9c;
+    _Alignas(uint64_t) unsigned char status[256];
+    uint32_t mask;
+    if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, dioalign, status) != 0)
+        return;
+    memcpy(&mask, status, sizeof mask);
+    if (!(mask & dioalign))
+        return;
+    memcpy(&out->memory_align, status + memory_align_at, sizeof out->memory_align);
+    memcpy(&out->offset_align, status + offset_align_at, sizeof out->offset_align);
+    out->direct = out->offset_align == 0 ? LOGFILE_IO_DIRECT_NO : LOGFILE_IO_DIRECT_YES;
+}
+
+static int posix_facts(void *context, int fd, struct logfile_io_facts *out)
+{
+    struct statfs type;
+    struct statvfs space;
+    (void)context;
+    if (TEMP_FAILURE_RETRY(fstatfs(fd, &type)) != 0 ||
+        TEMP_FAILURE_RETRY(fstatvfs(fd, &space)) != 0)
+        return -errno;
+    *out = (struct logfile_io_facts){.fs_type = (uint64_t)type.f_type,
+                                     .read_only = (space.f_flag & ST_RDONLY) != 0,
+                                     .free_bytes = (uint64_t)space.f_bavail * space.f_frsize,
+                                     .total_bytes = (uint64_t)space.f_blocks * space.f_frsize};
+    ask_for_direct(fd, out);
+    return 0;
+}
+
+static const struct logfile_io posix_io = {
+    .version = LOGFILE_IO_VERSION,
+    .open = posix_open,
+    .close = posix_close_file,
+    .stat = posix_stat,
+    .lock = posix_lock,
+    .locked = posix_locked,
+    .read = posix_read,
+    .write = posix_write,
+    .sync = posix_sync,
+    .allocate = posix_allocate,
+    .truncate = posix_truncate,
+    .drop_cache = posix_drop_cache,
+    .punch = posix_punch,
+    .rename = posix_rename,
+    .unlink = posix_unlink,
+    .remove_directory = posix_remove_directory,
+    .sync_directory = posix_sync_directory,
+    .make_directory = posix_make_directory,
+    .list_directory = posix_list_directory,
+    .facts = posix_facts,
+};
+
+const struct logfile_io *logfile_io_posix(void)
+{
+    return &posix_io;
+}
+
+/* ---- For the users of a table -----------------------------------------------------------------*/
+
+/*
+ * Only a read that gains nothing is the end of the file.  Behind a short count that ends inside a
+ * block a direct descriptor answers -EINVAL; then the block is read again from its start.
+ */
+ssize_t lf_io_read_full(const struct logfile_io *io, int fd, void *buffer, size_t bytes,
+                        uint64_t offset)
+{
+    size_t end = 0;
+    size_t from = 0;
+    while (end < bytes) {
+        ssize_t count =
+            io->read(io->context, fd, (char *)buffer + from, bytes - from, offset + from);
+        if (count == -EINVAL && from % LOGFILE_IO_BLOCK != 0) {
+            from -= from % LOGFILE_IO_BLOCK;
+            continue;
+        }
+        if (count < 0)
+            return count;
+        if ((size_t)count > bytes - from)
+            return -EIO;
+        if (from + (size_t)count <= end)
+            break;
+        from += (size_t)count;
+        end = from;
+    }
+    return (ssize_t)end;
+}
+
+/*
+ * After a short count, goes on from the last block boundary that was reached, which a direct
+ * descriptor needs; within a block, from where the count ended, so that it always gets further.
+ */
+int lf_io_write_full(const struct logfile_io *io, int fd, const void *buffer, size_t bytes,
+                     uint64_t offset, unsigned flags)
+{
+    size_t done = 0;
+    while (done < bytes) {
+        ssize_t count = io->write(io->context, fd, (const char *)buffer + done, bytes - done,
+                                  offset + done, flags);
+        if (count < 0)
+            return (int)count;
+        if (count == 0 || (size_t)count > bytes - done)
+            return -EIO;
+        size_t end = done + (size_t)count;
+        size_t boundary = end - end % LOGFILE_IO_BLOCK;
+        done = end == bytes || boundary <= done ? end : boundary;
+    }
+    return 0;
+}
+
+/* Whether an error of opening a name says that something else has it, or nothing. */
+static bool means_elsewhere(int error)
+{
+    return error == -ENOENT || error == -ENOTDIR || error == -EISDIR || error == -ELOOP ||
+           error == -ESPIPE;
+}
+
+int lf_io_leads_to(const struct logfile_io *io, int directory, const char *name, unsigned flags,
+                   int fd)
+{
+    struct logfile_io_stat held, named;
+    int other = io->open(io->context, directory, name, flags, 0);
+    if (other < 0)
+        return means_elsewhere(other) ? 0 : other;
+    int error = io->stat(io->context, other, &named);
+    if (error == 0)
+        error = io->stat(io->context, fd, &held);
+    (void)io->close(io->context, other);
+    if (error != 0)
+        return error;
+    return named.device == held.device && named.inode == held.inode;
+}
+
+static bool operations_are_set(const struct logfile_io *io)
+{
+    return io->open != NULL && io->close != NULL && io->stat != NULL && io->lock != NULL &&
+           io->locked != NULL && io->read != NULL && io->write != NULL && io->sync != NULL &&
+           io->allocate != NULL && io->truncate != NULL && io->drop_cache != NULL &&
+           io->punch != NULL && io->rename != NULL && io->unlink != NULL &&
+           io->remove_directory != NULL && io->sync_directory != NULL &&
+           io->make_directory != NULL && io->list_directory != NULL && io->facts != NULL;
+}
+
+bool lf_io_is_complete(const struct logfile_io *io)
+{
+    for (size_t i = 0; i < sizeof io->reserved / sizeof io->reserved[0]; i++) {
+        if (io->reserved[i] != NULL)
+            return false;
+    }
+    return io->version == LOGFILE_IO_VERSION && operations_are_set(io);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "storage/message.h"
+
+#include "base/utf8.h"
+#include "logfile.h"
+#include "storage/file.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- Names ------------------------------------------------------------------------------------*/
+
+#define PIECE_BYTES 16 /* three escaped bytes, and a zero byte */
+
+/* Terminals obey the first two, and some programs end a line at any of them. */
+static bool is_control(const uint8_t *character, unsigned length)
+{
+    if (length == 1)
+        return character[0] < 0x20 || character[0] == 0x7f;
+    if (length == 2)
+        return character[0] == 0xc2 && character[1] < 0xa0;
+    return length == 3 && character[0] == 0xe2 && character[1] == 0x80 &&
+           (character[2] == 0xa8 || character[2] == 0xa9);
+}
+
+static void escape(const uint8_t *bytes, unsigned count, char piece[PIECE_BYTES])
+{
+    for (unsigned i = 0; i < count; i++)
+        snprintf(piece + 4 * (size_t)i, PIECE_BYTES - 4 * (size_t)i, "\\x%02x", bytes[i]);
+}
+
+/* One character of a name, or one byte that is none, as it is shown.  Returns how many bytes of the
+ * name that is. */
+static unsigned show_piece(const char *name, char piece[PIECE_BYTES])
+{
+    const uint8_t *character = (const uint8_t *)name;
+    const unsigned length = lf_utf8_length(name);
+
+    if (*name == '\n' || *name == '\\')
+        snprintf(piece, PIECE_BYTES, "\\%c", *name == '\n' ? 'n' : '\\');
+    else if (length == 0 || is_control(character, length))
+        escape(character, length > 0 ? length : 1, piece);
+    else
+        snprintf(piece, PIECE_BYTES, "%.*s", (int)length, name);
+    return length > 0 ? length : 1;
+}
+
+/* Bytes of the whole name as it is shown. */
+static size_t shown_length(const char *name)
+{
+    char piece[PIECE_BYTES];
+    size_t length = 0;
+
+    while (*name != '\0') {
+        name += show_piece(name, piece);
+        length += strlen(piece);
+    }
+    return length;
+}
+
+char *lf_message_name(const char *name, char *shown, size_t bytes)
+{
+    static const char cut[] = "...";
+    size_t left = shown_length(name);
+    char piece[PIECE_BYTES];
+    char *to = shown;
+
+    *to = '\0';
+    if (left >= bytes) {
+        to = stpcpy(to, cut);
+        while (left + sizeof cut > bytes) {
+            name += show_piece(name, piece);
+            left -= strlen(piece);
+        }
+    }
+    while (*name != '\0') {
+        name += show_piece(name, piece);
+        to = stpcpy(to, piece);
+    }
+    return shown;
+}
+
+/* ---- Why a path cannot be opened --------------------------------------------------------------*/
+
+/* Without the slashes at the path's end, which would lead to what is behind the link. */
+static bool is_link(const char *path, const char *name)
+{
+    char whole[PATH_MAX];
+    struct stat status;
+    int length =
+        snprintf(whole, sizeof whole, "%.*s%s", (int)lf_file_path_length(path), path, name);
+
+    return length > 0 && (size_t)length < sizeof whole && lstat(whole, &status) == 0 &&
+           S_ISLNK(status.st_mode);
+}
+
+/* A path may also lead through too many links: that is for the system to say. */
+static const char *link_text(const struct logfile_io *io, const char *path)
+{
+    if ((io != NULL && io != logfile_io_posix()) || is_link(path, ""))
+        return "is a symbolic link";
+    return is_link(path, "/" LF_CONTROL_NAME) ? "its control file is a symbolic link"
+                                              : logfile_strerror(-ELOOP);
+}
+
+const char *lf_message_open_error(const struct logfile_io *io, const char *path, int error)
+{
+    switch (error) {
+    case -ELOOP:
+        return link_text(io, path);
+    case -EISDIR:
+        return "is a directory with no control file in it";
+    case -ESPIPE:
+        return "is not a regular file";
+    default:
+        return logfile_strerror(error);
+    }
+}

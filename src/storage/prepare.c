@@ -1,0 +1,863 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The preparer: a thread that keeps the blocks ahead of the log's end allocated and written.
+ *
+ * Allocating is what appends depend on.  The thread keeps max(prepare_bytes / 2, room) allocated
+ * ahead of `claimed`; when there is less it allocates twice that, and syncs, so that no commit
+ * carries the metadata.  On a full disk it makes do with what somebody waits for; if that fails too
+ * it says so in room_error, and tries again when asked, with a pause in between, or when the log has
+ * got on.
+ *
+ * Writing zeros is worth its while only when the log comes back for more.  The thread aims at a
+ * distance that starts at 4 MiB, grows with what the log has consumed, and ends at prepare_bytes;
+ * it goes to work in one burst when half of that is used up, because a sync that follows a chunk
+ * pays for it.  A log that streams would write everything twice, so when it takes more than a third
+ * of the bandwidth that writing zeros has got, the thread leaves it alone and looks again after a
+ * while.  When it was overtaken the device is too busy for it: it waits, longer each time, and
+ * starts again well ahead of the head.
+ *
+ * An idle log costs nothing: the thread sleeps without a timeout, and a claim wakes it only when
+ * it crosses `wake_at`.
+ */
+#include "storage/prepare.h"
+
+#include "base/atomic.h"
+#include "base/lf_assert.h"
+#include "base/thread.h"
+#include "base/waiter.h"
+#include "storage/io.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define MIB ((uint64_t)1 << 20)
+#define MS_NS ((uint64_t)1000000)
+#define S_NS ((uint64_t)1000000000)
+#define CHUNK_BYTES (MIB / 4)             /* a commit waits for one at most */
+#define FIRST_TARGET_BYTES (4 * MIB)      /* zeros ahead of a log that has consumed nothing */
+#define RESTART_MARGIN_BYTES (4 * MIB)    /* left alone when the log has overtaken the zeros */
+#define WRITTEN_GROWTH_BYTES (8 * MIB)    /* allocated at once where allocating is writing */
+#define GROW_RETRY_BYTES MIB              /* consumed before a full disk is asked for more again */
+#define ROOM_PAUSE_NS (20 * MS_NS)        /* between two tries of a full disk */
+#define BELIEVE_NS S_NS                   /* that what it says to have left is all that it gives */
+#define DIRECT_BATCH_COUNT 32u            /* chunks that one sync commits */
+#define BUFFERED_BATCH_COUNT 4u           /* fewer: somebody's commit would write the dirty pages */
+#define STREAM_SHARE 3                    /* of the speed of zeros: beyond 1/3 the log streams, */
+#define STREAM_MIN_BYTES_PER_S (64 * MIB) /* if it is at least this fast */
+#define SPEED_SAMPLE_BYTES MIB            /* less says more about the sync than about the device */
+#define RATE_WINDOW_NS (5 * MS_NS)
+#define BACK_OFF_MIN_NS (20 * MS_NS)
+#define BACK_OFF_MAX_NS (640 * MS_NS)
+
+/* ---- Doing: none of this holds the lock -------------------------------------------------------*/
+
+/* Notes what the thread has under way, for whoever looks while it hangs. */
+static void begin_call(struct lf_preparer *preparer, enum logfile_call call, uint64_t lsn)
+{
+    lf_inflight_begin(&preparer->store->inflight[LF_CALLER_PREPARER], call, lsn, lf_now_ns());
+}
+
+static void end_call(struct lf_preparer *preparer)
+{
+    lf_inflight_end(&preparer->store->inflight[LF_CALLER_PREPARER]);
+}
+
+static int write_zeros(struct lf_preparer *preparer, uint64_t from, uint64_t to)
+{
+    struct lf_store *store = preparer->store;
+    LF_ASSERT(to - from <= CHUNK_BYTES);
+    begin_call(preparer, LOGFILE_CALL_ZERO_FILL, from);
+    int error = lf_file_write(&store->file, from, preparer->zeros, to - from, 0);
+    end_call(preparer);
+    if (error != 0)
+        return error;
+    /* Relaxed: statistics, ordered with nothing. */
+    lf_fetch_add_relaxed_64(&store->device_bytes, to - from);
+    lf_fetch_add_relaxed_64(&preparer->zero_fill_bytes, to - from);
+    return 0;
+}
+
+/* A log that never syncs does not do so here either.  A failure fails the store. */
+static void sync_prepared(struct lf_preparer *preparer, uint64_t from, uint64_t to)
+{
+    if (preparer->store->sync == LOGFILE_SYNC_NONE)
+        return;
+    begin_call(preparer, LOGFILE_CALL_SYNC, from);
+    (void)lf_store_sync_background(preparer->store, from, to);
+    end_call(preparer);
+}
+
+static void publish_allocated(struct lf_preparer *preparer, uint64_t end)
+{
+    /* P1: pairs with lf_preparer_has_room: whoever sees it may write there. */
+    lf_store_release_64(&preparer->allocated, end);
+}
+
+static bool is_stopping(struct lf_preparer *preparer)
+{
+    pthread_mutex_lock(&preparer->lock);
+    bool stop = preparer->stop;
+    pthread_mutex_unlock(&preparer->lock);
+    return stop;
+}
+
+/* The first byte at or behind `lsn` that may be filled: a segment's own header is not. */
+static uint64_t past_header(const struct lf_preparer *preparer, uint64_t lsn)
+{
+    const struct lf_layout *layout = &preparer->store->file.layout;
+    return lf_max(lsn, lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)));
+}
+
+static uint64_t chunk_end(const struct lf_preparer *preparer, uint64_t from)
+{
+    const struct lf_layout *layout = &preparer->store->file.layout;
+    return lf_min(from + CHUNK_BYTES, lf_segment_end_lsn(layout, from));
+}
+
+/* Nothing is allocated from here on, because no reader looks there. */
+static uint64_t end_of_log(const struct lf_preparer *preparer)
+{
+    return lf_layout_end_lsn(&preparer->store->file.layout);
+}
+
+static int extend_by_writing(struct lf_preparer *preparer, uint64_t end)
+{
+    while (preparer->allocated < end && !is_stopping(preparer)) {
+        uint64_t from = past_header(preparer, preparer->allocated);
+        uint64_t to = lf_min(chunk_end(preparer, from), end);
+        int error = from < to ? write_zeros(preparer, from, to) : 0;
+        if (error != 0)
+            return error;
+        publish_allocated(preparer, to);
+    }
+    return 0;
+}
+
+/* Blocks that a recycled segment brings along.  Only the last run of them is remembered: what is
+ * forgotten is filled with zeros once more. */
+static void note_recycled(struct lf_preparer *preparer, uint64_t from, uint64_t to)
+{
+    if (from >= to)
+        return;
+    pthread_mutex_lock(&preparer->lock);
+    if (preparer->recycled_to != from)
+        preparer->recycled_from = from;
+    preparer->recycled_to = to;
+    pthread_mutex_unlock(&preparer->lock);
+}
+
+static bool is_unprepared_file(const struct lf_preparer *preparer)
+{
+    return preparer->mode == LOGFILE_PREPARE_NONE && !lf_file_is_directory(&preparer->store->file);
+}
+
+/* With prepare = none a full disk is met by a write, which fails the log; but not by the very first
+ * one, so that a log on a full disk can be opened. */
+static int get_first_block(struct lf_preparer *preparer)
+{
+    struct lf_file *file = &preparer->store->file;
+    uint64_t from = preparer->head;
+    uint64_t reached, written;
+    int error = lf_file_extend(file, from, from + LF_BLOCK_BYTES, true, &reached, &written);
+    if (error == -EOPNOTSUPP)
+        error = write_zeros(preparer, from, from + LF_BLOCK_BYTES);
+    preparer->has_first_block = error == 0;
+    return error;
+}
+
+/* Moves `allocated` to `end`; on an error perhaps part of the way. */
+static int extend(struct lf_preparer *preparer, uint64_t end)
+{
+    uint64_t from = preparer->allocated;
+    uint64_t reached = from;
+    uint64_t written = from;
+    int error = 0;
+    if (end <= from)
+        return 0;
+    if (end > end_of_log(preparer))
+        return -EFBIG;
+    if (preparer->mode == LOGFILE_PREPARE_NONE && !preparer->has_first_block)
+        error = get_first_block(preparer);
+    if (error != 0)
+        return error;
+    if (is_unprepared_file(preparer)) {
+        publish_allocated(preparer, end_of_log(preparer));
+        return 0;
+    }
+    begin_call(preparer, LOGFILE_CALL_ALLOCATE, from);
+    error = lf_file_extend(&preparer->store->file, from, end, preparer->can_allocate, &reached,
+                           &written);
+    note_recycled(preparer, from, written);
+    if (error == -EOPNOTSUPP && preparer->can_allocate) {
+        preparer->can_allocate = false;
+        lf_facts_note_no_allocation(&preparer->store->facts);
+        error = lf_file_extend(&preparer->store->file, from, end, false, &reached, &written);
+    }
+    end_call(preparer);
+    if (preparer->can_allocate || preparer->mode == LOGFILE_PREPARE_NONE) {
+        if (reached > from)
+            publish_allocated(preparer, reached);
+        return error;
+    }
+    /* The segments are there; what is in them is not. */
+    int write_error = extend_by_writing(preparer, lf_min(reached, end));
+    return write_error != 0 ? write_error : error;
+}
+
+static void set_room_error(struct lf_preparer *preparer, int error)
+{
+    /* P2: pairs with lf_preparer_room_error; on_room, which follows, wakes whoever waits for it. */
+    lf_store_release_32(&preparer->room_error, (uint32_t)-error);
+}
+
+/* ---- Allocating -------------------------------------------------------------------------------*/
+
+static uint64_t room_low_mark(const struct lf_preparer *preparer)
+{
+    if (!preparer->can_allocate)
+        return preparer->room_bytes;
+    return lf_max(preparer->prepare_bytes / 2, preparer->room_bytes);
+}
+
+static uint64_t room_goal(const struct lf_preparer *preparer)
+{
+    uint64_t low = room_low_mark(preparer);
+    const struct lf_layout *layout = &preparer->store->file.layout;
+    uint64_t growth = WRITTEN_GROWTH_BYTES;
+    if (layout->segment_bytes != 0)
+        growth = lf_min(growth, layout->segment_bytes);
+    uint64_t ahead = preparer->can_allocate ? 2 * low : low + growth;
+    uint64_t goal = lf_min(preparer->claimed + ahead, end_of_log(preparer));
+    goal = lf_max(goal, preparer->wanted);
+    /* The rest of the last segment comes along: one call, and one file of one piece. */
+    return layout->segment_bytes == 0 ? goal : lf_segment_end_lsn(layout, goal - 1);
+}
+
+static bool room_is_low(const struct lf_preparer *preparer)
+{
+    return preparer->claimed + room_low_mark(preparer) > preparer->allocated &&
+           preparer->allocated < end_of_log(preparer) &&
+           preparer->claimed >= preparer->grow_again_at;
+}
+
+/* Segments that wait to be recycled hold space that the last one may lack.  False: there are none. */
+static bool give_up_spares(struct lf_preparer *preparer)
+{
+    struct lf_file *file = &preparer->store->file;
+    struct lf_segment_range range = lf_segments_range(&file->segments);
+    return range.released < range.first && lf_file_release(file, 0, 0) == 0;
+}
+
+/*
+ * What is left to others is not touched, as far as anybody says what is free.  Segments that wait to
+ * be recycled are the log's already.
+ *
+ * A disk that has refused, and still says that there is not enough, is not asked to prove it each
+ * time: for as long as that takes, others would find it full.  But it is once in a while, because
+ * some give root more than they say.
+ */
+static bool would_take_too_much(struct lf_preparer *preparer, uint64_t end)
+{
+    struct lf_file *file = &preparer->store->file;
+    uint64_t keep_bytes = preparer->keep_free_bytes;
+    uint64_t free_bytes;
+    if (end <= preparer->allocated ||
+        /* Relaxed: a hint; who asks for another try is heard by the next one. */
+        (keep_bytes == 0 && lf_now_ns() >= lf_load_relaxed_64(&preparer->believe_until_ns)))
+        return false;
+    struct lf_segment_range range = lf_segments_range(&file->segments);
+    uint64_t has_bytes = (range.first - range.released) * file->layout.segment_bytes;
+    uint64_t need_bytes = end - preparer->allocated;
+    if (need_bytes <= has_bytes || lf_file_free_bytes(file, &free_bytes) != 0)
+        return false;
+    return free_bytes < keep_bytes || free_bytes - keep_bytes < need_bytes - has_bytes;
+}
+
+/* As extend, but what a refused try has got beyond `allocated` does not stay with the log: some file
+ * systems keep all that there was of a range that they could not allocate. */
+static int try_to_extend(struct lf_preparer *preparer, uint64_t end)
+{
+    if (would_take_too_much(preparer, end))
+        return -ENOSPC;
+    int error = extend(preparer, end);
+    if (lf_file_is_refusal(error) && error != -EFBIG && !is_unprepared_file(preparer))
+        lf_file_give_back(&preparer->store->file, preparer->allocated);
+    return error;
+}
+
+/* Allocates up to the goal, or, if that is too much, a little more than what somebody waits for, or
+ * just that.  Returns the error of the first; room_error tells of the last. */
+static int grow_to(struct lf_preparer *preparer, uint64_t goal, uint64_t wanted)
+{
+    int goal_error = try_to_extend(preparer, goal);
+    int error = goal_error;
+    if (lf_file_is_refusal(error) && wanted + GROW_RETRY_BYTES < goal)
+        error = try_to_extend(preparer, wanted + GROW_RETRY_BYTES);
+    if (lf_file_is_refusal(error) && wanted < goal)
+        error = try_to_extend(preparer, wanted);
+    if (lf_file_is_refusal(error) && give_up_spares(preparer))
+        error = try_to_extend(preparer, wanted);
+    if (error == 0 || lf_file_is_refusal(error))
+        set_room_error(preparer, error);
+    else
+        lf_store_fail(preparer->store, error, "allocate", preparer->allocated);
+    return goal_error;
+}
+
+/*
+ * Called with the lock, which it releases in between, after a refusal.  The log may hold most of a
+ * slot that it cannot use, while others go without.
+ *
+ * Nobody is misled by an `allocated` that falls: the next epoch, which needs await_end, does not fit
+ * below it before, nor does it after; and as only this thread moves it, no epoch opens in between.
+ */
+static void give_back_unused(struct lf_preparer *preparer)
+{
+    uint64_t from = preparer->await_from;
+    if (preparer->allocated >= preparer->await_end || preparer->allocated <= from ||
+        is_unprepared_file(preparer))
+        return;
+    LF_ASSERT(from >= preparer->claimed);
+    publish_allocated(preparer, from);
+    preparer->written_to = lf_min(preparer->written_to, from);
+    preparer->written_from = lf_min(preparer->written_from, preparer->written_to);
+    preparer->recycled_to = lf_min(preparer->recycled_to, from);
+    preparer->recycled_from = lf_min(preparer->recycled_from, preparer->recycled_to);
+    pthread_mutex_unlock(&preparer->lock);
+    lf_file_give_back(&preparer->store->file, from);
+    pthread_mutex_lock(&preparer->lock);
+}
+
+static void pause_after_refusal(struct lf_preparer *preparer)
+{
+    uint64_t now_ns = lf_now_ns();
+    preparer->try_at_ns = now_ns + ROOM_PAUSE_NS;
+    if (now_ns >= preparer->believe_until_ns) /* relaxed: see would_take_too_much */
+        lf_store_relaxed_64(&preparer->believe_until_ns, now_ns + BELIEVE_NS);
+}
+
+/* Called with the lock, which it releases in between. */
+static void grow(struct lf_preparer *preparer)
+{
+    uint64_t claimed = preparer->claimed;
+    uint64_t wanted = preparer->wanted;
+    uint64_t before = preparer->allocated;
+    uint64_t unsynced_from = preparer->unsynced_count > 0 ? preparer->batch_from : before;
+    bool was_refused_lately = claimed < preparer->grow_again_at;
+    bool needed = room_is_low(preparer) || before < wanted;
+    uint64_t goal = !needed ? before : was_refused_lately ? wanted : room_goal(preparer);
+    preparer->retry = false;
+    pthread_mutex_unlock(&preparer->lock);
+    int error = grow_to(preparer, goal, wanted);
+    pthread_mutex_lock(&preparer->lock);
+    if (!preparer->can_allocate && preparer->written_to == before)
+        preparer->written_to = preparer->allocated;
+    if (lf_file_is_refusal(error))
+        preparer->grow_again_at = claimed + GROW_RETRY_BYTES;
+    preparer->try_at_ns = 0;
+    if (lf_preparer_room_error(preparer) != 0) {
+        pause_after_refusal(preparer);
+        give_back_unused(preparer);
+    }
+    pthread_mutex_unlock(&preparer->lock);
+    preparer->on_room(preparer->on_room_arg);
+    if (preparer->allocated > unsynced_from)
+        sync_prepared(preparer, unsynced_from, preparer->allocated);
+    pthread_mutex_lock(&preparer->lock);
+    preparer->unsynced_count = 0;
+}
+
+/* ---- Writing zeros ----------------------------------------------------------------------------*/
+
+static uint64_t target_bytes(const struct lf_preparer *preparer)
+{
+    uint64_t consumed = preparer->claimed - preparer->head;
+    return lf_min(lf_max(consumed, FIRST_TARGET_BYTES), preparer->prepare_bytes);
+}
+
+/* Where the zeros ahead of the log begin. */
+static uint64_t zeros_from(const struct lf_preparer *preparer)
+{
+    return lf_max(preparer->claimed, preparer->written_from);
+}
+
+static bool was_overtaken(const struct lf_preparer *preparer)
+{
+    return preparer->claimed > preparer->written_to && preparer->zero_fill_bytes > 0;
+}
+
+static uint64_t next_chunk_from(const struct lf_preparer *preparer)
+{
+    return past_header(preparer, lf_max(preparer->claimed, preparer->written_to));
+}
+
+static uint64_t next_chunk_to(const struct lf_preparer *preparer)
+{
+    uint64_t target_end = zeros_from(preparer) + target_bytes(preparer);
+    uint64_t end = lf_min(target_end, preparer->allocated);
+    return lf_min(chunk_end(preparer, next_chunk_from(preparer)), end);
+}
+
+/* Where the next chunk would go is a recycled segment: nothing is to be done up to its end. */
+static void skip_recycled(struct lf_preparer *preparer)
+{
+    uint64_t from = next_chunk_from(preparer);
+    if (from < preparer->recycled_from || from >= preparer->recycled_to)
+        return;
+    if (preparer->claimed > preparer->written_to)
+        preparer->written_from = preparer->claimed;
+    preparer->written_to = preparer->recycled_to;
+}
+
+static bool wants_zeros(struct lf_preparer *preparer)
+{
+    if (preparer->mode != LOGFILE_PREPARE_ZERO)
+        return false;
+    skip_recycled(preparer);
+    uint64_t from = zeros_from(preparer);
+    uint64_t ahead = preparer->written_to > from ? preparer->written_to - from : 0;
+    uint64_t target = target_bytes(preparer);
+    if (ahead >= target) {
+        preparer->filling = false;
+        preparer->back_off_ns = BACK_OFF_MIN_NS;
+    } else if (ahead < target / 2) {
+        preparer->filling = true;
+    }
+    return preparer->filling && next_chunk_from(preparer) < next_chunk_to(preparer);
+}
+
+/* Called with the lock, which it releases in between. */
+static void fill(struct lf_preparer *preparer)
+{
+    uint64_t from = next_chunk_from(preparer);
+    uint64_t to = next_chunk_to(preparer);
+    LF_ASSERT(from >= preparer->claimed && to <= preparer->allocated);
+    preparer->chunk_from = from;
+    preparer->chunk_to = to;
+    if (preparer->unsynced_count == 0) {
+        preparer->batch_from = from;
+        preparer->batch_begin_ns = lf_now_ns();
+    }
+    pthread_mutex_unlock(&preparer->lock);
+    int error = write_zeros(preparer, from, to);
+    pthread_mutex_lock(&preparer->lock);
+    preparer->chunk_from = 0;
+    preparer->chunk_to = 0;
+    pthread_cond_broadcast(&preparer->chunk_done);
+    if (error == 0) {
+        preparer->written_from = lf_max(preparer->written_from, lf_min(preparer->claimed, to));
+        preparer->written_to = to;
+        preparer->batch_to = to;
+        preparer->unsynced_count++;
+        return;
+    }
+    pthread_mutex_unlock(&preparer->lock);
+    lf_store_fail(preparer->store, error, "zero-fill", from);
+    pthread_mutex_lock(&preparer->lock);
+}
+
+static uint64_t bytes_per_s(uint64_t bytes, uint64_t ns)
+{
+    return (uint64_t)((double)bytes * (double)S_NS / (double)lf_max(ns, 1));
+}
+
+static void note_zero_speed(struct lf_preparer *preparer, uint64_t bytes, uint64_t ns)
+{
+    if (bytes < SPEED_SAMPLE_BYTES)
+        return;
+    uint64_t sample = bytes_per_s(bytes, ns);
+    uint64_t before = preparer->zero_bytes_per_s;
+    preparer->zero_bytes_per_s = before == 0 ? sample : before - before / 4 + sample / 4;
+}
+
+/* Called with the lock, which it releases in between. */
+static void sync_batch(struct lf_preparer *preparer)
+{
+    uint64_t bytes = preparer->unsynced_count * CHUNK_BYTES;
+    uint64_t to = preparer->batch_to;
+    pthread_mutex_unlock(&preparer->lock);
+    sync_prepared(preparer, preparer->batch_from, to);
+    note_zero_speed(preparer, bytes, lf_now_ns() - preparer->batch_begin_ns);
+    pthread_mutex_lock(&preparer->lock);
+    preparer->unsynced_count = 0;
+}
+
+/* Measures how fast `claimed` moves, once enough time has passed. */
+static bool stream_is_fast(struct lf_preparer *preparer)
+{
+    uint64_t now = lf_now_ns();
+    uint64_t elapsed_ns = now - preparer->rate_mark_ns;
+    if (elapsed_ns < RATE_WINDOW_NS)
+        return preparer->stream_is_fast;
+    uint64_t rate = bytes_per_s(preparer->claimed - preparer->rate_mark, elapsed_ns);
+    uint64_t limit = lf_max(preparer->zero_bytes_per_s / STREAM_SHARE, STREAM_MIN_BYTES_PER_S);
+    preparer->stream_is_fast = rate > limit;
+    preparer->rate_mark_ns = now;
+    preparer->rate_mark = preparer->claimed;
+    return preparer->stream_is_fast;
+}
+
+/* ---- Waiting ----------------------------------------------------------------------------------*/
+
+/* The value of claimed at which there is something to do again. */
+static uint64_t next_wake(const struct lf_preparer *preparer)
+{
+    uint64_t low = room_low_mark(preparer);
+    uint64_t room_at = preparer->allocated >= low ? preparer->allocated - low + 1 : 0;
+    room_at = lf_max(room_at, preparer->grow_again_at);
+    if (preparer->mode != LOGFILE_PREPARE_ZERO || preparer->filling)
+        return room_at; /* what is being filled waits for room, or for the back-off to end */
+    return lf_min(room_at, preparer->written_to - target_bytes(preparer) / 2 + 1);
+}
+
+static int wait_for_work(struct lf_preparer *preparer, uint64_t end_ns)
+{
+    struct timespec deadline = {.tv_sec = (time_t)(end_ns / S_NS),
+                                .tv_nsec = (long)(end_ns % S_NS)};
+    preparer->wake_at = next_wake(preparer);
+    int result = pthread_cond_timedwait(&preparer->work, &preparer->lock, &deadline);
+    preparer->wake_at = UINT64_MAX;
+    return result;
+}
+
+/* Called with the lock.  Ends when a claim crosses wake_at, room is asked for, or stop; where it has
+ * been asked for, when the pause after the last refusal ends. */
+static void sleep_until_needed(struct lf_preparer *preparer)
+{
+    if (preparer->retry) {
+        (void)wait_for_work(preparer, preparer->try_at_ns);
+        return;
+    }
+    preparer->wake_at = lf_store_has_failed(preparer->store) ? UINT64_MAX : next_wake(preparer);
+    pthread_cond_wait(&preparer->work, &preparer->lock);
+    preparer->wake_at = UINT64_MAX;
+}
+
+/* The zeros that were ahead are used up: the next ones leave room for a log that moves. */
+static void start_again(struct lf_preparer *preparer, bool idle)
+{
+    uint64_t margin_bytes = idle ? 0 : RESTART_MARGIN_BYTES;
+    if (preparer->written_to > zeros_from(preparer))
+        return;
+    preparer->written_from = preparer->claimed + margin_bytes;
+    preparer->written_to = preparer->written_from;
+}
+
+/* Called with the lock.  Ends like sleep_until_needed, or after back_off_ns. */
+static void back_off(struct lf_preparer *preparer)
+{
+    uint64_t claimed = preparer->claimed;
+    bool device_is_busy = was_overtaken(preparer) && !preparer->stream_is_fast;
+    if (wait_for_work(preparer, lf_now_ns() + preparer->back_off_ns) != ETIMEDOUT)
+        return;
+    if (device_is_busy)
+        preparer->back_off_ns = lf_min(2 * preparer->back_off_ns, BACK_OFF_MAX_NS);
+    start_again(preparer, preparer->claimed == claimed);
+}
+
+/* ---- The thread -------------------------------------------------------------------------------*/
+
+enum job {
+    JOB_SLEEP,
+    JOB_ANSWER,
+    JOB_GROW,
+    JOB_FILL,
+    JOB_SYNC,
+    JOB_BACK_OFF
+};
+
+static enum job next_zero_job(struct lf_preparer *preparer)
+{
+    unsigned batch_count = lf_facts_bypasses_cache(&preparer->store->facts) ? DIRECT_BATCH_COUNT
+                                                                            : BUFFERED_BATCH_COUNT;
+    bool wanted = wants_zeros(preparer);
+    bool must_wait = wanted && (stream_is_fast(preparer) || was_overtaken(preparer));
+    bool ends_burst = !wanted || must_wait || preparer->unsynced_count >= batch_count;
+    if (ends_burst && preparer->unsynced_count > 0)
+        return JOB_SYNC;
+    if (must_wait)
+        return JOB_BACK_OFF;
+    return wanted ? JOB_FILL : JOB_SLEEP;
+}
+
+static enum job next_job(struct lf_preparer *preparer)
+{
+    if (lf_store_has_failed(preparer->store))
+        return preparer->retry ? JOB_ANSWER : JOB_SLEEP;
+    if (room_is_low(preparer) || (preparer->retry && lf_now_ns() >= preparer->try_at_ns))
+        return JOB_GROW;
+    return preparer->retry ? JOB_SLEEP : next_zero_job(preparer);
+}
+
+/* Somebody asked for room of a log that has failed. */
+static void answer(struct lf_preparer *preparer)
+{
+    preparer->retry = false;
+    pthread_mutex_unlock(&preparer->lock);
+    preparer->on_room(preparer->on_room_arg);
+    pthread_mutex_lock(&preparer->lock);
+}
+
+static void do_job(struct lf_preparer *preparer, enum job job)
+{
+    switch (job) {
+    case JOB_SLEEP:
+        sleep_until_needed(preparer);
+        break;
+    case JOB_ANSWER:
+        answer(preparer);
+        break;
+    case JOB_GROW:
+        grow(preparer);
+        break;
+    case JOB_FILL:
+        fill(preparer);
+        break;
+    case JOB_SYNC:
+        sync_batch(preparer);
+        break;
+    case JOB_BACK_OFF:
+        back_off(preparer);
+        break;
+    }
+}
+
+static void *run(void *arg)
+{
+    struct lf_preparer *preparer = arg;
+    pthread_setname_np(pthread_self(), "lf-preparer");
+    if (preparer->thread_start != NULL)
+        preparer->thread_start(preparer->thread_arg, LOGFILE_THREAD_PREPARER);
+    pthread_mutex_lock(&preparer->lock);
+    while (!preparer->stop)
+        do_job(preparer, next_job(preparer));
+    pthread_mutex_unlock(&preparer->lock);
+    return NULL;
+}
+
+/* ---- What others call -------------------------------------------------------------------------*/
+
+bool lf_preparer_has_room(const struct lf_preparer *preparer, uint64_t end)
+{
+    /* P1: pairs with publish_allocated. */
+    return end <= lf_load_acquire_64(&preparer->allocated);
+}
+
+int lf_preparer_room_error(const struct lf_preparer *preparer)
+{
+    /* P2: pairs with set_room_error. */
+    return -(int)lf_load_acquire_32(&preparer->room_error);
+}
+
+/* Called with the lock. */
+static void ask(struct lf_preparer *preparer, uint64_t end)
+{
+    preparer->wanted = lf_max(preparer->wanted, lf_round_up(end, LF_BLOCK_BYTES));
+    preparer->retry = true;
+    pthread_cond_signal(&preparer->work);
+}
+
+void lf_preparer_request(struct lf_preparer *preparer, uint64_t end)
+{
+    if (!preparer->running)
+        return;
+    pthread_mutex_lock(&preparer->lock);
+    ask(preparer, end);
+    pthread_mutex_unlock(&preparer->lock);
+}
+
+void lf_preparer_await(struct lf_preparer *preparer, uint64_t from, uint64_t end)
+{
+    if (!preparer->running)
+        return;
+    pthread_mutex_lock(&preparer->lock);
+    LF_ASSERT(from >= preparer->await_from && end >= preparer->await_end);
+    preparer->await_from = from;
+    preparer->await_end = end;
+    ask(preparer, end);
+    pthread_mutex_unlock(&preparer->lock);
+}
+
+void lf_preparer_retry(struct lf_preparer *preparer)
+{
+    if (!preparer->running)
+        return;
+    pthread_mutex_lock(&preparer->lock);
+    preparer->grow_again_at = 0;
+    preparer->try_at_ns = 0;
+    lf_store_relaxed_64(&preparer->believe_until_ns, 0); /* relaxed: see would_take_too_much */
+    if (lf_preparer_room_error(preparer) != 0)
+        ask(preparer, 0);
+    pthread_mutex_unlock(&preparer->lock);
+}
+
+static bool chunk_overlaps(const struct lf_preparer *preparer, uint64_t from, uint64_t to)
+{
+    return preparer->chunk_from < to && from < preparer->chunk_to;
+}
+
+void lf_preparer_claim(struct lf_preparer *preparer, uint64_t from, uint64_t to)
+{
+    if (!preparer->running)
+        return;
+    LF_ASSERT(to % LF_BLOCK_BYTES == 0);
+    pthread_mutex_lock(&preparer->lock);
+    preparer->claimed = lf_max(preparer->claimed, to);
+    preparer->written_from =
+        lf_max(preparer->written_from, lf_min(preparer->claimed, preparer->written_to));
+    if (preparer->claimed >= preparer->wake_at) {
+        preparer->wake_at = UINT64_MAX;
+        pthread_cond_signal(&preparer->work);
+    }
+    if (chunk_overlaps(preparer, from, to)) /* relaxed: a statistic */
+        lf_fetch_add_relaxed_64(&preparer->zero_fill_waits, 1);
+    /* For the preparer to finish one chunk.  It starts no other below `claimed`.  A device that
+     * hangs would hold the epoch's own write too. */
+    while (chunk_overlaps(preparer, from, to))
+        pthread_cond_wait(&preparer->chunk_done, &preparer->lock);
+    pthread_mutex_unlock(&preparer->lock);
+}
+
+/* ---- Start and stop ---------------------------------------------------------------------------*/
+
+static void init_preparer(struct lf_preparer *preparer, struct lf_store *store,
+                          const struct lf_preparer_config *config)
+{
+    *preparer = (struct lf_preparer){
+        .store = store,
+        .mode = config->mode,
+        .prepare_bytes = lf_round_up(config->prepare_bytes, LF_BLOCK_BYTES),
+        .head = config->head,
+        .room_bytes = config->room,
+        .keep_free_bytes = config->keep_free_bytes,
+        .on_room = config->on_room,
+        .on_room_arg = config->on_room_arg,
+        .thread_start = config->thread_start,
+        .thread_arg = config->thread_arg,
+        .allocated = config->head,
+        .claimed = config->head,
+        .wanted = config->head + config->room,
+        .written_from = config->head,
+        .written_to = config->head,
+        .wake_at = UINT64_MAX,
+        .can_allocate = true,
+        .back_off_ns = BACK_OFF_MIN_NS,
+        .rate_mark_ns = lf_now_ns(),
+        .rate_mark = config->head,
+    };
+}
+
+static int init_conditions(struct lf_preparer *preparer)
+{
+    int error = lf_condition_init(&preparer->work);
+    if (error != 0)
+        return error;
+    error = -pthread_cond_init(&preparer->chunk_done, NULL);
+    if (error != 0)
+        pthread_cond_destroy(&preparer->work);
+    return error;
+}
+
+static int init_locks(struct lf_preparer *preparer)
+{
+    int error = -pthread_mutex_init(&preparer->lock, NULL);
+    if (error != 0)
+        return error;
+    error = init_conditions(preparer);
+    if (error != 0)
+        pthread_mutex_destroy(&preparer->lock);
+    return error;
+}
+
+static void destroy_locks(struct lf_preparer *preparer)
+{
+    pthread_mutex_destroy(&preparer->lock);
+    pthread_cond_destroy(&preparer->chunk_done);
+    pthread_cond_destroy(&preparer->work);
+}
+
+/* The thread inherits a mask in which every signal is blocked. */
+/* In the caller's thread, so that open knows whether there is room. */
+static int allocate_first(struct lf_preparer *preparer)
+{
+    int error = try_to_extend(preparer, preparer->wanted);
+    if (lf_file_is_refusal(error) && give_up_spares(preparer))
+        error = try_to_extend(preparer, preparer->wanted);
+    if (!preparer->can_allocate)
+        preparer->written_to = preparer->allocated;
+    if (!lf_file_is_refusal(error) || preparer->wanted > end_of_log(preparer))
+        return error;
+    preparer->await_from = preparer->head;
+    preparer->await_end = preparer->wanted;
+    preparer->grow_again_at = preparer->head + GROW_RETRY_BYTES;
+    set_room_error(preparer, error);
+    pthread_mutex_lock(&preparer->lock);
+    pause_after_refusal(preparer);
+    give_back_unused(preparer);
+    pthread_mutex_unlock(&preparer->lock);
+    return 0;
+}
+
+/* The kernel's one page of zeros, mapped as often as needed: it takes no memory. */
+static int map_zeros(struct lf_preparer *preparer)
+{
+    void *zeros = mmap(NULL, CHUNK_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (zeros == MAP_FAILED)
+        return -errno;
+    preparer->zeros = zeros;
+    return 0;
+}
+
+static void unmap_zeros(struct lf_preparer *preparer)
+{
+    munmap(preparer->zeros, CHUNK_BYTES);
+    preparer->zeros = NULL;
+}
+
+static void release(struct lf_preparer *preparer)
+{
+    preparer->running = false;
+    destroy_locks(preparer);
+    unmap_zeros(preparer);
+}
+
+int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
+                      const struct lf_preparer_config *config)
+{
+    LF_ASSERT(config->head % LF_BLOCK_BYTES == 0 && config->room % LF_BLOCK_BYTES == 0);
+    init_preparer(preparer, store, config);
+    if (preparer->mode == LOGFILE_PREPARE_NONE)
+        preparer->can_allocate = false; /* Segments are made; what is in them grows by writing. */
+    int error = map_zeros(preparer);
+    if (error != 0)
+        return error;
+    error = init_locks(preparer);
+    if (error != 0) {
+        unmap_zeros(preparer);
+        return error;
+    }
+    preparer->running = true;
+    error = allocate_first(preparer);
+    bool has_all = is_unprepared_file(preparer) && lf_preparer_room_error(preparer) == 0;
+    if (error == 0 && !has_all)
+        error = lf_thread_start(&preparer->thread, run, preparer);
+    if (error == 0 && has_all)
+        set_room_error(preparer, -EFBIG); /* There is no thread to say so later. */
+    if (error != 0 || has_all)
+        release(preparer);
+    return error;
+}
+
+void lf_preparer_stop(struct lf_preparer *preparer)
+{
+    if (!preparer->running)
+        return;
+    pthread_mutex_lock(&preparer->lock);
+    preparer->stop = true;
+    pthread_cond_signal(&preparer->work);
+    pthread_mutex_unlock(&preparer->lock);
+    pthread_join(preparer->thread, NULL);
+    release(preparer);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keeps two frontiers ahead of the log's end, off the commit path:
+ *
+ *   allocated  fallocate'd.  Hard: an epoch opens only where it fits below.
+ *   written    filled with zeros.  Soft: a sync of written blocks needs no journal commit, which
+ *              halves its time on ext4, but a stream at full bandwidth must not pay for it twice.
+ *
+ * No epoch is written into a range with a zero-fill in flight: the flusher claims a range before it
+ * writes and waits for the one chunk (256 KiB at most) that overlaps; the preparer never starts a
+ * chunk below what is claimed, and when it is overtaken it starts again well ahead.
+ *
+ * In a log of segments it creates them, or recycles released ones, whose blocks are written already;
+ * there it runs with prepare = none too.
+ *
+ * On a full disk it takes what somebody waits for and no more, and what a try that failed has got it
+ * gives back.  When even that is too much, it gives back all that the log cannot use until there is
+ * more: see lf_preparer_await.  So `allocated` may fall, but only while no epoch is open, and never
+ * from where the next one fits to where it does not: who reads it without the lock never sees room
+ * that is about to go.
+ */
+#ifndef LF_PREPARER_H
+#define LF_PREPARER_H
+
+#include "storage/store.h"
+
+struct lf_preparer {
+    struct lf_store *store;
+    enum logfile_prepare mode;
+    uint64_t prepare_bytes;
+    uint64_t head;       /* where the log ended when this was started */
+    uint64_t room_bytes; /* that are always kept allocated ahead */
+    uint64_t keep_free_bytes;
+    pthread_t thread;
+    bool running;               /* W: start and stop, which nothing else may overlap */
+    void *zeros;                /* one chunk of zeros */
+    void (*on_room)(void *arg); /* preparer thread: `allocated` or `room_error` may have changed */
+    void *on_room_arg;
+    void (*thread_start)(void *arg, enum logfile_thread role);
+    void *thread_arg;
+
+    /* W: preparer.  R: any (acquire). */
+    uint64_t allocated; /* end of what is allocated; one file, prepare = none: of what could be */
+    /* 0, or the errno (ENOSPC, EMFILE, ...) that stopped it; EFBIG all along where there is no
+     * thread: one file, prepare = none */
+    uint32_t room_error;
+
+    /* Under lock. */
+    pthread_mutex_t lock;
+    pthread_cond_t work;       /* for the preparer: claimed moved, room was asked for, stop */
+    pthread_cond_t chunk_done; /* for the flusher */
+    uint64_t claimed;          /* epochs are, or are about to be, written below */
+    uint64_t wanted;           /* somebody needs `allocated` to reach this */
+    uint64_t written_from;     /* [written_from, written_to): zero-filled and not yet claimed */
+    uint64_t written_to;
+    uint64_t chunk_from; /* [chunk_from, chunk_to): a write in flight; empty: none */
+    uint64_t chunk_to;
+    uint64_t recycled_from; /* [recycled_from, recycled_to): written before, with stale epochs */
+    uint64_t recycled_to;
+    /* While `allocated` is below await_end, no epoch is open, and nothing from await_from on is in
+     * use. */
+    uint64_t await_from;
+    uint64_t await_end;
+    bool retry;         /* somebody asked for room */
+    uint64_t try_at_ns; /* and gets an answer then: after a refusal not at once */
+    bool stop;
+    uint64_t wake_at; /* the preparer sleeps, but not past this value of claimed */
+
+    /* The preparer's own. */
+    bool can_allocate;         /* false after -EOPNOTSUPP: allocate by writing zeros */
+    bool has_first_block;      /* prepare = none: all that is ever allocated */
+    bool filling;              /* on the way to the target, not waiting to fall below its half */
+    bool stream_is_fast;       /* the rate, when last measured, leaves no time for zeros */
+    unsigned unsynced_count;   /* chunks since the last sync, the first of which */
+    uint64_t batch_from;       /* began here, and they end */
+    uint64_t batch_to;         /* here; it began */
+    uint64_t batch_begin_ns;   /* at this time */
+    uint64_t zero_bytes_per_s; /* what writing and syncing zeros has got lately; 0: not known */
+    uint64_t grow_again_at;    /* after a full disk: the value of claimed at which more is tried
+                                  than what somebody waits for */
+    uint64_t back_off_ns;
+    uint64_t rate_mark_ns; /* when, and at which value of claimed, measuring began */
+    uint64_t rate_mark;
+
+    /* W: preparer, and who gives space back; under lock.  R: preparer, without. */
+    uint64_t believe_until_ns; /* a full disk that says that it still is */
+
+    uint64_t zero_fill_bytes; /* W: preparer (fetch-add).  R: stats. */
+    uint64_t zero_fill_waits; /* W: flusher (fetch-add).  R: stats. */
+};
+
+/* What a preparer is started with. */
+struct lf_preparer_config {
+    enum logfile_prepare mode;
+    uint64_t prepare_bytes;
+    uint64_t head;            /* where the next epoch goes */
+    uint64_t keep_free_bytes; /* of the file system: what is taken leaves so much */
+    uint64_t room;            /* bytes from head that are asked for before this returns */
+    void (*on_room)(void *arg);
+    void *on_room_arg;
+    void (*thread_start)(void *arg, enum logfile_thread role);
+    void *thread_arg;
+};
+
+/* Allocates the first bytes in the calling thread, then starts the thread (none for one file with
+ * prepare = none, of which only the first block is allocated).  A disk that has no room for them is
+ * no error: lf_preparer_room_error tells, and none of them is held.  0, -EFBIG (the log would reach
+ * beyond lf_layout_end_lsn), -ENOMEM, or -errno. */
+int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
+                      const struct lf_preparer_config *config);
+/* Whether everything below `end` is allocated.  Any thread, never blocks. */
+bool lf_preparer_has_room(const struct lf_preparer *preparer, uint64_t end);
+/* 0, or -ENOSPC and the like: why there is no room, where there is none.  Any thread, never blocks. */
+int lf_preparer_room_error(const struct lf_preparer *preparer);
+/* Ask for room up to `end`, also after an error: on_room follows, always, at once or after a pause
+ * from the last refusal.  Any thread. */
+void lf_preparer_request(struct lf_preparer *preparer, uint64_t end);
+/* The same of the one thread that opens epochs, when the next one does not fit: none is open, none
+ * will be before room reaches `end`, and nothing from `from` on is used until then.  If there is no
+ * room to be had, that is given back. */
+void lf_preparer_await(struct lf_preparer *preparer, uint64_t from, uint64_t end);
+/* The log has given space back: what was refused is tried again at once. */
+void lf_preparer_retry(struct lf_preparer *preparer);
+/* The flusher, before it writes [from, to): waits for an overlapping chunk of zero-fill. */
+void lf_preparer_claim(struct lf_preparer *preparer, uint64_t from, uint64_t to);
+/* Ends the thread, waiting for one chunk or one allocation at most.  Nothing else may overlap;
+ * has_room, room_error and claim may follow. */
+void lf_preparer_stop(struct lf_preparer *preparer);
+
+#endif /* LF_PREPARER_H */

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making extents durable.
+ *
+ * Two threads at a time sync a log: a flusher, and one in the background: the preparer, or whoever
+ * trims.
+ *
+ * Through the page cache a failed write-back is reported once per open file, to whichever sync
+ * comes first.  A flusher whose own sync succeeded may therefore not acknowledge anything yet: the
+ * failure that concerns its epoch may have been given to a sync in the background that has not come
+ * back.  So every sync, before it counts as a success, waits for the other one where that was under
+ * way when it ended, and then looks at `failed`.
+ *
+ * With direct I/O nobody waits for another's sync.  The write itself reports what became of the
+ * epoch, of which nothing is in the page cache; and what a sync adds, the metadata and the flush of
+ * the device, each sync asks for on its own, and each is told when it fails.  But O_DIRECT alone is
+ * not direct I/O: a file system may take it and write through the page cache.  So the wait is
+ * skipped only where the kernel says that such a write bypasses the cache (src/storage/facts.h).  Syncs are
+ * counted in any case, because that may cease to hold when a file is added to the log.
+ */
+#include "storage/store.h"
+
+#include "base/atomic.h"
+#include "base/lf_assert.h"
+#include "base/waiter.h"
+
+#include <stdio.h>
+
+/* ---- Failure ----------------------------------------------------------------------------------*/
+
+/* Returns whether this is the first failure. */
+static bool note_failure(struct lf_store *store, int error, const char *call, uint64_t lsn)
+{
+    pthread_mutex_lock(&store->failure_lock);
+    bool first = store->failure.error == 0;
+    if (first) {
+        store->failure.error = error;
+        store->failure.offset = lsn;
+        snprintf(store->failure.call, sizeof store->failure.call, "%s", call);
+        /* S1: pairs with lf_store_has_failed: what it turns away was told of the failure. */
+        lf_store_release_32(&store->failed, 1);
+    }
+    pthread_mutex_unlock(&store->failure_lock);
+    return first;
+}
+
+static void announce_failure(struct lf_store *store)
+{
+    if (store->on_failure != NULL)
+        store->on_failure(store->on_failure_arg);
+}
+
+int lf_store_fail(struct lf_store *store, int error, const char *call, uint64_t lsn)
+{
+    if (note_failure(store, error, call, lsn))
+        announce_failure(store);
+    return error;
+}
+
+bool lf_store_has_failed(const struct lf_store *store)
+{
+    /* S1: pairs with lf_store_fail. */
+    return lf_load_acquire_32(&store->failed) != 0;
+}
+
+void lf_store_failure(struct lf_store *store, struct logfile_failure *out)
+{
+    pthread_mutex_lock(&store->failure_lock);
+    *out = store->failure;
+    pthread_mutex_unlock(&store->failure_lock);
+}
+
+/* ---- Writing and syncing ----------------------------------------------------------------------*/
+
+static void begin_sync(struct lf_store *store)
+{
+    pthread_mutex_lock(&store->failure_lock);
+    store->syncs_begun_count++;
+    pthread_mutex_unlock(&store->failure_lock);
+}
+
+/*
+ * Waits for the sync of the other thread, where one is under way: at most for as long as that sync
+ * takes, and not at all where its failure cannot be this thread's.  Counts are enough to tell,
+ * because there is no third thread.
+ */
+static void wait_for_other_sync(struct lf_store *store)
+{
+    pthread_mutex_lock(&store->failure_lock);
+    store->syncs_ended_count++;
+    pthread_cond_broadcast(&store->sync_ended);
+    uint64_t begun_count = store->syncs_begun_count;
+    while (!lf_facts_bypasses_cache(&store->facts) && store->syncs_ended_count < begun_count)
+        pthread_cond_wait(&store->sync_ended, &store->failure_lock);
+    pthread_mutex_unlock(&store->failure_lock);
+}
+
+/* A call that syncs has come back.  Its failure is noted before the sync counts as ended, and
+ * announced after, so that the other thread does not wait for on_failure. */
+static int settle_sync(struct lf_store *store, int error, const char *call, uint64_t lsn)
+{
+    bool first = error != 0 && note_failure(store, error, call, lsn);
+    wait_for_other_sync(store);
+    if (first)
+        announce_failure(store);
+    if (error != 0)
+        return error;
+    return lf_store_has_failed(store) ? LOGFILE_EFAILED : 0;
+}
+
+static int write_blocks(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn,
+                        unsigned flags)
+{
+    LF_ASSERT(bytes % LF_BLOCK_BYTES == 0 && lsn % LF_BLOCK_BYTES == 0);
+    int error = lf_file_write(&store->file, lsn, buffer, bytes, flags);
+    if (error == 0) /* relaxed: a statistic, ordered with nothing */
+        lf_fetch_add_relaxed_64(&store->device_bytes, bytes);
+    return error;
+}
+
+int lf_store_write(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn)
+{
+    if (lf_store_has_failed(store))
+        return LOGFILE_EFAILED;
+    int error = write_blocks(store, buffer, bytes, lsn, 0);
+    return error != 0 ? lf_store_fail(store, error, "write", lsn) : 0;
+}
+
+static int sync_range(struct lf_store *store, uint64_t from, uint64_t to)
+{
+    if (lf_store_has_failed(store))
+        return LOGFILE_EFAILED;
+    begin_sync(store);
+    int error = lf_file_sync(&store->file, from, to);
+    return settle_sync(store, error, "sync", from);
+}
+
+static int write_dsync(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn)
+{
+    if (lf_store_has_failed(store))
+        return LOGFILE_EFAILED;
+    begin_sync(store);
+    int error = write_blocks(store, buffer, bytes, lsn, LOGFILE_IO_WRITE_DSYNC);
+    return settle_sync(store, error, "write", lsn);
+}
+
+int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn)
+{
+    bool dsync = store->sync == LOGFILE_SYNC_DSYNC;
+    if (lf_store_has_failed(store))
+        return LOGFILE_EFAILED;
+    int error = lf_file_enter(&store->file, lsn);
+    if (error != 0)
+        return lf_store_fail(store, error, "write", lsn);
+    lf_count(&store->write_count, 1);
+    if (dsync)
+        lf_count(&store->sync_count, 1);
+    error =
+        dsync ? write_dsync(store, buffer, bytes, lsn) : lf_store_write(store, buffer, bytes, lsn);
+    store->written_ns = lf_now_ns();
+    if (error != 0 || store->sync != LOGFILE_SYNC_FDATASYNC)
+        return error;
+    lf_count(&store->sync_count, 1);
+    lf_inflight_begin(&store->inflight[LF_CALLER_FLUSHER], LOGFILE_CALL_SYNC, lsn,
+                      store->written_ns);
+    return sync_range(store, lsn, lsn + bytes);
+}
+
+int lf_store_sync_background(struct lf_store *store, uint64_t from, uint64_t to)
+{
+    pthread_mutex_lock(&store->background_lock);
+    /* Attributes of a file may change while it is open (chattr +j).  Noted before this sync can take
+     * a failure away, so that a commit that is under way waits for it. */
+    lf_facts_note_file(&store->facts, store->file.io, store->file.fd);
+    int error = sync_range(store, from, to);
+    pthread_mutex_unlock(&store->background_lock);
+    return error;
+}

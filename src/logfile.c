@@ -32,29 +32,20 @@ static bool is_valid_deadline(const struct timespec *deadline)
            (deadline->tv_sec >= 0 && deadline->tv_nsec >= 0 && deadline->tv_nsec < 1000000000);
 }
 
-/* A record must fit an empty slot. */
-static size_t record_max(const struct logfile *log)
-{
-    return log->layout.slot_bytes - LF_EPOCH_HEADER_BYTES - LF_RECORD_HEADER_BYTES;
-}
-
-static int check_payload(const struct logfile *log, size_t size, const struct timespec *deadline)
-{
-    if (!is_valid_deadline(deadline))
-        return -EINVAL;
-    return size <= record_max(log) ? 0 : LOGFILE_ETOOBIG;
-}
-
 /* Apart, so that an append without a deadline keeps its short way.  One whose deadline has passed is
  * a submit, and one look at what became of it. */
-static __attribute__((noinline)) int append_by(struct logfile *log,
-                                               const struct lf_payload *payload,
-                                               const struct timespec *deadline, bool wait,
-                                               uint64_t *lsnp)
+static __attribute__((noinline)) int append_until(struct logfile *log,
+                                                  const struct lf_payload *payload,
+                                                  const struct timespec *deadline, bool wait,
+                                                  uint64_t *lsnp)
 {
     uint64_t lsn;
     int error;
 
+    if (!is_valid_deadline(deadline))
+        return -EINVAL;
+    if (payload->size > log->record_max)
+        return LOGFILE_ETOOBIG;
     deadline = lf_settle_deadline(deadline);
     if (!wait || lf_may_wait(deadline))
         return log->engine->append(log, payload, deadline, wait, lsnp);
@@ -69,12 +60,10 @@ static __attribute__((noinline)) int append_by(struct logfile *log,
 static int append_payload(struct logfile *log, const struct lf_payload *payload,
                           const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
-    int error = check_payload(log, payload->size, deadline);
-
-    if (__builtin_expect(error != 0, 0))
-        return error;
     if (__builtin_expect(deadline != NULL, 0))
-        return append_by(log, payload, deadline, wait, lsnp);
+        return append_until(log, payload, deadline, wait, lsnp);
+    if (__builtin_expect(payload->size > log->record_max, 0))
+        return LOGFILE_ETOOBIG;
     return log->engine->append(log, payload, NULL, wait, lsnp);
 }
 
@@ -250,7 +239,7 @@ int logfile_mark_read(struct logfile *log, void *data, size_t size)
 
 size_t logfile_record_max(struct logfile *log)
 {
-    return log == NULL ? 0 : record_max(log);
+    return log == NULL ? 0 : log->record_max;
 }
 
 /* What was submitted and is not durable, without waiting for any thread. */

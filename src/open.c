@@ -365,6 +365,7 @@ static int adopt_prologue(struct opening *opening, const struct lf_prologue *pro
         log->layout.tail_bytes = lf_layout_short_tail(log->layout.slot_bytes);
     log->options.slot_bytes = log->layout.slot_bytes;
     log->options.segment_bytes = log->layout.segment_bytes;
+    log->record_max = log->layout.slot_bytes - LF_EPOCH_HEADER_BYTES - LF_RECORD_HEADER_BYTES;
     lf_trim_adopt(&log->trim, &prologue->trim, prologue->user, prologue->trim_current[1] ? 0 : 1);
     return 0;
 }

@@ -1,38 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/stats.h"
 
-enum {
-    BUCKETS = sizeof(((struct logfile_histogram *)0)->bucket) / sizeof(uint64_t)
-};
-
-static unsigned bucket_of(uint64_t value)
-{
-    unsigned bucket = value < 2 ? 0 : 63u - (unsigned)__builtin_clzll(value);
-    return bucket < BUCKETS ? bucket : BUCKETS - 1;
-}
-
-static void raise_to(uint64_t *max, uint64_t value)
-{
-    uint64_t before;
-    do {
-        before = lf_counted(max);
-    } while (value > before && !lf_cas_acq_rel_64(max, before, value)); /* A counter: no pair. */
-}
-
-void lf_histogram_add(struct logfile_histogram *histogram, uint64_t value)
-{
-    lf_count(&histogram->count, 1);
-    lf_count(&histogram->sum, value);
-    lf_count(&histogram->bucket[bucket_of(value)], 1);
-    raise_to(&histogram->max, value);
-}
-
 static void histogram_copy(const struct logfile_histogram *from, struct logfile_histogram *to)
 {
     to->count = lf_counted(&from->count);
     to->sum = lf_counted(&from->sum);
     to->max = lf_counted(&from->max);
-    for (int i = 0; i < BUCKETS; i++)
+    for (int i = 0; i < LF_HISTOGRAM_BUCKETS; i++)
         to->bucket[i] = lf_counted(&from->bucket[i]);
 }
 

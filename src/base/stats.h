@@ -30,6 +30,10 @@ struct lf_stats {
     struct logfile_histogram stage_ns[LOGFILE_STAGE_COUNT];
 };
 
+enum {
+    LF_HISTOGRAM_BUCKETS = sizeof(((struct logfile_histogram *)0)->bucket) / sizeof(uint64_t)
+};
+
 static inline void lf_count(uint64_t *counter, uint64_t n)
 {
     lf_fetch_add_relaxed_64(counter, n);
@@ -73,7 +77,19 @@ void lf_inflight_copy(const struct lf_inflight callers[LF_CALLER_COUNT], uint64_
                       struct logfile_stats *out);
 
 /* By any thread. */
-void lf_histogram_add(struct logfile_histogram *histogram, uint64_t value);
+static inline void lf_histogram_add(struct logfile_histogram *histogram, uint64_t value)
+{
+    unsigned bucket = value < 2 ? 0 : 63u - (unsigned)__builtin_clzll(value);
+    uint64_t max;
+
+    lf_count(&histogram->count, 1);
+    lf_count(&histogram->sum, value);
+    lf_count(&histogram->bucket[bucket < LF_HISTOGRAM_BUCKETS ? bucket : LF_HISTOGRAM_BUCKETS - 1],
+             1);
+    do {
+        max = lf_counted(&histogram->max);
+    } while (value > max && !lf_cas_acq_rel_64(&histogram->max, max, value)); /* No pair. */
+}
 
 /* Copies the counters into the public struct. */
 void lf_stats_copy(const struct lf_stats *stats, struct logfile_stats *out);

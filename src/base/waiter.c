@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 enum {
-    SLEEPERS = 1,
-    COUNT_ONE = 2,
+    SLEEPERS = LF_WAITER_SLEEPERS,
     PAUSE_STEPS = 64,
     YIELD_STEPS = 128,
     SLEEP_NS = 50000
@@ -67,6 +66,11 @@ int lf_waiter_sleep_counted(struct lf_waiter *waiter, uint32_t key, const struct
     return 0;
 }
 
+void lf_waiter_wake_sleepers(struct lf_waiter *waiter)
+{
+    futex(&waiter->word, FUTEX_WAKE_BITSET, INT_MAX, NULL);
+}
+
 bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns, uint64_t *slowest_ns)
 {
     uint64_t begin_ns = lf_now_ns();
@@ -83,36 +87,6 @@ bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns, u
         before_ns = now_ns;
     }
     return true;
-}
-
-bool lf_waiter_wake(struct lf_waiter *waiter)
-{
-    uint32_t word;
-    do {
-        word = lf_load_relaxed_32(&waiter->word); /* The swap below decides. */
-        /* W1: a release: what changed before the wake is seen by whoever sees the new key. */
-    } while (!lf_cas_acq_rel_32(&waiter->word, word, (word & ~(uint32_t)SLEEPERS) + COUNT_ONE));
-    if (!(word & SLEEPERS))
-        return false;
-    futex(&waiter->word, FUTEX_WAKE_BITSET, INT_MAX, NULL);
-    return true;
-}
-
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-uint64_t lf_now_ns(void)
-{
-    return clock_ns(CLOCK_MONOTONIC);
-}
-
-uint64_t lf_wall_clock_ns(void)
-{
-    return clock_ns(CLOCK_REALTIME);
 }
 
 struct timespec lf_timespec(uint64_t ns)

@@ -16,8 +16,14 @@
 #include "base/atomic.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
+
+enum {
+    LF_WAITER_SLEEPERS = 1, /* somebody sleeps */
+    LF_WAITER_ONE = 2       /* one wake */
+};
 
 struct lf_waiter {
     /* W: wakers (compare-and-swap), sleepers (set the low bit).  R: both. */
@@ -27,7 +33,7 @@ struct lf_waiter {
 /* W1: pairs with the release in lf_waiter_wake: who sees the new key sees the change before it. */
 static inline uint32_t lf_waiter_key(const struct lf_waiter *waiter)
 {
-    return lf_load_acquire_32(&waiter->word) & ~UINT32_C(1);
+    return lf_load_acquire_32(&waiter->word) & ~(uint32_t)LF_WAITER_SLEEPERS;
 }
 
 /*
@@ -62,13 +68,36 @@ int lf_waiter_sleep_counted(struct lf_waiter *waiter, uint32_t key, const struct
 bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns,
                     uint64_t *slowest_ns);
 
+void lf_waiter_wake_sleepers(struct lf_waiter *waiter);
 /* Wakes every sleeper.  Whether the kernel was asked to. */
-bool lf_waiter_wake(struct lf_waiter *waiter);
+static inline bool lf_waiter_wake(struct lf_waiter *waiter)
+{
+    uint32_t word;
+    do {
+        word = lf_load_relaxed_32(&waiter->word); /* The swap below decides. */
+        /* W1: a release: what changed before the wake is seen by whoever sees the new key. */
+    } while (!lf_cas_acq_rel_32(&waiter->word, word,
+                                (word & ~(uint32_t)LF_WAITER_SLEEPERS) + LF_WAITER_ONE));
+    if (!(word & LF_WAITER_SLEEPERS))
+        return false;
+    lf_waiter_wake_sleepers(waiter);
+    return true;
+}
 
 /* CLOCK_MONOTONIC in nanoseconds. */
-uint64_t lf_now_ns(void);
+static inline uint64_t lf_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 /* The time of day, in nanoseconds since 1970 (UTC). */
-uint64_t lf_wall_clock_ns(void);
+static inline uint64_t lf_wall_clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 struct timespec lf_timespec(uint64_t ns);
 /* Nanoseconds until an absolute time; 0 when it has passed. */
 uint64_t lf_ns_until(const struct timespec *time);

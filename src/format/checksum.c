@@ -12,25 +12,14 @@
 #ifdef LF_HAVE_ISAL
 #include <isa-l/crc.h>
 #endif
-#if defined(__aarch64__)
-#include <sys/auxv.h>
-#endif
 
-static inline uint64_t load_8(const uint8_t *at)
-{
-    uint64_t word;
-
-    memcpy(&word, at, sizeof word);
-    return word;
-}
-
-static inline uint32_t load_4(const uint8_t *at)
-{
-    uint32_t word;
-
-    memcpy(&word, at, sizeof word);
-    return word;
-}
+/* What stands at a place that need not be aligned. */
+#define LOAD(type, at)                                                                             \
+    ({                                                                                             \
+        type word_;                                                                                \
+        memcpy(&word_, at, sizeof word_);                                                          \
+        word_;                                                                                     \
+    })
 
 /* ---- The table ----------------------------------------------------------------------------------
  *
@@ -79,7 +68,7 @@ static const uint32_t table[8][256] = {
 static uint32_t remainder_by_table(uint32_t crc, const uint8_t *at, size_t bytes)
 {
     for (; bytes >= 8; at += 8, bytes -= 8) {
-        const uint64_t word = load_8(at) ^ crc;
+        const uint64_t word = LOAD(uint64_t, at) ^ crc;
         crc = table[7][word & 255] ^ table[6][word >> 8 & 255] ^ table[5][word >> 16 & 255] ^
               table[4][word >> 24 & 255] ^ table[3][word >> 32 & 255] ^ table[2][word >> 40 & 255] ^
               table[1][word >> 48 & 255] ^ table[0][word >> 56];
@@ -115,11 +104,6 @@ static const struct stretch stretches[] = {
     {40, 0x39d3b296, 0x3da6d0cb},
 };
 
-bool lf_crc32c_has_instructions(void)
-{
-    return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul");
-}
-
 WITH_INSTRUCTIONS static inline uint64_t product(uint64_t a, uint32_t b)
 {
     return (uint64_t)__builtin_ia32_pclmulqdq128((lanes){(long long)a}, (lanes){b}, 0)[0];
@@ -133,13 +117,13 @@ WITH_INSTRUCTIONS static uint64_t three_stretches(uint64_t a, const uint8_t *at,
     uint64_t b = 0, c = 0;
 
     for (; at < last; at += 8) {
-        a = __builtin_ia32_crc32di(a, load_8(at));
-        b = __builtin_ia32_crc32di(b, load_8(at + size));
-        c = __builtin_ia32_crc32di(c, load_8(at + 2 * size));
+        a = __builtin_ia32_crc32di(a, LOAD(uint64_t, at));
+        b = __builtin_ia32_crc32di(b, LOAD(uint64_t, at + size));
+        c = __builtin_ia32_crc32di(c, LOAD(uint64_t, at + 2 * size));
     }
-    a = __builtin_ia32_crc32di(a, load_8(at));
-    b = __builtin_ia32_crc32di(b, load_8(at + size));
-    return __builtin_ia32_crc32di(c, load_8(at + 2 * size) ^ product(a, stretch->over_two) ^
+    a = __builtin_ia32_crc32di(a, LOAD(uint64_t, at));
+    b = __builtin_ia32_crc32di(b, LOAD(uint64_t, at + size));
+    return __builtin_ia32_crc32di(c, LOAD(uint64_t, at + 2 * size) ^ product(a, stretch->over_two) ^
                                          product(b, stretch->over_one));
 }
 
@@ -154,9 +138,9 @@ WITH_INSTRUCTIONS static uint32_t remainder_by_instructions(uint32_t crc, const 
             state = three_stretches(state, at, &stretches[i]);
     }
     for (; bytes >= 8; at += 8, bytes -= 8)
-        state = __builtin_ia32_crc32di(state, load_8(at));
+        state = __builtin_ia32_crc32di(state, LOAD(uint64_t, at));
     if ((bytes & 4) != 0) {
-        state = __builtin_ia32_crc32si((uint32_t)state, load_4(at));
+        state = __builtin_ia32_crc32si((uint32_t)state, LOAD(uint32_t, at));
         at += 4;
     }
     for (bytes &= 3; bytes > 0; at++, bytes--)
@@ -174,13 +158,6 @@ WITH_INSTRUCTIONS static uint32_t remainder_of_20(uint32_t crc, uint64_t a, uint
 
 #else
 
-#define HWCAP_WITH_CRC32 (1ul << 7)
-
-bool lf_crc32c_has_instructions(void)
-{
-    return (getauxval(AT_HWCAP) & HWCAP_WITH_CRC32) != 0;
-}
-
 /* The compilers do not agree on how a function is allowed an extension, the assembler is the same. */
 #define STEP(instruction, width, crc, data)                                                        \
     __asm__(".arch_extension crc\n\t" instruction " %w0, %w0, %" width "1" : "+r"(crc) : "r"(data))
@@ -188,9 +165,9 @@ bool lf_crc32c_has_instructions(void)
 static uint32_t remainder_by_instructions(uint32_t crc, const uint8_t *at, size_t bytes)
 {
     for (; bytes >= 8; at += 8, bytes -= 8)
-        STEP("crc32cx", "x", crc, load_8(at));
+        STEP("crc32cx", "x", crc, LOAD(uint64_t, at));
     if ((bytes & 4) != 0) {
-        STEP("crc32cw", "w", crc, load_4(at));
+        STEP("crc32cw", "w", crc, LOAD(uint32_t, at));
         at += 4;
     }
     for (bytes &= 3; bytes > 0; at++, bytes--)
@@ -238,13 +215,6 @@ uint32_t lf_crc32c(uint32_t crc, const void *data, size_t bytes)
         bytes -= PIECE_BYTES;
     }
     return ~crc32_iscsi(at, (int)bytes, crc);
-}
-
-#else
-
-uint32_t lf_crc32c(uint32_t crc, const void *data, size_t bytes)
-{
-    return lf_crc32c_instructions(crc, data, bytes);
 }
 
 #endif

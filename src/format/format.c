@@ -157,21 +157,9 @@ bool lf_trim_mark_check(const void *block, uint32_t log_seed)
 
 uint32_t lf_epoch_header_checksum(const struct lf_epoch_header *header, uint32_t log_seed)
 {
-    return checksum_from(log_seed, header, offsetof(struct lf_epoch_header, epoch),
-                         sizeof(*header));
-}
+    const size_t from = offsetof(struct lf_epoch_header, epoch);
 
-uint64_t lf_layout_place(const struct lf_layout *layout, uint64_t lsn)
-{
-    if (layout->segment_bytes == 0)
-        return lsn;
-    /* An epoch may end where its segment does: the byte before says which one that is. */
-    const uint64_t index = lf_segment_index(layout, lsn - 1);
-    const uint64_t end_lsn = (index + 1) * layout->segment_bytes;
-    const uint64_t tail_bytes =
-        layout->tail_bytes != 0 ? layout->tail_bytes : layout->slot_bytes + LF_BLOCK_BYTES;
-
-    return lsn + tail_bytes <= end_lsn ? lsn : lf_segment_first_lsn(layout, index + 1);
+    return lf_crc32c(log_seed, (const uint8_t *)header + from, sizeof(*header) - from);
 }
 
 uint64_t lf_layout_short_tail(uint64_t slot_bytes)
@@ -216,18 +204,6 @@ bool lf_epoch_header_check(const struct lf_epoch_header *header, uint32_t log_se
            header->promise <= lsn && header->epoch >= LF_FIRST_EPOCH && header->incarnation > 0 &&
            header->zero == 0 && header->zero_too == 0 &&
            epoch_shape_is_valid(header, layout->slot_bytes) && epoch_fits(header, layout);
-}
-
-uint64_t lf_epoch_extent(const struct lf_epoch_header *header)
-{
-    return lf_round_up(header->length, LF_BLOCK_BYTES);
-}
-
-uint64_t lf_epoch_next_lsn(const struct lf_epoch_header *header, const struct lf_layout *layout)
-{
-    if ((header->flags & LF_EPOCH_END) != 0)
-        return lf_segment_first_lsn(layout, lf_segment_index(layout, header->lsn) + 1);
-    return header->lsn + lf_epoch_extent(header);
 }
 
 void lf_chain_begin(struct lf_chain *chain, uint32_t incarnation, uint64_t nonce)

@@ -171,7 +171,18 @@ static inline uint64_t lf_layout_end_lsn(const struct lf_layout *layout)
  * Where an epoch goes when the one before ends at `lsn`: there, or, where less than tail_bytes is left
  * of the segment, at the start of the next one.  Grows with lsn.
  */
-uint64_t lf_layout_place(const struct lf_layout *layout, uint64_t lsn);
+static inline uint64_t lf_layout_place(const struct lf_layout *layout, uint64_t lsn)
+{
+    if (layout->segment_bytes == 0)
+        return lsn;
+    /* An epoch may end where its segment does: the byte before says which one that is. */
+    const uint64_t index = lf_segment_index(layout, lsn - 1);
+    const uint64_t end_lsn = (index + 1) * layout->segment_bytes;
+    const uint64_t tail_bytes =
+        layout->tail_bytes != 0 ? layout->tail_bytes : layout->slot_bytes + LF_BLOCK_BYTES;
+
+    return lsn + tail_bytes <= end_lsn ? lsn : lf_segment_first_lsn(layout, index + 1);
+}
 /* The tail that lets a writer use most of a segment: a small part of a slot, and more than a block,
  * because after an epoch there must be room for a CLOSE epoch. */
 uint64_t lf_layout_short_tail(uint64_t slot_bytes);
@@ -221,9 +232,18 @@ uint32_t lf_epoch_header_checksum(const struct lf_epoch_header *header, uint32_t
 bool lf_epoch_header_check(const struct lf_epoch_header *header, uint32_t log_seed,
                            const struct lf_layout *layout, uint64_t lsn);
 /* Bytes that the epoch takes on disk. */
-uint64_t lf_epoch_extent(const struct lf_epoch_header *header);
+static inline uint64_t lf_epoch_extent(const struct lf_epoch_header *header)
+{
+    return lf_round_up(header->length, LF_BLOCK_BYTES);
+}
 /* Where the next epoch is: behind this one, or, with END, at the start of the next segment. */
-uint64_t lf_epoch_next_lsn(const struct lf_epoch_header *header, const struct lf_layout *layout);
+static inline uint64_t lf_epoch_next_lsn(const struct lf_epoch_header *header,
+                                         const struct lf_layout *layout)
+{
+    if ((header->flags & LF_EPOCH_END) != 0)
+        return lf_segment_first_lsn(layout, lf_segment_index(layout, header->lsn) + 1);
+    return header->lsn + lf_epoch_extent(header);
+}
 
 /*
  * Where the next epoch goes and what ties it to the one before.  Whoever holds the flush token

@@ -37,7 +37,7 @@ void lf_lab_durable(struct logfile *log, uint64_t epoch, uint64_t written_ns)
 static int reserve(struct logfile *log, uint64_t need, const struct timespec *deadline,
                    struct lf_reservation *reservation)
 {
-    struct lf_ring *ring = &log->ring.ring;
+    struct lf_ring *ring = &log->ring;
 
     if (__builtin_expect(lf_ring_gate(ring) == 0 && deadline == NULL, 1)) {
         if (__builtin_expect(ring->policy->reserve(ring, need, reservation), 1))

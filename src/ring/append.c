@@ -22,11 +22,6 @@ enum {
     SPIN_PAUSE_NS = 1000 * 1000 * 1000 /* then for so long every wait sleeps at once */
 };
 
-static struct lf_ring *ring_of(struct logfile *log)
-{
-    return &log->ring.ring;
-}
-
 /* A call with a deadline does not flush itself, so that a device that hangs cannot hold it; under
  * the leader flusher there is nobody else to do it, unless the call may not wait at all. */
 static bool may_lead(const struct logfile *log, const struct timespec *deadline)
@@ -50,7 +45,7 @@ static int refusal_of(struct logfile *log, uint64_t gate)
         return LOGFILE_ECLOSED;
     if (refusals & LF_REFUSE_NO_ROOM) {
         int error = lf_preparer_room_error(&log->preparer);
-        lf_request_room(log, lf_ring_end_lsn(ring_of(log)));
+        lf_request_room(log, lf_ring_end_lsn(&log->ring));
         return error; /* 0: there is room again, and a flip to come. */
     }
     return 0;
@@ -93,7 +88,7 @@ struct queueing {
  */
 static bool gives_way(struct logfile *log, struct queueing *queueing, uint64_t gate)
 {
-    const struct lf_ring *ring = ring_of(log);
+    const struct lf_ring *ring = &log->ring;
 
     if (lf_gate_hungry(gate) == 0 || is_large(log, queueing->need))
         return false;
@@ -108,7 +103,7 @@ static bool gives_way(struct logfile *log, struct queueing *queueing, uint64_t g
 static bool try_reserve(struct logfile *log, struct queueing *queueing, uint64_t gate,
                         struct lf_reservation *reservation)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
     uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
 
     if (gives_way(log, queueing, gate))
@@ -131,7 +126,7 @@ static bool try_reserve(struct logfile *log, struct queueing *queueing, uint64_t
  * end.  Who: the token holder.  Nothing is owed meanwhile, so a deadline ends it cleanly. */
 static int wait_for_flip(struct logfile *log, struct queueing *queueing, uint32_t key)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
     uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
 
     if (lf_ring_overshot(ring, head))
@@ -148,7 +143,7 @@ static int wait_for_flip(struct logfile *log, struct queueing *queueing, uint32_
 int lf_append_reserve_slowly(struct logfile *log, uint64_t need, const struct timespec *deadline,
                              struct lf_reservation *reservation)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
     struct queueing queueing = {.need = need, .deadline = deadline};
     int error;
 
@@ -171,7 +166,7 @@ int lf_append_reserve_slowly(struct logfile *log, uint64_t need, const struct ti
 static inline int reserve(struct logfile *log, uint64_t need, const struct timespec *deadline,
                           struct lf_reservation *reservation)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
 
     if (__builtin_expect(lf_ring_gate(ring) == 0 && deadline == NULL, 1)) {
         if (__builtin_expect(lf_ring_reserve(ring, need, reservation), 1))
@@ -211,7 +206,7 @@ static int durability(struct logfile *log, uint64_t lsn)
         return 0;
     if (!failed)
         return -EAGAIN;
-    lf_ring_refuse(ring_of(log), LF_REFUSE_FAILED); /* Who is told of a failure enters no more. */
+    lf_ring_refuse(&log->ring, LF_REFUSE_FAILED); /* Who is told of a failure enters no more. */
     return LOGFILE_EFAILED;
 }
 
@@ -233,7 +228,7 @@ static uint64_t spin_ns(struct logfile *log)
     if (log->options.wait == LOGFILE_WAIT_BLOCK || flush_ns > SPIN_FLUSH_NS)
         return 0;
     /* Relaxed, here and below: a heuristic. */
-    if (lf_now_ns() < lf_load_relaxed_64(&log->ring.spin_again_ns))
+    if (lf_now_ns() < lf_load_relaxed_64(&log->spin_again_ns))
         return 0;
     return 2 * flush_ns;
 }
@@ -252,7 +247,7 @@ static bool spin(struct logfile *log, const struct lf_slot *slot, uint32_t key,
     moved =
         lf_waiter_spin(&slot->durable, key, limit_ns < left_ns ? limit_ns : left_ns, &slowest_ns);
     if (slowest_ns > SPIN_YIELD_NS_MAX)
-        lf_store_relaxed_64(&log->ring.spin_again_ns, lf_now_ns() + SPIN_PAUSE_NS);
+        lf_store_relaxed_64(&log->spin_again_ns, lf_now_ns() + SPIN_PAUSE_NS);
     return moved;
 }
 
@@ -292,7 +287,7 @@ int lf_append_await(struct logfile *log, struct lf_durable_wait *wait)
 
         if (error != -EAGAIN)
             return error;
-        if ((lf_flusher_is_pacing(log) || wait->demands) &&
+        if ((lf_flusher_check_pause(log) || wait->demands) &&
             lf_flusher_demand(log, wait->lsn, may_lead(log, wait->deadline)))
             continue;
         /* What was taken is looked at again when it is given back; only leaders must try again. */
@@ -311,7 +306,7 @@ int lf_append_await(struct logfile *log, struct lf_durable_wait *wait)
 /* Whether it falls to this writer, before it waits, to have its epoch flushed. */
 bool lf_append_must_demand(struct logfile *log, const struct lf_reservation *reservation)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
     uint32_t target;
 
     if (log->options.flusher == LOGFILE_FLUSHER_LEADER &&
@@ -348,8 +343,7 @@ static int append(struct logfile *log, const struct lf_payload *payload,
 /* 0: another thread is about to tell, and this call may not wait. */
 static uint64_t find_end_lsn(struct logfile *log, const struct timespec *deadline)
 {
-    return lf_may_wait(deadline) ? lf_ring_end_lsn(ring_of(log))
-                                 : lf_ring_peek_end_lsn(ring_of(log));
+    return lf_may_wait(deadline) ? lf_ring_end_lsn(&log->ring) : lf_ring_peek_end_lsn(&log->ring);
 }
 
 int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
@@ -363,7 +357,7 @@ int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec
     end_lsn = find_end_lsn(log, deadline);
     if (lsn >= end_lsn)
         return end_lsn == 0 ? -ETIMEDOUT : -EINVAL;
-    wait.slot = find_slot(ring_of(log), lsn);
+    wait.slot = find_slot(&log->ring, lsn);
     wait.demands = log->options.flusher == LOGFILE_FLUSHER_LEADER;
     if (wait.slot == NULL) /* Every epoch in the ring is above: it became durable meanwhile. */
         return durability(log, lsn);
@@ -382,7 +376,7 @@ int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline)
 
     if (error != -EAGAIN)
         return error;
-    wait.slot = find_slot(ring_of(log), wait.lsn);
+    wait.slot = find_slot(&log->ring, wait.lsn);
     if (wait.slot == NULL)
         return durability(log, wait.lsn);
     wait.key = lf_waiter_key(&wait.slot->durable);
@@ -393,7 +387,7 @@ int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline)
 
 void lf_ring_engine_failed(struct logfile *log)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
 
     lf_ring_refuse(ring, LF_REFUSE_FAILED);
     lf_waiter_wake(&ring->flipped);
@@ -403,7 +397,7 @@ void lf_ring_engine_failed(struct logfile *log)
 
 void lf_ring_engine_room(struct logfile *log)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
 
     /* The token holder opens the epoch, or says that there is no room; under the leader flusher
      * whoever waits for the flip becomes it. */
@@ -415,7 +409,7 @@ void lf_ring_engine_room(struct logfile *log)
 int lf_ring_engine_start(struct logfile *log, const struct lf_reserve_policy *policy,
                          void *policy_state)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
     struct lf_ring_config config = {
         .buffers = log->buffers,
         .slot_count = log->options.slot_count,
@@ -443,17 +437,17 @@ int lf_ring_engine_start(struct logfile *log, const struct lf_reserve_policy *po
 void lf_ring_engine_stop(struct logfile *log)
 {
     lf_flusher_stop(log);
-    lf_ring_destroy(ring_of(log));
+    lf_ring_destroy(&log->ring);
 }
 
 uint64_t lf_ring_engine_end_lsn(const struct logfile *log)
 {
-    return lf_ring_end_lsn(&log->ring.ring);
+    return lf_ring_end_lsn(&log->ring);
 }
 
 uint64_t lf_ring_engine_published_lsn(const struct logfile *log)
 {
-    return lf_ring_published_lsn(&log->ring.ring);
+    return lf_ring_published_lsn(&log->ring);
 }
 
 static int start(struct logfile *log)

@@ -69,7 +69,7 @@ lf_append_fill(struct logfile *log, const struct lf_reservation *reservation,
 {
     durable->guards = durable->waits && lf_reservation_is_first(reservation);
     if (durable->guards)
-        lf_store_release_32(&reservation->slot->guarded, 1); /* F4: pairs with is_gathering. */
+        lf_store_release_32(&reservation->slot->guarded, 1); /* F4: pairs with needs_service. */
     lf_append_copy(log, reservation, payload, crc);
     durable->lsn = lf_ring_lsn(reservation);
     durable->slot = reservation->slot;

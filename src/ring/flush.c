@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Flushing: the token, one flush from the flip to the wake-up (flush_epoch), and how its epoch
+ * becomes durable (lf_epoch_commit, the same for every engine).
+ */
 #include "ring/flush.h"
 
 #include "base/lf_assert.h"
@@ -8,27 +12,118 @@
 #include <errno.h>
 
 enum {
-    GATHER_BYTES_MAX = 256 << 10, /* beyond, bandwidth is the limit: fill while the device writes */
-    GATHER_FLUSH_NS_MIN = 10 * 1000, /* below, a flush is over before a waiter is back */
-    GATHER_PENALTY_MAX = 64,         /* flushes without a gather after one in vain */
-    PATIENCE_NS_MIN = 20 * 1000,     /* about what a thread needs to wake */
-    PATIENCE_NS_MAX = 2 * 1000 * 1000,
     PACE_NS = 100 * 1000 /* between two flushes that nobody waits for */
 };
 
-static struct lf_flusher *flusher_of(struct logfile *log)
+/* ---------------------------------------------------------------------------------------------
+ * An epoch becomes durable.
+ */
+
+/* The average follows a change of the device's speed within about eight flushes. */
+static void note_flush_time(struct logfile *log, uint64_t ns)
 {
-    return &log->ring.flusher;
+    uint64_t average = lf_load_relaxed_64(&log->flush_ns); /* Only its one writer is here. */
+
+    average = average == 0 ? ns : average - average / 8 + ns / 8;
+    lf_store_relaxed_64(&log->flush_ns, average); /* A hint to waiters: orders nothing. */
+    lf_histogram_add(&log->stats.flush_ns, ns);
 }
 
-static struct lf_ring *ring_of(struct logfile *log)
+/* An OPEN or CLOSE epoch of a log that never syncs is made durable all the same, because a trim mark
+ * will speak of it: first all that comes before it, which it then promises, and at last itself. */
+static int sync_before(struct logfile *log, uint64_t lsn, uint64_t *promise)
 {
-    return &log->ring.ring;
+    if (lsn <= log->recovered_lsn)
+        return 0;
+    int error = lf_trim_sync_unsynced(&log->trim, lsn);
+    if (error != 0) {
+        lf_store_fail(&log->store, error, "sync", lsn);
+        return LOGFILE_EFAILED;
+    }
+    *promise = lsn;
+    return 0;
 }
 
-static bool has_failed(const struct logfile *log)
+static int sync_itself(struct logfile *log, uint64_t lsn, size_t bytes)
 {
-    return lf_store_has_failed(&log->store);
+    lf_inflight_begin(&log->store.inflight[LF_CALLER_FLUSHER], LOGFILE_CALL_SYNC, lsn, lf_now_ns());
+    int error = lf_store_sync_background(&log->store, lsn, lsn + bytes);
+    return error != 0 ? lf_store_fail(&log->store, error, "sync", lsn) : 0;
+}
+
+int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,
+                    uint32_t flags)
+{
+    uint64_t lsn = log->chain.lsn;
+    uint64_t epoch = log->chain.epoch;
+    uint64_t promise = lf_promised_lsn(log);
+    struct lf_inflight *inflight = &log->store.inflight[LF_CALLER_FLUSHER];
+    bool is_unsynced_mark =
+        log->options.sync == LOGFILE_SYNC_NONE && (flags & (LF_EPOCH_OPEN | LF_EPOCH_CLOSE)) != 0;
+
+    if (is_unsynced_mark && sync_before(log, lsn, &promise) != 0)
+        return LOGFILE_EFAILED;
+
+    /* 1. Seal: the header, chained to the epoch before; zeros to the end of the block. */
+    if (log->options.checksum == LOGFILE_CHECKSUM_HEADER)
+        flags |= LF_EPOCH_HEADER_CHECKSUM;
+    log->chain.time_ns = lf_wall_clock_ns();
+    size_t bytes = lf_chain_seal(&log->chain, buffer, end, records, flags, promise);
+
+    /* 2. Claim: the preparer leaves these blocks alone from here on. */
+    lf_preparer_claim(&log->preparer, lsn, lsn + bytes);
+
+    /* 3. Write and sync.  A failure has been told to everybody by the time that this returns. */
+    uint64_t begin_ns = lf_now_ns();
+    lf_inflight_begin(inflight, LOGFILE_CALL_WRITE, lsn, begin_ns);
+    int error = lf_store_commit(&log->store, buffer, bytes, lsn);
+    if (error == 0 && is_unsynced_mark)
+        error = sync_itself(log, lsn, bytes);
+    lf_inflight_end(inflight);
+    if (error != 0)
+        return LOGFILE_EFAILED;
+    lf_trim_note(&log->trim, &log->chain);
+    if (records > 0 && log->engine->durable != NULL)
+        log->engine->durable(log, epoch, log->store.written_ns);
+
+    /* 4. Durable.  L1: the write and the sync, before.  This store is what acknowledges: a waiter
+     * that sees it returns.  No record starts between this epoch and the next. */
+    lf_store_release_64(&log->durable_lsn, log->chain.lsn);
+    if (records > 0) {
+        note_flush_time(log, lf_now_ns() - begin_ns);
+        lf_count(&log->stats.epochs, 1);
+        lf_count(&log->stats.records, records);
+        lf_count(&log->stats.bytes, end - LF_EPOCH_HEADER_BYTES);
+        lf_histogram_add(&log->stats.records_per_epoch, records);
+    }
+    return 0;
+}
+
+int lf_incarnation_begin(struct logfile *log)
+{
+    uint64_t nonce;
+    int error = lf_store_random(&nonce, sizeof nonce);
+
+    if (error != 0)
+        return lf_store_fail(&log->store, error, "random numbers", log->chain.lsn);
+    lf_chain_begin(&log->chain, log->chain.incarnation + 1, nonce);
+    error = lf_epoch_commit(log, log->buffers, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_OPEN);
+    if (error != 0)
+        return error;
+    log->record_seed = log->chain.record_seed;
+    /* Relaxed: a statistic, and read under L5 else. */
+    lf_store_relaxed_32(&log->incarnation, log->chain.incarnation);
+    error = lf_trim_note_durable(&log->trim, log->chain.incarnation, log->chain.lsn);
+    if (error != 0)
+        return error;
+    lf_store_release_32(&log->begun, 1); /* L5: the OPEN epoch, before; pairs with lf_has_begun. */
+    return 0;
+}
+
+bool lf_incarnation_end(struct logfile *log, uint8_t *buffer)
+{
+    return !lf_has_begun(log) ||
+           lf_epoch_commit(log, buffer, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE) == 0;
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -40,7 +135,7 @@ static bool has_failed(const struct logfile *log)
  * and takes the number and the place that the head named until now. */
 static void open_pending(struct logfile *log, uint64_t epoch, uint64_t base_lsn)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
 
     if (lf_has_room(log, base_lsn)) {
         if (!lf_has_begun(log)) {
@@ -64,7 +159,7 @@ static void open_pending(struct logfile *log, uint64_t epoch, uint64_t base_lsn)
  * the ring, and one that is not stored yet only causes a needless ring. */
 static bool can_settle_pending(struct logfile *log, uint64_t head)
 {
-    const struct lf_ring *ring = ring_of(log);
+    const struct lf_ring *ring = &log->ring;
     const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
     uint32_t refusals = lf_gate_refusals(lf_ring_gate(ring));
 
@@ -74,66 +169,30 @@ static bool can_settle_pending(struct logfile *log, uint64_t head)
 }
 
 /* ---------------------------------------------------------------------------------------------
- * Flushing: the token is held.
+ * One flush: the token is held.
  */
 
-static void note_gather(struct logfile *log, uint32_t target, uint32_t waiters)
-{
-    struct lf_flusher *flusher = flusher_of(log);
-
-    if (target == 0)
-        return;
-    lf_count(&log->stats.gathers, 1);
-    if (waiters >= target) {
-        flusher->gather_penalty = 0;
-        return;
-    }
-    lf_count(&log->stats.gather_timeouts, 1);
-    if (flusher->gather_penalty < GATHER_PENALTY_MAX)
-        flusher->gather_penalty = 2 * flusher->gather_penalty + 1;
-    flusher->gather_pause = flusher->gather_penalty;
-}
-
-/* Whether waiting for the writers of the flushed epoch to come back may pay. */
-static bool may_gather(struct logfile *log, const struct lf_sealed *flushed)
-{
-    struct lf_flusher *flusher = flusher_of(log);
-
-    if (flusher->gather_pause > 0) {
-        flusher->gather_pause--;
-        return false;
-    }
-    /* Relaxed: only token holders store it. */
-    return flushed->end <= GATHER_BYTES_MAX &&
-           lf_load_relaxed_64(&log->flush_ns) >= GATHER_FLUSH_NS_MIN;
-}
-
-/* How many waiters the open epoch gathers: those about to be woken, who may come back, and those
- * who wait in it already.  One is nobody to wait for. */
+/* Judges the gather of the flushed epoch, and plans that of the open one. */
 static void plan_gather(struct logfile *log, const struct lf_sealed *flushed)
 {
-    struct lf_ring *ring = ring_of(log);
-    uint32_t target = flushed->waiters + lf_ring_waiters(lf_ring_slot(ring, log->chain.epoch));
+    struct lf_ring *ring = &log->ring;
+    struct lf_gather *gather = &log->flusher.gather;
+    /* Relaxed, all three: only token holders store the target and flush_ns; guarded is a hint. */
+    uint32_t target = lf_load_relaxed_32(&ring->gather_target);
+    struct lf_gather_flush flush = {
+        .woken = flushed->waiters,
+        .waiting = lf_ring_waiters(lf_ring_slot(ring, log->chain.epoch)),
+        .bytes = flushed->end,
+        .flush_ns = lf_load_relaxed_64(&log->flush_ns),
+    };
 
-    if (target < 2 || log->options.variant_flags & LOGFILE_VARIANT_NO_GATHER ||
-        !may_gather(log, flushed))
-        target = 0;
-    lf_store_release_32(&ring->gather_target, target); /* F3: pairs with is_gathering. */
-}
-
-static void note_stall(struct logfile *log, uint64_t ns)
-{
-    if (ns == 0)
-        return;
-    lf_count(&log->stats.stalls, 1);
-    lf_histogram_add(&log->stats.stall_ns, ns);
-}
-
-static void note_role(struct logfile *log)
-{
-    /* Relaxed: it is our own. */
-    bool is_leader = lf_load_relaxed_32(&flusher_of(log)->token) == LF_TOKEN_LEADER;
-    lf_count(is_leader ? &log->stats.inline_flushes : &log->stats.sequencer_flushes, 1);
+    if (target != 0 && lf_load_relaxed_32(&flushed->slot->guarded)) {
+        lf_count(&log->stats.gathers, 1);
+        if (lf_gather_note(gather, target, flushed->waiters))
+            lf_count(&log->stats.gather_timeouts, 1);
+    }
+    /* F3: pairs with needs_service and lf_append_must_demand. */
+    lf_store_release_32(&ring->gather_target, lf_gather_plan(gather, &flush));
 }
 
 static void wake_waiters(struct logfile *log, struct lf_slot *slot)
@@ -145,31 +204,40 @@ static void wake_waiters(struct logfile *log, struct lf_slot *slot)
 /* Those whose wake-up the sequencer has put off. */
 static void wake_owed(struct logfile *log)
 {
-    struct lf_flusher *flusher = flusher_of(log);
-
-    wake_waiters(log, flusher->owed);
-    flusher->owed = NULL;
+    wake_waiters(log, log->flusher.owed);
+    log->flusher.owed = NULL;
 }
 
-/* Seals the open epoch, opens the next one, and makes the sealed one durable.  Returns the slot
- * whose waiters are to be woken, or NULL. */
-static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
+/*
+ * One flush: seals the open epoch, opens the next one, and makes the sealed one durable.  Returns the
+ * slot whose waiters are to be woken, or NULL.  The caller wakes them and gives the token back, in the
+ * order that its role needs: lf_flusher_demand, serve_and_wake.
+ *
+ *     writers      reserve  reserve |  reserve        reserve  ...
+ *     head         -- epoch 7 ----- | -- epoch 8 -------------------
+ *     flusher                     flip  collect  write  sync  durable  wake
+ *     writers of 7                  | publish ^           sleep ...    ^
+ *
+ * From the flip on writers join epoch 8, so nobody waits for the device to reserve.  Collecting waits
+ * for the writers of 7 that are between reserve and publish, and for nothing else.
+ */
+static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
 {
-    struct lf_flusher *flusher = flusher_of(log);
-    struct lf_ring *ring = ring_of(log);
+    struct lf_flusher *flusher = &log->flusher;
+    struct lf_ring *ring = &log->ring;
     uint64_t epoch = log->chain.epoch;
     uint64_t base_lsn = log->chain.lsn;
-    /* Relaxed: only token holders store it. */
-    uint32_t target = lf_load_relaxed_32(&ring->gather_target);
     struct lf_sealed sealed;
 
+    /* 1. Flip.  The swap opens the next epoch where it fits wherever this one ends. */
     flusher->flushed_ns = lf_now_ns();
     if (log->engine->sealed != NULL)
         log->engine->sealed(log, epoch);
-    /* Wherever the sealed epoch ends, the next one fits. */
     bool opens = open_next && lf_ring_can_flip_open(ring, base_lsn) &&
                  lf_has_room(log, base_lsn + log->layout.slot_bytes);
     lf_ring_flip(ring, epoch, base_lsn, opens, &sealed);
+
+    /* 2. Else open it now that its place is known, if there is room. */
     if (open_next && !opens)
         open_pending(log, epoch + 1, sealed.next_lsn);
     wake_owed(log);
@@ -177,32 +245,42 @@ static struct lf_slot *flush_open_epoch(struct logfile *log, bool open_next)
     if (lf_sealed_is_empty(&sealed) && !(ends && open_next))
         return NULL;
 
-    /* The write that follows takes the place of this note. */
+    /* 3. Collect.  The write that follows takes the place of this note. */
     lf_inflight_begin(&log->store.inflight[LF_CALLER_FLUSHER], LOGFILE_CALL_PUBLISH, base_lsn,
                       flusher->flushed_ns);
-    note_stall(log, lf_ring_collect(&sealed));
+    uint64_t stall_ns = lf_ring_collect(&sealed);
+    if (stall_ns > 0) {
+        lf_count(&log->stats.stalls, 1);
+        lf_histogram_add(&log->stats.stall_ns, stall_ns);
+    }
+
+    /* 4. Commit: write, sync, and the store that acknowledges.  After a failure lf_engine_on_failure
+     * has woken everybody. */
     if (lf_epoch_commit(log, lf_slot_epoch(sealed.slot), sealed.end, sealed.records,
                         ends ? LF_EPOCH_END : 0) != 0)
-        return NULL; /* Everybody has been woken by lf_engine_on_failure. */
-    note_role(log);
-    if (lf_load_relaxed_32(&sealed.slot->guarded)) /* Relaxed: a statistic and a heuristic. */
-        note_gather(log, target, sealed.waiters);
-    plan_gather(log, &sealed);
+        return NULL;
+    /* Relaxed: it is our own. */
+    bool is_leader = lf_load_relaxed_32(&flusher->token) == LF_TOKEN_LEADER;
+    lf_count(is_leader ? &log->stats.inline_flushes : &log->stats.sequencer_flushes, 1);
     flusher->flushed_bytes = sealed.end;
+
+    /* 5. Plan the next gather, before anybody is woken. */
+    plan_gather(log, &sealed);
     return sealed.slot;
 }
 
 /* Nothing more is accepted; what was accepted becomes durable; the log is marked as closed. */
 static void finish(struct logfile *log)
 {
-    struct lf_flusher *flusher = flusher_of(log);
-    struct lf_ring *ring = ring_of(log);
+    struct lf_flusher *flusher = &log->flusher;
+    struct lf_ring *ring = &log->ring;
 
     wake_owed(log);
     lf_ring_refuse(ring, LF_REFUSE_CLOSED);
-    if (!has_failed(log) && !lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head))) /* R1 */
-        wake_waiters(log, flush_open_epoch(log, false));
-    if (!has_failed(log))
+    if (!lf_store_has_failed(&log->store) &&
+        !lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head))) /* R1 */
+        wake_waiters(log, flush_epoch(log, false));
+    if (!lf_store_has_failed(&log->store))
         log->closed_cleanly = lf_incarnation_end(log, lf_ring_slot(ring, log->chain.epoch)->data);
     lf_waiter_wake(&ring->flipped);
     lf_store_release_32(&flusher->token, LF_TOKEN_DEAD); /* F1 */
@@ -214,40 +292,32 @@ static void finish(struct logfile *log)
  * The token.
  */
 
-/* The open epoch is left to its first writer, who flushes it when the others have come or its
- * patience ends. */
-static bool is_gathering(const struct lf_ring *ring, uint64_t head)
-{
-    const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
-
-    if (!lf_load_acquire_32(&slot->guarded)) /* F4: pairs with the guard's stores. */
-        return false;
-    /* F3: pairs with plan_gather. */
-    return lf_ring_waiters(slot) < lf_load_acquire_32(&ring->gather_target);
-}
-
-/* Whether there is something to do for a token holder. */
+/* Whether there is something to do for a token holder.  An epoch that gathers is left to its first
+ * writer, who flushes it when the others have come or its patience ends. */
 static bool needs_service(struct logfile *log)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
     uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+    const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
 
-    if (lf_load_acquire_32(&flusher_of(log)->shutdown_asked)) /* F2: pairs with the ask. */
+    if (lf_load_acquire_32(&log->flusher.shutdown_asked)) /* F2: pairs with the ask. */
         return true;
-    if (has_failed(log))
+    if (lf_store_has_failed(&log->store))
         return false;
-    if (lf_ring_is_unopened(ring, head))
-        return can_settle_pending(log, head);
     if (lf_ring_overshot(ring, head))
-        return true;
-    return !lf_ring_is_empty(ring, head) && !is_gathering(ring, head);
+        return !lf_ring_is_unopened(ring, head) || can_settle_pending(log, head);
+    if (lf_ring_is_empty(ring, head))
+        return false;
+    /* F4: pairs with the guard's stores.  F3: pairs with plan_gather. */
+    return !lf_load_acquire_32(&slot->guarded) ||
+           lf_ring_waiters(slot) >= lf_load_acquire_32(&ring->gather_target);
 }
 
 /* Whether somebody waits for the flush that is due. */
 static bool is_urgent(struct logfile *log)
 {
-    const struct lf_ring *ring = ring_of(log);
-    const struct lf_flusher *flusher = flusher_of(log);
+    const struct lf_ring *ring = &log->ring;
+    const struct lf_flusher *flusher = &log->flusher;
     uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
 
     return lf_ring_overshot(ring, head) ||
@@ -261,9 +331,9 @@ static bool is_urgent(struct logfile *log)
  * be woken, or NULL. */
 static struct lf_slot *serve(struct logfile *log)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
 
-    if (lf_load_acquire_32(&flusher_of(log)->shutdown_asked)) { /* F2 */
+    if (lf_load_acquire_32(&log->flusher.shutdown_asked)) { /* F2 */
         finish(log);
         return NULL;
     }
@@ -271,7 +341,7 @@ static struct lf_slot *serve(struct logfile *log)
         open_pending(log, log->chain.epoch, log->chain.lsn);
         return NULL;
     }
-    return flush_open_epoch(log, true);
+    return flush_epoch(log, true);
 }
 
 static bool try_token(struct lf_flusher *flusher, enum lf_token role)
@@ -280,11 +350,6 @@ static bool try_token(struct lf_flusher *flusher, enum lf_token role)
     if (lf_load_relaxed_32(&flusher->token) != LF_TOKEN_IDLE)
         return false;
     return lf_cas_acq_rel_32(&flusher->token, LF_TOKEN_IDLE, role); /* F1: pairs with release. */
-}
-
-static bool is_dead(const struct lf_flusher *flusher)
-{
-    return lf_load_acquire_32(&flusher->token) == LF_TOKEN_DEAD; /* F1 */
 }
 
 static void ring_bell(struct lf_flusher *flusher)
@@ -296,29 +361,38 @@ static void ring_bell(struct lf_flusher *flusher)
 /* Under the leader flusher there is nobody to ring for: whoever waits tries the token itself. */
 static void wake_leaders(struct logfile *log)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
     uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
 
     lf_waiter_wake(&lf_ring_slot(ring, lf_head_generation(head))->durable);
     lf_waiter_wake(&ring->flipped);
-    lf_waiter_wake(&flusher_of(log)->closed);
+    lf_waiter_wake(&log->flusher.closed);
 }
 
-/* IDLE first, then a look at the head: a writer that joined while the token was taken saw it taken
- * and relies on this look. */
+/*
+ * IDLE first, then a look at the head.  What the two fences of F5 exclude:
+ *
+ *     token holder                       writer that joins
+ *     looks at the head: empty
+ *                                        adds to the head
+ *                                        looks at the token: taken, so it relies on the holder
+ *     stores IDLE
+ *
+ * and nobody flushes.  With IDLE, fence, look here and add, fence, look there, one sees the other.
+ */
 static void set_idle(struct lf_flusher *flusher)
 {
     lf_store_release_32(&flusher->token, LF_TOKEN_IDLE); /* F1 */
     /* F5: token before head; pairs with the fence in lf_flusher_demand.  F6: pacing before what is
-     * wanted; pairs with lf_flusher_is_pacing. */
+     * wanted; pairs with lf_flusher_check_pause. */
     lf_fence();
 }
 
 static void hand_over(struct logfile *log)
 {
-    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_flusher *flusher = &log->flusher;
 
-    if (is_dead(flusher))
+    if (lf_flusher_is_dead(flusher))
         return;
     set_idle(flusher);
     if (!needs_service(log))
@@ -332,18 +406,25 @@ static void hand_over(struct logfile *log)
         wake_leaders(log);
 }
 
-/* The calling thread holds the token as LEADER.  Cancelled here, it would take the token along.
- * Whether there was something to do. */
-static bool lead(struct logfile *log, uint64_t lsn)
+bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
 {
-    bool serves = lf_durable_lsn(log) <= lsn && needs_service(log);
-    struct lf_slot *flushed = NULL;
+    struct lf_flusher *flusher = &log->flusher;
     int cancel_state;
 
+    lf_fence(); /* F5: head fetch-add before token load; pairs with set_idle. */
+    if (!may_lead || log->options.flusher == LOGFILE_FLUSHER_SEQUENCER) {
+        if (flusher->has_sequencer)
+            ring_bell(flusher);
+        return false;
+    }
+    if (!try_token(flusher, LF_TOKEN_LEADER))
+        return false;
+
+    /* The calling thread leads.  Cancelled here, it would take the token along. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    if (serves)
-        flushed = serve(log);
-    /* The successor first, or it would be scheduled behind everybody who is woken.  It may recycle
+    bool serves = lf_durable_lsn(log) <= lsn && needs_service(log);
+    struct lf_slot *flushed = serves ? serve(log) : NULL;
+    /* The successor first, or it would be scheduled after everybody who is woken.  It may recycle
      * the slot meanwhile: then a later epoch's waiters look once too often. */
     hand_over(log);
     wake_waiters(log, flushed);
@@ -351,28 +432,16 @@ static bool lead(struct logfile *log, uint64_t lsn)
     return serves;
 }
 
-bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
-{
-    struct lf_flusher *flusher = flusher_of(log);
-
-    lf_fence(); /* F5: head fetch-add before token load; pairs with set_idle. */
-    if (may_lead && log->options.flusher != LOGFILE_FLUSHER_SEQUENCER)
-        return try_token(flusher, LF_TOKEN_LEADER) && lead(log, lsn);
-    if (flusher->has_sequencer)
-        ring_bell(flusher);
-    return false;
-}
-
 bool lf_flusher_open_pending(struct logfile *log)
 {
-    struct lf_ring *ring = ring_of(log);
+    struct lf_ring *ring = &log->ring;
     int cancel_state;
 
-    if (!try_token(flusher_of(log), LF_TOKEN_LEADER))
+    if (!try_token(&log->flusher, LF_TOKEN_LEADER))
         return false;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state); /* As in lead. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state); /* As above. */
     /* R1.  An incarnation that has not begun is not begun here: that takes the device. */
-    if (!has_failed(log) && lf_has_begun(log) &&
+    if (!lf_store_has_failed(&log->store) && lf_has_begun(log) &&
         lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head)))
         open_pending(log, log->chain.epoch, log->chain.lsn);
     hand_over(log);
@@ -382,7 +451,7 @@ bool lf_flusher_open_pending(struct logfile *log)
 
 void lf_flusher_announce(struct logfile *log)
 {
-    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_flusher *flusher = &log->flusher;
 
     lf_fence(); /* F5 and F6: head fetch-add before token and pacing. */
     if (flusher->has_sequencer && !lf_load_relaxed_32(&flusher->pacing)) /* Relaxed: the fence. */
@@ -391,7 +460,7 @@ void lf_flusher_announce(struct logfile *log)
 
 void lf_flusher_want(struct logfile *log, uint64_t lsn)
 {
-    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_flusher *flusher = &log->flusher;
     uint64_t wanted_lsn;
 
     do {
@@ -399,46 +468,40 @@ void lf_flusher_want(struct logfile *log, uint64_t lsn)
     } while (wanted_lsn < lsn && !lf_cas_acq_rel_64(&flusher->wanted_lsn, wanted_lsn, lsn));
 }
 
-bool lf_flusher_is_pacing(const struct logfile *log)
+bool lf_flusher_check_pause(const struct logfile *log)
 {
     lf_fence(); /* F6: wanted before pacing; pairs with set_idle. */
-    return lf_load_relaxed_32(&log->ring.flusher.pacing); /* Relaxed: the fence. */
+    return lf_load_relaxed_32(&log->flusher.pacing); /* Relaxed: the fence. */
 }
 
 uint64_t lf_flusher_patience_ns(const struct logfile *log)
 {
     /* Relaxed, both: estimates. */
-    uint64_t flush_ns = lf_load_relaxed_64(&log->flush_ns);
-    bool busy = lf_load_relaxed_32(&log->ring.flusher.token) != LF_TOKEN_IDLE;
-    uint64_t patience_ns = flush_ns / 2;
-
-    if (patience_ns < PATIENCE_NS_MIN)
-        patience_ns = PATIENCE_NS_MIN;
-    if (patience_ns > PATIENCE_NS_MAX)
-        patience_ns = PATIENCE_NS_MAX;
-    return busy ? patience_ns + flush_ns : patience_ns;
+    return lf_gather_patience_ns(lf_load_relaxed_64(&log->flush_ns),
+                                 lf_load_relaxed_32(&log->flusher.token) != LF_TOKEN_IDLE);
 }
 
 /* ---------------------------------------------------------------------------------------------
  * The sequencer thread.
  */
 
-/* Whether the flush that is due can wait a little for more to be submitted. */
-static bool may_pace(struct logfile *log)
+/* Begins a pause before the flush that is due, for more to be submitted; not if the last flush is long
+ * ago, or if somebody waits. */
+static bool try_pause(struct logfile *log)
 {
-    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_flusher *flusher = &log->flusher;
 
     if (lf_now_ns() >= flusher->flushed_ns + PACE_NS)
         return false;
-    /* Relaxed: sequence looks again behind set_idle's fence, before it sleeps. */
+    /* Relaxed: sequence looks again after set_idle's fence, before it sleeps. */
     lf_store_relaxed_32(&flusher->pacing, 1);
     return !is_urgent(log);
 }
 
-/* No longer: from here on the first submit of an epoch rings.  Whether one came just before. */
-static bool end_pace(struct logfile *log)
+/* Ends it: from here on the first submit of an epoch rings.  Whether one came just before. */
+static bool end_pause(struct logfile *log)
 {
-    lf_store_relaxed_32(&flusher_of(log)->pacing, 0);
+    lf_store_relaxed_32(&log->flusher.pacing, 0);
     lf_fence(); /* F6: pacing before head; pairs with lf_flusher_announce. */
     return needs_service(log);
 }
@@ -450,10 +513,10 @@ static bool end_pace(struct logfile *log)
  */
 static void serve_and_wake(struct logfile *log)
 {
-    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_flusher *flusher = &log->flusher;
     struct lf_slot *flushed = serve(log);
 
-    if (flushed != NULL && flusher->flushed_bytes > GATHER_BYTES_MAX)
+    if (flushed != NULL && flusher->flushed_bytes > LF_GATHER_BYTES_MAX)
         flusher->owed = flushed;
     else
         wake_waiters(log, flushed);
@@ -462,26 +525,26 @@ static void serve_and_wake(struct logfile *log)
 /* The thread holds the token as SEQUENCER and keeps it while there is work that cannot wait. */
 static void sequence(struct logfile *log)
 {
-    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_flusher *flusher = &log->flusher;
     bool paced;
 
     do {
         paced = false;
-        while (!is_dead(flusher) && needs_service(log) && !(paced = may_pace(log)))
+        while (!lf_flusher_is_dead(flusher) && needs_service(log) && !(paced = try_pause(log)))
             serve_and_wake(log);
         wake_owed(log);
-        if (is_dead(flusher))
+        if (lf_flusher_is_dead(flusher))
             return;
         set_idle(flusher);
         if (paced && !is_urgent(log))
             return;
-    } while (end_pace(log) && try_token(flusher, LF_TOKEN_SEQUENCER));
+    } while (end_pause(log) && try_token(flusher, LF_TOKEN_SEQUENCER));
 }
 
 /* Until the bell rings, or the time of the flush that was put off has come. */
 static void await_bell(struct logfile *log, uint32_t key)
 {
-    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_flusher *flusher = &log->flusher;
     struct timespec until;
 
     if (!lf_load_relaxed_32(&flusher->pacing)) { /* Relaxed: it is our own. */
@@ -489,19 +552,19 @@ static void await_bell(struct logfile *log, uint32_t key)
         return;
     }
     until = lf_timespec(lf_now_ns() + PACE_NS);
-    if (lf_waiter_sleep(&flusher->bell, key, &until) == -ETIMEDOUT && end_pace(log))
+    if (lf_waiter_sleep(&flusher->bell, key, &until) == -ETIMEDOUT && end_pause(log))
         try_token(flusher, LF_TOKEN_SEQUENCER);
 }
 
 static void *sequencer_main(void *arg)
 {
     struct logfile *log = arg;
-    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_flusher *flusher = &log->flusher;
 
     pthread_setname_np(pthread_self(), "lf-sequencer");
     if (log->options.thread_start)
         log->options.thread_start(log->options.thread_arg, LOGFILE_THREAD_SEQUENCER);
-    while (!is_dead(flusher)) {
+    while (!lf_flusher_is_dead(flusher)) {
         uint32_t key = lf_waiter_key(&flusher->bell);
         uint32_t token = lf_load_acquire_32(&flusher->token); /* F1 */
 
@@ -515,9 +578,10 @@ static void *sequencer_main(void *arg)
 
 int lf_flusher_start(struct logfile *log)
 {
-    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_flusher *flusher = &log->flusher;
     int error;
 
+    flusher->gather.never = log->options.variant_flags & LOGFILE_VARIANT_NO_GATHER;
     if (log->options.flusher == LOGFILE_FLUSHER_LEADER)
         return 0;
     error = lf_thread_start(&flusher->sequencer, sequencer_main, log);
@@ -527,16 +591,16 @@ int lf_flusher_start(struct logfile *log)
 
 void lf_flusher_stop(struct logfile *log)
 {
-    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_flusher *flusher = &log->flusher;
 
-    LF_ASSERT(is_dead(flusher));
+    LF_ASSERT(lf_flusher_is_dead(flusher));
     if (flusher->has_sequencer)
         pthread_join(flusher->sequencer, NULL);
 }
 
 int lf_flusher_shutdown(struct logfile *log, const struct timespec *deadline)
 {
-    struct lf_flusher *flusher = flusher_of(log);
+    struct lf_flusher *flusher = &log->flusher;
 
     lf_store_release_32(&flusher->shutdown_asked, 1); /* F2 */
     /* For a token holder to finish: the one who sees the question on its way out, the sequencer
@@ -544,13 +608,14 @@ int lf_flusher_shutdown(struct logfile *log, const struct timespec *deadline)
     for (;;) {
         uint32_t key = lf_waiter_key(&flusher->closed);
 
-        if (is_dead(flusher))
+        if (lf_flusher_is_dead(flusher))
             return log->closed_cleanly ? 0 : LOGFILE_EFAILED;
         lf_flusher_demand(log, lf_durable_lsn(log),
                           !flusher->has_sequencer && lf_may_wait(deadline));
-        if (is_dead(flusher))
+        if (lf_flusher_is_dead(flusher))
             continue;
-        if (lf_waiter_sleep(&flusher->closed, key, deadline) == -ETIMEDOUT && !is_dead(flusher))
+        if (lf_waiter_sleep(&flusher->closed, key, deadline) == -ETIMEDOUT &&
+            !lf_flusher_is_dead(flusher))
             return -ETIMEDOUT;
     }
 }

@@ -10,11 +10,9 @@
  * epoch adds to the head first and looks at the token after that.  So one of the two sees the other
  * and no record is left behind.
  *
- * Gathering.  A flush that starts with the first writer that comes back makes all others wait two
- * syncs.  So after each flush the token holder counts who was woken and who waits already, and asks
- * for as many waiters in the next epoch: the one who completes them flushes, without a hop to
- * another thread.  The epoch's first writer guards it meanwhile: it sleeps no longer than a
- * fraction of a flush before it has the epoch flushed as it is.  A lone writer never waits.
+ * Gathering.  After a flush the token holder says how many waiters the next epoch gathers before it is
+ * flushed (gather.h).  The one who completes them flushes, without a hop to another thread; the
+ * epoch's first writer guards it with a timer meanwhile.
  *
  * Pacing.  What is only submitted is flushed by the sequencer, and on a fast device it would flush
  * every few records by themselves and take the head's cache line from the writers each time.  So
@@ -24,7 +22,9 @@
 #ifndef LF_FLUSHER_H
 #define LF_FLUSHER_H
 
+#include "base/atomic.h"
 #include "base/waiter.h"
+#include "ring/gather.h"
 
 #include <pthread.h>
 
@@ -48,15 +48,19 @@ struct lf_flusher {
     struct lf_waiter closed; /* logfile_shutdown sleeps here */
 
     /* W, R: the token's holder. */
-    uint64_t flushed_ns;     /* when the last flush began */
-    uint64_t flushed_bytes;  /* what the last flush carried */
-    struct lf_slot *owed;    /* flushed, and its waiters not woken yet */
-    uint32_t gather_pause;   /* flushes left without a gather */
-    uint32_t gather_penalty; /* how many the next vain gather costs */
+    uint64_t flushed_ns;    /* when the last flush began */
+    uint64_t flushed_bytes; /* what the last flush carried */
+    struct lf_slot *owed;   /* flushed, and its waiters not woken yet */
+    struct lf_gather gather;
 
     pthread_t sequencer;
     bool has_sequencer;
 };
+
+static inline bool lf_flusher_is_dead(const struct lf_flusher *flusher)
+{
+    return lf_load_acquire_32(&flusher->token) == LF_TOKEN_DEAD; /* F1 */
+}
 
 /* Starts the sequencer thread, unless the flusher is LEADER.  0 or -errno. */
 int lf_flusher_start(struct logfile *log);
@@ -76,9 +80,9 @@ bool lf_flusher_open_pending(struct logfile *log);
 void lf_flusher_announce(struct logfile *log);
 /* The calling thread is going to wait for a record that was submitted. */
 void lf_flusher_want(struct logfile *log, uint64_t lsn);
-/* Whether the sequencer puts off a flush.  Who is about to wait, and is counted by its epoch or has
- * said what it wants, must demand it then. */
-bool lf_flusher_is_pacing(const struct logfile *log);
+/* True while the sequencer delays a flush.  A thread that is about to sleep, and is counted as a waiter
+ * or registered with lf_flusher_want, must then demand it.  Full fence (F6). */
+bool lf_flusher_check_pause(const struct logfile *log);
 /* Asks for shutdown and waits until it is done.  As logfile_shutdown. */
 int lf_flusher_shutdown(struct logfile *log, const struct timespec *deadline);
 

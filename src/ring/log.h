@@ -16,18 +16,13 @@
 #include "storage/store.h"
 #include "storage/trim.h"
 
-struct lf_ring_engine {
-    struct lf_ring ring;
-    struct lf_flusher flusher;
-    uint64_t spin_again_ns; /* W, R: waiters.  Processors were busy: until then nobody spins. */
-};
-
 struct logfile {
     /* Never change after open. */
     const uint32_t *alive;          /* 1; on a page that a fork wipes in the child */
     struct logfile_options options; /* with every default filled in */
     const struct lf_engine *engine;
     struct lf_layout layout;
+    size_t record_max;      /* payload bytes of a record that an empty slot holds */
     uint64_t recovered_lsn; /* all below was durable when the log was opened */
     uint32_t running; /* 1 when open is done: until then, callbacks of its threads wait for it */
     uint8_t *buffers; /* slot_count buffers of slot_bytes (ring), or two (mutex), or one (serial) */
@@ -52,8 +47,12 @@ struct logfile {
 
     _Alignas(LF_CACHE_PAIR) struct lf_stats stats;
 
-    struct lf_ring_engine ring; /* of the ring engine */
-    void *lab;                  /* of an engine of the laboratory: its own */
+    /* Of the ring engine. */
+    struct lf_ring ring;
+    struct lf_flusher flusher;
+    uint64_t spin_again_ns; /* W, R: waiters.  Processors were busy: until then nobody spins. */
+
+    void *lab; /* of an engine of the laboratory: its own */
 };
 
 /* L1: pairs with the release in lf_epoch_commit: who sees it sees what was made durable. */

@@ -100,19 +100,6 @@ void lf_ring_publish(const struct lf_reservation *reservation, unsigned waiters)
                       lf_published_word(reservation->need, 1, waiters));
 }
 
-static uint64_t published(const struct lf_slot *slot)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i <= slot->shard_mask; i++)
-        sum += lf_load_acquire_64(&slot->shards[i].published); /* R4: pairs with lf_ring_publish. */
-    return sum;
-}
-
-uint32_t lf_ring_waiters(const struct lf_slot *slot)
-{
-    return lf_published_waiters(published(slot));
-}
-
 uint64_t lf_ring_peek_end_lsn(const struct lf_ring *ring)
 {
     uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
@@ -159,15 +146,8 @@ uint64_t lf_ring_published_lsn(const struct lf_ring *ring)
             newest_lsn = lsn;
         }
     }
-    bytes = lf_published_bytes(published(newest));
+    bytes = lf_published_bytes(lf_ring_published(newest));
     return bytes == 0 ? newest_lsn : newest_lsn + LF_EPOCH_HEADER_BYTES + bytes;
-}
-
-bool lf_ring_is_unopened(const struct lf_ring *ring, uint64_t head)
-{
-    const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
-    return lf_ring_overshot(ring, head) &&
-           lf_load_acquire_64(&slot->end) == LF_EPOCH_HEADER_BYTES; /* R2 */
 }
 
 static void change_gate(struct lf_ring *ring, uint64_t set, uint64_t clear)
@@ -244,15 +224,6 @@ void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn)
     lf_waiter_wake(&ring->flipped);
 }
 
-bool lf_ring_can_flip_open(const struct lf_ring *ring, uint64_t base_lsn)
-{
-    const struct lf_layout *layout = &ring->layout;
-    uint64_t end_lsn = base_lsn + lf_layout_capacity(layout, base_lsn);
-
-    return lf_layout_place(layout, end_lsn) == end_lsn &&
-           lf_layout_capacity(layout, end_lsn) == ring->slot_bytes;
-}
-
 /* Where the next epoch goes.  One that is empty is not written, and the next takes its place; but if
  * its first record did not fit, the segment has too little left for that. */
 static uint64_t next_lsn(const struct lf_ring *ring, const struct lf_sealed *sealed,
@@ -296,7 +267,7 @@ uint64_t lf_ring_collect(struct lf_sealed *sealed)
 
     /* For writers between reserve and publish; they wait for nothing but their base.  One that is
      * preempted or that copies a large record holds the epoch up, and is counted as a stall. */
-    while (lf_published_bytes(sum = published(sealed->slot)) != expected) {
+    while (lf_published_bytes(sum = lf_ring_published(sealed->slot)) != expected) {
         if (begin_ns == 0)
             begin_ns = lf_now_ns();
         lf_backoff(&backoff);

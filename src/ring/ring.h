@@ -269,8 +269,19 @@ static inline bool lf_ring_settle(struct lf_ring *ring, uint64_t old, uint64_t n
 uint64_t lf_ring_lsn(const struct lf_reservation *reservation);
 /* The last touch of the slot: hands the copied bytes to the flusher. */
 void lf_ring_publish(const struct lf_reservation *reservation, unsigned waiters);
+/* The sum of what was published into this slot. */
+static inline uint64_t lf_ring_published(const struct lf_slot *slot)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i <= slot->shard_mask; i++)
+        sum += lf_load_acquire_64(&slot->shards[i].published); /* R4: pairs with lf_ring_publish. */
+    return sum;
+}
 /* How many writers wait for the durability of what is in this slot. */
-uint32_t lf_ring_waiters(const struct lf_slot *slot);
+static inline uint32_t lf_ring_waiters(const struct lf_slot *slot)
+{
+    return lf_published_waiters(lf_ring_published(slot));
+}
 /* Where what has been reserved so far ends: every LSN handed out before is below, every later one
  * at or above.  A multiple of the block size when the open epoch is empty. */
 uint64_t lf_ring_end_lsn(const struct lf_ring *ring);
@@ -321,7 +332,12 @@ static inline bool lf_sealed_ends_segment(const struct lf_sealed *sealed, uint64
 }
 
 /* Whether the head (a value of ring->head) is full from birth. */
-bool lf_ring_is_unopened(const struct lf_ring *ring, uint64_t head);
+static inline bool lf_ring_is_unopened(const struct lf_ring *ring, uint64_t head)
+{
+    const struct lf_slot *slot = lf_ring_slot(ring, lf_head_generation(head));
+    return lf_ring_overshot(ring, head) &&
+           lf_load_acquire_64(&slot->end) == LF_EPOCH_HEADER_BYTES; /* R2 */
+}
 /* Of a log that has no room for its first epoch: one that is full from birth, at its end. */
 void lf_ring_open_nothing(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn);
 /* Opens the very first epoch, or one that was full from birth.  It ends at the latest where its
@@ -329,7 +345,14 @@ void lf_ring_open_nothing(struct lf_ring *ring, uint64_t epoch, uint64_t base_ls
 void lf_ring_open_epoch(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn);
 /* Whether an epoch may be opened by the flip that seals the one at base_lsn: wherever that one ends, a
  * whole slot fits behind it in the same segment. */
-bool lf_ring_can_flip_open(const struct lf_ring *ring, uint64_t base_lsn);
+static inline bool lf_ring_can_flip_open(const struct lf_ring *ring, uint64_t base_lsn)
+{
+    const struct lf_layout *layout = &ring->layout;
+    uint64_t end_lsn = base_lsn + lf_layout_capacity(layout, base_lsn);
+
+    return lf_layout_place(layout, end_lsn) == end_lsn &&
+           lf_layout_capacity(layout, end_lsn) == ring->slot_bytes;
+}
 /*
  * Seals the open epoch `epoch`, which starts at base_lsn, and opens the next one, or, with
  * open_next false, leaves that one full from birth.  Does nothing that can block or fail.

@@ -95,12 +95,6 @@ void lf_facts_note_file(struct lf_facts *facts, const struct logfile_io *io, int
         lf_store_release_32(&facts->direct_unproven, 1); /* S2 */
 }
 
-bool lf_facts_bypasses_cache(const struct lf_facts *facts)
-{
-    /* S2: pairs with lf_facts_note_file, which comes before the first use of that file. */
-    return facts->direct && lf_load_acquire_32(&facts->direct_unproven) == 0;
-}
-
 void lf_facts_note_no_allocation(struct lf_facts *facts)
 {
     lf_store_relaxed_32(&facts->no_allocation, 1); /* relaxed: for statistics only */

@@ -11,6 +11,7 @@
 #ifndef LF_FACTS_H
 #define LF_FACTS_H
 
+#include "base/atomic.h"
 #include "logfile_io.h"
 
 #include <stdbool.h>
@@ -49,7 +50,11 @@ void lf_facts_begin(struct lf_facts *facts, const struct logfile_io_facts *said,
  * other, as attributes are inherited when a file is made.  Any thread. */
 void lf_facts_note_file(struct lf_facts *facts, const struct logfile_io *io, int fd);
 /* Whether each write of the log bypasses the page cache, as the kernel says.  Any thread. */
-bool lf_facts_bypasses_cache(const struct lf_facts *facts);
+static inline bool lf_facts_bypasses_cache(const struct lf_facts *facts)
+{
+    /* S2: pairs with lf_facts_note_file, which comes before the first use of that file. */
+    return facts->direct && lf_load_acquire_32(&facts->direct_unproven) == 0;
+}
 void lf_facts_note_no_allocation(struct lf_facts *facts);
 bool lf_facts_allocates(const struct lf_facts *facts);
 

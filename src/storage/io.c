@@ -60,15 +60,6 @@ static int ftruncate_undisturbed(int fd, uint64_t bytes)
     return result;
 }
 
-static int sync_undisturbed(int fd, int (*sync)(int fd))
-{
-    sigset_t before;
-    block_signals(&before);
-    int result = (int)TEMP_FAILURE_RETRY(sync(fd));
-    unblock_signals(&before);
-    return result;
-}
-
 /* ---- Open and close ---------------------------------------------------------------------------*/
 
 /* Opening a device can have effects of its own, so it is refused unopened.  Whoever opens looks at
@@ -276,8 +267,13 @@ static ssize_t posix_write(void *context, int fd, const void *buffer, size_t byt
 /* The size of the file counts as data that fdatasync covers; its times do not. */
 static int posix_sync(void *context, int fd)
 {
+    sigset_t before;
+
     (void)context;
-    return sync_undisturbed(fd, fdatasync) == 0 ? 0 : -errno;
+    block_signals(&before);
+    int result = (int)TEMP_FAILURE_RETRY(fdatasync(fd));
+    unblock_signals(&before);
+    return result == 0 ? 0 : -errno;
 }
 
 static int posix_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
@@ -372,7 +368,10 @@ static int posix_remove_directory(void *context, int directory, const char *name
 static int posix_sync_directory(void *context, int directory)
 {
     (void)context;
-    int error = sync_undisturbed(directory, fsync) == 0 ? 0 : -errno;
+    sigset_t before;
+    block_signals(&before);
+    int error = TEMP_FAILURE_RETRY(fsync(directory)) == 0 ? 0 : -errno;
+    unblock_signals(&before);
     /* Some file systems have no way to sync a directory; there is nothing more to be asked for. */
     return error == -EINVAL ? 0 : error;
 }

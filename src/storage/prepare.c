@@ -639,12 +639,6 @@ static void *run(void *arg)
 
 /* ---- What others call -------------------------------------------------------------------------*/
 
-bool lf_preparer_has_room(const struct lf_preparer *preparer, uint64_t end)
-{
-    /* P1: pairs with publish_allocated. */
-    return end <= lf_load_acquire_64(&preparer->allocated);
-}
-
 int lf_preparer_room_error(const struct lf_preparer *preparer)
 {
     /* P2: pairs with set_room_error. */

@@ -109,7 +109,11 @@ struct lf_preparer_config {
 int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
                       const struct lf_preparer_config *config);
 /* Whether everything below `end` is allocated.  Any thread, never blocks. */
-bool lf_preparer_has_room(const struct lf_preparer *preparer, uint64_t end);
+static inline bool lf_preparer_has_room(const struct lf_preparer *preparer, uint64_t end)
+{
+    /* P1: pairs with publish_allocated. */
+    return end <= lf_load_acquire_64(&preparer->allocated);
+}
 /* 0, or -ENOSPC and the like: why there is no room, where there is none.  Any thread, never blocks. */
 int lf_preparer_room_error(const struct lf_preparer *preparer);
 /* Ask for room up to `end`, also after an error: on_room follows, always, at once or after a pause

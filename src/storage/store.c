@@ -57,12 +57,6 @@ int lf_store_fail(struct lf_store *store, int error, const char *call, uint64_t 
     return error;
 }
 
-bool lf_store_has_failed(const struct lf_store *store)
-{
-    /* S1: pairs with lf_store_fail. */
-    return lf_load_acquire_32(&store->failed) != 0;
-}
-
 void lf_store_failure(struct lf_store *store, struct logfile_failure *out)
 {
     pthread_mutex_lock(&store->failure_lock);
@@ -80,12 +74,17 @@ static void begin_sync(struct lf_store *store)
 }
 
 /*
- * Waits for the sync of the other thread, where one is under way: at most for as long as that sync
- * takes, and not at all where its failure cannot be this thread's.  Counts are enough to tell,
- * because there is no third thread.
+ * A call that syncs has come back.  Waits for the sync of the other thread, if one is under way: at
+ * most for as long as that sync takes, and not at all if its failure cannot be this thread's.  Counts
+ * are enough to tell, because there is no third thread.
+ *
+ * This thread's failure is noted before its sync counts as ended, and announced after, so that the
+ * other thread does not wait for on_failure.
  */
-static void wait_for_other_sync(struct lf_store *store)
+static int settle_sync(struct lf_store *store, int error, const char *call, uint64_t lsn)
 {
+    bool first = error != 0 && note_failure(store, error, call, lsn);
+
     pthread_mutex_lock(&store->failure_lock);
     store->syncs_ended_count++;
     pthread_cond_broadcast(&store->sync_ended);
@@ -93,14 +92,7 @@ static void wait_for_other_sync(struct lf_store *store)
     while (!lf_facts_bypasses_cache(&store->facts) && store->syncs_ended_count < begun_count)
         pthread_cond_wait(&store->sync_ended, &store->failure_lock);
     pthread_mutex_unlock(&store->failure_lock);
-}
 
-/* A call that syncs has come back.  Its failure is noted before the sync counts as ended, and
- * announced after, so that the other thread does not wait for on_failure. */
-static int settle_sync(struct lf_store *store, int error, const char *call, uint64_t lsn)
-{
-    bool first = error != 0 && note_failure(store, error, call, lsn);
-    wait_for_other_sync(store);
     if (first)
         announce_failure(store);
     if (error != 0)
@@ -126,44 +118,37 @@ int lf_store_write(struct lf_store *store, const void *buffer, size_t bytes, uin
     return error != 0 ? lf_store_fail(store, error, "write", lsn) : 0;
 }
 
-static int sync_range(struct lf_store *store, uint64_t from, uint64_t to)
-{
-    if (lf_store_has_failed(store))
-        return LOGFILE_EFAILED;
-    begin_sync(store);
-    int error = lf_file_sync(&store->file, from, to);
-    return settle_sync(store, error, "sync", from);
-}
-
-static int write_dsync(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn)
-{
-    if (lf_store_has_failed(store))
-        return LOGFILE_EFAILED;
-    begin_sync(store);
-    int error = write_blocks(store, buffer, bytes, lsn, LOGFILE_IO_WRITE_DSYNC);
-    return settle_sync(store, error, "write", lsn);
-}
-
 int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn)
 {
     bool dsync = store->sync == LOGFILE_SYNC_DSYNC;
+
     if (lf_store_has_failed(store))
         return LOGFILE_EFAILED;
     int error = lf_file_enter(&store->file, lsn);
     if (error != 0)
         return lf_store_fail(store, error, "write", lsn);
+
+    /* One call that writes and syncs, or a write that a sync follows. */
     lf_count(&store->write_count, 1);
-    if (dsync)
+    if (dsync) {
         lf_count(&store->sync_count, 1);
-    error =
-        dsync ? write_dsync(store, buffer, bytes, lsn) : lf_store_write(store, buffer, bytes, lsn);
+        begin_sync(store);
+    }
+    error = write_blocks(store, buffer, bytes, lsn, dsync ? LOGFILE_IO_WRITE_DSYNC : 0);
     store->written_ns = lf_now_ns();
-    if (error != 0 || store->sync != LOGFILE_SYNC_FDATASYNC)
-        return error;
-    lf_count(&store->sync_count, 1);
+    if (dsync)
+        return settle_sync(store, error, "write", lsn);
+    if (error != 0)
+        return lf_store_fail(store, error, "write", lsn);
+    if (store->sync == LOGFILE_SYNC_NONE)
+        return 0;
+
     lf_inflight_begin(&store->inflight[LF_CALLER_FLUSHER], LOGFILE_CALL_SYNC, lsn,
                       store->written_ns);
-    return sync_range(store, lsn, lsn + bytes);
+    lf_count(&store->sync_count, 1);
+    begin_sync(store);
+    error = lf_file_sync(&store->file, lsn, lsn + bytes);
+    return settle_sync(store, error, "sync", lsn);
 }
 
 int lf_store_sync_background(struct lf_store *store, uint64_t from, uint64_t to)
@@ -172,7 +157,11 @@ int lf_store_sync_background(struct lf_store *store, uint64_t from, uint64_t to)
     /* Attributes of a file may change while it is open (chattr +j).  Noted before this sync can take
      * a failure away, so that a commit that is under way waits for it. */
     lf_facts_note_file(&store->facts, store->file.io, store->file.fd);
-    int error = sync_range(store, from, to);
+    int error = LOGFILE_EFAILED;
+    if (!lf_store_has_failed(store)) {
+        begin_sync(store);
+        error = settle_sync(store, lf_file_sync(&store->file, from, to), "sync", from);
+    }
     pthread_mutex_unlock(&store->background_lock);
     return error;
 }

@@ -74,7 +74,11 @@ int lf_store_sync_background(struct lf_store *store, uint64_t from, uint64_t to)
 
 /* Records the first failure and calls on_failure; later ones change nothing.  Returns error. */
 int lf_store_fail(struct lf_store *store, int error, const char *call, uint64_t lsn);
-bool lf_store_has_failed(const struct lf_store *store);
+/* S1: pairs with note_failure: what it turns away was told of the failure. */
+static inline bool lf_store_has_failed(const struct lf_store *store)
+{
+    return lf_load_acquire_32(&store->failed) != 0;
+}
 /* Copies the first failure; error is 0 when there is none. */
 void lf_store_failure(struct lf_store *store, struct logfile_failure *out);
 

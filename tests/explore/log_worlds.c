@@ -102,7 +102,7 @@ static const char *name_in_slot(const void *address)
 {
     static char names[8][32];
     static unsigned turn;
-    const struct lf_ring *ring = &explored->ring.ring;
+    const struct lf_ring *ring = &explored->ring;
     const char *part = NULL;
     unsigned i;
 
@@ -129,8 +129,8 @@ static const char *name_in_slot(const void *address)
 
 static const char *name_of(const void *address)
 {
-    const struct lf_ring *ring = &explored->ring.ring;
-    const struct lf_flusher *flusher = &explored->ring.flusher;
+    const struct lf_ring *ring = &explored->ring;
+    const struct lf_flusher *flusher = &explored->flusher;
     const struct known known[] = {
         {&ring->head, "head"},
         {&ring->gate, "gate"},
@@ -397,8 +397,8 @@ static void check_open_epoch(const struct lf_ring *ring, const struct lf_flusher
  * help. */
 static void check_quiet(void)
 {
-    const struct lf_ring *ring = &explored->ring.ring;
-    const struct lf_flusher *flusher = &explored->ring.flusher;
+    const struct lf_ring *ring = &explored->ring;
+    const struct lf_flusher *flusher = &explored->flusher;
 
     if (flusher->token == LF_TOKEN_LEADER || flusher->token == LF_TOKEN_SEQUENCER)
         scheduler_fail("a lost wake-up: the token is taken, and its holder sleeps");

@@ -295,7 +295,7 @@ START_TEST(test_a_late_publish_shows)
     struct logfile_stats stats;
 
     begin(_i, LOGFILE_PREPARE_NONE);
-    struct lf_ring *ring = &hung_log->ring.ring;
+    struct lf_ring *ring = &hung_log->ring;
     ck_assert(lf_ring_reserve(ring, lf_record_bytes(sizeof late), &reservation));
     ck_assert_int_eq(logfile_append_until(hung_log, "y", 1, &past, NULL), -ETIMEDOUT);
     ck_assert_int_eq(logfile_flush(hung_log, &past), -ETIMEDOUT); /* It rings. */

@@ -128,7 +128,10 @@ struct logfile_io {
     int (*punch)(void *context, int fd, uint64_t offset, uint64_t bytes);
 
     /* Give the file or directory a new name in the same directory, which must not exist yet:
-     * -EEXIST, never a replacement. */
+     * -EEXIST, never a replacement.  1: it has it, but by a link, after which the old name was
+     * removed.  A file system that knows files by their names may take it for another file then than
+     * the one that is open, with a lock, a size and a cache of its own; so the library opens it again
+     * by its new name, and goes on with that. */
     int (*rename)(void *context, int directory, const char *from, const char *to);
     /* Remove the name of a file; -EISDIR for a directory. */
     int (*unlink)(void *context, int directory, const char *name);

@@ -134,7 +134,8 @@ int lf_file_open(struct lf_file *file, const struct logfile_io *io, const char *
 void lf_file_close(struct lf_file *file)
 {
     lf_segments_destroy(&file->segments);
-    (void)file->io->close(file->io->context, file->fd);
+    if (file->fd >= 0)
+        (void)file->io->close(file->io->context, file->fd);
     if (file->directory >= 0)
         (void)file->io->close(file->io->context, file->directory);
     lf_file_keep(file);

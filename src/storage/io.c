@@ -307,13 +307,13 @@ static int posix_drop_cache(void *context, int fd)
 
 /* ---- Names ------------------------------------------------------------------------------------*/
 
-/* link refuses an existing name too. */
+/* link refuses an existing name too.  1 or -errno. */
 static int link_and_unlink(int directory, const char *from, const char *to)
 {
     if (linkat(directory, from, directory, to, 0) != 0)
         return -errno;
     if (unlinkat(directory, from, 0) == 0)
-        return 0;
+        return 1;
     int error = -errno;
     unlinkat(directory, to, 0);
     return error;

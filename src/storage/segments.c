@@ -201,7 +201,7 @@ static bool may_be_used(const struct lf_segments *segments, int fd, uint64_t ind
     return !lf_segment_is_foreign(&check);
 }
 
-static int open_segment(struct lf_segments *segments, uint64_t index)
+int lf_segments_open_name(struct lf_segments *segments, uint64_t index)
 {
     char name[LF_SEGMENT_NAME_BYTES];
     enum lf_segment_kind kind;
@@ -223,7 +223,7 @@ int lf_segments_acquire(struct lf_segments *segments, uint64_t index, struct lf_
         use(segments, segment);
     pthread_mutex_unlock(&segments->lock);
     if (error == 0 && !is_open) {
-        int fd = open_segment(segments, index);
+        int fd = lf_segments_open_name(segments, index);
         lf_segments_settle(segments, segment, fd);
         error = fd < 0 ? fd : 0;
     }
@@ -272,11 +272,18 @@ void lf_segments_settle(struct lf_segments *segments, struct lf_segment *segment
     pthread_mutex_unlock(&segments->lock);
 }
 
-void lf_segments_renamed(struct lf_segments *segments, struct lf_segment *segment, uint64_t index)
+void lf_segments_renamed(struct lf_segments *segments, struct lf_segment *segment, uint64_t index,
+                         int fd)
 {
+    if (fd != segment->fd && segments->facts != NULL)
+        lf_facts_note_file(segments->facts, segments->io, fd);
     pthread_mutex_lock(&segments->lock);
+    int old_fd = segment->fd;
     segment->index = index;
+    segment->fd = fd;
     pthread_mutex_unlock(&segments->lock);
+    if (fd != old_fd)
+        (void)segments->io->close(segments->io->context, old_fd);
 }
 
 void lf_segments_forget(struct lf_segments *segments, uint64_t from, uint64_t end, bool all)

@@ -82,8 +82,13 @@ int lf_segments_sync(struct lf_segments *segments, struct lf_segment *segment);
 int lf_segments_reserve(struct lf_segments *segments, uint64_t index, struct lf_segment **segmentp);
 /* The segment has been made, and is acquired; fd < 0: it has not, and the place is free. */
 void lf_segments_settle(struct lf_segments *segments, struct lf_segment *segment, int fd);
-/* The segment's file has another name now. */
-void lf_segments_renamed(struct lf_segments *segments, struct lf_segment *segment, uint64_t index);
+/* The segment's file has another name now.  fd: what it is to be used by from now on: its own
+ * descriptor, or one that the new name gave; then the old one, which owes no sync, is closed. */
+void lf_segments_renamed(struct lf_segments *segments, struct lf_segment *segment, uint64_t index,
+                         int fd);
+/* A descriptor, the caller's own, of what the segment's name leads to; errors as of
+ * lf_segments_acquire. */
+int lf_segments_open_name(struct lf_segments *segments, uint64_t index);
 /* Closes the segments of [from, end) that are open: all, when their users are done with them; or
  * only those that are neither in use nor dirty. */
 void lf_segments_forget(struct lf_segments *segments, uint64_t from, uint64_t end, bool all);

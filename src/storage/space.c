@@ -41,9 +41,20 @@ static int sync_names(struct lf_file *file)
     return file->io->sync_directory(file->io->context, file->directory);
 }
 
-static int rename_in(struct lf_file *file, const char *from, const char *to)
+/*
+ * Gives a segment that is open the name of this index, and returns the descriptor to go on with.
+ * Where the name was given by a link, what has it now may be another file to the file system than
+ * the one that is open: whoever opens it would not see what is written here.  Else it is `fd`, which
+ * stays open in any case.
+ */
+static int name_segment(struct lf_file *file, int fd, const char *from, uint64_t index)
 {
-    return file->io->rename(file->io->context, file->directory, from, to);
+    char name[LF_SEGMENT_NAME_BYTES];
+    lf_segments_name(LF_NAME_SEGMENT, index, name);
+    int result = file->io->rename(file->io->context, file->directory, from, name);
+    if (result <= 0)
+        return result < 0 ? result : fd;
+    return lf_segments_open_name(&file->segments, index);
 }
 
 /* ---- Making a segment: with `changing` held ---------------------------------------------------*/
@@ -119,22 +130,23 @@ static int create_draft(struct lf_file *file, uint64_t index)
 static int make_file(struct lf_file *file, struct wanted *wanted)
 {
     const struct logfile_io *io = file->io;
-    char draft[LF_SEGMENT_NAME_BYTES], name[LF_SEGMENT_NAME_BYTES];
+    char draft[LF_SEGMENT_NAME_BYTES];
     lf_segments_name(LF_NAME_DRAFT, wanted->index, draft);
-    lf_segments_name(LF_NAME_SEGMENT, wanted->index, name);
     int fd = create_draft(file, wanted->index);
     if (fd < 0)
         return fd;
     int error = fill_draft(file, wanted, fd);
-    if (error == 0)
-        error = rename_in(file, draft, name);
-    if (error != 0)
+    int named = error == 0 ? name_segment(file, fd, draft, wanted->index) : error;
+    if (named != fd)
+        (void)io->close(io->context, fd);
+    if (named < 0) {
         (void)io->unlink(io->context, file->directory, draft);
-    else
-        error = sync_names(file);
+        return named;
+    }
+    error = sync_names(file);
     if (error == 0)
-        return fd;
-    (void)io->close(io->context, fd);
+        return named;
+    (void)io->close(io->context, named);
     return error;
 }
 
@@ -178,17 +190,17 @@ static int rewrite_header(struct lf_file *file, const struct wanted *wanted)
 static int convert(struct lf_file *file, struct wanted *wanted, uint64_t old_index)
 {
     struct logfile_io_stat status;
-    char from[LF_SEGMENT_NAME_BYTES], to[LF_SEGMENT_NAME_BYTES];
+    char from[LF_SEGMENT_NAME_BYTES];
     lf_segments_name(LF_NAME_SEGMENT, old_index, from);
-    lf_segments_name(LF_NAME_SEGMENT, wanted->index, to);
     int error = file->io->stat(file->io->context, wanted->segment->fd, &status);
     if (error == 0)
         error = rewrite_header(file, wanted);
-    if (error == 0)
-        error = rename_in(file, from, to);
     if (error != 0)
         return error;
-    lf_segments_renamed(&file->segments, wanted->segment, wanted->index);
+    int named = name_segment(file, wanted->segment->fd, from, wanted->index);
+    if (named < 0)
+        return named;
+    lf_segments_renamed(&file->segments, wanted->segment, wanted->index, named);
     wanted->written = status.bytes;
     return sync_names(file);
 }
@@ -621,7 +633,7 @@ static bool rename_aside(const struct lf_file *file, char aside[LF_DRAFT_NAME_BY
 {
     const struct logfile_io *io = file->io;
     lf_file_draft_name(lf_now_ns(), aside);
-    if (io->rename(io->context, file->parent, file->name, aside) != 0)
+    if (io->rename(io->context, file->parent, file->name, aside) < 0)
         return false;
     (void)io->sync_directory(io->context, file->parent);
     return true;

@@ -360,16 +360,54 @@ static void unlink_draft(const struct draft *draft, const struct opening *openin
     (void)io->remove_directory(io->context, draft->parent, draft->name);
 }
 
+/* Whether an open file is still what the draft was: nobody has been given a record of it.  Or -errno. */
+static int is_as_made(const struct draft *draft, const struct opening *opening, int fd)
+{
+    void *blocks = NULL;
+    if (posix_memalign(&blocks, LF_BLOCK_BYTES, PROLOGUE_BYTES) != 0)
+        return -ENOMEM;
+    ssize_t count = lf_io_read_full(opening->io, fd, blocks, PROLOGUE_BYTES, 0);
+    bool is_same =
+        count == (ssize_t)PROLOGUE_BYTES && memcmp(blocks, draft->prologue, PROLOGUE_BYTES) == 0;
+    free(blocks);
+    return count < 0 ? (int)count : is_same;
+}
+
+/*
+ * The name was given by a link: what has it may be another file to the file system than the one that
+ * is locked, and nobody would be kept from it.  So that one is closed, and what the name leads to is
+ * opened and locked in its place.  In between somebody else may be quicker: LOGFILE_ELOCKED while
+ * they have it, -EEXIST when they are done, or when the name leads elsewhere.  On an error the log
+ * stays as it is, for it may be theirs.
+ */
+static int open_by_name(struct lf_store *store, const struct draft *draft,
+                        const struct opening *opening)
+{
+    const struct logfile_io *io = opening->io;
+    close_fd(opening, store->file.fd);
+    store->file.fd = io->open(io->context, draft->parent, opening->name, open_flags(opening), 0);
+    if (store->file.fd < 0)
+        return complain_of_io(opening, "open of the new log", store->file.fd);
+    int error = lock_file(opening, store->file.fd);
+    if (error != 0)
+        return error;
+    int result = is_as_made(draft, opening, store->file.fd);
+    return result > 0 ? 0 : complain(opening, "create", result < 0 ? result : -EEXIST);
+}
+
 /* From the draft's name to the log's, and durable under that. */
 static int publish_draft(struct lf_store *store, const struct draft *draft,
                          const struct opening *opening)
 {
     const struct logfile_io *io = opening->io;
-    int error = io->rename(io->context, draft->parent, draft->name, opening->name);
-    if (error != 0) {
+    int result = io->rename(io->context, draft->parent, draft->name, opening->name);
+    if (result < 0) {
         unlink_draft(draft, opening);
-        return complain(opening, "create", error);
+        return complain(opening, "create", result);
     }
+    int error = result > 0 && !draft->is_directory ? open_by_name(store, draft, opening) : 0;
+    if (error != 0)
+        return error;
     error = sync_directory(opening, draft->parent);
     if (error != 0)
         lf_file_discard(&store->file);

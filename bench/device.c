@@ -220,7 +220,8 @@ static int device_stat(void *context, int fd, struct logfile_io_stat *out)
     *out = (struct logfile_io_stat){.bytes = is_file ? device->files[fd]->bytes : 0,
                                     .kind = is_file ? LOGFILE_IO_REGULAR : LOGFILE_IO_DIRECTORY,
                                     .device = 1,
-                                    .inode = (uint64_t)fd + 1};
+                                    .inode = (uint64_t)fd + 1,
+                                    .links = fd == OUTSIDE || device->files[fd]->name[0] != '\0'};
     pthread_mutex_unlock(&device->lock);
     return 0;
 }

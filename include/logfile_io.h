@@ -60,6 +60,8 @@ struct logfile_io_stat {
     /* Tell files apart, as long as one of the two is open.  Both 0: the table does not say. */
     uint64_t device;
     uint64_t inode;
+    /* How many names lead to the file.  0: none any more, or the table does not say. */
+    uint64_t links;
 };
 
 enum logfile_io_direct {

@@ -346,6 +346,12 @@ static int sim_close(void *context, int fd)
     return sim_leave(disk, &verdict, open == NULL ? -EBADF : verdict.error);
 }
 
+/* No file has two. */
+static bool has_name(const struct logfile_sim *disk, const struct sim_file *file)
+{
+    return file == &disk->tree.root || *lf_sim_file_name(file) != '\0';
+}
+
 static int sim_stat(void *context, int fd, struct logfile_io_stat *out)
 {
     struct logfile_sim *disk = context;
@@ -358,7 +364,8 @@ static int sim_stat(void *context, int fd, struct logfile_io_stat *out)
                                         .kind = open->file->is_directory ? LOGFILE_IO_DIRECTORY
                                                                          : LOGFILE_IO_REGULAR,
                                         .device = 1,
-                                        .inode = open->file->inode};
+                                        .inode = open->file->inode,
+                                        .links = has_name(disk, open->file)};
     return sim_leave(disk, &verdict, result);
 }
 

@@ -18,8 +18,9 @@
  * Those below it have been released: they wait to be unlinked, or to be recycled: a released
  * segment gets the header of the next one to be prepared, synced, and then its name, with the
  * directory synced.  Nothing else of it changes, because stale epochs are not valid where they
- * lie.  Anything else in the directory is foreign and left alone: another name, and what has the
- * name of a segment but is no file, or no file of this log.
+ * lie.  One that has a second name is somebody else's too, and only loses the log's.  Anything else
+ * in the directory is foreign and left alone: another name, and what has the name of a segment but
+ * is no file, or no file of this log.
  *
  * Threads: read, write, sync, extend, release and has_segment may be called by several at once, the
  * others by one alone.  A call that writes or syncs a segment that is open takes one lock, shortly,

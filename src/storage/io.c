@@ -222,6 +222,7 @@ static int posix_stat(void *context, int fd, struct logfile_io_stat *out)
                                           : LOGFILE_IO_OTHER;
     out->device = (uint64_t)status.st_dev;
     out->inode = (uint64_t)status.st_ino;
+    out->links = (uint64_t)status.st_nlink;
     return 0;
 }
 

@@ -189,19 +189,15 @@ static int rewrite_header(struct lf_file *file, const struct wanted *wanted)
 /* Turns a released segment that is open into the one that is wanted. */
 static int convert(struct lf_file *file, struct wanted *wanted, uint64_t old_index)
 {
-    struct logfile_io_stat status;
     char from[LF_SEGMENT_NAME_BYTES];
     lf_segments_name(LF_NAME_SEGMENT, old_index, from);
-    int error = file->io->stat(file->io->context, wanted->segment->fd, &status);
-    if (error == 0)
-        error = rewrite_header(file, wanted);
+    int error = rewrite_header(file, wanted);
     if (error != 0)
         return error;
     int named = name_segment(file, wanted->segment->fd, from, wanted->index);
     if (named < 0)
         return named;
     lf_segments_renamed(&file->segments, wanted->segment, wanted->index, named);
-    wanted->written = status.bytes;
     return sync_names(file);
 }
 
@@ -278,9 +274,12 @@ static int acquire_released(struct lf_file *file, struct wanted *wanted, uint64_
  * A segment's file need not be what its name says.  It is not after a crash between the new header
  * and the new name; nor where renaming is linking and unlinking, and the crash came in between: then
  * it is a segment that is in use, under a second name, which only loses that.
+ *
+ * A file that has another name is not the log's alone: somebody may have linked it to keep it.
  */
 static int recycle(struct lf_file *file, struct wanted *wanted)
 {
+    struct logfile_io_stat status = {0};
     struct lf_segment_check check;
     uint64_t index;
     struct lf_segment_range before = lf_segments_range(&file->segments);
@@ -294,11 +293,15 @@ static int recycle(struct lf_file *file, struct wanted *wanted)
     }
     if (error != 0) /* What cannot be opened is no segment, but only stands in its place. */
         return 0;
-    if (!lf_segment_is_whole(&check))
+    error = file->io->stat(file->io->context, wanted->segment->fd, &status);
+    if (error == 0 && (!lf_segment_is_whole(&check) || status.links > 1))
         return give_up(file, wanted->segment);
-    error = convert(file, wanted, index);
     if (error == 0)
+        error = convert(file, wanted, index);
+    if (error == 0) {
+        wanted->written = status.bytes;
         return 1;
+    }
     if (means_no_room(error))
         return give_up(file, wanted->segment);
     lf_segments_release(&file->segments, wanted->segment, false);
@@ -331,9 +334,11 @@ static int recycle_or_make(struct lf_file *file, struct wanted *wanted)
 
 /* ---- Extending --------------------------------------------------------------------------------*/
 
-/* A segment that exists without being known to: its name may not be durable yet. */
+/* A segment that exists without being known to: its name may not be durable yet.  With a second name
+ * it is not what this opener made, but what somebody has put there. */
 static int adopt_segment(struct lf_file *file, const struct wanted *wanted)
 {
+    struct logfile_io_stat status = {0};
     struct lf_segment_check check;
     struct lf_segment_range range = lf_segments_range(&file->segments);
     if (wanted->index < range.end)
@@ -341,7 +346,11 @@ static int adopt_segment(struct lf_file *file, const struct wanted *wanted)
     lf_segments_check_file(&file->segments, wanted->segment->fd, wanted->index, &check);
     if (!lf_segment_is_whole(&check))
         return check.error != 0 ? check.error : -EEXIST;
-    int error = sync_names(file);
+    int error = file->io->stat(file->io->context, wanted->segment->fd, &status);
+    if (error == 0 && status.links > 1)
+        error = -EEXIST;
+    if (error == 0)
+        error = sync_names(file);
     if (error != 0)
         return error;
     pthread_mutex_lock(&file->changing);

@@ -609,7 +609,7 @@ static int told_stat(void *context, int fd, struct logfile_io_stat *out)
 
     if (fd != CONTROL_FD)
         return headless->base->stat(headless->base->context, fd, out);
-    *out = (struct logfile_io_stat){.bytes = LF_FIRST_LSN, .kind = LOGFILE_IO_REGULAR};
+    *out = (struct logfile_io_stat){.bytes = LF_FIRST_LSN, .kind = LOGFILE_IO_REGULAR, .links = 1};
     return 0;
 }
 

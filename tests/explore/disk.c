@@ -66,7 +66,7 @@ static int disk_rename(void *context, int directory, const char *from, const cha
 static int disk_stat(void *context, int fd, struct logfile_io_stat *out)
 {
     (void)context, (void)fd;
-    *out = (struct logfile_io_stat){.bytes = disk->bytes, .kind = LOGFILE_IO_REGULAR};
+    *out = (struct logfile_io_stat){.bytes = disk->bytes, .kind = LOGFILE_IO_REGULAR, .links = 1};
     return 0;
 }
 

@@ -600,6 +600,127 @@ START_TEST(released_segment_is_replaced)
 }
 END_TEST
 
+/* ---- Files that have a second name ------------------------------------------------------------*/
+
+#define ARCHIVED_COUNT 8 /* as many as are kept to be used again */
+
+static const char *archive_path(uint64_t index)
+{
+    char name[16];
+    snprintf(name, sizeof name, "kept.%u", (unsigned)index);
+    return folder_path(name);
+}
+
+static size_t read_file(const char *path, uint8_t bytes[SEGMENT_BYTES])
+{
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    size_t size = fread(bytes, 1, SEGMENT_BYTES, file);
+    ck_assert_int_eq(fclose(file), 0);
+    return size;
+}
+
+static uint8_t archived[ARCHIVED_COUNT][SEGMENT_BYTES];
+static size_t archived_bytes[ARCHIVED_COUNT];
+static int archived_fds[ARCHIVED_COUNT]; /* so that no other file gets the inode */
+
+/* Every second one is linked. */
+static void archive(unsigned i, uint64_t index)
+{
+    archived_bytes[i] = read_file(segment_path(index), archived[i]);
+    archived_fds[i] = open(segment_path(index), O_RDONLY | O_CLOEXEC);
+    ck_assert_int_ge(archived_fds[i], 0);
+    ck_assert(i % 2 == 1 || link(segment_path(index), archive_path(i)) == 0);
+}
+
+/* Whether a segment from `from` on is the file that was archived. */
+static bool is_used_again(unsigned i, uint64_t from)
+{
+    struct stat status, other;
+    ck_assert_int_eq(fstat(archived_fds[i], &status), 0);
+    for (uint64_t index = from; index < from + 200; index++)
+        if (stat(segment_path(index), &other) == 0 && other.st_ino == status.st_ino)
+            return true;
+    return false;
+}
+
+/* The released segments that were not linked are used again, the others are left to whoever linked
+ * them. */
+START_TEST(segments_that_were_linked_are_not_recycled)
+{
+    static uint8_t bytes[SEGMENT_BYTES];
+    unsigned used_again = 0;
+    uint64_t lsn;
+
+    begin("an archive made of links");
+    struct logfile *log = open_log(log_path(), SEGMENT_BYTES);
+    append_some(log, 400);
+    ck_assert_int_eq(append(log, &lsn), 0);
+    uint64_t top = lsn / SEGMENT_BYTES;
+    for (unsigned i = 0; i < ARCHIVED_COUNT; i++)
+        archive(i, top - ARCHIVED_COUNT + i);
+    ck_assert_int_eq(logfile_trim(log, lsn), 0);
+    append_some(log, 600);
+    for (unsigned i = 0; i < ARCHIVED_COUNT; i++) {
+        if (i % 2 == 1) {
+            used_again += is_used_again(i, top);
+            continue;
+        }
+        ck_assert_uint_eq(read_file(archive_path(i), bytes), archived_bytes[i]);
+        ck_assert_mem_eq(bytes, archived[i], archived_bytes[i]);
+        ck_assert(!is_used_again(i, top));
+    }
+    ck_assert_uint_gt(used_again, 0);
+    for (unsigned i = 0; i < ARCHIVED_COUNT; i++)
+        close(archived_fds[i]);
+    close_log(log);
+    assert_records(log_path(), 601);
+    end();
+}
+END_TEST
+
+/* A segment of this log, with the index that comes next, as from an archive. */
+static void put_next_segment(uint64_t index)
+{
+    static uint8_t bytes[SEGMENT_BYTES];
+    struct lf_file_header *header = (struct lf_file_header *)(void *)bytes;
+    (void)read_file(segment_path(0), bytes);
+    header->first_lsn = index * SEGMENT_BYTES + LF_FIRST_LSN;
+    lf_file_header_seal(header);
+    memcpy(bytes + LF_BLOCK_BYTES, bytes, LF_BLOCK_BYTES);
+    memcpy(archived[0], bytes, sizeof bytes);
+    FILE *file = fopen(archive_path(0), "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(bytes, 1, sizeof bytes, file), sizeof bytes);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_int_eq(link(archive_path(0), segment_path(index)), 0);
+}
+
+START_TEST(linked_segment_is_not_adopted)
+{
+    static uint8_t bytes[SEGMENT_BYTES];
+    int error;
+
+    begin("a segment of an archive under the next one's name");
+    struct logfile *log = open_log(log_path(), SEGMENT_BYTES);
+    append_some(log, 10);
+    uint64_t index = next_index(0);
+    put_next_segment(index);
+    unsigned count = 10 + append_until_error(log, &error);
+    ck_assert_int_eq(error, -EEXIST);
+    ck_assert_uint_eq(read_file(archive_path(0), bytes), SEGMENT_BYTES);
+    ck_assert_mem_eq(bytes, archived[0], SEGMENT_BYTES);
+    remove_stray(segment_path(index));
+    while (append(log, NULL) != 0)
+        sleep_us(1000);
+    close_log(log);
+    assert_records(log_path(), count + 1);
+    end();
+}
+END_TEST
+
+/* ---- Other names ------------------------------------------------------------------------------*/
+
 /* Reading comes to the end of what there is, whatever the verdict on it. */
 START_TEST(far_segments_name_is_taken)
 {
@@ -649,6 +770,8 @@ static Suite *names_suite(void)
     tcase_add_loop_test(tcase, next_segment_has_its_name_taken, 0, STRAY_COUNT);
     tcase_add_loop_test(tcase, prepared_segment_is_lost, 0, SEGMENT_LOSS_COUNT);
     tcase_add_loop_test(tcase, released_segment_is_replaced, 0, STRAY_COUNT);
+    tcase_add_test(tcase, segments_that_were_linked_are_not_recycled);
+    tcase_add_test(tcase, linked_segment_is_not_adopted);
     tcase_add_loop_test(tcase, far_segments_name_is_taken, 0, STRAY_COUNT);
     tcase_add_test(tcase, directory_without_control_is_named_so);
     suite_add_tcase(suite, tcase);

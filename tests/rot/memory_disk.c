@@ -254,12 +254,13 @@ static int memory_stat(void *context, int fd, struct logfile_io_stat *out)
 
     if (fd == LOG_FD || fd == TOP_FD)
         *out = (struct logfile_io_stat){
-            .kind = LOGFILE_IO_DIRECTORY, .device = 1, .inode = (uint64_t)fd};
+            .kind = LOGFILE_IO_DIRECTORY, .device = 1, .inode = (uint64_t)fd, .links = 1};
     else if (file != NULL)
         *out = (struct logfile_io_stat){.bytes = file->size,
                                         .kind = file->kind,
                                         .device = 1,
-                                        .inode = (uint64_t)(file - disk->files) + 1};
+                                        .inode = (uint64_t)(file - disk->files) + 1,
+                                        .links = file->linked};
     else
         return leave(disk, -EBADF);
     return leave(disk, 0);

@@ -764,7 +764,14 @@ START_TEST(names_in_a_directory_that_is_held)
     ck_assert_int_eq(io->stat(io->context, directory, &second), 0);
     ck_assert_int_eq(second.kind, LOGFILE_IO_DIRECTORY);
     ck_assert(first.inode != second.inode);
+    ck_assert_uint_eq(first.links, 1);
+    ck_assert_int_eq(linkat(directory, "b", directory, "d", 0), 0);
+    ck_assert_int_eq(io->stat(io->context, fd, &first), 0);
+    ck_assert_uint_eq(first.links, 2);
+    ck_assert_int_eq(io->unlink(io->context, directory, "d"), 0);
     ck_assert_int_eq(io->unlink(io->context, directory, "b"), 0);
+    ck_assert_int_eq(io->stat(io->context, fd, &first), 0);
+    ck_assert_uint_eq(first.links, 0);
     close_file(again);
     close_file(fd);
     close_file(directory);

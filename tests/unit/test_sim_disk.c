@@ -866,10 +866,13 @@ START_TEST(test_a_directory_that_is_held)
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(io->stat(io->context, fd, &other), 0);
     ck_assert(status.inode != other.inode && status.device == other.device);
+    ck_assert(status.links == 1 && other.links == 1);
     ck_assert(logfile_sim_exists(disk, "/e/a") && !logfile_sim_exists(disk, "/d/a"));
     ck_assert_int_eq(io->rename(io->context, directory, "a", "b"), 0);
     ck_assert(logfile_sim_exists(disk, "/e/b"));
     ck_assert_int_eq(io->unlink(io->context, directory, "b"), 0);
+    ck_assert_int_eq(io->stat(io->context, fd, &other), 0);
+    ck_assert_uint_eq(other.links, 0);
     ck_assert_int_eq(io->remove_directory(io->context, LOGFILE_IO_HERE, "e"), 0);
     ck_assert_int_eq(io->open(io->context, directory, "a", CREATE, 0644), -ENOENT);
     ck_assert_int_eq(io->open(io->context, fd, "a", CREATE, 0644), -ENOTDIR);

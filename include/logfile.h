@@ -48,7 +48,8 @@
  *                it, failed.  Only reopening the log tells.
  *
  * The first failed write or sync fails the log for good: a failed sync is never retried, because
- * the kernel may have dropped what it could not write.  Records below the durable LSN are safe.
+ * the kernel may have dropped what it could not write.  Records below the durable LSN are safe, unless
+ * somebody has removed a file of the log: struct logfile_failure names it then.
  *
  * Threads.  Every function may be called from any thread at any time, except logfile_close, which
  * must be the last call on its log, and the calls on one reader, which one thread at a time may
@@ -644,9 +645,11 @@ int logfile_stats(struct logfile *log, struct logfile_stats *out);
 /* What failed a log. */
 struct logfile_failure {
     int error;       /* -errno of the failed call; 0: the log has not failed */
-    char call[16];   /* "write", "sync", "zero-fill", "allocate" */
+    char call[16];   /* "write", "sync", "zero-fill", "allocate"; "look": see `file` */
     uint64_t offset; /* LSN, in one file the offset; for a sync, of the epoch that it was for */
-    uint64_t reserved[4];
+    /* With -ESTALE, which of the log's files has been removed or replaced, by its name in the log's
+     * directory: what was appended to it since is lost with it.  "": it is the one file. */
+    char file[32];
 };
 
 /*

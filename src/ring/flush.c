@@ -123,7 +123,8 @@ int lf_incarnation_begin(struct logfile *log)
 bool lf_incarnation_end(struct logfile *log, uint8_t *buffer)
 {
     return !lf_has_begun(log) ||
-           lf_epoch_commit(log, buffer, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE) == 0;
+           (lf_store_look(&log->store, log->chain.lsn) == 0 &&
+            lf_epoch_commit(log, buffer, LF_EPOCH_HEADER_BYTES, 0, LF_EPOCH_CLOSE) == 0);
 }
 
 /* ---------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "storage/io.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,6 +190,7 @@ int lf_file_adopt(struct lf_file *file, const struct lf_file_header *header, uin
     file->header = *header;
     file->layout = lf_header_layout(header);
     file->segments.header = &file->header;
+    file->had_name = file->may_write && lf_io_links(file->io, file->fd) > 0;
     if (!file->is_directory)
         return 0;
     /* So that every LSN of a segment, and the one behind it, is in reach. */
@@ -414,6 +416,23 @@ int lf_file_enter(struct lf_file *file, uint64_t lsn)
     error = is_segment_still(file, segment) ? 0 : -ESTALE;
     lf_segments_release(&file->segments, segment, false);
     return error;
+}
+
+int lf_file_check_removed(struct lf_file *file, uint64_t end_lsn, char name[LF_SEGMENT_NAME_BYTES])
+{
+    struct lf_segments *segments = &file->segments;
+    uint64_t index = 0;
+    if (file->had_name && lf_io_is_removed(file->io, file->fd)) {
+        snprintf(name, LF_SEGMENT_NAME_BYTES, "%s", file->is_directory ? LF_CONTROL_NAME : "");
+        return -ESTALE;
+    }
+    if (!file->is_directory || end_lsn <= LF_FIRST_LSN ||
+        !lf_segments_find_removed(segments, lf_segments_range(segments).first,
+                                  lf_segment_index(&file->layout, end_lsn - 1) + 1, &index) ||
+        index < lf_segments_range(segments).first) /* a trim has released it in the meantime */
+        return 0;
+    lf_file_segment_name(index, name);
+    return -ESTALE;
 }
 
 static int sync_main_file(struct lf_file *file)

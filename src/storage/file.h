@@ -49,6 +49,7 @@ struct lf_file {
     int parent;
     char *name;
     bool may_write;
+    bool had_name; /* the io table has told of a name that leads to fd; only where it may write */
     struct lf_layout layout;      /* known when adopted, */
     struct lf_file_header header; /* as this is */
     uint64_t punched;             /* one file: what is below has been given back */
@@ -137,6 +138,13 @@ ssize_t lf_file_read(struct lf_file *file, uint64_t lsn, void *buffer, size_t by
  * was made ready before is there still.  -ESTALE: its name leads to another file by now, or to none,
  * and what is written to it would be lost with it. */
 int lf_file_enter(struct lf_file *file, uint64_t lsn);
+/*
+ * Whether the file, or one that records up to end_lsn are in and that is open, has lost its last
+ * name: -ESTALE, with its name in the log's directory, "" of one file; else 0.  What is written to it
+ * can be read until the log is closed, and by nobody after that.  Believed only of a file that had a
+ * name before.
+ */
+int lf_file_check_removed(struct lf_file *file, uint64_t end_lsn, char name[LF_SEGMENT_NAME_BYTES]);
 /* All of it.  Never across the end of a segment.  flags: LOGFILE_IO_WRITE_DSYNC.  Below
  * LF_FIRST_LSN: the log's own blocks 0 to 3.  -ENOENT: there is no such segment. */
 int lf_file_write(struct lf_file *file, uint64_t lsn, const void *buffer, size_t bytes,

@@ -553,6 +553,18 @@ int lf_io_leads_to(const struct logfile_io *io, int directory, const char *name,
     return named.device == held.device && named.inode == held.inode;
 }
 
+uint64_t lf_io_links(const struct logfile_io *io, int fd)
+{
+    struct logfile_io_stat status = {0};
+    return io->stat(io->context, fd, &status) == 0 ? status.links : 0;
+}
+
+bool lf_io_is_removed(const struct logfile_io *io, int fd)
+{
+    struct logfile_io_stat status = {0};
+    return io->stat(io->context, fd, &status) == 0 && status.links == 0;
+}
+
 static bool operations_are_set(const struct logfile_io *io)
 {
     return io->open != NULL && io->close != NULL && io->stat != NULL && io->lock != NULL &&

@@ -18,6 +18,10 @@ int lf_io_write_full(const struct logfile_io *io, int fd, const void *buffer, si
  * be told.  flags: 0, or LOGFILE_IO_OPEN_DIRECTORY for a directory. */
 int lf_io_leads_to(const struct logfile_io *io, int directory, const char *name, unsigned flags,
                    int fd);
+/* How many names lead to an open file; 0 also where that cannot be told. */
+uint64_t lf_io_links(const struct logfile_io *io, int fd);
+/* Whether an open file that had a name has none any more. */
+bool lf_io_is_removed(const struct logfile_io *io, int fd);
 /* Whether a caller's table is of our version, every operation is there and its reserved space is
  * zero. */
 bool lf_io_is_complete(const struct logfile_io *io);

@@ -17,7 +17,8 @@
  * starts again well ahead of the head.
  *
  * An idle log costs nothing: the thread sleeps without a timeout, and a claim wakes it only when
- * it crosses `wake_at`.
+ * it crosses `wake_at`, or when a second has passed since it looked whether the log's files still
+ * have names.
  */
 #include "storage/prepare.h"
 
@@ -47,6 +48,7 @@
 #define STREAM_SHARE 3                    /* of the speed of zeros: beyond 1/3 the log streams, */
 #define STREAM_MIN_BYTES_PER_S (64 * MIB) /* if it is at least this fast */
 #define SPEED_SAMPLE_BYTES MIB            /* less says more about the sync than about the device */
+#define LOOK_NS S_NS                      /* between two looks at the files of a log that moves */
 #define RATE_WINDOW_NS (5 * MS_NS)
 #define BACK_OFF_MIN_NS (20 * MS_NS)
 #define BACK_OFF_MAX_NS (640 * MS_NS)
@@ -562,6 +564,7 @@ static void back_off(struct lf_preparer *preparer)
 enum job {
     JOB_SLEEP,
     JOB_ANSWER,
+    JOB_LOOK,
     JOB_GROW,
     JOB_FILL,
     JOB_SYNC,
@@ -586,6 +589,8 @@ static enum job next_job(struct lf_preparer *preparer)
 {
     if (lf_store_has_failed(preparer->store))
         return preparer->retry ? JOB_ANSWER : JOB_SLEEP;
+    if (preparer->must_look)
+        return JOB_LOOK;
     if (room_is_low(preparer) || (preparer->retry && lf_now_ns() >= preparer->try_at_ns))
         return JOB_GROW;
     return preparer->retry ? JOB_SLEEP : next_zero_job(preparer);
@@ -600,6 +605,17 @@ static void answer(struct lf_preparer *preparer)
     pthread_mutex_lock(&preparer->lock);
 }
 
+/* What is appended to a file without a name is gone with the process.  Off the way of commits. */
+static void look(struct lf_preparer *preparer)
+{
+    uint64_t claimed = preparer->claimed;
+    preparer->must_look = false;
+    pthread_mutex_unlock(&preparer->lock);
+    (void)lf_store_look(preparer->store, claimed);
+    pthread_mutex_lock(&preparer->lock);
+    preparer->look_at_ns = lf_now_ns() + LOOK_NS;
+}
+
 static void do_job(struct lf_preparer *preparer, enum job job)
 {
     switch (job) {
@@ -608,6 +624,9 @@ static void do_job(struct lf_preparer *preparer, enum job job)
         break;
     case JOB_ANSWER:
         answer(preparer);
+        break;
+    case JOB_LOOK:
+        look(preparer);
         break;
     case JOB_GROW:
         grow(preparer);
@@ -701,7 +720,12 @@ void lf_preparer_claim(struct lf_preparer *preparer, uint64_t from, uint64_t to)
     preparer->claimed = lf_max(preparer->claimed, to);
     preparer->written_from =
         lf_max(preparer->written_from, lf_min(preparer->claimed, preparer->written_to));
-    if (preparer->claimed >= preparer->wake_at) {
+    bool must_look = lf_now_ns() >= preparer->look_at_ns;
+    if (must_look) {
+        preparer->must_look = true;
+        preparer->look_at_ns = UINT64_MAX; /* until that is done */
+    }
+    if (must_look || preparer->claimed >= preparer->wake_at) {
         preparer->wake_at = UINT64_MAX;
         pthread_cond_signal(&preparer->work);
     }
@@ -736,6 +760,7 @@ static void init_preparer(struct lf_preparer *preparer, struct lf_store *store,
         .written_from = config->head,
         .written_to = config->head,
         .wake_at = UINT64_MAX,
+        .look_at_ns = lf_now_ns() + LOOK_NS,
         .can_allocate = true,
         .back_off_ns = BACK_OFF_MIN_NS,
         .rate_mark_ns = lf_now_ns(),

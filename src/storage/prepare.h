@@ -64,7 +64,9 @@ struct lf_preparer {
     bool retry;         /* somebody asked for room */
     uint64_t try_at_ns; /* and gets an answer then: after a refusal not at once */
     bool stop;
-    uint64_t wake_at; /* the preparer sleeps, but not past this value of claimed */
+    uint64_t wake_at;    /* the preparer sleeps, but not past this value of claimed */
+    bool must_look;      /* whether the log's files still have names */
+    uint64_t look_at_ns; /* a claim after this asks for that */
 
     /* The preparer's own. */
     bool can_allocate;         /* false after -EOPNOTSUPP: allocate by writing zeros */

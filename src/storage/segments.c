@@ -259,11 +259,19 @@ int lf_segments_reserve(struct lf_segments *segments, uint64_t index, struct lf_
     return error;
 }
 
+/* Some tables, and some file systems, do not tell of names: then that there is none says nothing. */
+static bool has_name(const struct lf_segments *segments, int fd)
+{
+    return segments->open_flags & LOGFILE_IO_OPEN_WRITE && lf_io_links(segments->io, fd) > 0;
+}
+
 void lf_segments_settle(struct lf_segments *segments, struct lf_segment *segment, int fd)
 {
     if (fd >= 0 && segments->facts != NULL) /* before anybody can write there */
         lf_facts_note_file(segments->facts, segments->io, fd);
+    bool had_name = fd >= 0 && has_name(segments, fd);
     pthread_mutex_lock(&segments->lock);
+    segment->had_name = had_name;
     segment->busy = false;
     segment->fd = fd < 0 ? -1 : fd;
     if (fd >= 0)
@@ -284,6 +292,28 @@ void lf_segments_renamed(struct lf_segments *segments, struct lf_segment *segmen
     pthread_mutex_unlock(&segments->lock);
     if (fd != old_fd)
         (void)segments->io->close(segments->io->context, old_fd);
+}
+
+bool lf_segments_find_removed(struct lf_segments *segments, uint64_t from, uint64_t end,
+                              uint64_t *index)
+{
+    bool found = false;
+    pthread_mutex_lock(&segments->lock);
+    for (unsigned i = 0; i < LF_SEGMENTS_OPEN_MAX && !found; i++) {
+        struct lf_segment *segment = &segments->open[i];
+        if (segment->fd < 0 || segment->busy || !segment->had_name || segment->index < from ||
+            segment->index >= end)
+            continue;
+        segment->users++;
+        pthread_mutex_unlock(&segments->lock);
+        found = lf_io_is_removed(segments->io, segment->fd);
+        pthread_mutex_lock(&segments->lock);
+        *index = segment->index;
+        if (--segment->users == 0)
+            pthread_cond_broadcast(&segments->changed);
+    }
+    pthread_mutex_unlock(&segments->lock);
+    return found;
 }
 
 void lf_segments_forget(struct lf_segments *segments, uint64_t from, uint64_t end, bool all)

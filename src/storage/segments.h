@@ -32,6 +32,7 @@ struct lf_segment {
     int fd;           /* -1: none */
     bool busy;        /* one thread opens, makes or closes it, without the lock */
     bool dirty;       /* written to or allocated since its last sync began */
+    bool had_name;    /* the io table has told of a name that leads to it */
     unsigned users;   /* calls that use it just now */
     uint64_t used_at; /* for choosing one to close */
 };
@@ -89,6 +90,10 @@ void lf_segments_renamed(struct lf_segments *segments, struct lf_segment *segmen
 /* A descriptor, the caller's own, of what the segment's name leads to; errors as of
  * lf_segments_acquire. */
 int lf_segments_open_name(struct lf_segments *segments, uint64_t index);
+/* Whether a segment of [from, end) that is open, and had a name when it was opened, has none any
+ * more; *index: which. */
+bool lf_segments_find_removed(struct lf_segments *segments, uint64_t from, uint64_t end,
+                              uint64_t *index);
 /* Closes the segments of [from, end) that are open: all, when their users are done with them; or
  * only those that are neither in use nor dirty. */
 void lf_segments_forget(struct lf_segments *segments, uint64_t from, uint64_t end, bool all);

@@ -29,7 +29,8 @@
 /* ---- Failure ----------------------------------------------------------------------------------*/
 
 /* Returns whether this is the first failure. */
-static bool note_failure(struct lf_store *store, int error, const char *call, uint64_t lsn)
+static bool note_failure(struct lf_store *store, int error, const char *call, uint64_t lsn,
+                         const char *file)
 {
     pthread_mutex_lock(&store->failure_lock);
     bool first = store->failure.error == 0;
@@ -37,6 +38,7 @@ static bool note_failure(struct lf_store *store, int error, const char *call, ui
         store->failure.error = error;
         store->failure.offset = lsn;
         snprintf(store->failure.call, sizeof store->failure.call, "%s", call);
+        snprintf(store->failure.file, sizeof store->failure.file, "%s", file);
         /* S1: pairs with lf_store_has_failed: what it turns away was told of the failure. */
         lf_store_release_32(&store->failed, 1);
     }
@@ -50,11 +52,29 @@ static void announce_failure(struct lf_store *store)
         store->on_failure(store->on_failure_arg);
 }
 
-int lf_store_fail(struct lf_store *store, int error, const char *call, uint64_t lsn)
+static int fail_of(struct lf_store *store, int error, const char *call, uint64_t lsn,
+                   const char *file)
 {
-    if (note_failure(store, error, call, lsn))
+    if (note_failure(store, error, call, lsn, file))
         announce_failure(store);
     return error;
+}
+
+int lf_store_fail(struct lf_store *store, int error, const char *call, uint64_t lsn)
+{
+    return fail_of(store, error, call, lsn, "");
+}
+
+int lf_store_look(struct lf_store *store, uint64_t end_lsn)
+{
+    char name[LF_SEGMENT_NAME_BYTES];
+    if (lf_store_has_failed(store))
+        return LOGFILE_EFAILED;
+    int error = lf_file_check_removed(&store->file, end_lsn, name);
+    if (error == 0)
+        return 0;
+    (void)fail_of(store, error, "look", end_lsn, name);
+    return LOGFILE_EFAILED;
 }
 
 void lf_store_failure(struct lf_store *store, struct logfile_failure *out)
@@ -83,7 +103,7 @@ static void begin_sync(struct lf_store *store)
  */
 static int settle_sync(struct lf_store *store, int error, const char *call, uint64_t lsn)
 {
-    bool first = error != 0 && note_failure(store, error, call, lsn);
+    bool first = error != 0 && note_failure(store, error, call, lsn, "");
 
     pthread_mutex_lock(&store->failure_lock);
     store->syncs_ended_count++;
@@ -118,15 +138,30 @@ int lf_store_write(struct lf_store *store, const void *buffer, size_t bytes, uin
     return error != 0 ? lf_store_fail(store, error, "write", lsn) : 0;
 }
 
+/* Where the commit is the first one in a segment, that must be there still; and so must the one that
+ * is full now, before more is acknowledged behind it. */
+static int enter(struct lf_store *store, uint64_t lsn)
+{
+    const struct lf_file *file = &store->file;
+    char name[LF_SEGMENT_NAME_BYTES];
+    if (!file->is_directory || lsn % file->layout.segment_bytes != LF_FIRST_LSN)
+        return 0;
+    int error = lf_file_enter(&store->file, lsn);
+    if (error == 0)
+        return lf_store_look(store, lsn);
+    lf_file_segment_name(lf_segment_index(&file->layout, lsn), name);
+    return fail_of(store, error, "write", lsn, name);
+}
+
 int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn)
 {
     bool dsync = store->sync == LOGFILE_SYNC_DSYNC;
 
     if (lf_store_has_failed(store))
         return LOGFILE_EFAILED;
-    int error = lf_file_enter(&store->file, lsn);
+    int error = enter(store, lsn);
     if (error != 0)
-        return lf_store_fail(store, error, "write", lsn);
+        return error;
 
     /* One call that writes and syncs, or a write that a sync follows. */
     lf_count(&store->write_count, 1);

@@ -79,6 +79,10 @@ static inline bool lf_store_has_failed(const struct lf_store *store)
 {
     return lf_load_acquire_32(&store->failed) != 0;
 }
+/* Looks whether a file that records up to end_lsn are in has been removed, which fails the store:
+ * LOGFILE_EFAILED, also when it had failed before; else 0.  A system call for each file; never a part
+ * of a commit, but of the first one in a segment. */
+int lf_store_look(struct lf_store *store, uint64_t end_lsn);
 /* Copies the first failure; error is 0 when there is none. */
 void lf_store_failure(struct lf_store *store, struct logfile_failure *out);
 

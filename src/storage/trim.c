@@ -277,8 +277,9 @@ int lf_trim_below(struct lf_trim *trim, uint64_t lsn, uint64_t durable_lsn,
     if (lsn > durable_lsn)
         return -EINVAL;
     cancel_state = lf_lock(&trim->trimming);
+    error = lf_store_look(trim->store, durable_lsn);
     bool moves = find_landmark(trim, lsn, durable_lsn, &oldest) && oldest.lsn > trim->oldest_lsn;
-    if (moves || user != NULL)
+    if (error == 0 && (moves || user != NULL))
         error = move_mark(trim, moves ? &oldest : NULL, durable_lsn, user);
     /* Also where the mark stays: an earlier trim, or a process that died, may owe the space. */
     if (error == 0) {

@@ -84,9 +84,15 @@ static int failure_error(const char *path, struct logfile *log, int error)
 
     if (logfile_failure(log, &failure) != 0 || failure.error == 0)
         return lf_tool_error(path, error);
-    lf_tool_message("%s: %s at offset %" PRIu64 ": %s; what is durable ends at LSN %" PRIu64,
-                    lf_tool_shown(path), failure.call, failure.offset,
-                    logfile_strerror(failure.error), logfile_durable_lsn(log));
+    if (failure.error == -ESTALE)
+        lf_tool_message(
+            "%s: %s has been removed or replaced while it was open; what was appended to "
+            "it since is lost",
+            lf_tool_shown(path), failure.file[0] != '\0' ? failure.file : "the file");
+    else
+        lf_tool_message("%s: %s at offset %" PRIu64 ": %s; what is durable ends at LSN %" PRIu64,
+                        lf_tool_shown(path), failure.call, failure.offset,
+                        logfile_strerror(failure.error), logfile_durable_lsn(log));
     return LF_TOOL_FAILED;
 }
 

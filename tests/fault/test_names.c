@@ -4,6 +4,7 @@
  * open, being opened or being made; the process loses the way to it; and things that are not the
  * log's have the names of its segments.
  */
+#include "file.h"
 #include "logfile_io.h"
 #include "storage/segments.h"
 #include "support.h"
@@ -28,6 +29,7 @@
 
 static struct logfile_io table;
 static struct logfile_open_report report;
+static enum logfile_engine engine;
 
 /* ---- Logs -------------------------------------------------------------------------------------*/
 
@@ -40,6 +42,7 @@ static int try_open(const char *path, uint64_t segment_bytes, struct logfile **l
 {
     struct logfile_options options = {.segment_bytes = segment_bytes,
                                       .slot_bytes = SLOT_BYTES,
+                                      .engine = engine,
                                       .io = table.version != 0 ? &table : NULL,
                                       .report = &report};
     return logfile_open(path, &options, logp);
@@ -148,6 +151,7 @@ static void begin(const char *what)
     watchdog_start(SECONDS_MAX, what);
     enter_folder();
     memset(&table, 0, sizeof table);
+    engine = LOGFILE_ENGINE_RING;
 }
 
 static void end(void)
@@ -719,6 +723,133 @@ START_TEST(linked_segment_is_not_adopted)
 }
 END_TEST
 
+/* ---- Files that are removed while records go into them ----------------------------------------*/
+
+enum way_to_notice {
+    BY_APPENDING,
+    BY_TRIMMING,
+    BY_SHUTTING_DOWN,
+    WAY_COUNT
+};
+
+/* What is removed: of one file, and of segments. */
+static const struct removal {
+    uint64_t segment_bytes;
+    const char *file; /* "": the log itself; NULL: the segment that is being filled */
+} removals[] = {{0, ""}, {SEGMENT_BYTES, LF_CONTROL_NAME}, {SEGMENT_BYTES, NULL}};
+#define REMOVAL_COUNT ((int)(sizeof removals / sizeof removals[0]))
+
+static void name_in_use(const struct removal *removal, uint64_t lsn,
+                        char name[LF_SEGMENT_NAME_BYTES])
+{
+    if (removal->file != NULL)
+        snprintf(name, LF_SEGMENT_NAME_BYTES, "%s", removal->file);
+    else
+        lf_file_segment_name(lsn / SEGMENT_BYTES, name);
+}
+
+static void remove_in_use(const char *name)
+{
+    char path[LF_SEGMENT_NAME_BYTES + 8];
+    snprintf(path, sizeof path, name[0] != '\0' ? "log/%s" : "log%s", name);
+    ck_assert_int_eq(unlink(folder_path(path)), 0);
+}
+
+/* It may take a second, or the next segment, if that comes earlier. */
+static int append_for_a_while(struct logfile *log)
+{
+    const uint64_t end_ns = now_ns() + UINT64_C(10000000000);
+    int error = 0;
+    while (error == 0 && now_ns() < end_ns) {
+        sleep_us(10000);
+        error = append(log, NULL);
+    }
+    return error;
+}
+
+static int notice(struct logfile *log, enum way_to_notice way, uint64_t lsn)
+{
+    if (way == BY_APPENDING)
+        return append_for_a_while(log);
+    return way == BY_TRIMMING ? logfile_trim(log, lsn) : logfile_shutdown(log, NULL);
+}
+
+/* Loop test: the engine, what is removed, and what notices.  From then on nothing is acknowledged. */
+START_TEST(file_in_use_is_removed)
+{
+    static const enum logfile_engine engines[] = {LOGFILE_ENGINE_RING, LOGFILE_ENGINE_MUTEX,
+                                                  LOGFILE_ENGINE_SERIAL};
+    const struct removal *removal = &removals[_i / WAY_COUNT % REMOVAL_COUNT];
+    char name[LF_SEGMENT_NAME_BYTES];
+    struct logfile_failure failure;
+    uint64_t lsn;
+
+    begin("a file that is removed while records go into it");
+    engine = engines[_i / WAY_COUNT / REMOVAL_COUNT];
+    struct logfile *log = open_log(log_path(), removal->segment_bytes);
+    append_some(log, 30);
+    ck_assert_int_eq(append(log, &lsn), 0);
+    name_in_use(removal, lsn, name);
+    remove_in_use(name);
+    ck_assert_int_eq(notice(log, _i % WAY_COUNT, lsn), LOGFILE_EFAILED);
+    ck_assert_int_eq(logfile_failure(log, &failure), 0);
+    ck_assert_int_eq(failure.error, -ESTALE);
+    ck_assert_str_eq(failure.file, name);
+    ck_assert_int_lt(append(log, NULL), 0);
+    ck_assert_int_eq(logfile_close(log), LOGFILE_EFAILED);
+    end();
+}
+END_TEST
+
+/* What has become full is looked at when the next segment is entered. */
+START_TEST(full_segment_is_removed)
+{
+    struct logfile_failure failure;
+    uint64_t lsn;
+    int error;
+
+    begin("a segment that is removed when it is nearly full");
+    struct logfile *log = open_log(log_path(), SEGMENT_BYTES);
+    append_some(log, 30);
+    ck_assert_int_eq(append(log, &lsn), 0);
+    ck_assert_int_eq(unlink(segment_path(lsn / SEGMENT_BYTES)), 0);
+    ck_assert_uint_le(append_until_error(log, &error), SEGMENT_BYTES / 4096);
+    ck_assert_int_eq(error, LOGFILE_EFAILED);
+    ck_assert_int_eq(logfile_failure(log, &failure), 0);
+    ck_assert_int_eq(failure.error, -ESTALE);
+    ck_assert_int_eq(logfile_close(log), LOGFILE_EFAILED);
+    end();
+}
+END_TEST
+
+static int stat_without_links(void *context, int fd, struct logfile_io_stat *out)
+{
+    int error = logfile_io_posix()->stat(context, fd, out);
+    out->links = 0;
+    return error;
+}
+
+/* Loop test: one file, and segments.  A table that never tells of a name says nothing when it tells
+ * of none. */
+START_TEST(file_that_never_had_a_name_is_not_missed)
+{
+    uint64_t lsn;
+
+    begin("a table that tells of no links");
+    table = *logfile_io_posix();
+    table.stat = stat_without_links;
+    struct logfile *log = open_log(log_path(), _i == 0 ? SEGMENT_BYTES : 0);
+    append_some(log, 100);
+    ck_assert_int_eq(append(log, &lsn), 0);
+    sleep_us(1100 * 1000);
+    append_some(log, 100);
+    ck_assert_int_eq(logfile_trim(log, lsn), 0);
+    close_log(log);
+    assert_records(log_path(), 101);
+    end();
+}
+END_TEST
+
 /* ---- Other names ------------------------------------------------------------------------------*/
 
 /* Reading comes to the end of what there is, whatever the verdict on it. */
@@ -772,6 +903,9 @@ static Suite *names_suite(void)
     tcase_add_loop_test(tcase, released_segment_is_replaced, 0, STRAY_COUNT);
     tcase_add_test(tcase, segments_that_were_linked_are_not_recycled);
     tcase_add_test(tcase, linked_segment_is_not_adopted);
+    tcase_add_loop_test(tcase, file_in_use_is_removed, 0, 3 * REMOVAL_COUNT * WAY_COUNT);
+    tcase_add_test(tcase, full_segment_is_removed);
+    tcase_add_loop_test(tcase, file_that_never_had_a_name_is_not_missed, 0, 2);
     tcase_add_loop_test(tcase, far_segments_name_is_taken, 0, STRAY_COUNT);
     tcase_add_test(tcase, directory_without_control_is_named_so);
     suite_add_tcase(suite, tcase);

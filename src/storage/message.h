@@ -12,6 +12,8 @@
 #define LF_MESSAGE_PATH_BYTES 96
 /* What every path that can be opened fits, and an array of it on the stack. */
 #define LF_MESSAGE_SHOWN_BYTES ((size_t)4 * PATH_MAX)
+/* What a message about a damaged log ends with: the command, as its manual page has it. */
+#define LF_MESSAGE_SALVAGE "; see logfile salvage PATH OUTPUT"
 
 /*
  * Writes a path, or another name from outside, as one line of printable text, whatever bytes it

@@ -147,7 +147,10 @@ static int dump_epochs(struct lf_walk *walk, bool records)
         if (error != 0 || ferror(stdout))
             return error;
     }
-    return step == LF_WALK_END ? dump_end(walk) : step;
+    const struct lf_tool_segments segments = {.walk = walk, .lead = "", .out = stdout};
+    if (step == LF_WALK_END)
+        step = lf_tool_check_segment_headers(&segments);
+    return step == 0 ? dump_end(walk) : step;
 }
 
 static int dump_log(struct lf_walk *walk, bool records)
@@ -156,10 +159,7 @@ static int dump_log(struct lf_walk *walk, bool records)
 
     if (error != 0 && error != LOGFILE_ECORRUPT)
         return error;
-    const struct lf_tool_segments segments = {.walk = walk, .lead = "", .out = stdout};
     int unread = dump_prologue(walk);
-    if (error == 0 && unread == 0)
-        unread = lf_tool_check_segment_headers(&segments);
     if (error != 0 || unread != 0)
         return unread != 0 ? unread : error;
     error = dump_epochs(walk, records);

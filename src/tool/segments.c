@@ -24,16 +24,18 @@ static void say(const struct lf_tool_segments *segments, uint64_t index, const c
 static void judge_blocks(const struct lf_tool_segments *segments, uint64_t index,
                          const uint8_t *blocks)
 {
-    static const char *const copies[2] = {
-        "first copy of its file header is damaged" LF_TOOL_REPAIRED,
-        "second copy of its file header is damaged" LF_TOOL_REPAIRED};
+    static const char *const copies[2] = {"first", "second"};
+    const struct lf_walk_copy_words words = lf_walk_copy_words(segments->walk);
+    char what[128];
 
     for (unsigned i = 0; i < 2; i++) {
         if (lf_file_header_is_of_segment(blocks + i * (size_t)LF_BLOCK_BYTES,
                                          &segments->walk->scan.prologue.header, index))
             continue;
         segments->walk->damaged_copies++;
-        say(segments, index, "repairable", copies[i]);
+        snprintf(what, sizeof(what), "%s copy of its file header is damaged%s", copies[i],
+                 words.fate);
+        say(segments, index, words.kind, what);
     }
     if (!lf_is_zero(blocks + 2 * (size_t)LF_BLOCK_BYTES, blocks + LF_FIRST_LSN))
         say(segments, index, "note", "blocks 2 and 3 are not zero; nobody reads them");
@@ -115,7 +117,7 @@ int lf_tool_check_segment_headers(const struct lf_tool_segments *segments)
                : 0;
 }
 
-int lf_tool_check_segments(const struct lf_tool_segments *segments)
+int lf_tool_name_other_files(const struct lf_tool_segments *segments)
 {
     struct lf_file *file = &segments->walk->file;
 
@@ -123,8 +125,7 @@ int lf_tool_check_segments(const struct lf_tool_segments *segments)
         return 0;
     const struct lf_segment_range range = lf_segments_range(&file->segments);
     print_released(segments, &range);
-    int error = lf_file_visit_foreign(file, print_foreign, (void *)(uintptr_t)segments);
-    return error != 0 ? error : lf_tool_check_segment_headers(segments);
+    return lf_file_visit_foreign(file, print_foreign, (void *)(uintptr_t)segments);
 }
 
 static void print_missing(const struct lf_tool_segments *segments, uint64_t from, uint64_t to)

@@ -14,11 +14,12 @@ struct lf_tool_segments {
 };
 
 /* Checks both copies of the header of each segment, and that nothing is left in the two blocks after
- * them.  0, or -errno of a read. */
+ * them.  0, or -errno of a read.  What is said of a damaged copy depends on the verdict: after the
+ * walk. */
 int lf_tool_check_segment_headers(const struct lf_tool_segments *segments);
-/* The same, and names what does not belong into the directory, and segments that have been
- * released. */
-int lf_tool_check_segments(const struct lf_tool_segments *segments);
+/* Names what does not belong into the directory, and segments that have been released.  0 or
+ * -errno. */
+int lf_tool_name_other_files(const struct lf_tool_segments *segments);
 /* Names the segments that are missing where the walk met damage.  0 or -errno. */
 int lf_tool_name_missing_segments(const struct lf_tool_segments *segments);
 

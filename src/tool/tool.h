@@ -81,9 +81,6 @@ void lf_tool_report_damage(const char *path, const struct logfile_reader *reader
 /* Says so when what was read last may not be on the disk (reader.h). */
 void lf_tool_report_unsynced(const char *path, const struct logfile_reader *reader);
 
-/* What becomes of a damaged copy whose other copy is whole. */
-#define LF_TOOL_REPAIRED "; repaired at the next open for append"
-
 /* Bytes on standard output, as two digits each. */
 void lf_tool_print_hex(const uint8_t *bytes, size_t count);
 

@@ -4,7 +4,8 @@
  *
  * Epochs are checked by the scanner, padding included.  Corrupt is what opening refuses.  One damaged
  * copy of the file header, of a segment's header or of the trim mark is not: it is named, and makes
- * the log "repairable", because opening it for append makes it good again.
+ * the log "repairable", because opening it for append makes it good again.  Of a log that is refused
+ * nothing is repaired, so copies are judged last.
  */
 #include "storage/message.h"
 #include "tool/segments.h"
@@ -19,6 +20,8 @@ struct verification {
     char lead[LF_MESSAGE_SHOWN_BYTES + 2]; /* the path and ": ", which each line starts with */
     FILE *out;
     struct lf_walk walk;
+    /* Which of blocks 0 to 3 were whole when the walk began: a writer may be at one now. */
+    bool header_valid[2], trim_valid[2];
 };
 
 static void report_damage(const struct verification *v, uint64_t from, uint64_t to,
@@ -27,41 +30,36 @@ static void report_damage(const struct verification *v, uint64_t from, uint64_t 
     fprintf(v->out, "%sdamage: LSN %" PRIu64 " to %" PRIu64 ": %s\n", v->lead, from, to, what);
 }
 
-/* `error` is what reading blocks 0 to 3 ended with: 0 where the other copy is whole. */
-static void check_copy(const struct verification *v, unsigned block, const char *what, int error)
+static void report_copy(const struct verification *v, unsigned block, const char *what)
 {
+    const struct lf_walk_copy_words words = lf_walk_copy_words(&v->walk);
     const uint64_t from = (uint64_t)block * LF_BLOCK_BYTES;
 
-    if (error != 0)
-        report_damage(v, from, from + LF_BLOCK_BYTES, what);
-    else
-        fprintf(v->out,
-                "%srepairable: LSN %" PRIu64 " to %" PRIu64 ": %s is damaged" LF_TOOL_REPAIRED "\n",
-                v->lead, from, from + LF_BLOCK_BYTES, what);
+    fprintf(v->out, "%s%s: LSN %" PRIu64 " to %" PRIu64 ": %s is damaged%s\n", v->lead, words.kind,
+            from, from + LF_BLOCK_BYTES, what, words.fate);
 }
 
-static void check_headers(const struct verification *v, int error)
+static void check_headers(const struct verification *v)
 {
-    const bool *valid = v->walk.scan.prologue.header_valid;
+    const bool *valid = v->header_valid;
 
-    if (lf_walk_has_header(&v->walk))
-        error = 0;
     if (!valid[0])
-        check_copy(v, 0, "first copy of the file header", error);
+        report_copy(v, 0, "first copy of the file header");
     if (!valid[1])
-        check_copy(v, 1, "second copy of the file header", error);
+        report_copy(v, 1, "second copy of the file header");
     if (valid[0] && valid[1] && !lf_walk_has_header(&v->walk))
         report_damage(v, 0, 2 * LF_BLOCK_BYTES, "file headers that contradict each other");
 }
 
+/* `error` is what reading blocks 0 to 3 ended with. */
 static void check_trim_marks(const struct verification *v, int error)
 {
-    const bool *valid = v->walk.scan.prologue.trim_valid;
+    const bool *valid = v->trim_valid;
 
     if (!valid[0])
-        check_copy(v, 2, "first copy of the trim mark", error);
+        report_copy(v, 2, "first copy of the trim mark");
     if (!valid[1])
-        check_copy(v, 3, "second copy of the trim mark", error);
+        report_copy(v, 3, "second copy of the trim mark");
     if (valid[0] && valid[1] && error == LOGFILE_ECORRUPT)
         report_damage(v, 2 * LF_BLOCK_BYTES, LF_FIRST_LSN, "trim marks that contradict each other");
 }
@@ -139,20 +137,39 @@ static int conclude(const struct verification *v)
 
     print_rest(v);
     fprintf(v->out,
-            "%s%s%s: %" PRIu64 " records in %" PRIu64 " epochs, the last ends at LSN %" PRIu64 "\n",
+            "%s%s%s: %" PRIu64 " records in %" PRIu64 " epochs, the last ends at LSN %" PRIu64
+            "%s\n",
             v->lead, lf_walk_verdict_name(verdict), lf_walk_repairable(&v->walk),
-            v->walk.record_count, v->walk.epoch_count, v->walk.tail.end_lsn);
+            v->walk.record_count, v->walk.epoch_count, v->walk.tail.end_lsn,
+            verdict == LOGFILE_CORRUPT ? LF_MESSAGE_SALVAGE : "");
     return statuses[verdict];
 }
 
-/* All behind blocks 0 to 3. */
-static int check_segments_and_epochs(struct verification *v)
+/* What comes after blocks 0 to 3. */
+static int check_files_and_epochs(struct verification *v)
 {
     const struct lf_tool_segments segments = segments_of(v);
 
     lf_file_drop_cache(&v->walk.file, LF_FIRST_LSN);
-    int error = lf_tool_check_segments(&segments);
+    int error = lf_tool_name_other_files(&segments);
     return error != 0 ? error : check_epochs(v);
+}
+
+/* What is there twice.  `error` is what reading blocks 0 to 3 ended with.  0 or -errno. */
+static int check_copies(struct verification *v, int error)
+{
+    const struct lf_tool_segments segments = segments_of(v);
+
+    check_headers(v);
+    if (lf_walk_has_header(&v->walk))
+        check_trim_marks(v, error);
+    return error == 0 ? lf_tool_check_segment_headers(&segments) : 0;
+}
+
+static void note_copies(struct verification *v)
+{
+    memcpy(v->header_valid, v->walk.scan.prologue.header_valid, sizeof(v->header_valid));
+    memcpy(v->trim_valid, v->walk.scan.prologue.trim_valid, sizeof(v->trim_valid));
 }
 
 static int verify_open_log(struct verification *v)
@@ -164,15 +181,15 @@ static int verify_open_log(struct verification *v)
     int unread = check_length(v);
     if (unread != 0)
         return lf_tool_error(v->path, unread);
-    check_headers(v, error);
-    if (lf_walk_has_header(&v->walk))
-        check_trim_marks(v, error);
-    if (error == 0)
-        error = check_segments_and_epochs(v);
-    if (error == 0 || error == LOGFILE_ECORRUPT)
+    note_copies(v);
+    int failed = error == 0 ? check_files_and_epochs(v) : 0;
+    unread = check_copies(v, error);
+    if (failed == 0)
+        failed = unread;
+    if (failed == 0)
         return conclude(v);
     lf_tool_message("%s: at LSN %" PRIu64 ": %s", lf_tool_shown(v->path), v->walk.scan.chain.lsn,
-                    logfile_strerror(error));
+                    logfile_strerror(failed));
     return LF_TOOL_FAILED;
 }
 

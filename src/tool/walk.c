@@ -171,6 +171,7 @@ int lf_walk_next(struct lf_walk *walk)
         if (step == 0)
             step = step_at_break(walk);
     }
+    walk->failed = step < 0;
     return step;
 }
 
@@ -207,7 +208,33 @@ const char *lf_walk_verdict_name(enum logfile_verdict verdict)
     return names[verdict];
 }
 
+/* Opening for append has no number to go on with, or would not keep a feature right (open.c). */
+static bool can_only_be_read(const struct lf_walk *walk)
+{
+    const uint64_t features = walk->scan.prologue.header.features_read_only;
+
+    return (features & ~LF_FEATURES_READ_ONLY_KNOWN) != 0 ||
+           walk->scan.chain.incarnation == UINT32_MAX || walk->scan.chain.epoch >= LF_EPOCH_LIMIT ||
+           walk->scan.chain.epoch == 0;
+}
+
+static bool is_refused(const struct lf_walk *walk)
+{
+    return walk->failed || lf_walk_verdict(walk) == LOGFILE_CORRUPT;
+}
+
 const char *lf_walk_repairable(const struct lf_walk *walk)
 {
-    return walk->damaged_copies > 0 && walk->damage_count == 0 ? ", repairable" : "";
+    const bool repaired = !is_refused(walk) && !can_only_be_read(walk);
+
+    return walk->damaged_copies > 0 && repaired ? ", repairable" : "";
+}
+
+struct lf_walk_copy_words lf_walk_copy_words(const struct lf_walk *walk)
+{
+    if (is_refused(walk))
+        return (struct lf_walk_copy_words){"damage", ""};
+    if (can_only_be_read(walk))
+        return (struct lf_walk_copy_words){"note", "; not repaired: the log can only be read"};
+    return (struct lf_walk_copy_words){"repairable", "; repaired at the next open for append"};
 }

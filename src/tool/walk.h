@@ -3,7 +3,8 @@
  * Walks a whole log for verify, stat and dump: every epoch, and past every damage, with the
  * scanner that recovery uses.  Unlike a reader it also sees epochs without records, and what a
  * writer has not yet made durable.  One damaged copy of a file header or of the trim mark is no
- * damage to the log: the next open for append makes it good again.  It is counted apart.
+ * damage to the log: the next open for append makes it good again, if it accepts the log.  It is
+ * counted apart.
  */
 #ifndef LF_TOOL_WALK_H
 #define LF_TOOL_WALK_H
@@ -15,6 +16,7 @@ struct lf_walk {
     struct lf_file file;
     bool live;                /* a writer had the log open when last looked at */
     bool at_end;              /* nothing that is whole follows */
+    bool failed;              /* reading has failed */
     struct lf_scan scan;      /* scan.epoch is the epoch that lf_walk_next stopped at */
     struct logfile_tail tail; /* at damage: what is missing; at the end: how the log ends */
     /* Passed so far. */
@@ -47,7 +49,15 @@ void lf_walk_close(struct lf_walk *walk);
 /* What the end and all damage passed on the way amount to. */
 enum logfile_verdict lf_walk_verdict(const struct lf_walk *walk);
 const char *lf_walk_verdict_name(enum logfile_verdict verdict);
-/* ", repairable" where copies are damaged and nothing else is, else "". */
+/* ", repairable" if copies are damaged and the next open for append repairs them, else "". */
 const char *lf_walk_repairable(const struct lf_walk *walk);
+
+/* How a damaged copy whose other copy is whole is reported. */
+struct lf_walk_copy_words {
+    const char *kind; /* what the line starts with */
+    const char *fate; /* what it ends with: what the next open for append does with the copy */
+};
+/* After the walk: only then is it known whether that open accepts the log. */
+struct lf_walk_copy_words lf_walk_copy_words(const struct lf_walk *walk);
 
 #endif /* LF_TOOL_WALK_H */

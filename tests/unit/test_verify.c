@@ -312,24 +312,79 @@ END_TEST
 
 /* ---- The blocks before the first epoch --------------------------------------------------------*/
 
+static void expect_copy(const char *kind, unsigned block, const char *fate)
+{
+    static const char *const copies[] = {
+        "first copy of the file header",
+        "second copy of the file header",
+        "first copy of the trim mark",
+        "second copy of the trim mark",
+    };
+    char line[160];
+
+    snprintf(line, sizeof(line), "log: %s: LSN %zu to %zu: %s is damaged%s\n", kind, block * BLOCK,
+             (block + 1) * BLOCK, copies[block], fate);
+    ck_assert_msg(report_has(line), "no '%s' in: %s", line, report);
+}
+
 START_TEST(one_damaged_copy_is_named)
 {
-    static const char *const lines[] = {
-        "log: repairable: LSN 0 to 4096: first copy of the file header is damaged",
-        "log: repairable: LSN 4096 to 8192: second copy of the file header is damaged",
-        "log: repairable: LSN 8192 to 12288: first copy of the trim mark is damaged",
-        "log: repairable: LSN 12288 to 16384: second copy of the trim mark is damaged",
-    };
-
     load_small_log(1);
     damage((uint64_t)_i * BLOCK + 1000);
     ck_assert_int_eq(verify(), LF_TOOL_OK);
-    ck_assert(report_has(lines[_i]));
+    expect_copy("repairable", (unsigned)_i, "; repaired at the next open for append");
     ck_assert(report_has("log: clean, repairable: 4 records in 6 epochs"));
-    damage(LF_FIRST_LSN + BLOCK); /* that cannot be repaired */
+    damage(LF_FIRST_LSN + BLOCK); /* that cannot be repaired, and the log is refused */
     ck_assert_int_eq(verify(), LF_TOOL_CORRUPT);
-    ck_assert(report_has(lines[_i]));
-    ck_assert(report_has("log: corrupt: 3 records in 5 epochs"));
+    expect_copy("damage", (unsigned)_i, "");
+    ck_assert(!report_has("repaired at"));
+    ck_assert(report_has("log: corrupt: 3 records in 5 epochs, the last ends at LSN 45056; see "
+                         "logfile salvage PATH OUTPUT\n"));
+}
+END_TEST
+
+/* An open for append repairs nothing in a log that it refuses for the other pair's sake, */
+START_TEST(nothing_is_repaired_beside_a_lost_pair)
+{
+    load_small_log(1);
+    damage((uint64_t)_i * BLOCK + 1000);
+    damage(2 * BLOCK + 1000);
+    damage(3 * BLOCK + 1000);
+    ck_assert_int_eq(verify(), LF_TOOL_CORRUPT);
+    for (unsigned block = 0; block < 4; block++)
+        if (block == (unsigned)_i || block >= 2)
+            expect_copy("damage", block, "");
+    ck_assert(!report_has("repair"));
+    ck_assert(report_has("; see logfile salvage PATH OUTPUT\n"));
+}
+END_TEST
+
+/* nor in one that can only be read, */
+START_TEST(nothing_is_repaired_in_a_log_with_an_unknown_feature)
+{
+    load_small_log(1);
+    for (unsigned copy = 0; copy < 2; copy++) {
+        struct lf_file_header *header = (void *)(log_file.bytes + copy * BLOCK);
+        header->features_read_only = 1;
+        lf_file_header_seal(header);
+    }
+    ck_assert_int_eq(verify(), LF_TOOL_OK);
+    damage((uint64_t)_i * BLOCK + 1000);
+    ck_assert_int_eq(verify(), LF_TOOL_OK);
+    expect_copy("note", (unsigned)_i, "; not repaired: the log can only be read");
+    ck_assert(report_has("log: clean: 4 records in 6 epochs"));
+}
+END_TEST
+
+/* nor in one that cannot be read. */
+START_TEST(nothing_is_repaired_in_an_unreadable_log)
+{
+    load_small_log(1);
+    damage((uint64_t)_i * BLOCK + 1000);
+    log_file.bad_lsn = LF_FIRST_LSN + BLOCK;
+    ck_assert_int_eq(verify(), LF_TOOL_FAILED);
+    expect_copy("damage", (unsigned)_i, "");
+    ck_assert(!report_has("repair"));
 }
 END_TEST
 
@@ -642,7 +697,9 @@ START_TEST(missing_segments_are_named)
     ck_assert(report_has(": damage: LSN 61440 to 151552: 10 epochs are not whole or missing\n"));
     flip_byte(segment(3), 0);
     ck_assert_int_eq(verify_directory(), LF_TOOL_CORRUPT);
-    ck_assert(report_has("0000000000000003.segment: first copy of its file header"));
+    ck_assert(report_has(": damage: 0000000000000003.segment: first copy of its file header is "
+                         "damaged\n"));
+    ck_assert(!report_has("repair"));
     log_image_free(&image);
 }
 END_TEST
@@ -816,6 +873,9 @@ static TCase *damage_case(void)
     tcase_add_test(tcase, each_damage_is_named_with_its_range);
     tcase_add_test(tcase, damage_up_to_the_end_is_named);
     tcase_add_loop_test(tcase, one_damaged_copy_is_named, 0, 4);
+    tcase_add_loop_test(tcase, nothing_is_repaired_beside_a_lost_pair, 0, 2);
+    tcase_add_loop_test(tcase, nothing_is_repaired_in_a_log_with_an_unknown_feature, 0, 4);
+    tcase_add_loop_test(tcase, nothing_is_repaired_in_an_unreadable_log, 0, 4);
     tcase_add_test(tcase, two_damaged_copies_are_corrupt);
     tcase_add_test(tcase, a_header_of_another_log_is_corrupt);
     tcase_add_test(tcase, trim_marks_that_disagree_are_corrupt);

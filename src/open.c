@@ -43,7 +43,6 @@ struct opening {
     bool created;
 };
 
-#define SEE_SALVAGE "; see logfile salvage"
 #define DAMAGE_TEXT_BYTES 64
 #define SAY(opening, ...)                                                                          \
     snprintf((opening)->report.message, sizeof(opening)->report.message, __VA_ARGS__)
@@ -286,7 +285,7 @@ static int explain_cut(struct opening *opening, uint64_t lsn)
         return 0;
     SAY(opening,
         "%s: corrupt from LSN %" PRIu64 ": %s is cut at byte %" PRIu64
-        ", within what comes before the first epoch",
+        ", within what comes before the first epoch" LF_MESSAGE_SALVAGE,
         opening->shown, lsn, lf_file_is_directory(file) ? LF_CONTROL_NAME : "the file", bytes);
     return 1;
 }
@@ -304,12 +303,14 @@ static int explain_verdict(struct opening *opening, const struct lf_scan *scan)
         return cut < 0 ? cut : LOGFILE_ECORRUPT;
     describe_damage(scan, text);
     if (lost_end > tail->end_lsn)
-        SAY(opening, "%s: corrupt: LSN %" PRIu64 " to %" PRIu64 " cannot be read%.40s (%s)%s",
+        SAY(opening,
+            "%s: corrupt: LSN %" PRIu64 " to %" PRIu64
+            " cannot be read%.40s (%s)" LF_MESSAGE_SALVAGE,
             opening->shown, tail->end_lsn, lost_end, text,
-            tail->resume_lsn != 0 ? "what follows can" : "nothing whole follows", SEE_SALVAGE);
+            tail->resume_lsn != 0 ? "what follows can" : "nothing whole follows");
     else
-        SAY(opening, "%s: corrupt from LSN %" PRIu64 "%s%s", opening->shown, tail->end_lsn, text,
-            SEE_SALVAGE);
+        SAY(opening, "%s: corrupt from LSN %" PRIu64 "%s" LF_MESSAGE_SALVAGE, opening->shown,
+            tail->end_lsn, text);
     return LOGFILE_ECORRUPT;
 }
 
@@ -443,12 +444,16 @@ static int scan_log(struct opening *opening, struct lf_scan *scan)
 
 static int explain_prologue(struct opening *opening, const struct lf_prologue *prologue, int error)
 {
+    const bool of_log = error == LOGFILE_ECORRUPT || error == LOGFILE_EFORMAT;
+    const char *damage = of_log ? lf_message_prologue_damage(prologue, error) : NULL;
     const int cut = error == LOGFILE_ECORRUPT ? explain_cut(opening, LF_FIRST_LSN) : 0;
 
     if (cut != 0)
         return cut < 0 ? cut : error;
-    if (error == LOGFILE_EFORMAT && prologue->unknown_version != 0 &&
-        prologue->unknown_version != LF_FORMAT_VERSION)
+    if (damage != NULL)
+        SAY(opening, "%s: corrupt: %s" LF_MESSAGE_SALVAGE, opening->shown, damage);
+    else if (error == LOGFILE_EFORMAT && prologue->unknown_version != 0 &&
+             prologue->unknown_version != LF_FORMAT_VERSION)
         SAY(opening, "%s: a log of format version %" PRIu32 "; this library reads version %u",
             opening->shown, prologue->unknown_version, LF_FORMAT_VERSION);
     else

@@ -81,6 +81,15 @@ static bool header_is_in_place(const struct lf_file_header *header, const struct
            header->first_lsn == LF_FIRST_LSN;
 }
 
+/* Without a header there is no seed that its checksum could be checked with. */
+static bool looks_like_a_mark(const uint8_t *block)
+{
+    struct lf_trim_mark mark;
+
+    memcpy(&mark, block, sizeof(mark));
+    return mark.magic == LF_TRIM_MAGIC && mark.sequence != 0;
+}
+
 int lf_prologue_read(struct lf_file *file, struct lf_prologue *prologue)
 {
     _Alignas(LF_BLOCK_BYTES) uint8_t blocks[LF_FIRST_LSN];
@@ -91,6 +100,9 @@ int lf_prologue_read(struct lf_file *file, struct lf_prologue *prologue)
     if (got < 0)
         return (int)got;
     const int error = file_header_choose(blocks, prologue);
+    prologue->has_marks = error == LOGFILE_EFORMAT && prologue->unknown_version == 0 &&
+                          (looks_like_a_mark(blocks + 2 * LF_BLOCK_BYTES) ||
+                           looks_like_a_mark(blocks + 3 * LF_BLOCK_BYTES));
     if (error != 0)
         return error;
     if (!header_is_in_place(&prologue->header, file))

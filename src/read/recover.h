@@ -25,6 +25,7 @@ struct lf_prologue {
     uint32_t log_seed;
     uint32_t unknown_version; /* LOGFILE_EFORMAT: what a header is of that is whole and not for this
                                  library; 0: there is none */
+    bool has_marks;           /* LOGFILE_EFORMAT: no header, and yet what looks like a trim mark */
     bool header_valid[2];     /* copies that are as good as the one that counts */
     bool trim_valid[2];       /* whole; one that is older than the other is no damage */
     bool trim_current[2];     /* and as good as the one that counts */

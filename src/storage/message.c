@@ -120,3 +120,49 @@ const char *lf_message_open_error(const struct logfile_io *io, const char *path,
         return logfile_strerror(error);
     }
 }
+
+/* ---- Damage -----------------------------------------------------------------------------------*/
+
+/* Any number of 16 digits: how long segments are is not known. */
+static int find_segment(void *arg, const char *name)
+{
+    const size_t digits = strspn(name, "0123456789abcdef");
+
+    if (digits == 16 && strcmp(name + digits, ".segment") == 0)
+        *(bool *)arg = true;
+    return 0;
+}
+
+static bool has_segments(const struct logfile_io *io, const char *path)
+{
+    bool found = false;
+    int directory = io->open(io->context, LOGFILE_IO_HERE, path, LOGFILE_IO_OPEN_DIRECTORY, 0);
+
+    if (directory < 0)
+        return false;
+    (void)io->list_directory(io->context, directory, find_segment, &found);
+    (void)io->close(io->context, directory);
+    return found;
+}
+
+bool lf_message_is_damage(const struct logfile_io *io, const char *path, int error)
+{
+    return error == LOGFILE_ECORRUPT ||
+           (error == -EISDIR && has_segments(io != NULL ? io : logfile_io_posix(), path));
+}
+
+const char *lf_message_prologue_damage(const struct lf_prologue *prologue, int error)
+{
+    const bool *header_valid = prologue->header_valid;
+    const bool has_header = prologue->header.version != 0;
+
+    if (error == LOGFILE_EFORMAT)
+        return prologue->has_marks ? "both copies of the file header are lost" : NULL;
+    if (!has_header)
+        return header_valid[0] && header_valid[1]
+                   ? "the copies of the file header contradict each other"
+                   : "both copies of the file header are damaged";
+    return prologue->trim_valid[0] && prologue->trim_valid[1]
+               ? "the copies of the trim mark contradict each other"
+               : "both copies of the trim mark are damaged";
+}

@@ -4,12 +4,14 @@
 #define LF_MESSAGE_H
 
 #include "logfile_io.h"
+#include "recover.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What a path may take of the message of logfile_open, with the zero byte. */
-#define LF_MESSAGE_PATH_BYTES 96
+#define LF_MESSAGE_PATH_BYTES 84
 /* What every path that can be opened fits, and an array of it on the stack. */
 #define LF_MESSAGE_SHOWN_BYTES ((size_t)4 * PATH_MAX)
 /* What a message about a damaged log ends with: the command, as its manual page has it. */
@@ -29,5 +31,16 @@ char *lf_message_name(const char *name, char *shown, size_t bytes);
  * io: NULL for that of logfile_io_posix().
  */
 const char *lf_message_open_error(const struct logfile_io *io, const char *path, int error);
+
+/*
+ * Whether opening failed because the log is damaged, so that LF_MESSAGE_SALVAGE belongs to the
+ * message: LOGFILE_ECORRUPT, and a directory that has segments and no control file.
+ * io: NULL for that of logfile_io_posix().
+ */
+bool lf_message_is_damage(const struct logfile_io *io, const char *path, int error);
+
+/* What of blocks 0 to 3 is damaged, after lf_prologue_read failed with LOGFILE_ECORRUPT or
+ * LOGFILE_EFORMAT.  NULL: they are not a damaged log's. */
+const char *lf_message_prologue_damage(const struct lf_prologue *prologue, int error);
 
 #endif /* LF_MESSAGE_H */

@@ -67,9 +67,10 @@ static int complain_of_path(const struct opening *opening, int error)
     char shown[LF_MESSAGE_PATH_BYTES];
     if (error == -EINVAL)
         return complain_of_io(opening, "open", error);
-    snprintf(opening->message, MESSAGE_BYTES, "%s: %s",
+    snprintf(opening->message, MESSAGE_BYTES, "%s: %s%s",
              lf_message_name(opening->path, shown, sizeof shown),
-             lf_message_open_error(opening->io, opening->path, error));
+             lf_message_open_error(opening->io, opening->path, error),
+             lf_message_is_damage(opening->io, opening->path, error) ? LF_MESSAGE_SALVAGE : "");
     return error;
 }
 

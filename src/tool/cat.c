@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile cat: prints records. */
 #include "read/reader.h"
+#include "storage/message.h"
 #include "tool/tool.h"
 
 static bool print_record(const struct logfile_record *record, bool raw)
@@ -28,7 +29,7 @@ static int report_damage(const char *path, struct logfile_reader *reader)
 
     if (error != 0)
         return lf_tool_error(path, error);
-    lf_tool_report_damage(path, reader, &tail);
+    lf_tool_report_damage(path, reader, &tail, LF_MESSAGE_SALVAGE);
     return LF_TOOL_CORRUPT;
 }
 

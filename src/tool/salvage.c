@@ -50,7 +50,7 @@ static int skip_damage(struct salvage *s)
     if (error != 0)
         return error;
     s->damage_count++;
-    lf_tool_report_damage(s->path, s->reader, &tail);
+    lf_tool_report_damage(s->path, s->reader, &tail, "");
     return logfile_reader_skip(s->reader);
 }
 
@@ -188,7 +188,7 @@ static int salvage_headless(struct salvage *s, int error)
         status = salvage_reader(s);
         logfile_reader_close(s->reader);
     } else {
-        status = lf_tool_path_error(s->what->from, s->path, error);
+        status = lf_tool_salvage_error(s->what->from, s->path, error);
     }
     free(headless);
     return status;
@@ -201,7 +201,7 @@ int lf_tool_salvage_log(const struct lf_tool_salvage *what, FILE *out)
 
     if (error != 0)
         return is_headless(error) ? salvage_headless(&s, error)
-                                  : lf_tool_path_error(what->from, what->path, error);
+                                  : lf_tool_salvage_error(what->from, what->path, error);
     int status = salvage_reader(&s);
     logfile_reader_close(s.reader);
     return status;

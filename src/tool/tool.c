@@ -46,30 +46,55 @@ int lf_tool_error(const char *path, int error)
     return exit_status(error);
 }
 
-/* How much there is of what comes before the first epoch; all of it where nothing can be said. */
-static uint64_t prologue_bytes(const struct logfile_io *io, const char *path)
+/* What is wrong with blocks 0 to 3 of a log that is damaged, or may be. */
+struct prologue_damage {
+    uint64_t bytes;   /* how much there is of them; all of it where nothing can be said */
+    const char *what; /* NULL: nothing */
+};
+
+static struct prologue_damage find_prologue_damage(const struct logfile_io *io, const char *path)
 {
+    struct prologue_damage damage = {.bytes = LF_FIRST_LSN};
+    struct lf_prologue prologue;
     struct lf_file file;
-    uint64_t bytes = LF_FIRST_LSN;
 
     if (lf_file_open(&file, io != NULL ? io : logfile_io_posix(), path) != 0)
-        return LF_FIRST_LSN;
-    if (lf_file_prologue_bytes(&file, &bytes) != 0)
-        bytes = LF_FIRST_LSN;
+        return damage;
+    if (lf_file_prologue_bytes(&file, &damage.bytes) != 0)
+        damage.bytes = LF_FIRST_LSN;
+    const int error = lf_prologue_read(&file, &prologue);
+    if (error == LOGFILE_ECORRUPT || error == LOGFILE_EFORMAT)
+        damage.what = lf_message_prologue_damage(&prologue, error);
     lf_file_close(&file);
-    return bytes;
+    return damage;
+}
+
+static int path_error(const struct logfile_io *io, const char *path, int error, const char *advice)
+{
+    struct prologue_damage damage = {.bytes = LF_FIRST_LSN};
+
+    if (error == LOGFILE_ECORRUPT || error == LOGFILE_EFORMAT)
+        damage = find_prologue_damage(io, path);
+    if (damage.what == NULL && !lf_message_is_damage(io, path, error))
+        advice = "";
+    if (error == LOGFILE_ECORRUPT && damage.bytes < LF_FIRST_LSN)
+        lf_tool_message("%s: cut at byte %" PRIu64 ", within what comes before the first epoch%s",
+                        lf_tool_shown(path), damage.bytes, advice);
+    else
+        lf_tool_message("%s: %s%s", lf_tool_shown(path),
+                        damage.what != NULL ? damage.what : lf_message_open_error(io, path, error),
+                        advice);
+    return exit_status(error);
 }
 
 int lf_tool_path_error(const struct logfile_io *io, const char *path, int error)
 {
-    const uint64_t bytes = error == LOGFILE_ECORRUPT ? prologue_bytes(io, path) : LF_FIRST_LSN;
+    return path_error(io, path, error, LF_MESSAGE_SALVAGE);
+}
 
-    if (bytes < LF_FIRST_LSN)
-        lf_tool_message("%s: cut at byte %" PRIu64 ", within what comes before the first epoch",
-                        lf_tool_shown(path), bytes);
-    else
-        lf_tool_message("%s: %s", lf_tool_shown(path), lf_message_open_error(io, path, error));
-    return exit_status(error);
+int lf_tool_salvage_error(const struct logfile_io *io, const char *path, int error)
+{
+    return path_error(io, path, error, "");
 }
 
 int lf_tool_open_error(int error, const struct logfile_open_report *report)
@@ -124,7 +149,7 @@ int lf_tool_output_error(void)
 }
 
 void lf_tool_report_damage(const char *path, const struct logfile_reader *reader,
-                           const struct logfile_tail *tail)
+                           const struct logfile_tail *tail, const char *advice)
 {
     char name[LF_SEGMENT_NAME_BYTES];
     uint64_t index;
@@ -132,9 +157,9 @@ void lf_tool_report_damage(const char *path, const struct logfile_reader *reader
 
     if (missing)
         lf_file_segment_name(index, name);
-    lf_tool_message("%s: corrupt: LSN %" PRIu64 " to %" PRIu64 " cannot be read%s%s%s",
+    lf_tool_message("%s: corrupt: LSN %" PRIu64 " to %" PRIu64 " cannot be read%s%s%s%s",
                     lf_tool_shown(path), tail->end_lsn, lf_tail_damage_end(tail),
-                    missing ? ": " : "", missing ? name : "", missing ? " is missing" : "");
+                    missing ? ": " : "", missing ? name : "", missing ? " is missing" : "", advice);
 }
 
 void lf_tool_report_unsynced(const char *path, const struct logfile_reader *reader)

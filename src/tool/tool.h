@@ -62,8 +62,11 @@ const char *lf_tool_shown(const char *path);
 void lf_tool_message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says what went wrong with a path; returns the exit status for it. */
 int lf_tool_error(const char *path, int error);
-/* The same for opening it to read; io may be NULL, for that of logfile_io_posix(). */
+/* The same for opening it to read, with what to do about damage; io may be NULL, for that of
+ * logfile_io_posix(). */
 int lf_tool_path_error(const struct logfile_io *io, const char *path, int error);
+/* The same where that has been tried: nothing can be salvaged. */
+int lf_tool_salvage_error(const struct logfile_io *io, const char *path, int error);
 /* The same for logfile_open, whose report says what and where. */
 int lf_tool_open_error(int error, const struct logfile_open_report *report);
 /* Whether standard output failed only because nobody reads it any more, as in `logfile cat | head`:
@@ -75,9 +78,10 @@ int lf_tool_output_error(void);
  * status. */
 int lf_tool_close(const char *path, struct logfile *log);
 
-/* Names the corrupt range that a reader has met, which is end_lsn to lf_tail_damage_end. */
+/* Names the corrupt range that a reader has met, which is end_lsn to lf_tail_damage_end.  advice: what
+ * the line ends with. */
 void lf_tool_report_damage(const char *path, const struct logfile_reader *reader,
-                           const struct logfile_tail *tail);
+                           const struct logfile_tail *tail, const char *advice);
 /* Says so when what was read last may not be on the disk (reader.h). */
 void lf_tool_report_unsynced(const char *path, const struct logfile_reader *reader);
 

@@ -177,7 +177,7 @@ static int verify_open_log(struct verification *v)
     int error = lf_walk_start(&v->walk);
 
     if (error != 0 && error != LOGFILE_ECORRUPT)
-        return lf_tool_error(v->path, error);
+        return lf_tool_path_error(v->walk.file.io, v->path, error);
     int unread = check_length(v);
     if (unread != 0)
         return lf_tool_error(v->path, unread);

@@ -8,6 +8,7 @@
 #include "logfile_sim.h"
 #include "support.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -298,6 +299,108 @@ START_TEST(nothing_is_mended_in_a_log_that_is_refused)
 }
 END_TEST
 
+/* ---- What is lost twice ---- */
+
+static const struct loss {
+    unsigned first; /* block of the first copy */
+    bool zeros;     /* or one bit */
+    int error;
+    const char *what;
+} twice_lost[] = {
+    {0, false, LOGFILE_ECORRUPT, "both copies of the file header are damaged"},
+    {0, true, LOGFILE_EFORMAT, "both copies of the file header are lost"},
+    {2, false, LOGFILE_ECORRUPT, "both copies of the trim mark are damaged"},
+    {2, true, LOGFILE_ECORRUPT, "both copies of the trim mark are damaged"},
+};
+#define TWICE_LOST_COUNT ((int)(sizeof twice_lost / sizeof twice_lost[0]))
+
+static void expect_advice(const char *what)
+{
+    static const char advice[] = "; see logfile salvage PATH OUTPUT";
+    const size_t length = strlen(report.message);
+
+    ck_assert_msg(strstr(report.message, what) != NULL, "no '%s' in: %s", what, report.message);
+    ck_assert_msg(length >= sizeof advice &&
+                      strcmp(report.message + length - sizeof advice + 1, advice) == 0,
+                  "%s", report.message);
+}
+
+/* Loop test: each loss, of one file and of segments. */
+START_TEST(what_is_lost_twice_is_named_with_what_to_do)
+{
+    const struct loss *loss = &twice_lost[_i / 2];
+    static const uint8_t zeros[LF_BLOCK_BYTES];
+    uint64_t lsns[RECORDS];
+
+    begin(_i);
+    write_session(RECORDS, lsns);
+    for (uint64_t block = loss->first; block < loss->first + 2; block++) {
+        if (loss->zeros)
+            ck_assert_int_eq(
+                logfile_sim_poke(disk, head_path(), block * BLOCK, zeros, sizeof zeros), 0);
+        else
+            flip(head_path(), block * BLOCK + 60, 1);
+    }
+    expect_refused(loss->error);
+    expect_advice(loss->what);
+    end();
+}
+END_TEST
+
+START_TEST(copies_that_contradict_each_other_are_named_with_what_to_do)
+{
+    _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES];
+    struct lf_file_header *header = (void *)block;
+    struct lf_trim_mark *mark = (void *)block;
+    uint64_t lsns[RECORDS];
+
+    begin(_i);
+    write_session(RECORDS, lsns);
+    peek(head_path(), BLOCK, block, sizeof block);
+    const uint32_t log_seed = lf_log_seed(header);
+    struct logfile_sim *whole = disk;
+    use_disk(logfile_sim_clone(whole));
+    header->id[0] ^= 1;
+    lf_file_header_seal(block);
+    ck_assert_int_eq(logfile_sim_poke(disk, head_path(), BLOCK, block, sizeof block), 0);
+    expect_refused(LOGFILE_ECORRUPT);
+    expect_advice("the copies of the file header contradict each other");
+    logfile_sim_free(disk);
+    use_disk(whole);
+    peek(head_path(), 2 * BLOCK, block, sizeof block);
+    mark->epoch++;
+    lf_trim_mark_seal(block, log_seed);
+    for (uint64_t copy = 2; copy < 4; copy++, mark->epoch++, lf_trim_mark_seal(block, log_seed))
+        ck_assert_int_eq(logfile_sim_poke(disk, head_path(), copy * BLOCK, block, sizeof block), 0);
+    expect_refused(LOGFILE_ECORRUPT);
+    expect_advice("the copies of the trim mark contradict each other");
+    end();
+}
+END_TEST
+
+/* Nobody but salvage reads a directory whose control file is gone, or either kind once it is cut. */
+START_TEST(a_log_that_is_cut_is_named_with_what_to_do)
+{
+    uint64_t lsns[RECORDS];
+
+    begin(_i);
+    write_session(RECORDS, lsns);
+    const struct logfile_io *io = logfile_sim_io(disk);
+    const int fd = io->open(io->context, LOGFILE_IO_HERE, head_path(), LOGFILE_IO_OPEN_WRITE, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(io->truncate(io->context, fd, 2 * BLOCK), 0);
+    ck_assert_int_eq(io->close(io->context, fd), 0);
+    expect_refused(LOGFILE_ECORRUPT);
+    expect_advice("is cut at byte 8192, within what comes before the first epoch");
+    if (has_segments) {
+        ck_assert_int_eq(io->unlink(io->context, LOGFILE_IO_HERE, head_path()), 0);
+        expect_refused(-EISDIR);
+        expect_advice("is a directory with no control file in it");
+    }
+    end();
+}
+END_TEST
+
 /* ---- The newest mark ---- */
 
 static void flip_bit_of_mark(struct logfile_sim *whole, uint64_t bit, uint64_t oldest_lsn)
@@ -537,6 +640,10 @@ static Suite *repair_suite(void)
     tcase_add_loop_test(tcase, rot_in_one_copy_is_mended, 0, 2);
     tcase_add_test(tcase, rot_in_the_header_of_a_segment_is_mended);
     tcase_add_loop_test(tcase, nothing_is_mended_in_a_log_that_is_refused, 0, 2);
+    tcase_add_loop_test(tcase, what_is_lost_twice_is_named_with_what_to_do, 0,
+                        2 * TWICE_LOST_COUNT);
+    tcase_add_loop_test(tcase, copies_that_contradict_each_other_are_named_with_what_to_do, 0, 2);
+    tcase_add_loop_test(tcase, a_log_that_is_cut_is_named_with_what_to_do, 0, 2);
     tcase_add_loop_test(tcase, each_bit_of_the_newest_mark, 0, 2);
     tcase_add_loop_test(tcase, a_crash_leaves_a_whole_mark, 0, 4);
     tcase_add_loop_test(tcase, a_whole_session_that_is_gone, 0, 8);

@@ -368,6 +368,24 @@ for at in 0 9 12 300 4095 4096 4100 8191 8192 8200 12287 12288 12310 16383; do
     run 0 verify damaged
     has out '^damaged: clean: 3 records'
 done
+# Of two that are damaged no command makes a log, and each says what does.
+for at in 60 8252; do
+    cp small damaged
+    flip damaged "$at"
+    flip damaged "$((at + 4096))"
+    what='file header'
+    [ "$at" -lt 8192 ] || what='trim mark'
+    run 2 verify damaged
+    has out "^damaged: damage: LSN [0-9]* to [0-9]*: second copy of the $what is damaged\$"
+    has out '^damaged: corrupt: .*; see logfile salvage PATH OUTPUT$'
+    for command in cat stat dump append; do
+        run 2 $command damaged
+        has err "^logfile: damaged: .*both copies of the $what are damaged; see logfile salvage PATH OUTPUT\$"
+    done
+    run 0 salvage damaged rescued
+    has out '^3 records with [0-9]* bytes copied, 1 damages skipped$'
+    rm rescued
+done
 cp small noted
 printf 'left by a crash' >>noted
 run 0 verify noted
@@ -437,7 +455,7 @@ has out '^middle: corrupt: 4 records'
 run 2 cat middle
 printf 'one\ntwo\n' >expected
 same out expected
-has err "^logfile: middle: corrupt: LSN $epoch to $((epoch + 4096)) cannot be read\$"
+has err "^logfile: middle: corrupt: LSN $epoch to $((epoch + 4096)) cannot be read; see logfile salvage PATH OUTPUT\$"
 run 2 stat middle
 has out '^verdict: corrupt$'
 has out '^damages: 1$'
@@ -671,13 +689,13 @@ flip "$forged" 20560
 run 2 cat "$forged"
 one_line_error '^logfile: log.nother: clean: 99 records.x1b\[2J: corrupt: '
 run 2 append "$forged"
-one_line_error '^logfile: log.nother: clean: 99 records.x1b\[2J: corrupt: LSN 20480 to 24576 cannot be read (what follows can); see logfile salvage$'
+one_line_error '^logfile: log.nother: clean: 99 records.x1b\[2J: corrupt: LSN 20480 to 24576 cannot be read (what follows can); see logfile salvage PATH OUTPUT$'
 long=$(printf '%0200d' 0)
 mkdir "$long"
 cp small "$long/$forged"
 flip "$long/$forged" 20560
 run 2 append "$long/$forged"
-one_line_error '^logfile: \.\.\.0*/log.nother: clean: 99 records.x1b\[2J: corrupt: LSN .*; see logfile salvage$'
+one_line_error '^logfile: \.\.\.0*/log.nother: clean: 99 records.x1b\[2J: corrupt: LSN .*; see logfile salvage PATH OUTPUT$'
 
 # ---- trim ----------------------------------------------------------------------------------------
 
@@ -696,7 +714,7 @@ has out "^oldest LSN $middle, 0 bytes given back\$"
 run 3 trim --before 1099511627776 trimmed
 one_line_error '^logfile: trimmed: position is above the end of the log, which is LSN [0-9]*$'
 run 2 trim --before 16385 middle
-one_line_error '^logfile: middle: corrupt: .*; see logfile salvage$'
+one_line_error '^logfile: middle: corrupt: .*; see logfile salvage PATH OUTPUT$'
 "$LOGFILE" append locked <input >live.out 2>live.err &
 writer=$!
 exec 9>input

@@ -105,8 +105,8 @@ extern "C" {
 #define LOGFILE_EBEYOND (-5011)   /* above the end of the log */
 
 /*
- * Names an error: in the library's words where it is one of its codes, in those of the system where
- * it is an errno.
+ * Names an error: in the library's words if it is one of its codes, in those of the system if it is
+ * an errno, and by its number if the system has no words for that.
  *
  * error:    what a function of this library returned.
  * Returns:  a static string, never NULL; "success" for 0 and above.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names of errors.  Every text is a string literal, here or in the C library, so that naming an
+ * Names of errors.  Every text is constant, here or in the C library, so that naming an
  * error takes no lock, no memory and no buffer that the next call would overwrite.
  */
 #include "logfile.h"
@@ -43,9 +43,52 @@ static const char *library_text(int error)
     }
 }
 
+/* Errors that the kernel keeps to itself, for which the C library has no text; drivers let some out. */
+static const char *kernel_text(int error)
+{
+    switch (error) {
+    case -512:
+        return "system error 512 (ERESTARTSYS): interrupted";
+    case -524:
+        return "system error 524 (ENOTSUPP): operation not supported";
+    case -528:
+        return "system error 528 (EJUKEBOX): the server is busy, try again later";
+    default:
+        return NULL;
+    }
+}
+
+#define NUMBERED(digits) "system error " #digits
+#define TEN(tens)                                                                                  \
+    NUMBERED(tens##0), NUMBERED(tens##1), NUMBERED(tens##2), NUMBERED(tens##3), NUMBERED(tens##4), \
+        NUMBERED(tens##5), NUMBERED(tens##6), NUMBERED(tens##7), NUMBERED(tens##8),                \
+        NUMBERED(tens##9)
+#define HUNDRED(hundreds)                                                                          \
+    TEN(hundreds##0), TEN(hundreds##1), TEN(hundreds##2), TEN(hundreds##3), TEN(hundreds##4),      \
+        TEN(hundreds##5), TEN(hundreds##6), TEN(hundreds##7), TEN(hundreds##8), TEN(hundreds##9)
+#define NUMBERED_MIN 10
+#define NUMBERED_MAX 999
+
+/* Those without a name by their number: text alone can be constant, and no system has more. */
+static const char *numbered_text(int error)
+{
+    static const char texts[][sizeof NUMBERED(999)] = {
+        TEN(1),     TEN(2),     TEN(3),     TEN(4),     TEN(5),     TEN(6),
+        TEN(7),     TEN(8),     TEN(9),     HUNDRED(1), HUNDRED(2), HUNDRED(3),
+        HUNDRED(4), HUNDRED(5), HUNDRED(6), HUNDRED(7), HUNDRED(8), HUNDRED(9)};
+
+    _Static_assert(sizeof texts / sizeof texts[0] == NUMBERED_MAX - NUMBERED_MIN + 1,
+                   "one text for each number");
+    return error <= -NUMBERED_MIN && error >= -NUMBERED_MAX ? texts[-error - NUMBERED_MIN] : NULL;
+}
+
 static const char *system_text(int error)
 {
-    return error == INT_MIN ? NULL : strerrordesc_np(-error);
+    const char *text = kernel_text(error);
+
+    if (text == NULL && error != INT_MIN)
+        text = strerrordesc_np(-error);
+    return text != NULL ? text : numbered_text(error);
 }
 
 const char *logfile_strerror(int error)

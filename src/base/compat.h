@@ -54,10 +54,13 @@ static inline int compat_renameat2(int from_directory, const char *from, int to_
 #endif
 
 #ifndef HAVE_STRERRORDESC_NP
-/* musl's texts are constants, which no later call and no thread changes. */
+/* musl's texts are constants, which no later call and no thread changes.  What has none gets that of
+ * no error. */
 static inline const char *compat_strerrordesc(int error)
 {
-    return strerror(error);
+    const char *text = strerror(error);
+
+    return strcmp(text, strerror(0)) != 0 ? text : NULL;
 }
 #define strerrordesc_np compat_strerrordesc
 #endif

@@ -142,7 +142,8 @@ static int submit_lines(const char *path, struct logfile *log, struct line_sourc
         lf_tool_message("%s: line %" PRIu64 ": longer than a record, which is %zu bytes at most",
                         lf_tool_shown(path), range->count + 1, source->line_max_bytes);
     else
-        lf_tool_message("standard input: line %" PRIu64 ": %s", range->count + 1, strerror(-found));
+        lf_tool_message("standard input: line %" PRIu64 ": %s", range->count + 1,
+                        logfile_strerror(found));
     return LF_TOOL_FAILED;
 }
 

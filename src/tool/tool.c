@@ -142,7 +142,7 @@ int lf_tool_output_error(void)
 {
     if (lf_tool_reader_is_gone())
         return LF_TOOL_OK;
-    const char *reason = errno != 0 ? strerror(errno) : "";
+    const char *reason = errno != 0 ? logfile_strerror(-errno) : "";
 
     lf_tool_message("cannot write to standard output%s%s", errno != 0 ? ": " : "", reason);
     return LF_TOOL_FAILED;

@@ -115,7 +115,7 @@ static int compare_indexes(const void *a, const void *b)
 
 static int list_segments(struct survey *survey)
 {
-    const struct logfile_io *io = survey->headless->base;
+    const struct logfile_io *io = survey->headless->view.base;
     int error = io->list_directory(io->context, survey->directory, note_segment, survey);
 
     if (error == 0 && survey->count > 0)
@@ -127,7 +127,7 @@ static int list_segments(struct survey *survey)
 static int open_main(const struct survey *survey)
 {
     const struct lf_headless *headless = survey->headless;
-    const struct logfile_io *io = headless->base;
+    const struct logfile_io *io = headless->view.base;
     const bool is_control = survey->directory >= 0;
     struct logfile_io_stat status;
     int fd = io->open(io->context, is_control ? survey->directory : LOGFILE_IO_HERE,
@@ -145,7 +145,7 @@ static int open_main(const struct survey *survey)
 /* The n-th file that holds epochs. */
 static int open_nth(const struct survey *survey, size_t n)
 {
-    const struct logfile_io *io = survey->headless->base;
+    const struct logfile_io *io = survey->headless->view.base;
     char name[LF_SEGMENT_NAME_BYTES];
 
     if (survey->directory < 0)
@@ -156,7 +156,7 @@ static int open_nth(const struct survey *survey, size_t n)
 
 static void close_file(const struct survey *survey, int fd)
 {
-    (void)survey->headless->base->close(survey->headless->base->context, fd);
+    (void)survey->headless->view.base->close(survey->headless->view.base->context, fd);
 }
 
 static uint64_t index_of(const struct survey *survey, size_t n)
@@ -180,7 +180,7 @@ typedef int visit_place(void *arg, const struct place *place);
 /* What cannot be read is passed over: others may tell as much. */
 static int walk_file(struct survey *survey, size_t n, visit_place *visit, void *arg)
 {
-    const struct logfile_io *io = survey->headless->base;
+    const struct logfile_io *io = survey->headless->view.base;
     struct place place = {.file = n, .index = index_of(survey, n), .offset = LF_FIRST_LSN};
     ssize_t got = (ssize_t)PIECE_BYTES;
     int result = 0;
@@ -262,7 +262,7 @@ static void vote_of_segment(struct survey *survey, size_t n, struct vote *vote)
     if (fd < 0)
         return;
     const ssize_t got =
-        lf_io_read_full(survey->headless->base, fd, survey->piece, 2 * LF_BLOCK_BYTES, 0);
+        lf_io_read_full(survey->headless->view.base, fd, survey->piece, 2 * LF_BLOCK_BYTES, 0);
     close_file(survey, fd);
     for (size_t at = 0; (ssize_t)(at + LF_BLOCK_BYTES) <= got; at += LF_BLOCK_BYTES) {
         const struct lf_file_header *header = (const void *)(survey->piece + at);
@@ -378,7 +378,8 @@ static int try_records(struct survey *survey, const struct seed *seed)
     int proven = fd;
 
     if (fd >= 0) {
-        const ssize_t got = lf_io_read_full(survey->headless->base, fd, epoch, bytes, seed->offset);
+        const ssize_t got =
+            lf_io_read_full(survey->headless->view.base, fd, epoch, bytes, seed->offset);
         proven = got == (ssize_t)bytes && records_prove(seed, epoch);
         close_file(survey, fd);
     }
@@ -454,8 +455,10 @@ static int take_header(struct survey *survey, const struct lf_file_header *heade
 {
     struct first_epoch first;
 
-    if (lf_file_header_judge(header) != LF_HEADER_VALID ||
-        (header->segment_bytes != 0) != survey->headless->is_directory)
+    if (lf_file_header_judge(header) != LF_HEADER_VALID)
+        return 0;
+    survey->headless->is_foreign |= source == LF_HEADLESS_OWN;
+    if ((header->segment_bytes != 0) != survey->headless->is_directory)
         return 0;
     const int found = find_first_epoch(survey, header, &first);
     if (found == 1) {
@@ -550,7 +553,7 @@ static void read_own_blocks(struct survey *survey)
     if (fd < 0)
         return;
     /* What cannot be read is lost. */
-    (void)lf_io_read_full(headless->base, fd, headless->blocks, sizeof(headless->blocks), 0);
+    (void)lf_io_read_full(headless->view.base, fd, headless->blocks, sizeof(headless->blocks), 0);
     close_file(survey, fd);
 }
 
@@ -577,7 +580,7 @@ static bool is_main(const struct lf_headless *headless, int directory, const cha
 static int told_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
     struct lf_headless *headless = context;
-    const struct logfile_io *base = headless->base;
+    const struct logfile_io *base = headless->view.base;
     struct logfile_io_stat status;
     int fd = base->open(base->context, directory, name, flags, mode);
 
@@ -600,7 +603,7 @@ static int told_close(void *context, int fd)
 
     if (fd == headless->told_fd)
         headless->told_fd = -1;
-    return fd == CONTROL_FD ? 0 : headless->base->close(headless->base->context, fd);
+    return fd == CONTROL_FD ? 0 : headless->view.base->close(headless->view.base->context, fd);
 }
 
 static int told_stat(void *context, int fd, struct logfile_io_stat *out)
@@ -608,7 +611,7 @@ static int told_stat(void *context, int fd, struct logfile_io_stat *out)
     const struct lf_headless *headless = context;
 
     if (fd != CONTROL_FD)
-        return headless->base->stat(headless->base->context, fd, out);
+        return headless->view.base->stat(headless->view.base->context, fd, out);
     *out = (struct logfile_io_stat){.bytes = LF_FIRST_LSN, .kind = LOGFILE_IO_REGULAR, .links = 1};
     return 0;
 }
@@ -617,7 +620,7 @@ static int told_locked(void *context, int fd)
 {
     const struct lf_headless *headless = context;
 
-    return fd == CONTROL_FD ? 0 : headless->base->locked(headless->base->context, fd);
+    return fd == CONTROL_FD ? 0 : headless->view.base->locked(headless->view.base->context, fd);
 }
 
 static ssize_t told_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
@@ -625,7 +628,7 @@ static ssize_t told_read(void *context, int fd, void *buffer, size_t bytes, uint
     const struct lf_headless *headless = context;
 
     if (fd != headless->told_fd || (fd != CONTROL_FD && offset >= LF_FIRST_LSN))
-        return headless->base->read(headless->base->context, fd, buffer, bytes, offset);
+        return headless->view.base->read(headless->view.base->context, fd, buffer, bytes, offset);
     if (offset >= LF_FIRST_LSN)
         return 0;
     if (bytes > LF_FIRST_LSN - offset)
@@ -638,22 +641,14 @@ static int told_sync(void *context, int fd)
 {
     const struct lf_headless *headless = context;
 
-    return fd == CONTROL_FD ? 0 : headless->base->sync(headless->base->context, fd);
+    return fd == CONTROL_FD ? 0 : headless->view.base->sync(headless->view.base->context, fd);
 }
 
 static int told_drop_cache(void *context, int fd)
 {
     const struct lf_headless *headless = context;
 
-    return fd == CONTROL_FD ? 0 : headless->base->drop_cache(headless->base->context, fd);
-}
-
-static int told_list_directory(void *context, int directory,
-                               int (*visit)(void *visit_arg, const char *name), void *visit_arg)
-{
-    const struct lf_headless *headless = context;
-
-    return headless->base->list_directory(headless->base->context, directory, visit, visit_arg);
+    return fd == CONTROL_FD ? 0 : headless->view.base->drop_cache(headless->view.base->context, fd);
 }
 
 static int told_facts(void *context, int fd, struct logfile_io_facts *out)
@@ -661,80 +656,22 @@ static int told_facts(void *context, int fd, struct logfile_io_facts *out)
     const struct lf_headless *headless = context;
 
     if (fd != CONTROL_FD)
-        return headless->base->facts(headless->base->context, fd, out);
+        return headless->view.base->facts(headless->view.base->context, fd, out);
     *out = (struct logfile_io_facts){.free_bytes = UINT64_MAX, .total_bytes = UINT64_MAX};
     return 0;
 }
 
-/* A reader changes nothing. */
-static int refuse(void *context, int fd)
+static void fill_io(struct lf_headless *headless, const struct logfile_io *io)
 {
-    (void)context, (void)fd;
-    return -EROFS;
-}
-
-static ssize_t refuse_write(void *context, int fd, const void *buffer, size_t bytes,
-                            uint64_t offset, unsigned flags)
-{
-    (void)context, (void)fd, (void)buffer, (void)bytes, (void)offset, (void)flags;
-    return -EROFS;
-}
-
-static int refuse_range(void *context, int fd, uint64_t offset, uint64_t bytes)
-{
-    (void)context, (void)fd, (void)offset, (void)bytes;
-    return -EROFS;
-}
-
-static int refuse_size(void *context, int fd, uint64_t bytes)
-{
-    (void)context, (void)fd, (void)bytes;
-    return -EROFS;
-}
-
-static int refuse_name(void *context, int directory, const char *name)
-{
-    (void)context, (void)directory, (void)name;
-    return -EROFS;
-}
-
-static int refuse_rename(void *context, int directory, const char *from, const char *to)
-{
-    (void)context, (void)directory, (void)from, (void)to;
-    return -EROFS;
-}
-
-static int refuse_directory(void *context, int directory, const char *name, mode_t mode)
-{
-    (void)context, (void)directory, (void)name, (void)mode;
-    return -EROFS;
-}
-
-static void fill_io(struct lf_headless *headless)
-{
-    headless->io = (struct logfile_io){
-        .version = LOGFILE_IO_VERSION,
-        .context = headless,
-        .open = told_open,
-        .close = told_close,
-        .stat = told_stat,
-        .lock = refuse,
-        .locked = told_locked,
-        .read = told_read,
-        .write = refuse_write,
-        .sync = told_sync,
-        .allocate = refuse_range,
-        .truncate = refuse_size,
-        .drop_cache = told_drop_cache,
-        .punch = refuse_range,
-        .rename = refuse_rename,
-        .unlink = refuse_name,
-        .remove_directory = refuse_name,
-        .sync_directory = refuse,
-        .make_directory = refuse_directory,
-        .list_directory = told_list_directory,
-        .facts = told_facts,
-    };
+    lf_view_init(&headless->view, io);
+    headless->view.io.open = told_open;
+    headless->view.io.close = told_close;
+    headless->view.io.stat = told_stat;
+    headless->view.io.locked = told_locked;
+    headless->view.io.read = told_read;
+    headless->view.io.sync = told_sync;
+    headless->view.io.drop_cache = told_drop_cache;
+    headless->view.io.facts = told_facts;
 }
 
 /* ---- All of it --------------------------------------------------------------------------------*/
@@ -762,12 +699,11 @@ int lf_headless_find(struct lf_headless *headless, const struct logfile_io *io, 
     struct survey survey = {.headless = headless, .count = 1};
 
     memset(headless, 0, sizeof(*headless));
-    headless->base = io != NULL ? io : logfile_io_posix();
     headless->path = path;
     headless->told_fd = -1;
-    fill_io(headless);
-    survey.directory = headless->base->open(headless->base->context, LOGFILE_IO_HERE, path,
-                                            LOGFILE_IO_OPEN_DIRECTORY, 0);
+    fill_io(headless, io);
+    survey.directory = headless->view.base->open(headless->view.base->context, LOGFILE_IO_HERE,
+                                                 path, LOGFILE_IO_OPEN_DIRECTORY, 0);
     headless->is_directory = survey.directory >= 0;
     if (headless->is_directory)
         survey.count = 0;

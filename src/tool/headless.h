@@ -25,6 +25,7 @@
 
 #include "format/format.h"
 #include "logfile_io.h"
+#include "tool/view.h"
 
 /* Where the header is from, or the seed that stands for it. */
 enum lf_headless_source {
@@ -34,14 +35,14 @@ enum lf_headless_source {
 };
 
 struct lf_headless {
-    struct logfile_io io; /* shows the log; its context is this struct */
-    const struct logfile_io *base;
+    struct lf_view view; /* view.io shows the log */
     const char *path;
     bool is_directory;
     bool has_control; /* or is one file */
     enum lf_headless_source header_from;
-    bool mark_lost; /* reading starts at the first epoch */
-    int told_fd;    /* whose first blocks are those below; -1: it is not open */
+    bool is_foreign; /* a whole header was left, and no epoch goes with it */
+    bool mark_lost;  /* reading starts at the first epoch */
+    int told_fd;     /* whose first blocks are those below; -1: it is not open */
     struct lf_file_header header;
     struct lf_trim_mark mark;
     _Alignas(LF_BLOCK_BYTES) uint8_t blocks[LF_FIRST_LSN];

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* logfile salvage: copies what is whole of a damaged log into a new one. */
 #include "read/reader.h"
+#include "tool/bad_blocks.h"
 #include "tool/headless.h"
+#include "tool/pieces.h"
 #include "tool/signals.h"
 #include "tool/tool.h"
 
@@ -19,7 +21,11 @@ struct salvage {
     const char *output;
     const struct lf_tool_salvage *what;
     FILE *out;
+    struct lf_bad_blocks *bad; /* the log is read through its table */
     struct logfile_reader *reader;
+    struct lf_pieces pieces; /* of what the reader has met last */
+    bool at_damage;          /* which the reader is to skip after that */
+    bool at_end;
     struct logfile *copy;
     uint64_t record_count;
     uint64_t payload_bytes;
@@ -41,8 +47,8 @@ static int open_copy(struct salvage *s)
     return error == 0 ? LF_TOOL_OK : lf_tool_open_error(error, &report);
 }
 
-/* 0: go on behind the damage; -ENOENT: nothing follows; another error. */
-static int skip_damage(struct salvage *s)
+/* The reader stands at damage: what is whole in it comes first. */
+static int begin_damage(struct salvage *s)
 {
     struct logfile_tail tail;
     int error = logfile_reader_tail(s->reader, &tail);
@@ -51,15 +57,19 @@ static int skip_damage(struct salvage *s)
         return error;
     s->damage_count++;
     lf_tool_report_damage(s->path, s->reader, &tail, "");
-    return logfile_reader_skip(s->reader);
+    lf_pieces_begin(&s->pieces, s->reader, s->bad, lf_tail_damage_end(&tail));
+    s->at_damage = true;
+    return 0;
 }
 
 /* What a reader passes over without an error: a torn tail, and what a writer is still at. */
-static int report_end(const struct salvage *s)
+static int report_end(struct salvage *s)
 {
+    const struct lf_layout *layout = &s->reader->file.layout;
     struct logfile_tail tail;
     int error = logfile_reader_tail(s->reader, &tail);
 
+    s->at_end = true;
     if (error != 0 && error != -EAGAIN)
         return error;
     if (error == -EAGAIN || tail.verdict == LOGFILE_LIVE)
@@ -68,20 +78,48 @@ static int report_end(const struct salvage *s)
     else if (tail.verdict == LOGFILE_TORN && tail.cut_bytes > 0)
         lf_tool_message("%s: torn: %" PRIu64 " bytes from LSN %" PRIu64 " on are no whole epoch",
                         lf_tool_shown(s->path), tail.cut_bytes, tail.end_lsn);
+    /* An epoch that was acknowledged, and that the disk cannot give any more, looks torn, too. */
+    if (error == 0 && tail.verdict == LOGFILE_TORN &&
+        lf_bad_blocks_touch(s->bad, layout, tail.end_lsn, tail.end_lsn + layout->slot_bytes))
+        lf_pieces_begin(&s->pieces, s->reader, s->bad, tail.end_lsn + layout->slot_bytes);
     return 0;
+}
+
+/* Blocks that cannot be read are shown as zeros, which only a record's checksum tells: of one whose
+ * payload is not covered they may be a part. */
+static bool is_readable(const struct salvage *s, const struct logfile_record *record)
+{
+    return !lf_bad_blocks_touch(s->bad, &s->reader->file.layout, record->lsn,
+                                record->lsn + LF_RECORD_HEADER_BYTES + record->size);
+}
+
+/* What the reader has met instead of a record.  0: that is looked through; an error. */
+static int meet_break(struct salvage *s, int found)
+{
+    return found == LOGFILE_ECORRUPT ? begin_damage(s) : found == 0 ? report_end(s) : found;
 }
 
 /* 1: a record; 0: no more; an error. */
 static int next_record(struct salvage *s, struct logfile_record *record)
 {
-    int found;
+    int found = 0;
 
-    while ((found = logfile_reader_next(s->reader, record)) == LOGFILE_ECORRUPT) {
-        int error = skip_damage(s);
-        if (error != 0)
-            return error == -ENOENT ? 0 : error;
+    while (found == 0) {
+        found = lf_pieces_next(&s->pieces, record);
+        if (found != 0 || s->at_end)
+            break;
+        if (s->at_damage)
+            found = logfile_reader_skip(s->reader);
+        s->at_damage = false;
+        if (found != 0)
+            return found == -ENOENT ? 0 : found;
+        found = logfile_reader_next(s->reader, record);
+        if (found != 1)
+            found = meet_break(s, found);
+        else if (!is_readable(s, record))
+            found = 0;
     }
-    return found == 0 ? report_end(s) : found;
+    return found;
 }
 
 static int copy_record(struct salvage *s, const struct logfile_record *record)
@@ -125,6 +163,23 @@ static void print_totals(const struct salvage *s)
             s->record_count, s->payload_bytes, s->damage_count);
 }
 
+static void report_bad_range(void *arg, const char *line)
+{
+    const struct salvage *s = arg;
+
+    lf_tool_message("%s: %s", lf_tool_shown(s->path), line);
+}
+
+/* Returns an exit status. */
+static int report_bad_blocks(struct salvage *s)
+{
+    lf_bad_blocks_describe(s->bad, report_bad_range, s);
+    if (!lf_bad_blocks_in_epochs(s->bad))
+        return LF_TOOL_OK;
+    lf_tool_message("%s: incomplete: lacks what cannot be read", lf_tool_shown(s->output));
+    return LF_TOOL_FAILED;
+}
+
 static int salvage_reader(struct salvage *s)
 {
     s->reader->takes_unsynced = true;
@@ -133,6 +188,7 @@ static int salvage_reader(struct salvage *s)
     if (status != LF_TOOL_OK)
         return status;
     status = copy_records(s);
+    lf_pieces_free(&s->pieces);
     int closed = lf_tool_close(s->output, s->copy);
     if (closed == LF_TOOL_OK)
         print_totals(s);
@@ -141,7 +197,9 @@ static int salvage_reader(struct salvage *s)
     if (status != LF_TOOL_OK)
         lf_tool_message("%s: incomplete: holds no more than what came before the failure",
                         lf_tool_shown(s->output));
-    else if (s->damage_count > 0 && s->record_count == 0)
+    else
+        status = report_bad_blocks(s);
+    if (status == LF_TOOL_OK && s->damage_count > 0 && s->record_count == 0)
         status = LF_TOOL_CORRUPT;
     return status;
 }
@@ -154,11 +212,14 @@ static void report_headless(const char *path, const struct lf_headless *headless
         [LF_HEADLESS_SEGMENTS] = ": its segments have the file header, too",
         [LF_HEADLESS_EPOCHS] = ": its epochs tell the seed of their checksums",
     };
-    const char *lost = headless->has_control ? "both copies of the file header are lost"
-                                             : "there is no control file";
+    const char *lost = headless->is_foreign    ? "the file header is that of another log"
+                       : headless->has_control ? "both copies of the file header are lost"
+                                               : "there is no control file";
 
     if (headless->header_from != LF_HEADLESS_OWN)
-        lf_tool_message("%s: %s%s", lf_tool_shown(path), lost, sources[headless->header_from]);
+        lf_tool_message("%s: %s%s%s", lf_tool_shown(path),
+                        headless->is_foreign && headless->is_directory ? "control: " : "", lost,
+                        sources[headless->header_from]);
     if (headless->mark_lost)
         lf_tool_message("%s: the trim mark is lost: going on with the first epoch, at LSN %" PRIu64,
                         lf_tool_shown(path), headless->mark.oldest_lsn);
@@ -171,39 +232,93 @@ static bool is_headless(int error)
            error == -ELOOP;
 }
 
-static int salvage_headless(struct salvage *s, int error)
+/* 0: s->reader reads the log by what is left of it; an error: nothing tells how. */
+static int open_headless(struct salvage *s, struct lf_headless *headless)
 {
-    struct lf_headless *headless =
-        aligned_alloc(LF_BLOCK_BYTES, lf_round_up(sizeof(struct lf_headless), LF_BLOCK_BYTES));
-    int status = LF_TOOL_FAILED;
+    int error = lf_headless_find(headless, &s->bad->view.io, s->path);
 
-    if (headless == NULL)
-        return lf_tool_error(s->path, -ENOMEM);
-    int found = lf_headless_find(headless, s->what->from, s->path);
-    if (found == 0)
-        found = logfile_reader_open_io(s->path, 0, &headless->io, &s->reader);
-    if (found == 0) {
+    if (error == 0)
+        error = logfile_reader_open_io(s->path, 0, &headless->view.io, &s->reader);
+    if (error == 0) {
         s->damage_count++;
         report_headless(s->path, headless);
-        status = salvage_reader(s);
-        logfile_reader_close(s->reader);
-    } else {
-        status = lf_tool_salvage_error(s->what->from, s->path, error);
     }
-    free(headless);
+    return error;
+}
+
+/* The header is whole, and no epoch is there that goes with it, nor is the log new: 1, 0 or -errno. */
+static int may_be_foreign(struct logfile_reader *reader)
+{
+    struct logfile_tail tail;
+    const int error = logfile_reader_tail(reader, &tail);
+
+    if (error != 0 && error != -EAGAIN)
+        return error;
+    return error == 0 && tail.incarnation == 0 &&
+           (tail.verdict == LOGFILE_CORRUPT || tail.cut_bytes > 0);
+}
+
+/* Reads the log by its header, unless what is there belongs to another one.  0 or an error. */
+static int open_by_header(struct salvage *s, struct lf_headless *headless)
+{
+    struct logfile_reader *by_header;
+    int error = logfile_reader_open_io(s->path, 0, &s->bad->view.io, &by_header);
+
+    if (error != 0)
+        return error;
+    by_header->takes_unsynced = true;
+    const int foreign = may_be_foreign(by_header);
+    error = foreign < 0 ? foreign : 0;
+    if (foreign == 1)
+        error = lf_headless_find(headless, &s->bad->view.io, s->path);
+    if (foreign == 1 && error == 0 && headless->header_from != LF_HEADLESS_OWN)
+        error = LOGFILE_ECORRUPT;
+    else if (error == LOGFILE_EFORMAT) /* nothing that is left says so */
+        error = 0;
+    if (error == 0)
+        s->reader = by_header;
+    else
+        logfile_reader_close(by_header);
+    return error;
+}
+
+/* Returns an exit status; nothing could be read. */
+static int report_failure(struct salvage *s, int error)
+{
+    lf_bad_blocks_describe(s->bad, report_bad_range, s);
+    return is_headless(error) && s->bad->count > 0
+               ? LF_TOOL_FAILED
+               : lf_tool_salvage_error(&s->bad->view.io, s->path, error);
+}
+
+static int salvage_log(struct salvage *s, struct lf_headless *headless)
+{
+    const int error = open_by_header(s, headless);
+
+    if (error != 0 && (!is_headless(error) || open_headless(s, headless) != 0))
+        return report_failure(s, error);
+    const int status = salvage_reader(s);
+    logfile_reader_close(s->reader);
     return status;
 }
 
 int lf_tool_salvage_log(const struct lf_tool_salvage *what, FILE *out)
 {
     struct salvage s = {.path = what->path, .output = what->output, .what = what, .out = out};
-    int error = logfile_reader_open_io(what->path, 0, what->from, &s.reader);
+    struct lf_headless *headless =
+        aligned_alloc(LF_BLOCK_BYTES, lf_round_up(sizeof(*headless), LF_BLOCK_BYTES));
+    int status = LF_TOOL_FAILED;
 
-    if (error != 0)
-        return is_headless(error) ? salvage_headless(&s, error)
-                                  : lf_tool_salvage_error(what->from, what->path, error);
-    int status = salvage_reader(&s);
-    logfile_reader_close(s.reader);
+    s.bad = malloc(sizeof(*s.bad));
+    if (headless == NULL || s.bad == NULL) {
+        lf_tool_error(s.path, -ENOMEM);
+    } else {
+        lf_bad_blocks_init(s.bad, what->from);
+        status = salvage_log(&s, headless);
+        lf_bad_blocks_free(s.bad);
+    }
+    free(s.bad);
+    free(headless);
     return status;
 }
 

@@ -5,20 +5,25 @@
  * Epochs are checked by the scanner, padding included.  Corrupt is what opening refuses.  One damaged
  * copy of the file header, of a segment's header or of the trim mark is not: it is named, and makes
  * the log "repairable", because opening it for append makes it good again.  Of a log that is refused
- * nothing is repaired, so copies are judged last.
+ * nothing is repaired, so copies are judged last.  Blocks that the disk cannot give are named and passed
+ * over, and then there is no verdict.
  */
 #include "storage/message.h"
+#include "tool/bad_blocks.h"
 #include "tool/segments.h"
 #include "tool/tool.h"
 #include "tool/walk.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct verification {
     const char *path;
     char lead[LF_MESSAGE_SHOWN_BYTES + 2]; /* the path and ": ", which each line starts with */
     FILE *out;
+    struct lf_bad_blocks *bad; /* the log is read through its table */
     struct lf_walk walk;
     /* Which of blocks 0 to 3 were whole when the walk began: a writer may be at one now. */
     bool header_valid[2], trim_valid[2];
@@ -125,6 +130,25 @@ static void print_rest(const struct verification *v)
                 v->lead, tail->end_lsn, rest_end_lsn);
 }
 
+static void report_bad_range(void *arg, const char *line)
+{
+    const struct verification *v = arg;
+
+    fprintf(v->out, "%sdamage: %s\n", v->lead, line);
+}
+
+/* What was in such blocks is not known, so there is no verdict. */
+static int conclude_unreadable(struct verification *v)
+{
+    lf_bad_blocks_describe(v->bad, report_bad_range, v);
+    fprintf(v->out,
+            "%sunreadable: %" PRIu64 " records in %" PRIu64 " epochs can be read" LF_MESSAGE_SALVAGE
+            "\n",
+            v->lead, v->walk.record_count, v->walk.epoch_count);
+    lf_tool_message("%s: %s", lf_tool_shown(v->path), logfile_strerror(v->bad->ranges[0].error));
+    return LF_TOOL_FAILED;
+}
+
 static int conclude(const struct verification *v)
 {
     static const int statuses[] = {
@@ -160,6 +184,7 @@ static int check_copies(struct verification *v, int error)
 {
     const struct lf_tool_segments segments = segments_of(v);
 
+    v->walk.failed |= v->bad->count > 0;
     check_headers(v);
     if (lf_walk_has_header(&v->walk))
         check_trim_marks(v, error);
@@ -176,6 +201,8 @@ static int verify_open_log(struct verification *v)
 {
     int error = lf_walk_start(&v->walk);
 
+    if (error == LOGFILE_EFORMAT && v->bad->count > 0)
+        return conclude_unreadable(v);
     if (error != 0 && error != LOGFILE_ECORRUPT)
         return lf_tool_path_error(v->walk.file.io, v->path, error);
     int unread = check_length(v);
@@ -187,24 +214,37 @@ static int verify_open_log(struct verification *v)
     if (failed == 0)
         failed = unread;
     if (failed == 0)
-        return conclude(v);
+        return v->bad->count > 0 ? conclude_unreadable(v) : conclude(v);
     lf_tool_message("%s: at LSN %" PRIu64 ": %s", lf_tool_shown(v->path), v->walk.scan.chain.lsn,
                     logfile_strerror(failed));
     return LF_TOOL_FAILED;
 }
 
+static int verify_path(struct verification *v)
+{
+    const struct logfile_io *io = &v->bad->view.io;
+    int error = lf_walk_open(&v->walk, io, v->path);
+
+    stpcpy(stpcpy(v->lead, lf_tool_shown(v->path)), ": ");
+    if (error != 0)
+        return lf_tool_path_error(io, v->path, error);
+    /* What counts is what the device holds. */
+    lf_file_drop_cache(&v->walk.file, 0);
+    int status = verify_open_log(v);
+    lf_walk_close(&v->walk);
+    return status;
+}
+
 int lf_tool_verify_log(const struct logfile_io *io, const char *path, FILE *out)
 {
-    struct verification v = {.path = path, .out = out};
-    int error = lf_walk_open(&v.walk, io, path);
+    struct verification v = {.path = path, .out = out, .bad = malloc(sizeof(*v.bad))};
 
-    stpcpy(stpcpy(v.lead, lf_tool_shown(path)), ": ");
-    if (error != 0)
-        return lf_tool_path_error(io, path, error);
-    /* What counts is what the device holds. */
-    lf_file_drop_cache(&v.walk.file, 0);
-    int status = verify_open_log(&v);
-    lf_walk_close(&v.walk);
+    if (v.bad == NULL)
+        return lf_tool_error(path, -ENOMEM);
+    lf_bad_blocks_init(v.bad, io);
+    int status = verify_path(&v);
+    lf_bad_blocks_free(v.bad);
+    free(v.bad);
     return status;
 }
 

@@ -16,7 +16,7 @@ struct lf_walk {
     struct lf_file file;
     bool live;                /* a writer had the log open when last looked at */
     bool at_end;              /* nothing that is whole follows */
-    bool failed;              /* reading has failed */
+    bool failed;              /* reading has failed, of a block at least */
     struct lf_scan scan;      /* scan.epoch is the epoch that lf_walk_next stopped at */
     struct logfile_tail tail; /* at damage: what is missing; at the end: how the log ends */
     /* Passed so far. */

@@ -165,6 +165,41 @@ static void link_control(const struct kind *kind)
         ck_assert_int_eq(symlink("nowhere", control(kind)), 0);
 }
 
+/* As when files are put back into the wrong directory.  The other log is as long, and of an epoch more. */
+static void take_control_of_another(const struct kind *kind)
+{
+    uint8_t blocks[LF_FIRST_LSN];
+
+    ck_assert_int_eq(rename(folder_path("log"), folder_path("mine")), 0);
+    make_log(kind);
+    int fd = open(control(kind), O_RDONLY);
+    ck_assert_int_eq(pread(fd, blocks, sizeof blocks, 0), sizeof blocks);
+    close(fd);
+    ck_assert_int_eq(rename(folder_path("log"), folder_path("other")), 0);
+    ck_assert_int_eq(rename(folder_path("mine"), folder_path("log")), 0);
+    fd = open(control(kind), O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, blocks, sizeof blocks, 0), sizeof blocks);
+    close(fd);
+}
+
+/* Of one that was created just now, and has no epoch yet, or other sizes. */
+static void take_control_of_an_empty_log(const struct kind *kind)
+{
+    struct logfile_options options = {.slot_bytes = 2 * SLOT_BYTES,
+                                      .segment_bytes = kind->is_directory ? 2 * SEGMENT_BYTES : 0};
+    uint8_t blocks[LF_FIRST_LSN];
+    struct logfile *log;
+
+    ck_assert_int_eq(logfile_open(folder_path("empty"), &options, &log), 0);
+    ck_assert_int_eq(logfile_close(log), 0);
+    int fd = open(folder_path(kind->is_directory ? "empty/control" : "empty"), O_RDONLY);
+    ck_assert_int_eq(pread(fd, blocks, sizeof blocks, 0), sizeof blocks);
+    close(fd);
+    fd = open(control(kind), O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, blocks, sizeof blocks, 0), sizeof blocks);
+    close(fd);
+}
+
 static const struct loss {
     const char *name;
     void (*lose)(const struct kind *kind);
@@ -178,6 +213,8 @@ static const struct loss {
     {"all headers", lose_all_headers, false},
     {"control and all headers", lose_control_and_headers, true},
     {"control, which is a link", link_control, true},
+    {"control, which is of another log", take_control_of_another, true},
+    {"control, which is of an empty log", take_control_of_an_empty_log, true},
 };
 #define LOSS_COUNT ((int)(sizeof losses / sizeof losses[0]))
 
@@ -246,6 +283,34 @@ START_TEST(every_loss_leaves_the_records)
     ck_assert_msg(loss->of_mark ? first <= whole : first == whole, "%s: from %u on, not %u", name,
                   first, whole);
     ck_assert_msg(strstr(report, " 1 damages skipped") != NULL, "%s: %s", name, report);
+}
+END_TEST
+
+/* The file that does not belong there is named. */
+START_TEST(the_control_of_another_log_is_named)
+{
+    const bool is_directory = _i == 1;
+    char said[1000] = "";
+    FILE *errors = tmpfile();
+    int kept = dup(STDERR_FILENO);
+
+    make_log(&kinds[is_directory ? 2 : 0]);
+    take_control_of_another(&kinds[is_directory ? 2 : 0]);
+    fflush(stderr);
+    ck_assert_int_ge(dup2(fileno(errors), STDERR_FILENO), 0);
+    int status = salvage();
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    rewind(errors);
+    (void)fread(said, 1, sizeof said - 1, errors);
+    fclose(errors);
+    ck_assert_int_eq(status, LF_TOOL_OK);
+    ck_assert_msg(
+        strstr(said, is_directory
+                         ? "/log: control: the file header is that of another log: its segments"
+                         : "/log: the file header is that of another log: its epochs") != NULL,
+        "%s", said);
 }
 END_TEST
 
@@ -327,6 +392,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, every_loss_leaves_the_records, 0, KIND_COUNT * LOSS_COUNT);
+    tcase_add_loop_test(tests, the_control_of_another_log_is_named, 0, 2);
     tcase_add_test(tests, seed_is_found_backwards);
     tcase_add_test(tests, records_prove_a_seed);
     tcase_add_test(tests, damaged_headers_do_not_mislead);

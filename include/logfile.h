@@ -13,7 +13,7 @@
  *         error = logfile_append(log, "hello", 5, &lsn);
  *
  * Words.  A *record* is the bytes of one append.  Its *LSN* is its 64-bit byte position in the log;
- * LSNs grow for ever and are never reused.  An *epoch* is the group of records that one write and
+ * LSNs grow forever and are never reused.  An *epoch* is the group of records that one write and
  * one sync make durable.  The *durable LSN* is the position below which every record is on stable
  * storage.
  *
@@ -21,16 +21,16 @@
  * else -errno or one of the LOGFILE_E codes; logfile_strerror names them all.  Out-parameters are
  * unchanged on an error unless the function says otherwise.
  *
- * Deadlines are absolute times of CLOCK_MONOTONIC; NULL waits for ever.
+ * Deadlines are absolute times of CLOCK_MONOTONIC; NULL waits forever.
  *
  * A call whose deadline has passed when it begins looks once, under every engine: it never sleeps,
- * never touches the device, and makes no system call, but to wake the thread that it hands work to.
+ * never touches the device, and makes no system call, except to wake the thread that it hands work to.
  * So under the leader flusher and the mutex engine it flushes nothing, and to the serial engine,
  * which has no other way to take a record, it appends nothing: -ETIMEDOUT.  (A lock that
  * options.reserve asks for, or under which room is asked for on a full disk, it takes all the same.)
  *
- * Where the device hangs, it depends on who flushes whether a call with a deadline to come is back
- * in time:
+ * If the device hangs, whether a call whose deadline is still to come returns in time depends on who
+ * flushes:
  *   ring, hybrid and sequencer flushers  always.  A call with a deadline never flushes itself.
  *   ring, leader flusher; mutex engine   unless it flushes itself, for then the device holds it.
  *                logfile_append_until, logfile_wait, logfile_flush and logfile_shutdown do so when
@@ -61,7 +61,7 @@
  * several logs open.  A log takes one descriptor; one of segments two and up to 16 more, and one or
  * two for the time of a call, which it must find when it comes to a next segment.
  *
- * A process with a limit on file sizes (RLIMIT_FSIZE) ignores SIGXFSZ, or is ended by it where a
+ * A process with a limit on file sizes (RLIMIT_FSIZE) ignores SIGXFSZ, or is ended by it when a
  * log meets the limit; a log that meets it gets -EFBIG, as from a file system that takes no more.
  *
  * "Not in this version" marks what answers -ENOSYS until a later release.
@@ -136,25 +136,24 @@ enum logfile_reserve_policy {
 
 /* Who writes and syncs for the ring. */
 enum logfile_flusher {
-    LOGFILE_FLUSHER_HYBRID =
-        0,                     /* a waiting writer where that saves a thread hop, else the thread */
-    LOGFILE_FLUSHER_SEQUENCER, /* always the sequencer thread */
-    LOGFILE_FLUSHER_LEADER     /* always a waiting writer; there is no sequencer thread */
+    LOGFILE_FLUSHER_HYBRID = 0, /* a waiting writer if that saves a thread hop, else the thread */
+    LOGFILE_FLUSHER_SEQUENCER,  /* always the sequencer thread */
+    LOGFILE_FLUSHER_LEADER      /* always a waiting writer; there is no sequencer thread */
 };
 
 /* How ring writers wait. */
 enum logfile_wait_strategy {
-    LOGFILE_WAIT_ADAPTIVE = 0, /* where the device is fast and processors are free, look again and
+    LOGFILE_WAIT_ADAPTIVE = 0, /* if the device is fast and processors are free, look again and
                                   again, yielding in between; else, and after that, sleep */
     LOGFILE_WAIT_BLOCK,        /* sleep at once */
     LOGFILE_WAIT_SPIN          /* for durability, never sleep: yield until it is there */
 };
 
 enum logfile_io_mode {
-    LOGFILE_IO_AUTO = 0, /* direct where the kernel says that the file system takes it in blocks of
+    LOGFILE_IO_AUTO = 0, /* direct if the kernel says that the file system takes it in blocks of
                             4 KiB, or says nothing and it does; logfile_stats says which */
     LOGFILE_IO_BUFFERED, /* through the page cache */
-    LOGFILE_IO_DIRECT    /* O_DIRECT; -EINVAL where the kernel says that it cannot be had, or is
+    LOGFILE_IO_DIRECT    /* O_DIRECT; -EINVAL if the kernel says that it cannot be had, or is
                             buffered all the same */
 };
 
@@ -180,7 +179,7 @@ enum logfile_checksum {
  * The promises are the same under each. */
 #define LOGFILE_VARIANT_CHECKSUM_FIRST 0x1u /* mutex: payloads are checksummed before the lock */
 #define LOGFILE_VARIANT_WAKE_PER_EPOCH 0x2u /* mutex: a flush wakes only its own epoch's waiters */
-#define LOGFILE_VARIANT_NO_GATHER 0x4u      /* ring: a flush waits for nobody to come back */
+#define LOGFILE_VARIANT_NO_GATHER 0x4u /* ring: a flush does not wait for writers to come back */
 
 #define LOGFILE_SHARDS_PER_CORE 0xffffffffu /* publish_shards */
 
@@ -207,10 +206,10 @@ struct logfile_tail {
     uint32_t incarnation;  /* how often the log has been opened for appending */
     uint64_t end_lsn;      /* end of the last valid epoch; the damage, if any, starts here */
     uint64_t promised_lsn; /* greatest durable LSN that the log's epochs promise */
-    uint64_t resume_lsn;   /* CORRUPT: the next whole epoch behind the damage, 0: none; else
+    uint64_t resume_lsn;   /* CORRUPT: the next whole epoch after the damage, 0: none; else
                               end_lsn */
     uint64_t last_epoch;   /* number of the last valid epoch */
-    uint64_t cut_bytes;    /* TORN: non-zero extent behind end_lsn that belongs to no epoch */
+    uint64_t cut_bytes;    /* TORN: non-zero extent after end_lsn that belongs to no epoch */
     uint64_t reserved[4];
 };
 
@@ -260,9 +259,9 @@ struct logfile_options {
                                     record is durable */
     const uint8_t *expect_id;    /* NULL, or the 16 bytes of logfile_id: another log is
                                  LOGFILE_EIDENTITY, and is left as it is */
-    uint64_t keep_free_bytes;    /* of the file system, for others: where the log would leave less,
+    uint64_t keep_free_bytes;    /* of the file system, for others: if the log would leave less,
                                  appends are refused as on a full disk (not with LOGFILE_PREPARE_NONE in
-                                 one file, nor where nobody says what is free); 0: none.  See
+                                 one file, nor if the free space is not known); 0: none.  See
                                  docs/DURABILITY.md */
     uint64_t reserved[14];       /* must be zero */
 };
@@ -307,8 +306,8 @@ int logfile_open(const char *path, const struct logfile_options *options, struct
  *           LOGFILE_EFORKED.
  * Threads:  any, also several at once, also while others append.
  * Blocking: until the last flush, or the deadline.  What the preparer or a trim has under way holds
- *           it only where it holds a flush.
- * Progress: not behind an unpublished reservation: one that is never published holds it up.
+ *           it only if it holds a flush.
+ * Progress: not past an unpublished reservation: one that is never published holds it up.
  */
 int logfile_shutdown(struct logfile *log, const struct timespec *deadline);
 
@@ -482,7 +481,7 @@ uint64_t logfile_next_lsn(struct logfile *log);
 uint64_t logfile_oldest_lsn(struct logfile *log);
 
 /*
- * The log's identity: 16 bytes, drawn at random when it was created, which it keeps for ever.
+ * The log's identity: 16 bytes, drawn at random when it was created, which it keeps forever.
  *
  * id:       receives them; all zero in a forked child.
  * Threads:  any.  Blocking: no.
@@ -517,7 +516,7 @@ int logfile_event_fd(struct logfile *log);
  *           the mark is synced or segments are removed, so appends wait when what was prepared
  *           before is used up.
  * Ordering: the mark is durable before the space is given back, so that a crash loses space, not
- *           records.  Readers behind it get LOGFILE_ETRIMMED.
+ *           records.  Readers below it get LOGFILE_ETRIMMED.
  */
 int logfile_trim(struct logfile *log, uint64_t lsn);
 
@@ -559,7 +558,7 @@ enum logfile_stage {
     LOGFILE_STAGE_COPY,         /* record encoded and published */
     LOGFILE_STAGE_FLIP,         /* until its epoch was sealed */
     LOGFILE_STAGE_WRITE,        /* late publishes of the epoch, a zero-fill in its way, its write */
-    LOGFILE_STAGE_SYNC,         /* the sync; next to nothing where the write syncs itself */
+    LOGFILE_STAGE_SYNC,         /* the sync; next to nothing if the write syncs itself */
     LOGFILE_STAGE_WAKE,         /* until the append was about to return */
     LOGFILE_STAGE_COUNT
 };
@@ -578,7 +577,7 @@ enum logfile_call {
 
 struct logfile_stats {
     enum logfile_engine engine;
-    enum logfile_io_mode io_mode; /* DIRECT only where the kernel says that writes bypass the page
+    enum logfile_io_mode io_mode; /* DIRECT only if the kernel says that writes bypass the page
                                      cache, else BUFFERED */
     size_t slot_bytes;
     unsigned slot_count;
@@ -677,7 +676,7 @@ struct logfile_record {
  *
  * path:     as logfile_open; never created.
  * lsn:      0 for the oldest record; else reading starts at the first record at or after it, also
- *           behind damage.  Found by reading at most slot_bytes before it.
+ *           after damage.  Found by reading at most slot_bytes before it.
  * readerp:  receives the reader.
  * Returns:  0.
  * Errors:   -EINVAL, -ENOENT, LOGFILE_EFORMAT, LOGFILE_ECORRUPT (both file headers damaged),
@@ -768,7 +767,7 @@ int logfile_reader_skip(struct logfile_reader *reader);
 int logfile_reader_tail(struct logfile_reader *reader, struct logfile_tail *tail);
 
 /*
- * Tells where the reader is: behind the last record that it returned.
+ * Tells where the reader is: after the last record that it returned.
  *
  * cursor:   receives it; logfile_reader_open_with goes on there.
  * Returns:  0.  Errors: -EINVAL.  Threads: one at a time per reader.  Blocking: no.

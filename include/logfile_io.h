@@ -40,7 +40,7 @@ extern "C" {
 /* Flags of open.  A symbolic link is never followed: -ELOOP; unless a slash comes after it. */
 #define LOGFILE_IO_OPEN_WRITE 0x1u  /* read and write; without it, read only */
 #define LOGFILE_IO_OPEN_CREATE 0x2u /* create the file, which must not exist: else -EEXIST */
-#define LOGFILE_IO_OPEN_DIRECT 0x4u /* bypass the page cache; -EINVAL where that is not possible */
+#define LOGFILE_IO_OPEN_DIRECT 0x4u /* bypass the page cache; -EINVAL if that is not possible */
 /* Open a directory, to be handed back as `directory`; without any other flag.  -ENOTDIR. */
 #define LOGFILE_IO_OPEN_DIRECTORY 0x8u
 
@@ -65,7 +65,7 @@ struct logfile_io_stat {
 };
 
 enum logfile_io_direct {
-    LOGFILE_IO_DIRECT_UNKNOWN = 0, /* nobody says */
+    LOGFILE_IO_DIRECT_UNKNOWN = 0, /* not known */
     LOGFILE_IO_DIRECT_NO = 1,      /* LOGFILE_IO_OPEN_DIRECT is refused, or goes through a cache */
     LOGFILE_IO_DIRECT_YES = 2
 };
@@ -98,7 +98,7 @@ struct logfile_io {
     /* Kind and size of an open file. */
     int (*stat)(void *context, int fd, struct logfile_io_stat *out);
 
-    /* Take the exclusive writer's lock without waiting; -EAGAIN when somebody else holds it.  The
+    /* Take the exclusive writer's lock without waiting; -EAGAIN if another descriptor holds it.  The
      * lock belongs to the descriptor: a second descriptor in the same process conflicts. */
     int (*lock)(void *context, int fd);
     /* 1 when another descriptor holds the writer's lock, 0 when none does. */
@@ -111,13 +111,13 @@ struct logfile_io {
     /* What was written through this file before, and its size, are on stable storage on return
      * (fdatasync).  A failure is never retried by the library.  Two threads may sync at once.  A
      * failed write-back from the page cache may be told to one of them alone: neither is believed
-     * before both are back.  Where facts says LOGFILE_IO_DIRECT_YES of a file that is open with
+     * before both are back.  If facts says LOGFILE_IO_DIRECT_YES of a file that is open with
      * LOGFILE_IO_OPEN_DIRECT, a write itself tells what became of its bytes, and each sync must
-     * tell of its own failure: nobody waits for another's.  -EINVAL or -EROFS on a file system that
-     * is read-only is no failure to a reader. */
+     * tell of its own failure: no thread waits for another's.  -EINVAL or -EROFS on a file system
+     * that is read-only is no failure to a reader. */
     int (*sync)(void *context, int fd);
     /* Make the range allocated and part of the file, reading as zeros where nothing was written
-     * (fallocate).  -EOPNOTSUPP where the file system cannot. */
+     * (fallocate).  -EOPNOTSUPP if the file system cannot. */
     int (*allocate)(void *context, int fd, uint64_t offset, uint64_t bytes);
     /* Set the size of the file (ftruncate). */
     int (*truncate)(void *context, int fd, uint64_t bytes);
@@ -126,7 +126,7 @@ struct logfile_io {
     int (*drop_cache)(void *context, int fd);
 
     /* Give the blocks of the range back; it reads as zeros afterwards, and the size stays
-     * (fallocate).  -EOPNOTSUPP where the file system cannot. */
+     * (fallocate).  -EOPNOTSUPP if the file system cannot. */
     int (*punch)(void *context, int fd, uint64_t offset, uint64_t bytes);
 
     /* Give the file or directory a new name in the same directory, which must not exist yet:

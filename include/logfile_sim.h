@@ -28,7 +28,7 @@
  * cache, and it and all later calls return -EIO, so the code under test runs out by itself; then
  * logfile_sim_reboot decides what is left and the same disk comes back.
  *
- * Faults: calls of a kind fail, or move fewer bytes than asked, once or for ever; they wait at a
+ * Faults: calls of a kind fail, or move fewer bytes than asked, once or forever; they wait at a
  * gate; they take time.  A sync that fails drops what it should have written from the cache's list,
  * as kernels do: the cache goes on showing it, and no later sync writes it.  Only what was written
  * with DIRECT is never in that list.
@@ -45,8 +45,8 @@
  * never decide anything.
  *
  * Results.  Functions that return int return 0 (or a documented positive value), and else -errno.
- * NULL in place of a disk or a journal is -EINVAL, or 0, false or NULL where a function returns
- * something else, and does nothing; only logfile_sim_io is stricter.  Where memory runs out, calls
+ * NULL in place of a disk or a journal is -EINVAL, or 0, false or NULL if a function returns
+ * something else, and does nothing; only logfile_sim_io is stricter.  If memory runs out, calls
  * on the disk return -ENOMEM.
  *
  * Threads.  Every function may be called from any thread at any time, except that no other call on
@@ -152,7 +152,7 @@ void logfile_sim_free(struct logfile_sim *disk);
 const struct logfile_io *logfile_sim_io(struct logfile_sim *disk);
 
 /*
- * Changes the capacity, as if somebody else filled the disk or made room on it.  What is there
+ * Changes the capacity, as if another program filled the disk or made room on it.  What is there
  * stays.
  *
  * capacity_bytes: all files together, holes not counted; 0: no limit.
@@ -218,7 +218,7 @@ unsigned logfile_sim_unsynced_count(struct logfile_sim *disk);
  * As logfile_sim_reboot, keeping exactly what it is told to.
  *
  * mask:     a bit for each thing that logfile_sim_unsynced_count counts, in an order that is the
- *           same each time, set where it survives; those from the 64th on share the last bit.
+ *           same each time, set if it survives; those from the 64th on share the last bit.
  */
 int logfile_sim_reboot_keeping(struct logfile_sim *disk, uint64_t mask);
 
@@ -307,14 +307,14 @@ unsigned logfile_sim_open_count(struct logfile_sim *disk);
 unsigned logfile_sim_file_count(struct logfile_sim *disk);
 /* Whether there is a file or directory of that name. */
 bool logfile_sim_exists(struct logfile_sim *disk, const char *path);
-/* Visits, where visit is not NULL, the names in a directory in alphabetical order.  Returns their
- * number; 0 where there is no directory, or no memory for the list. */
+/* Visits, if visit is not NULL, the names in a directory in alphabetical order.  Returns their
+ * number; 0 if there is no directory, or no memory for the list. */
 unsigned logfile_sim_list(struct logfile_sim *disk, const char *path,
                           void (*visit)(void *arg, const char *name), void *arg);
 /* What counts against the capacity, in bytes: blocks that are no holes, of a file, or with NULL of
  * all. */
 uint64_t logfile_sim_used_bytes(struct logfile_sim *disk, const char *path);
-/* Size of a file in bytes, as the cache has it; 0 where there is none. */
+/* Size of a file in bytes, as the cache has it; 0 if there is none. */
 uint64_t logfile_sim_file_bytes(struct logfile_sim *disk, const char *path);
 
 /*
@@ -323,7 +323,7 @@ uint64_t logfile_sim_file_bytes(struct logfile_sim *disk, const char *path);
  * offset, bytes: the range.  Peek reads zeros where nothing was written; poke changes only what was
  *           written or lies near it, and never the size.
  * Returns:  0.
- * Errors:   -EINVAL (also a NULL path or buffer), -ENOENT, and of poke -ERANGE, where the file has
+ * Errors:   -EINVAL (also a NULL path or buffer), -ENOENT, and of poke -ERANGE, if the file has
  *           no bytes to change: nothing has changed.
  */
 int logfile_sim_peek(struct logfile_sim *disk, const char *path, uint64_t offset, void *to,
@@ -353,7 +353,7 @@ struct logfile_reader; /* logfile.h */
 enum logfile_sim_promise {
     LOGFILE_SIM_KEPT = 0,
     LOGFILE_SIM_LOST,      /* a record that was durable is missing */
-    LOGFILE_SIM_GAP,       /* a record is missing, and one behind it is there */
+    LOGFILE_SIM_GAP,       /* a record is missing, and one after it is there */
     LOGFILE_SIM_PHANTOM,   /* a record that was never appended */
     LOGFILE_SIM_CHANGED,   /* a record with other bytes than were appended, or another size */
     LOGFILE_SIM_DISORDER,  /* an LSN that is not greater than the one before it: again, or back */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where a record's header is lost the next one is looked for at each place that there may be one.
+/* If a record's header is lost, the next one is looked for at each place that may hold one.
  * What looks like a header without being one costs a checksum of what it claims; so many times an
  * epoch's bytes are spent on such, and then it is left. */
 #define TRIES_PER_BYTE 256
@@ -39,7 +39,7 @@ static int read_header(const struct lf_pieces *pieces, uint64_t lsn, struct lf_e
            header->epoch >= chain->epoch && header->incarnation >= chain->incarnation;
 }
 
-/* Where a search goes on behind the block at `lsn`: in the next segment where this one ends. */
+/* Where a search goes on after the block at `lsn`: in the next segment if this one ends there. */
 static int next_block(const struct lf_pieces *pieces, uint64_t lsn, uint64_t *next_lsn)
 {
     const struct lf_layout *layout = &pieces->chain.layout;
@@ -174,7 +174,7 @@ static bool decode(struct lf_pieces *pieces, struct lf_record_view *view)
     return false;
 }
 
-/* Behind what is no whole record: behind the record, where its header was read and only its payload was
+/* Goes past what is no whole record: past the record, if its header was read and only its payload was
  * not; else at the next place. */
 static void pass(struct lf_pieces *pieces)
 {

@@ -4,7 +4,7 @@
  *
  * A reader takes an epoch as a whole or not at all.  Salvage takes what it can get: each record has a
  * checksum that nothing but the log's seed, the incarnation's nonce, the epoch's number and the place
- * in it go into.  The epoch's header tells them; where that is lost, the chain does.
+ * in it go into.  The epoch's header tells them; if that is lost, the chain does.
  */
 #ifndef LF_TOOL_PIECES_H
 #define LF_TOOL_PIECES_H

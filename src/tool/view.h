@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An io table that shows another one, to be read through: what changes anything is refused.  Whoever
- * has more to say of some calls replaces those.
+ * An io table that shows another one, to be read through: what changes anything is refused.  A
+ * user with more to say of some calls replaces those.
  */
 #ifndef LF_TOOL_VIEW_H
 #define LF_TOOL_VIEW_H

@@ -445,7 +445,7 @@ static int scan_log(struct opening *opening, struct lf_scan *scan)
 static int explain_prologue(struct opening *opening, const struct lf_prologue *prologue, int error)
 {
     const bool of_log = error == LOGFILE_ECORRUPT || error == LOGFILE_EFORMAT;
-    const char *damage = of_log ? lf_message_prologue_damage(prologue, error) : NULL;
+    const char *damage = of_log ? lf_prologue_damage(prologue, error) : NULL;
     const int cut = error == LOGFILE_ECORRUPT ? explain_cut(opening, LF_FIRST_LSN) : 0;
 
     if (cut != 0)

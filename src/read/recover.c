@@ -733,3 +733,19 @@ int lf_recover(struct lf_scan *scan, lf_scan_visit *visit, void *arg, struct log
     lf_window_read_alone(&scan->window);
     return error;
 }
+
+const char *lf_prologue_damage(const struct lf_prologue *prologue, int error)
+{
+    const bool *header_valid = prologue->header_valid;
+    const bool has_header = prologue->header.version != 0;
+
+    if (error == LOGFILE_EFORMAT)
+        return prologue->has_marks ? "both copies of the file header are lost" : NULL;
+    if (!has_header)
+        return header_valid[0] && header_valid[1]
+                   ? "the copies of the file header contradict each other"
+                   : "both copies of the file header are damaged";
+    return prologue->trim_valid[0] && prologue->trim_valid[1]
+               ? "the copies of the trim mark contradict each other"
+               : "both copies of the trim mark are damaged";
+}

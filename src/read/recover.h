@@ -126,4 +126,8 @@ typedef void lf_scan_visit(void *arg, const struct lf_chain *before);
  */
 int lf_recover(struct lf_scan *scan, lf_scan_visit *visit, void *arg, struct logfile_tail *tail);
 
+/* What of blocks 0 to 3 is damaged, after lf_prologue_read failed with LOGFILE_ECORRUPT or
+ * LOGFILE_EFORMAT.  NULL: they are not a damaged log's. */
+const char *lf_prologue_damage(const struct lf_prologue *prologue, int error);
+
 #endif /* LF_RECOVER_H */

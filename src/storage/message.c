@@ -150,19 +150,3 @@ bool lf_message_is_damage(const struct logfile_io *io, const char *path, int err
     return error == LOGFILE_ECORRUPT ||
            (error == -EISDIR && has_segments(io != NULL ? io : logfile_io_posix(), path));
 }
-
-const char *lf_message_prologue_damage(const struct lf_prologue *prologue, int error)
-{
-    const bool *header_valid = prologue->header_valid;
-    const bool has_header = prologue->header.version != 0;
-
-    if (error == LOGFILE_EFORMAT)
-        return prologue->has_marks ? "both copies of the file header are lost" : NULL;
-    if (!has_header)
-        return header_valid[0] && header_valid[1]
-                   ? "the copies of the file header contradict each other"
-                   : "both copies of the file header are damaged";
-    return prologue->trim_valid[0] && prologue->trim_valid[1]
-               ? "the copies of the trim mark contradict each other"
-               : "both copies of the trim mark are damaged";
-}

@@ -4,7 +4,6 @@
 #define LF_MESSAGE_H
 
 #include "logfile_io.h"
-#include "recover.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -38,9 +37,5 @@ const char *lf_message_open_error(const struct logfile_io *io, const char *path,
  * io: NULL for that of logfile_io_posix().
  */
 bool lf_message_is_damage(const struct logfile_io *io, const char *path, int error);
-
-/* What of blocks 0 to 3 is damaged, after lf_prologue_read failed with LOGFILE_ECORRUPT or
- * LOGFILE_EFORMAT.  NULL: they are not a damaged log's. */
-const char *lf_message_prologue_damage(const struct lf_prologue *prologue, int error);
 
 #endif /* LF_MESSAGE_H */

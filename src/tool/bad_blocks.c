@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "bad_blocks.h"
+#include "tool/bad_blocks.h"
 
-#include "file.h"
-#include "io.h"
+#include "storage/file.h"
+#include "storage/io.h"
 #include "logfile.h"
 
 #include <errno.h>

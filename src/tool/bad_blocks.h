@@ -13,8 +13,8 @@
 #ifndef LF_TOOL_BAD_BLOCKS_H
 #define LF_TOOL_BAD_BLOCKS_H
 
-#include "format.h"
-#include "view.h"
+#include "format/format.h"
+#include "tool/view.h"
 
 #include <stdbool.h>
 #include <stdio.h>

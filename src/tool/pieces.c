@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pieces.h"
+#include "tool/pieces.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -9,9 +9,9 @@
 #ifndef LF_TOOL_PIECES_H
 #define LF_TOOL_PIECES_H
 
-#include "bad_blocks.h"
-#include "reader.h"
-#include "record.h"
+#include "tool/bad_blocks.h"
+#include "read/reader.h"
+#include "format/record.h"
 
 struct lf_pieces {
     struct lf_file *file;

@@ -64,7 +64,7 @@ static struct prologue_damage find_prologue_damage(const struct logfile_io *io, 
         damage.bytes = LF_FIRST_LSN;
     const int error = lf_prologue_read(&file, &prologue);
     if (error == LOGFILE_ECORRUPT || error == LOGFILE_EFORMAT)
-        damage.what = lf_message_prologue_damage(&prologue, error);
+        damage.what = lf_prologue_damage(&prologue, error);
     lf_file_close(&file);
     return damage;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "view.h"
+#include "tool/view.h"
 
 #include <errno.h>
 

@@ -7,7 +7,7 @@
  *   - verify gives no verdict, and goes on to the end.
  * The logs are one file or segments, closed or not, trimmed or not, with payloads covered or not.
  */
-#include "format.h"
+#include "format/format.h"
 #include "logfile_sim.h"
 #include "support.h"
 #include "tool/tool.h"

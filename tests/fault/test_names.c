@@ -4,7 +4,7 @@
  * open, being opened or being made; the process loses the way to it; and things that are not the
  * log's have the names of its segments.
  */
-#include "file.h"
+#include "storage/file.h"
 #include "logfile_io.h"
 #include "storage/segments.h"
 #include "support.h"

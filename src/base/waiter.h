@@ -75,7 +75,8 @@ static inline bool lf_waiter_wake(struct lf_waiter *waiter)
     uint32_t word;
     do {
         word = lf_load_relaxed_32(&waiter->word); /* The swap below decides. */
-        /* W1: a release: what changed before the wake is seen by whoever sees the new key. */
+        /* W1: a release: what changed before the wake is seen by the thread that sees the new key.
+         * W2: an acquire: the sleepers bit, and so the sleeper. */
     } while (!lf_cas_acq_rel_32(&waiter->word, word,
                                 (word & ~(uint32_t)LF_WAITER_SLEEPERS) + LF_WAITER_ONE));
     if (!(word & LF_WAITER_SLEEPERS))

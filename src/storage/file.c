@@ -212,18 +212,6 @@ int lf_file_refresh(struct lf_file *file, uint64_t oldest_lsn)
     return find_segments(file, oldest_lsn);
 }
 
-bool lf_file_has_segment(struct lf_file *file, uint64_t lsn)
-{
-    struct lf_segment *segment;
-    if (!file->is_directory || lsn < LF_FIRST_LSN)
-        return true;
-    int error =
-        lf_segments_acquire(&file->segments, lf_segment_index(&file->layout, lsn), &segment);
-    if (error == 0)
-        lf_segments_release(&file->segments, segment, false);
-    return error != -ENOENT;
-}
-
 int lf_file_next_segment(struct lf_file *file, uint64_t index, uint64_t *found)
 {
     uint64_t highest;
@@ -293,15 +281,49 @@ int lf_file_check_segment(struct lf_file *file, uint64_t index, struct lf_segmen
 
 /* ---- Bytes ------------------------------------------------------------------------------------*/
 
-/* Whether blocks at an LSN are in the file that has been open from the start. */
-static bool is_in_main_file(const struct lf_file *file, uint64_t lsn)
-{
-    return !file->is_directory || lsn < LF_FIRST_LSN;
-}
-
 static uint64_t segment_start(const struct lf_file *file, uint64_t index)
 {
     return index * file->layout.segment_bytes;
+}
+
+/* Where bytes are: in which open file, from which offset, and how many up to the end of the segment.
+ * A log that is one file is one segment that never ends. */
+struct place {
+    struct lf_segment *segment; /* that is held; NULL: the file that is open from the start */
+    int fd;
+    uint64_t offset;
+    uint64_t room;
+};
+
+/* -ENOENT: there is no such segment. */
+static int hold_segment(struct lf_file *file, uint64_t index, uint64_t offset, struct place *place)
+{
+    int error = lf_segments_acquire(&file->segments, index, &place->segment);
+    if (error != 0)
+        return error;
+    place->fd = place->segment->fd;
+    place->offset = offset;
+    place->room = file->layout.segment_bytes - offset;
+    return 0;
+}
+
+/* Finds where the bytes at an LSN are, and keeps that file open until let_go. */
+static int hold(struct lf_file *file, uint64_t lsn, struct place *place)
+{
+    uint64_t index = lf_segment_index(&file->layout, lsn);
+    if (file->is_directory && lsn >= LF_FIRST_LSN)
+        return hold_segment(file, index, lsn - segment_start(file, index), place);
+    *place = (struct place){.fd = file->fd,
+                            .offset = lsn,
+                            .room = (file->is_directory ? LF_FIRST_LSN : UINT64_MAX) - lsn};
+    return 0;
+}
+
+/* changed: something was written that is not durable yet. */
+static void let_go(struct lf_file *file, const struct place *place, bool changed)
+{
+    if (place->segment != NULL)
+        lf_segments_release(&file->segments, place->segment, changed);
 }
 
 ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, uint64_t offset)
@@ -310,67 +332,64 @@ ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, 
     return lf_io_read_full(file->io, file->fd, buffer, bytes, offset);
 }
 
-/* -ENOENT: there is no such segment. */
-static ssize_t read_segment(struct lf_file *file, uint64_t index, void *buffer, size_t bytes,
-                            uint64_t offset)
-{
-    struct lf_segment *segment;
-    int error = lf_segments_acquire(&file->segments, index, &segment);
-    if (error != 0)
-        return error;
-    ssize_t count = lf_io_read_full(file->io, segment->fd, buffer, bytes, offset);
-    lf_segments_release(&file->segments, segment, false);
-    return count;
-}
-
 ssize_t lf_file_read_segment_header(struct lf_file *file, uint64_t index, void *buffer,
                                     size_t bytes)
 {
-    return read_segment(file, index, buffer, bytes, 0);
+    struct place place;
+    int error = hold_segment(file, index, 0, &place);
+    if (error != 0)
+        return error;
+    ssize_t count = lf_io_read_full(file->io, place.fd, buffer, bytes, 0);
+    let_go(file, &place, false);
+    return count;
 }
 
 int lf_file_write_segment_header(struct lf_file *file, uint64_t index, unsigned copy,
                                  const void *block)
 {
-    struct lf_segment *segment;
-    int error = lf_segments_acquire(&file->segments, index, &segment);
+    struct place place;
+    int error = hold_segment(file, index, copy * (uint64_t)LF_BLOCK_BYTES, &place);
     if (error != 0)
         return error;
-    error = lf_io_write_full(file->io, segment->fd, block, LF_BLOCK_BYTES,
-                             copy * (uint64_t)LF_BLOCK_BYTES, 0);
+    error = lf_io_write_full(file->io, place.fd, block, LF_BLOCK_BYTES, place.offset, 0);
     if (error == 0)
-        error = lf_segments_sync(&file->segments, segment);
-    lf_segments_release(&file->segments, segment, false);
+        error = lf_segments_sync(&file->segments, place.segment);
+    let_go(file, &place, false);
     return error;
 }
 
 ssize_t lf_file_read(struct lf_file *file, uint64_t lsn, void *buffer, size_t bytes)
 {
-    if (is_in_main_file(file, lsn)) {
-        uint64_t end_lsn = file->is_directory ? LF_FIRST_LSN : UINT64_MAX;
-        return lf_io_read_full(file->io, file->fd, buffer, lf_min(bytes, end_lsn - lsn), lsn);
-    }
-    uint64_t index = lf_segment_index(&file->layout, lsn);
-    bytes = lf_min(bytes, lf_segment_end_lsn(&file->layout, lsn) - lsn);
-    ssize_t count = read_segment(file, index, buffer, bytes, lsn - segment_start(file, index));
-    return count == -ENOENT ? 0 : count;
+    struct place place;
+    int error = hold(file, lsn, &place);
+    if (error != 0)
+        return error == -ENOENT ? 0 : error;
+    ssize_t count =
+        lf_io_read_full(file->io, place.fd, buffer, lf_min(bytes, place.room), place.offset);
+    let_go(file, &place, false);
+    return count;
 }
 
 int lf_file_write(struct lf_file *file, uint64_t lsn, const void *buffer, size_t bytes,
                   unsigned flags)
 {
-    struct lf_segment *segment;
-    if (is_in_main_file(file, lsn))
-        return lf_io_write_full(file->io, file->fd, buffer, bytes, lsn, flags);
-    uint64_t index = lf_segment_index(&file->layout, lsn);
-    LF_ASSERT(bytes <= lf_segment_end_lsn(&file->layout, lsn) - lsn);
-    int error = lf_segments_acquire(&file->segments, index, &segment);
+    struct place place;
+    int error = hold(file, lsn, &place);
     if (error != 0)
         return error;
-    error = lf_io_write_full(file->io, segment->fd, buffer, bytes, lsn - segment_start(file, index),
-                             flags);
-    lf_segments_release(&file->segments, segment, !(flags & LOGFILE_IO_WRITE_DSYNC));
+    LF_ASSERT(bytes <= place.room);
+    error = lf_io_write_full(file->io, place.fd, buffer, bytes, place.offset, flags);
+    let_go(file, &place, !(flags & LOGFILE_IO_WRITE_DSYNC));
     return error;
+}
+
+bool lf_file_has_segment(struct lf_file *file, uint64_t lsn)
+{
+    struct place place;
+    int error = hold(file, lsn, &place);
+    if (error == 0)
+        let_go(file, &place, false);
+    return error != -ENOENT;
 }
 
 /* Whether a segment's name has gone, or leads to another file.  That there is none is believed when
@@ -406,15 +425,13 @@ static bool is_segment_still(struct lf_file *file, const struct lf_segment *segm
 
 int lf_file_enter(struct lf_file *file, uint64_t lsn)
 {
-    struct lf_segment *segment;
-    uint64_t index = lf_segment_index(&file->layout, lsn);
-    if (is_in_main_file(file, lsn) || lsn - segment_start(file, index) != LF_FIRST_LSN)
+    struct place place;
+    if (!file->is_directory || lsn % file->layout.segment_bytes != LF_FIRST_LSN)
         return 0;
-    int error = lf_segments_acquire(&file->segments, index, &segment);
-    if (error != 0) /* The write will tell. */
+    if (hold(file, lsn, &place) != 0) /* The write will tell. */
         return 0;
-    error = is_segment_still(file, segment) ? 0 : -ESTALE;
-    lf_segments_release(&file->segments, segment, false);
+    int error = is_segment_still(file, place.segment) ? 0 : -ESTALE;
+    let_go(file, &place, false);
     return error;
 }
 
@@ -435,31 +452,35 @@ int lf_file_check_removed(struct lf_file *file, uint64_t end_lsn, char name[LF_S
     return -ESTALE;
 }
 
-static int sync_main_file(struct lf_file *file)
-{
-    return file->io->sync(file->io->context, file->fd);
-}
-
 static int sync_segment(struct lf_file *file, uint64_t index)
 {
-    struct lf_segment *segment;
-    int error = lf_segments_acquire(&file->segments, index, &segment);
+    struct place place;
+    int error = hold_segment(file, index, 0, &place);
     if (error != 0)
         return error;
-    error = lf_segments_sync(&file->segments, segment);
-    lf_segments_release(&file->segments, segment, false);
+    error = lf_segments_sync(&file->segments, place.segment);
+    let_go(file, &place, false);
     return error;
 }
 
 static int drop_cache_of_segment(struct lf_file *file, uint64_t index)
 {
-    struct lf_segment *segment;
-    int error = lf_segments_acquire(&file->segments, index, &segment);
+    struct place place;
+    int error = hold_segment(file, index, 0, &place);
     if (error != 0)
         return error;
-    (void)file->io->drop_cache(file->io->context, segment->fd);
-    lf_segments_release(&file->segments, segment, false);
+    (void)file->io->drop_cache(file->io->context, place.fd);
+    let_go(file, &place, false);
     return 0;
+}
+
+static int open_segment_once(struct lf_file *file, uint64_t index)
+{
+    struct place place;
+    int error = hold_segment(file, index, 0, &place);
+    if (error == 0)
+        let_go(file, &place, false);
+    return error;
 }
 
 /* For each segment of [index, end) that exists.  A listing of the directory gets past a gap. */
@@ -479,10 +500,13 @@ static int for_each_segment(struct lf_file *file, uint64_t index, uint64_t end,
     return found < 0 ? found : 0;
 }
 
-/* Where the segments end that [.., lsn) touches. */
+/* Where the segments end that [.., lsn) touches; of one file, and before it is known how long segments
+ * are, there are none. */
 static uint64_t index_behind(const struct lf_file *file, uint64_t lsn)
 {
-    return lsn <= LF_FIRST_LSN ? 0 : lf_segment_index(&file->layout, lsn - 1) + 1;
+    if (!file->is_directory || file->layout.segment_bytes == 0 || lsn <= LF_FIRST_LSN)
+        return 0;
+    return lf_segment_index(&file->layout, lsn - 1) + 1;
 }
 
 /* From the log's own blocks on means from its oldest segment on: released ones hold nothing. */
@@ -492,45 +516,43 @@ static uint64_t index_from(struct lf_file *file, uint64_t lsn)
                               : lf_segment_index(&file->layout, lsn);
 }
 
-int lf_file_sync(struct lf_file *file, uint64_t from, uint64_t to)
+/* Whether [from, ..) touches the file that is open from the start. */
+static bool touches_first_file(const struct lf_file *file, uint64_t from)
 {
-    int error = is_in_main_file(file, from) ? sync_main_file(file) : 0;
-    if (error != 0 || !file->is_directory || file->layout.segment_bytes == 0)
-        return error;
-    return for_each_segment(file, index_from(file, from), index_behind(file, to), sync_segment);
+    return !file->is_directory || from < LF_FIRST_LSN;
 }
 
-static int open_segment_once(struct lf_file *file, uint64_t index)
+int lf_file_sync(struct lf_file *file, uint64_t from, uint64_t to)
 {
-    struct lf_segment *segment;
-    int error = lf_segments_acquire(&file->segments, index, &segment);
-    if (error == 0)
-        lf_segments_release(&file->segments, segment, false);
-    return error;
+    int error = touches_first_file(file, from) ? file->io->sync(file->io->context, file->fd) : 0;
+    uint64_t end = index_behind(file, to);
+    if (error != 0 || end == 0)
+        return error;
+    return for_each_segment(file, index_from(file, from), end, sync_segment);
 }
 
 int lf_file_open_range(struct lf_file *file, uint64_t from, uint64_t to)
 {
-    if (!file->is_directory)
-        return 0;
-    return for_each_segment(file, index_from(file, from), index_behind(file, to),
-                            open_segment_once);
+    uint64_t end = index_behind(file, to);
+    return end == 0 ? 0 : for_each_segment(file, index_from(file, from), end, open_segment_once);
 }
 
 void lf_file_drop_cache_at(struct lf_file *file, uint64_t lsn)
 {
-    if (is_in_main_file(file, lsn))
-        (void)file->io->drop_cache(file->io->context, file->fd);
-    else
-        (void)drop_cache_of_segment(file, lf_segment_index(&file->layout, lsn));
+    struct place place;
+    if (hold(file, lsn, &place) != 0)
+        return;
+    (void)file->io->drop_cache(file->io->context, place.fd);
+    let_go(file, &place, false);
 }
 
 void lf_file_drop_cache(struct lf_file *file, uint64_t lsn)
 {
-    if (is_in_main_file(file, lsn))
+    uint64_t end = index_behind(file, UINT64_MAX);
+    if (touches_first_file(file, lsn))
         (void)file->io->drop_cache(file->io->context, file->fd);
-    if (file->is_directory && file->layout.segment_bytes != 0)
-        (void)for_each_segment(file, index_from(file, lsn), UINT64_MAX, drop_cache_of_segment);
+    if (end != 0)
+        (void)for_each_segment(file, index_from(file, lsn), end, drop_cache_of_segment);
 }
 
 static int main_file_bytes(struct lf_file *file, uint64_t *bytes)
@@ -551,13 +573,13 @@ int lf_file_prologue_bytes(struct lf_file *file, uint64_t *bytes)
 static int segment_bytes_used(struct lf_file *file, uint64_t index, uint64_t *bytes)
 {
     struct logfile_io_stat status;
-    struct lf_segment *segment;
+    struct place place;
     *bytes = 0;
-    int error = lf_segments_acquire(&file->segments, index, &segment);
+    int error = hold_segment(file, index, 0, &place);
     if (error != 0)
         return error;
-    error = file->io->stat(file->io->context, segment->fd, &status);
-    lf_segments_release(&file->segments, segment, false);
+    error = file->io->stat(file->io->context, place.fd, &status);
+    let_go(file, &place, false);
     if (error == 0)
         *bytes = lf_min(status.bytes, file->layout.segment_bytes);
     return error;

@@ -3,14 +3,13 @@
  * Opening a log for appending, and closing it.
  *
  *   check the options -> open, or create, and lock (store.c) -> sync, drop cached pages, scan and
- *   decide (recover.c) -> cut the torn part -> allocate room (preparer.c) -> write and sync the
+ *   decide (verdict.c) -> cut the torn part -> allocate room (prepare.c) -> write and sync the
  *   OPEN epoch (epoch.c; on a full disk later, before the first append) -> start the engine
  *
  * Only then is anything reported as durable: a page cache can show what a failed sync never wrote.
  */
 #include "base/buffers.h"
-#include "read/recover.h"
-#include "read/repair.h"
+#include "read/verdict.h"
 #include "ring/log.h"
 #include "storage/io.h"
 #include "storage/message.h"
@@ -293,7 +292,7 @@ static int explain_cut(struct opening *opening, uint64_t lsn)
 static int explain_verdict(struct opening *opening, const struct lf_scan *scan)
 {
     const struct logfile_tail *tail = &opening->report.tail;
-    const uint64_t lost_end = lf_tail_damage_end(tail);
+    const uint64_t lost_end = lf_verdict_damage_end(tail);
     char text[DAMAGE_TEXT_BYTES];
 
     if (tail->verdict != LOGFILE_CORRUPT)
@@ -422,7 +421,7 @@ static int scan_log(struct opening *opening, struct lf_scan *scan)
     if (error == 0 && lf_file_is_directory(file)) /* Now it is known which segments there are. */
         error = sync_and_drop_cache(opening);
     if (error == 0)
-        error = lf_recover(scan, note_landmark, log, &opening->report.tail);
+        error = lf_verdict_scan(scan, note_landmark, log, &opening->report.tail);
     log->chain = scan->chain;
     log->chain.layout = log->layout;
     if (error == 0)
@@ -438,7 +437,7 @@ static int scan_log(struct opening *opening, struct lf_scan *scan)
     if (error == 0) /* The log has been accepted: from here on it may be changed. */
         error = lf_file_remove_drafts(file);
     if (error == 0)
-        error = lf_repair_headers(&log->store, &scan->prologue);
+        error = lf_prologue_repair(&log->store, &scan->prologue);
     return error;
 }
 

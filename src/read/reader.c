@@ -23,7 +23,6 @@
 #include "read/reader.h"
 
 #include "format/record.h"
-#include "read/seek.h"
 #include "storage/facts.h"
 #include "storage/io.h"
 
@@ -170,7 +169,7 @@ static int reread_break(struct logfile_reader *reader)
 static int look_for_trim(struct logfile_reader *reader)
 {
     struct lf_scan *scan = &reader->scan;
-    const int error = lf_trim_mark_read(&reader->file, &scan->prologue);
+    const int error = lf_prologue_read_mark(&reader->file, &scan->prologue);
 
     if (error != 0)
         return error;
@@ -187,7 +186,7 @@ static int look_for_trim(struct logfile_reader *reader)
 static int end_live(struct logfile_reader *reader)
 {
     reader->judged = false;
-    lf_scan_describe(&reader->scan, LOGFILE_LIVE, &reader->tail);
+    lf_verdict_describe(&reader->scan, LOGFILE_LIVE, &reader->tail);
     return 0;
 }
 
@@ -212,7 +211,7 @@ static int judge_break(struct logfile_reader *reader)
 
     if (found != 0)
         return found;
-    int error = lf_scan_verdict(&reader->scan, &reader->tail);
+    int error = lf_verdict_give(&reader->scan, &reader->tail);
     if (error == 0)
         error = lf_file_end_lsn(&reader->file, &reader->judged_end_lsn);
     if (error != 0)
@@ -386,8 +385,8 @@ int logfile_reader_skip(struct logfile_reader *reader)
 {
     if (reader == NULL || !reader->judged || reader->tail.verdict != LOGFILE_CORRUPT)
         return -EINVAL;
-    lf_scan_keep_rest(&reader->scan);
-    const int error = lf_scan_resume(&reader->scan, &reader->tail);
+    lf_verdict_keep_rest(&reader->scan);
+    const int error = lf_verdict_resume(&reader->scan, &reader->tail);
     if (error != 0)
         return error;
     reader->at_break = false;

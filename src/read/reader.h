@@ -3,7 +3,7 @@
 #ifndef LF_READER_H
 #define LF_READER_H
 
-#include "read/recover.h"
+#include "read/verdict.h"
 
 struct logfile_reader {
     struct lf_file file;

@@ -8,7 +8,6 @@
 #ifndef LF_WINDOW_H
 #define LF_WINDOW_H
 
-#include "read/read_ahead.h"
 #include "storage/file.h"
 
 #include <sys/types.h>
@@ -16,9 +15,27 @@
 #define LF_WINDOW_BYTES_MIN ((size_t)64 << 10)
 #define LF_WINDOW_BYTES_MAX ((size_t)1 << 20) /* unless one epoch is larger */
 
+/*
+ * A thread that reads a log ahead of whoever checks it, so that device and processor work at the
+ * same time.  Only for logs that are large enough to be worth a thread.
+ */
+struct lf_window_ahead;
+
+/* Starts to read at the block-aligned `lsn`.  NULL: no memory, or no thread; then read without. */
+struct lf_window_ahead *lf_window_ahead_start(struct lf_file *file, uint64_t lsn);
+/*
+ * As lf_file_read, for `lsn` and `bytes` that are multiples of the block size; waits for the
+ * thread.  Cheap when the calls go from front to back, also across segments; else the thread starts
+ * again where it is asked to.
+ */
+ssize_t lf_window_ahead_take(struct lf_window_ahead *ahead, uint64_t lsn, void *buffer,
+                             size_t bytes);
+/* NULL is allowed.  Waits for a read under way. */
+void lf_window_ahead_stop(struct lf_window_ahead *ahead);
+
 struct lf_window {
     struct lf_file *file;
-    struct lf_read_ahead *ahead; /* NULL: the window reads for itself */
+    struct lf_window_ahead *ahead; /* NULL: the window reads for itself */
     bool ahead_tried;
     uint8_t *memory; /* block-aligned; NULL: none yet */
     size_t capacity;

@@ -115,7 +115,7 @@ static int dump_damage(struct lf_walk *walk)
     int error = dump_break(walk);
 
     printf("damage: LSN %" PRIu64 " to %" PRIu64 "\n", walk->tail.end_lsn,
-           lf_tail_damage_end(&walk->tail));
+           lf_verdict_damage_end(&walk->tail));
     return error;
 }
 

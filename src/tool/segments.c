@@ -47,7 +47,7 @@ static bool is_released_meanwhile(const struct lf_tool_segments *segments, uint6
     struct lf_walk *walk = segments->walk;
     struct lf_prologue prologue = walk->scan.prologue;
 
-    return lf_trim_mark_read(&walk->file, &prologue) == 0 &&
+    return lf_prologue_read_mark(&walk->file, &prologue) == 0 &&
            index < lf_segment_index(&walk->file.layout, prologue.trim.oldest_lsn);
 }
 
@@ -147,7 +147,7 @@ int lf_tool_name_missing_segments(const struct lf_tool_segments *segments)
 
     if (!lf_file_is_directory(file))
         return 0;
-    const uint64_t last = lf_segment_index(&file->layout, lf_tail_damage_end(tail));
+    const uint64_t last = lf_segment_index(&file->layout, lf_verdict_damage_end(tail));
     uint64_t index = lf_segment_index(&file->layout, tail->end_lsn);
     while (index <= last) {
         uint64_t next;

@@ -153,12 +153,12 @@ void lf_tool_report_damage(const char *path, const struct logfile_reader *reader
 {
     char name[LF_SEGMENT_NAME_BYTES];
     uint64_t index;
-    const bool missing = lf_scan_missing_segment(&reader->scan, &index);
+    const bool missing = lf_verdict_missing_segment(&reader->scan, &index);
 
     if (missing)
         lf_file_segment_name(index, name);
     lf_tool_message("%s: corrupt: LSN %" PRIu64 " to %" PRIu64 " cannot be read%s%s%s%s",
-                    lf_tool_shown(path), tail->end_lsn, lf_tail_damage_end(tail),
+                    lf_tool_shown(path), tail->end_lsn, lf_verdict_damage_end(tail),
                     missing ? ": " : "", missing ? name : "", missing ? " is missing" : "", advice);
 }
 

@@ -78,7 +78,7 @@ int lf_tool_output_error(void);
  * status. */
 int lf_tool_close(const char *path, struct logfile *log);
 
-/* Names the corrupt range that a reader has met, which is end_lsn to lf_tail_damage_end.  advice: what
+/* Names the corrupt range that a reader has met, which is end_lsn to lf_verdict_damage_end.  advice: what
  * the line ends with. */
 void lf_tool_report_damage(const char *path, const struct logfile_reader *reader,
                            const struct logfile_tail *tail, const char *advice);

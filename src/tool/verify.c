@@ -98,7 +98,7 @@ static int report_lost_epochs(struct verification *v)
     if (!v->walk.at_end)
         snprintf(what, sizeof(what), "%" PRIu64 " epochs are not whole or missing",
                  v->walk.scan.chain.epoch - tail->last_epoch - 1);
-    report_damage(v, tail->end_lsn, lf_tail_damage_end(tail), what);
+    report_damage(v, tail->end_lsn, lf_verdict_damage_end(tail), what);
     return lf_tool_name_missing_segments(&segments);
 }
 

@@ -100,7 +100,7 @@ static int find_epoch(struct lf_walk *walk)
 
 static int step_over_damage(struct lf_walk *walk)
 {
-    int error = lf_scan_resume(&walk->scan, &walk->tail);
+    int error = lf_verdict_resume(&walk->scan, &walk->tail);
 
     walk->damage_count++;
     walk->at_end = error == -ENOENT;
@@ -112,7 +112,7 @@ static int step_over_damage(struct lf_walk *walk)
 static int follow_trim(struct lf_walk *walk)
 {
     struct lf_scan *scan = &walk->scan;
-    int error = lf_trim_mark_read(&walk->file, &scan->prologue);
+    int error = lf_prologue_read_mark(&walk->file, &scan->prologue);
 
     if (error == LOGFILE_ECORRUPT) /* the writer is at it */
         return 0;
@@ -140,7 +140,7 @@ static int step_at_break(struct lf_walk *walk)
     bool was_live = walk->live;
     int error = look_for_writer(walk);
     if (error == 0)
-        error = lf_scan_verdict(&walk->scan, &walk->tail);
+        error = lf_verdict_give(&walk->scan, &walk->tail);
     if (error == 0 && (was_live || walk->live))
         error = follow_trim(walk);
     if (error != 0)

@@ -10,7 +10,7 @@
 #define LF_TOOL_WALK_H
 
 #include "format/record.h"
-#include "read/recover.h"
+#include "read/verdict.h"
 
 struct lf_walk {
     struct lf_file file;

@@ -300,7 +300,7 @@ START_TEST(missing_segment)
         ck_assert_uint_eq(n, 5);
         ck_assert_uint_eq(expect_tail(reader, LOGFILE_CORRUPT, epoch_lsn(5)).resume_lsn,
                           epoch_lsn(10));
-        ck_assert(lf_scan_missing_segment(&reader->scan, &index));
+        ck_assert(lf_verdict_missing_segment(&reader->scan, &index));
         ck_assert_uint_eq(index, 1);
     }
     ck_assert_int_eq(logfile_reader_skip(reader), 0);

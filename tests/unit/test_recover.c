@@ -8,7 +8,7 @@
 #include "log_image.h"
 #include "logfile.h"
 #include "format/record.h"
-#include "read/recover.h"
+#include "read/verdict.h"
 #include "logfile_sim.h"
 #include "support.h"
 
@@ -78,8 +78,8 @@ static struct found scan_file(struct lf_file *file)
             found.epochs++;
             found.records += scan.epoch->record_count;
         }
-        found.error = next < 0 ? next : lf_recover(&scan, NULL, NULL, &found.tail);
-        found.segment_missing = lf_scan_missing_segment(&scan, &found.missing_index);
+        found.error = next < 0 ? next : lf_verdict_scan(&scan, NULL, NULL, &found.tail);
+        found.segment_missing = lf_verdict_missing_segment(&scan, &found.missing_index);
         found.window_capacity = scan.window.capacity;
         lf_scan_close(&scan);
     }
@@ -201,7 +201,7 @@ START_TEST(chain_continues_the_log)
     const struct logfile_io *io = logfile_sim_io(disk);
     struct lf_file file = file_at(io, NAME);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
-    ck_assert_int_eq(lf_recover(&scan, NULL, NULL, &tail), 0);
+    ck_assert_int_eq(lf_verdict_scan(&scan, NULL, NULL, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_TORN);
     ck_assert_uint_eq(tail.cut_bytes, 0);
     ck_assert_uint_eq(scan.chain.lsn, image.chain.lsn);
@@ -485,11 +485,11 @@ START_TEST(nothing_whole_behind_the_damage)
     const struct logfile_io *io = logfile_sim_io(disk);
     struct lf_file file = file_at(io, NAME);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
-    ck_assert_int_eq(lf_recover(&scan, NULL, NULL, &tail), 0);
+    ck_assert_int_eq(lf_verdict_scan(&scan, NULL, NULL, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CORRUPT);
     ck_assert_uint_eq(tail.promised_lsn, SAMPLE_THIRD);
     ck_assert_uint_eq(tail.resume_lsn, 0);
-    ck_assert_int_eq(lf_scan_resume(&scan, &tail), -ENOENT);
+    ck_assert_int_eq(lf_verdict_resume(&scan, &tail), -ENOENT);
     lf_scan_close(&scan);
     lf_file_close(&file);
     logfile_sim_free(disk);
@@ -527,11 +527,11 @@ START_TEST(resume_after_each_damage)
     for (;;) {
         while (lf_scan_next(&scan) == 1)
             epochs++;
-        ck_assert_int_eq(lf_scan_verdict(&scan, &tail), 0);
+        ck_assert_int_eq(lf_verdict_give(&scan, &tail), 0);
         if (tail.verdict != LOGFILE_CORRUPT)
             break;
         breaks++;
-        ck_assert_int_eq(lf_scan_resume(&scan, &tail), 0);
+        ck_assert_int_eq(lf_verdict_resume(&scan, &tail), 0);
     }
     ck_assert_int_eq(tail.verdict, LOGFILE_CLEAN);
     ck_assert_uint_eq(breaks, 9);
@@ -1299,8 +1299,8 @@ static unsigned salvage(const struct log_image *image, size_t *window_capacity)
     struct lf_file file = file_at(&io, NAME);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     for (;;) {
-        ck_assert_int_eq(lf_recover(&scan, NULL, NULL, &tail), 0);
-        if (tail.verdict != LOGFILE_CORRUPT || lf_scan_resume(&scan, &tail) != 0)
+        ck_assert_int_eq(lf_verdict_scan(&scan, NULL, NULL, &tail), 0);
+        if (tail.verdict != LOGFILE_CORRUPT || lf_verdict_resume(&scan, &tail) != 0)
             break;
         resumed++;
     }
@@ -1531,7 +1531,7 @@ START_TEST(promises_and_stepping_back)
     logfile_sim_poke(disk, NAME, SAMPLE_CLOSE + 80, &byte, 1);
     lf_scan_step_back(&scan);
     ck_assert_int_eq(lf_scan_next(&scan), 0);
-    ck_assert_int_eq(lf_scan_verdict(&scan, &tail), 0);
+    ck_assert_int_eq(lf_verdict_give(&scan, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_TORN);
     ck_assert_uint_eq(tail.promised_lsn, SAMPLE_CLOSE);
     lf_scan_close(&scan);
@@ -1554,7 +1554,7 @@ START_TEST(verdict_is_not_kept_too_long)
     const struct logfile_io *io = logfile_sim_io(disk);
     struct lf_file file = file_at(io, NAME);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
-    ck_assert_int_eq(lf_recover(&scan, NULL, NULL, &tail), 0);
+    ck_assert_int_eq(lf_verdict_scan(&scan, NULL, NULL, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CLEAN);
 
     /* The next incarnation's OPEN epoch is lost at once, what follows it is not. */
@@ -1563,17 +1563,17 @@ START_TEST(verdict_is_not_kept_too_long)
     logfile_sim_poke(disk, NAME, lsn, image.bytes + lsn, LF_BLOCK_BYTES);
     lf_scan_invalidate(&scan);
     ck_assert_int_eq(lf_scan_next(&scan), 0);
-    ck_assert_int_eq(lf_scan_verdict(&scan, &tail), 0);
+    ck_assert_int_eq(lf_verdict_give(&scan, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CORRUPT);
     ck_assert_uint_eq(tail.resume_lsn, lsn);
 
     /* And what was to be gone on with is lost too: the CLOSE before it is not the log's end. */
     uint8_t byte = 0xff;
-    ck_assert_int_eq(lf_scan_resume(&scan, &tail), 0);
+    ck_assert_int_eq(lf_verdict_resume(&scan, &tail), 0);
     logfile_sim_poke(disk, NAME, lsn + 80, &byte, 1);
     lf_scan_invalidate(&scan);
     ck_assert_int_eq(lf_scan_next(&scan), 0);
-    ck_assert_int_eq(lf_scan_verdict(&scan, &tail), 0);
+    ck_assert_int_eq(lf_verdict_give(&scan, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_TORN);
     lf_scan_close(&scan);
     lf_file_close(&file);

@@ -6,9 +6,9 @@
  */
 #include "log_image.h"
 #include "logfile.h"
-#include "read/read_ahead.h"
+#include "read/window.h"
 #include "format/record.h"
-#include "read/recover.h"
+#include "read/verdict.h"
 #include "logfile_sim.h"
 #include "support.h"
 
@@ -83,8 +83,8 @@ static struct found scan_to_end(const struct logfile_io *io)
             found.epochs++;
             found.records += scan.epoch->record_count;
         }
-        found.error = next < 0 ? next : lf_recover(&scan, NULL, NULL, &found.tail);
-        found.segment_missing = lf_scan_missing_segment(&scan, &found.missing_index);
+        found.error = next < 0 ? next : lf_verdict_scan(&scan, NULL, NULL, &found.tail);
+        found.segment_missing = lf_verdict_missing_segment(&scan, &found.missing_index);
         found.chain = scan.chain;
         lf_scan_close(&scan);
     }
@@ -248,7 +248,7 @@ START_TEST(recovery_names_each_epoch)
     struct logfile_sim *disk = disk_with(&image);
     ck_assert_int_eq(lf_file_open(&file, logfile_sim_io(disk), NAME), 0);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
-    ck_assert_int_eq(lf_recover(&scan, note_chain, &visited, &tail), 0);
+    ck_assert_int_eq(lf_verdict_scan(&scan, note_chain, &visited, &tail), 0);
     ck_assert_uint_eq(visited.count, 13 - 3 + 1);
     for (unsigned i = 0; i < visited.count; i++) {
         const unsigned n = 3 + i;
@@ -840,8 +840,8 @@ static struct found recover_ahead(struct logfile_sim *disk, bool *was_read_ahead
 
     ck_assert_int_eq(lf_file_open(&file, logfile_sim_io(disk), NAME), 0);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
-    found.error = lf_recover(&scan, NULL, NULL, &found.tail);
-    found.segment_missing = lf_scan_missing_segment(&scan, &found.missing_index);
+    found.error = lf_verdict_scan(&scan, NULL, NULL, &found.tail);
+    found.segment_missing = lf_verdict_missing_segment(&scan, &found.missing_index);
     *was_read_ahead = scan.valid_bytes >= (uint64_t)16 << 20;
     ck_assert_ptr_null(scan.window.ahead);
     ck_assert_uint_le(scan.window.capacity, LARGE_SLOT_BYTES + LF_WINDOW_BYTES_MIN);
@@ -949,19 +949,19 @@ START_TEST(reading_ahead_gives_what_is_there)
     ck_assert_int_eq(lf_file_open(&file, logfile_sim_io(disk), NAME), 0);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     uint64_t lsn = LF_FIRST_LSN;
-    struct lf_read_ahead *ahead = lf_read_ahead_start(&file, lsn);
+    struct lf_window_ahead *ahead = lf_window_ahead_start(&file, lsn);
     ck_assert_ptr_nonnull(ahead);
     for (unsigned i = 0; i < 500; i++) {
         const size_t bytes = (1 + rng_below(&rng, rng_one_in(&rng, 4) ? 511 : 20)) * LF_BLOCK_BYTES;
         const ssize_t count = lf_file_read(&file, lsn, expected, bytes);
-        ck_assert_int_eq(lf_read_ahead_take(ahead, lsn, got, bytes), count);
+        ck_assert_int_eq(lf_window_ahead_take(ahead, lsn, got, bytes), count);
         ck_assert(memcmp(expected, got, (size_t)count) == 0);
         lsn += (uint64_t)count & ~(uint64_t)(LF_BLOCK_BYTES - 1);
         if (rng_one_in(&rng, 20) || count == 0)
             lsn = LF_FIRST_LSN + rng_below(&rng, image.size / LF_BLOCK_BYTES) * LF_BLOCK_BYTES;
     }
-    lf_read_ahead_stop(ahead);
-    lf_read_ahead_stop(NULL);
+    lf_window_ahead_stop(ahead);
+    lf_window_ahead_stop(NULL);
     lf_scan_close(&scan);
     lf_file_close(&file);
     logfile_sim_free(disk);

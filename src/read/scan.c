@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+#include "read/scan.h"
+
+#include "format/checksum.h"
+#include "format/record.h"
+
+#include <string.h>
+
+/* How much of what was found valid the window may take. */
+#define VALID_BYTES_PER_WINDOW_BYTE 8
+
+/* ---- What is in memory ----------------------------------------------------------------------- */
+
+void lf_scan_invalidate(struct lf_scan *scan)
+{
+    scan->epoch = NULL;
+    scan->rest_known = scan->rest_stays;
+    lf_window_forget(&scan->window);
+}
+
+/* ---- One epoch ----------------------------------------------------------------------------- */
+
+const struct lf_epoch_header *lf_scan_find_header(const struct lf_scan *scan, uint64_t lsn)
+{
+    if (lf_window_available(&scan->window, lsn) < LF_BLOCK_BYTES)
+        return NULL;
+    const struct lf_epoch_header *header = lf_window_at(&scan->window, lsn);
+    const bool valid =
+        lf_epoch_header_check(header, scan->prologue.log_seed, &scan->chain.layout, lsn);
+    return valid ? header : NULL;
+}
+
+ssize_t lf_scan_load_header(struct lf_scan *scan, uint64_t lsn,
+                            const struct lf_epoch_header **headerp)
+{
+    const ssize_t available = lf_window_load(&scan->window, lsn, LF_BLOCK_BYTES);
+
+    *headerp = lf_scan_find_header(scan, lsn);
+    return available;
+}
+
+/* Every record, the count and the zeros behind the last record hold. */
+static bool records_are_whole(const struct lf_epoch_header *header, uint32_t record_seed)
+{
+    const bool header_only = (header->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
+    const uint8_t *bytes = (const uint8_t *)header;
+    struct lf_record_place place = {header->epoch, LF_EPOCH_HEADER_BYTES, record_seed};
+    struct lf_record_view view;
+    uint32_t count = 0;
+
+    while (place.offset < header->length) {
+        if (!lf_record_decode(bytes, header->length, &place, header_only, &view))
+            return false;
+        place.offset = view.next;
+        count++;
+    }
+    return count == header->record_count &&
+           lf_is_zero(bytes + header->length, bytes + lf_epoch_extent(header));
+}
+
+/* ---- An epoch that may not be worth its memory ---------------------------------------------- */
+
+/* What is to be known of a range of bytes that went by. */
+struct passage {
+    uint32_t crc;
+    bool is_zero;
+};
+
+/* Goes through [from, to), piece by piece.  1; 0: the file does not have all of it; -errno. */
+static int range_pass(struct lf_scan *scan, uint64_t from, uint64_t to, struct passage *passage)
+{
+    *passage = (struct passage){.is_zero = true};
+    while (from < to) {
+        const uint64_t block_lsn = from - from % LF_BLOCK_BYTES;
+        const ssize_t available = lf_window_load(&scan->window, block_lsn, LF_BLOCK_BYTES);
+        if (available <= (ssize_t)(from - block_lsn))
+            return available < 0 ? (int)available : 0;
+        const uint64_t count = lf_min((uint64_t)available - (from - block_lsn), to - from);
+        const uint8_t *piece = lf_window_at(&scan->window, from);
+        passage->crc = lf_crc32c(passage->crc, piece, count);
+        passage->is_zero = passage->is_zero && lf_is_zero(piece, piece + count);
+        from += count;
+    }
+    return 1;
+}
+
+static int record_header_load(struct lf_scan *scan, uint64_t lsn, struct lf_record_header *record)
+{
+    const uint64_t block_lsn = lsn - lsn % LF_BLOCK_BYTES;
+    const ssize_t available = lf_window_load(&scan->window, block_lsn, LF_BLOCK_BYTES);
+
+    if (available < (ssize_t)LF_BLOCK_BYTES)
+        return available < 0 ? (int)available : 0;
+    memcpy(record, lf_window_at(&scan->window, lsn), sizeof(*record));
+    return 1;
+}
+
+/* As lf_record_decode: 1, 0 or -errno. */
+static int record_try(struct lf_scan *scan, const struct lf_epoch_header *epoch,
+                      const struct lf_record_place *place, uint32_t *bytes)
+{
+    const bool header_only = (epoch->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
+    const uint64_t lsn = epoch->lsn + place->offset;
+    struct lf_record_header record = {0};
+    struct passage payload = {0}, padding = {0};
+
+    int found = record_header_load(scan, lsn, &record);
+    const unsigned type = lf_record_word_type(record.word);
+    const uint64_t data_lsn = lsn + LF_RECORD_HEADER_BYTES;
+    const uint64_t data_end = data_lsn + lf_record_word_size(record.word);
+    *bytes = (uint32_t)lf_record_bytes(lf_record_word_size(record.word));
+    if (found == 1)
+        found = (type == LF_RECORD_DATA || type == LF_RECORD_PAD) &&
+                *bytes <= epoch->length - place->offset;
+    if (found == 1)
+        found = range_pass(scan, data_lsn, data_end, &payload);
+    if (found == 1)
+        found = range_pass(scan, data_end, lsn + *bytes, &padding);
+    if (found != 1)
+        return found;
+    return padding.is_zero && (type == LF_RECORD_DATA || payload.is_zero) &&
+           record.checksum == lf_record_checksum(place, record.word, header_only ? 0 : payload.crc);
+}
+
+/* As records_are_whole, for an epoch that the window is too small for: 1, 0 or -errno.  A header
+ * may claim what it likes, so no memory is spent before the rest of the epoch bears it out. */
+static int records_try(struct lf_scan *scan, const struct lf_epoch_header *epoch,
+                       uint32_t record_seed)
+{
+    struct lf_record_place place = {epoch->epoch, LF_EPOCH_HEADER_BYTES, record_seed};
+    struct passage padding;
+    uint32_t count = 0;
+
+    while (place.offset < epoch->length) {
+        uint32_t bytes;
+        const int whole = record_try(scan, epoch, &place, &bytes);
+        if (whole != 1)
+            return whole;
+        place.offset += bytes;
+        count++;
+    }
+    const int found =
+        range_pass(scan, epoch->lsn + epoch->length, epoch->lsn + lf_epoch_extent(epoch), &padding);
+    return found == 1 ? count == epoch->record_count && padding.is_zero : found;
+}
+
+/* ---- The walk ------------------------------------------------------------------------------ */
+
+/* Makes the window large enough for an epoch that is whole: 1; 0: it is not; -errno. */
+static int window_prepare(struct lf_scan *scan, const struct lf_epoch_header *epoch,
+                          uint32_t record_seed)
+{
+    const uint64_t extent = lf_epoch_extent(epoch);
+
+    if (extent + LF_BLOCK_BYTES <= scan->window.capacity)
+        return 1;
+    const int whole = records_try(scan, epoch, record_seed);
+    if (whole != 1)
+        return whole;
+    const int error = lf_window_grow(&scan->window, (size_t)extent + LF_WINDOW_BYTES_MIN);
+    return error != 0 ? error : 1;
+}
+
+int lf_scan_load_records(struct lf_scan *scan, uint32_t record_seed,
+                         const struct lf_epoch_header **headerp)
+{
+    const struct lf_epoch_header header = **headerp; /* the window moves */
+    const uint64_t extent = lf_epoch_extent(&header);
+    const int prepared = window_prepare(scan, &header, record_seed);
+
+    if (prepared != 1)
+        return prepared;
+    const ssize_t available = lf_window_load(&scan->window, header.lsn, extent + LF_BLOCK_BYTES);
+    if (available < (ssize_t)extent)
+        return available < 0 ? (int)available : 0;
+    *headerp = lf_window_at(&scan->window, header.lsn);
+    /* Its block may have been read again. */
+    return memcmp(*headerp, &header, sizeof(header)) == 0 &&
+           records_are_whole(*headerp, record_seed);
+}
+
+void lf_scan_restart(struct lf_scan *scan)
+{
+    scan->rest_stays = false;
+    lf_scan_invalidate(scan);
+    scan->last_flags = 0;
+    scan->last_lsn = 0;
+    scan->chain = (struct lf_chain){
+        .layout = lf_header_layout(&scan->prologue.header),
+        .log_seed = scan->prologue.log_seed,
+        .lsn = scan->prologue.trim.oldest_lsn,
+        .epoch = scan->prologue.trim.epoch,
+        .chain = scan->prologue.trim.chain,
+    };
+}
+
+int lf_scan_open(struct lf_scan *scan, struct lf_file *file)
+{
+    memset(scan, 0, sizeof(*scan));
+    scan->file = file;
+    int error = lf_prologue_read(file, &scan->prologue);
+    if (error == 0)
+        error = lf_file_adopt(file, &scan->prologue.header, scan->prologue.trim.oldest_lsn);
+    if (error != 0)
+        return error;
+    lf_window_init(&scan->window, file);
+    lf_scan_restart(scan);
+    return 0;
+}
+
+void lf_scan_close(struct lf_scan *scan)
+{
+    lf_window_free(&scan->window);
+    scan->epoch = NULL;
+}
+
+/* What was found valid pays for a larger window. */
+static void note_valid(struct lf_scan *scan, const struct lf_epoch_header *header)
+{
+    scan->valid_bytes += lf_epoch_extent(header);
+    lf_window_allow(&scan->window, scan->valid_bytes / VALID_BYTES_PER_WINDOW_BYTE);
+}
+
+int lf_scan_next(struct lf_scan *scan)
+{
+    const struct lf_epoch_header *header;
+    struct lf_chain chain = scan->chain;
+
+    scan->epoch = NULL;
+    const ssize_t available = lf_scan_load_header(scan, chain.lsn, &header);
+    if (available < 0)
+        return (int)available;
+    if (header == NULL || !lf_chain_accepts(&chain, header))
+        return 0;
+    if (header->incarnation != chain.incarnation)
+        lf_chain_begin(&chain, header->incarnation, header->nonce);
+    const int whole = lf_scan_load_records(scan, chain.record_seed, &header);
+    if (whole != 1)
+        return whole;
+
+    lf_chain_advance(&chain, header);
+    note_valid(scan, header);
+    scan->before = scan->chain;
+    scan->flags_before = scan->last_flags;
+    scan->lsn_before = scan->last_lsn;
+    scan->chain = chain;
+    scan->last_flags = header->flags;
+    scan->last_lsn = header->lsn;
+    scan->promised_lsn = lf_max(scan->promised_lsn, header->promise);
+    scan->epoch = header;
+    return 1;
+}
+
+void lf_scan_step_back(struct lf_scan *scan)
+{
+    scan->chain = scan->before;
+    scan->last_flags = scan->flags_before;
+    scan->last_lsn = scan->lsn_before;
+    lf_scan_invalidate(scan);
+}
+
+uint64_t lf_scan_next_promise(const struct lf_scan *scan)
+{
+    const struct lf_epoch_header *header = lf_scan_find_header(scan, scan->chain.lsn);
+
+    return header != NULL && lf_chain_accepts(&scan->chain, header) ? header->promise : 0;
+}
+
+int lf_scan_peek(struct lf_scan *scan, uint64_t lsn, const struct lf_epoch_header **headerp)
+{
+    struct lf_chain chain = scan->chain;
+    const ssize_t available = lf_scan_load_header(scan, lsn, headerp);
+
+    if (available < 0 || *headerp == NULL)
+        return available < 0 ? (int)available : 0;
+    lf_chain_begin(&chain, (*headerp)->incarnation, (*headerp)->nonce);
+    return lf_scan_load_records(scan, chain.record_seed, headerp);
+}
+
+/* ---- Starting in the middle ---------------------------------------------------------------- */
+
+/*
+ * An epoch's header proves by itself that the log's writer wrote it for this place: magic, the log's
+ * seed, its own LSN.  No payload can hold one, because the salt behind the seed is not known outside.
+ * That it was written does not mean that it is part of the log: after a crash, an epoch may have
+ * reached the disk although one before it did not.  It is part of the log if all before it was
+ * durable when it was sealed, which its own promise says, or if the trim mark promises it.  As one
+ * flush is in flight at a time, every epoch's promise says so, but for a log that does not sync.
+ */
+
+#define LOOK_BYTES ((uint64_t)64 << 10) /* read at a time */
+
+static bool is_known_to_belong(const struct lf_scan *scan, const struct lf_epoch_header *header)
+{
+    return header->promise == header->lsn || header->lsn < scan->prologue.trim.promise;
+}
+
+void lf_scan_seek_epoch(struct lf_scan *scan, const struct lf_epoch_name *name)
+{
+    lf_scan_invalidate(scan);
+    scan->last_flags = 0;
+    scan->last_lsn = 0;
+    scan->chain.lsn = name->lsn;
+    scan->chain.epoch = name->epoch;
+    scan->chain.chain = name->chain;
+    scan->chain.incarnation = 0;
+}
+
+/* 1: the epoch at `lsn` will do, and is named; 0; -errno. */
+static int try_epoch(struct lf_scan *scan, uint64_t lsn, struct lf_epoch_name *name)
+{
+    const struct lf_epoch_header *header;
+    const int found = lf_scan_peek(scan, lsn, &header);
+
+    if (found != 1 || !is_known_to_belong(scan, header))
+        return found < 0 ? found : 0;
+    *name = (struct lf_epoch_name){header->lsn, header->epoch, header->chain};
+    return 1;
+}
+
+/* The blocks of [from, to), the last one first: 1: an epoch is named; 0; -errno. */
+static int look_back(struct lf_scan *scan, uint64_t from, uint64_t to, struct lf_epoch_name *name)
+{
+    while (to > from) {
+        const uint64_t piece = lf_max(from, to > LOOK_BYTES ? to - LOOK_BYTES : 0);
+        const ssize_t available = lf_window_load(&scan->window, piece, to - piece);
+        if (available < 0)
+            return (int)available;
+        for (uint64_t lsn = to; lsn > piece;) {
+            lsn -= LF_BLOCK_BYTES;
+            const int found = try_epoch(scan, lsn, name);
+            if (found != 0)
+                return found;
+        }
+        to = piece;
+    }
+    return 0;
+}
+
+int lf_scan_seek(struct lf_scan *scan, uint64_t lsn)
+{
+    const struct lf_layout *layout = &scan->chain.layout;
+    const uint64_t oldest_lsn = scan->prologue.trim.oldest_lsn;
+    struct lf_epoch_name name = {0};
+
+    if (lsn >= LF_LSN_END)
+        return 0;
+    /* No record is in a segment's first blocks: the first that may follow is in its first epoch. */
+    lsn = lf_max(lsn, lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)));
+    uint64_t from = lf_max(oldest_lsn, lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)));
+    const uint64_t to = lsn - lsn % LF_BLOCK_BYTES + LF_BLOCK_BYTES;
+    from = lf_max(from, to - lf_min(to, layout->slot_bytes));
+    const int found = look_back(scan, from, to, &name);
+    if (found == 1)
+        lf_scan_seek_epoch(scan, &name);
+    else
+        lf_scan_invalidate(scan);
+    return found;
+}
+
+int lf_scan_meets_other(struct lf_scan *scan)
+{
+    const struct lf_epoch_header *header;
+    const int found = lf_scan_peek(scan, scan->chain.lsn, &header);
+
+    return found == 1 ? !lf_chain_accepts(&scan->chain, header) : found;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Walks the valid epochs of a log, one after the other, up to where the chain breaks.
+ * Open-for-append, readers and verify all use this one piece of code.
+ *
+ * An epoch is valid if and only if its header checksum, magic and flags, position = LSN,
+ * epoch = previous + 1, chain, incarnation (the same with the same nonce, or greater on an OPEN
+ * epoch), promise <= LSN, length <= slot_bytes, every record, the record count and the zero padding
+ * up to the block's end all hold.  It is kept whole or not at all.
+ */
+#ifndef LF_SCAN_H
+#define LF_SCAN_H
+
+#include "format/format.h"
+#include "read/prologue.h"
+#include "read/window.h"
+#include "storage/file.h"
+
+/* What proves that a log is corrupt. */
+enum lf_damage {
+    LF_DAMAGE_NONE,
+    LF_DAMAGE_PROMISE,     /* a later epoch, or the trim mark, promises more than can be read */
+    LF_DAMAGE_INCARNATION, /* the trim mark knows of a later opening */
+    LF_DAMAGE_MARK,        /* what is there is not what the trim mark names */
+    LF_DAMAGE_MISSING,     /* a segment is missing */
+    LF_DAMAGE_MISPLACED    /* a segment's name leads to something else */
+};
+
+/* Walks the epochs of a log.  Memory: the largest epoch that was found valid and 64 KiB; and, where
+ * that is more, an eighth of what was found valid so far, up to LF_WINDOW_BYTES_MAX. */
+struct lf_scan {
+    struct lf_file *file;
+    struct lf_prologue prologue;
+    struct lf_chain chain; /* what the next epoch must be */
+    uint64_t promised_lsn; /* greatest promise among valid epochs so far */
+    uint32_t last_flags;   /* of the last valid epoch; 0 before the first */
+    uint64_t last_lsn;     /* where that one is */
+    /* The epoch that lf_scan_next returned 1 for; NULL otherwise. */
+    const struct lf_epoch_header *epoch;
+    struct lf_chain before; /* chain, last_flags and last_lsn before that epoch */
+    uint32_t flags_before;
+    uint64_t lsn_before;
+    uint64_t valid_bytes; /* of all epochs found valid */
+    /* What is between some break passed before and the end of the log. */
+    bool rest_known;
+    bool rest_stays;       /* nobody can change it any more */
+    uint64_t rest_promise; /* greatest promise of an epoch header */
+    uint64_t rest_end;     /* end of the last block that is not zero; 0: none */
+    enum lf_damage damage; /* what the last verdict found */
+    uint64_t damage_index; /* MISSING, MISPLACED: of which segment */
+    struct lf_window window;
+};
+
+/* Starts at the oldest epoch that is kept: reads blocks 0 to 3, and has the file adopt the header.
+ * The file stays the caller's.  On an error there is nothing to close.  Errors as lf_prologue_read
+ * and lf_file_adopt. */
+int lf_scan_open(struct lf_scan *scan, struct lf_file *file);
+/* Starts again at the trim mark, which the caller has read again. */
+void lf_scan_restart(struct lf_scan *scan);
+/* 1: scan->epoch is the next valid epoch, whole in memory until the next call; 0: the chain breaks
+ * at scan->chain.lsn (end of the log, zeros, damage); -errno: a read failed, -ENOMEM. */
+int lf_scan_next(struct lf_scan *scan);
+/* Looks for a whole epoch at `lsn`, wherever in the log that is, in memory until the next call: 1, 0 or
+ * -errno.  The scan stays where it is. */
+int lf_scan_peek(struct lf_scan *scan, uint64_t lsn, const struct lf_epoch_header **headerp);
+/* The epoch header of this log that is in memory at `lsn`; NULL: there is none. */
+const struct lf_epoch_header *lf_scan_find_header(const struct lf_scan *scan, uint64_t lsn);
+/* Reads the block at `lsn`; *headerp is the epoch header in it, or NULL.  How many bytes there are
+ * from there on, or -errno. */
+ssize_t lf_scan_load_header(struct lf_scan *scan, uint64_t lsn,
+                            const struct lf_epoch_header **headerp);
+/*
+ * Loads the rest of the epoch whose header was found: 1: it is whole, at *headerp; 0: it is not;
+ * -errno.  The block behind it comes along, for lf_scan_next_promise.
+ */
+int lf_scan_load_records(struct lf_scan *scan, uint32_t record_seed,
+                         const struct lf_epoch_header **headerp);
+/* Forget what is cached of the file: the next call reads again. */
+void lf_scan_invalidate(struct lf_scan *scan);
+/* Forget the epoch that lf_scan_next found, and what is cached: the next call reads it again. */
+void lf_scan_step_back(struct lf_scan *scan);
+/* What the header behind scan->epoch promises; 0 when no valid successor is in memory. */
+uint64_t lf_scan_next_promise(const struct lf_scan *scan);
+void lf_scan_close(struct lf_scan *scan);
+
+/* ---- Starting in the middle: at an LSN, or at an epoch that is known by name ------------------ */
+
+/*
+ * Lets the scan go on at the last epoch that starts at or below `lsn`, is whole, and is known to be
+ * part of the log.  Reads at most slot_bytes before `lsn`, and that epoch.  lsn: not below the oldest
+ * LSN.  1; 0: none was found, and the scan is where it was; -errno of a read, -ENOMEM.
+ */
+int lf_scan_seek(struct lf_scan *scan, uint64_t lsn);
+
+/* What names an epoch. */
+struct lf_epoch_name {
+    uint64_t lsn;
+    uint64_t epoch;
+    uint32_t chain;
+};
+/* Lets the scan go on at that epoch, whether it is there or not. */
+void lf_scan_seek_epoch(struct lf_scan *scan, const struct lf_epoch_name *name);
+/* Whether a valid header of another epoch is where the next one should be: 1, 0 or -errno. */
+int lf_scan_meets_other(struct lf_scan *scan);
+
+#endif /* LF_SCAN_H */

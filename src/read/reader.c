@@ -35,6 +35,14 @@
 /* What look_for_trim says when reading starts afresh at a later place. */
 #define STARTED_AFRESH 2
 
+/* 1, 0 or -errno. */
+static int read_epoch(struct lf_scan *scan)
+{
+    const enum lf_step step = lf_scan_next(scan);
+
+    return step == LF_STEP_FAILED ? scan->error : step == LF_STEP_EPOCH;
+}
+
 /* ---- Epochs that are durable --------------------------------------------------------------- */
 
 static void note_durable(struct logfile_reader *reader, uint64_t lsn)
@@ -109,7 +117,7 @@ static int settle_epoch(struct logfile_reader *reader)
         return error;
     lf_file_drop_cache_at(file, lsn);
 
-    const int found = lf_scan_next(&reader->scan);
+    const int found = read_epoch(&reader->scan);
     if (found != 1 || reader->scan.epoch->checksum != checksum)
         return found;
     if (error == -EROFS && !takes_unsynced(reader)) {
@@ -127,7 +135,7 @@ static int settle_epoch(struct logfile_reader *reader)
 /* The next epoch, whole and durable: 1; 0: the chain breaks; -errno. */
 static int durable_epoch(struct logfile_reader *reader)
 {
-    int found = lf_scan_next(&reader->scan);
+    int found = read_epoch(&reader->scan);
 
     while (found == 1 && !is_known_durable(reader))
         found = settle_epoch(reader);
@@ -413,9 +421,10 @@ static int go_to_cursor(struct logfile_reader *reader, const struct logfile_curs
     }
     if (found != 0 && found != LOGFILE_ECORRUPT)
         return found;
-    const int other = lf_scan_meets_other(&reader->scan);
-    if (other != 0)
-        return other < 0 ? other : LOGFILE_EIDENTITY;
+    if (lf_scan_meets_other(&reader->scan))
+        return LOGFILE_EIDENTITY;
+    if (reader->scan.error != 0)
+        return reader->scan.error;
     return found == 0 ? LOGFILE_EBEYOND : 0;
 }
 
@@ -426,7 +435,7 @@ static int go_to_lsn(struct logfile_reader *reader)
     struct lf_record_view view;
 
     int found = lf_scan_seek(&reader->scan, reader->start_lsn);
-    if (found >= 0)
+    if (found == 0)
         found = find_record(reader, &view);
     return found == 1 || found == LOGFILE_ECORRUPT ? 0 : found;
 }

@@ -18,7 +18,14 @@ void lf_scan_invalidate(struct lf_scan *scan)
     lf_window_forget(&scan->window);
 }
 
-/* ---- One epoch ----------------------------------------------------------------------------- */
+uint64_t lf_scan_load(struct lf_scan *scan, uint64_t lsn, uint64_t bytes)
+{
+    const ssize_t available = scan->error == 0 ? lf_window_load(&scan->window, lsn, bytes) : 0;
+
+    if (available < 0)
+        scan->error = (int)available;
+    return available < 0 ? 0 : (uint64_t)available;
+}
 
 const struct lf_epoch_header *lf_scan_find_header(const struct lf_scan *scan, uint64_t lsn)
 {
@@ -30,14 +37,12 @@ const struct lf_epoch_header *lf_scan_find_header(const struct lf_scan *scan, ui
     return valid ? header : NULL;
 }
 
-ssize_t lf_scan_load_header(struct lf_scan *scan, uint64_t lsn,
-                            const struct lf_epoch_header **headerp)
+const struct lf_epoch_header *lf_scan_load_header(struct lf_scan *scan, uint64_t lsn)
 {
-    const ssize_t available = lf_window_load(&scan->window, lsn, LF_BLOCK_BYTES);
-
-    *headerp = lf_scan_find_header(scan, lsn);
-    return available;
+    return lf_scan_load(scan, lsn, LF_BLOCK_BYTES) > 0 ? lf_scan_find_header(scan, lsn) : NULL;
 }
+
+/* ---- One epoch ----------------------------------------------------------------------------- */
 
 /* Every record, the count and the zeros behind the last record hold. */
 static bool records_are_whole(const struct lf_epoch_header *header, uint32_t record_seed)
@@ -66,117 +71,103 @@ struct passage {
     bool is_zero;
 };
 
-/* Goes through [from, to), piece by piece.  1; 0: the file does not have all of it; -errno. */
-static int range_pass(struct lf_scan *scan, uint64_t from, uint64_t to, struct passage *passage)
+/* Goes through [from, to), piece by piece.  Whether the file has all of it. */
+static bool pass_range(struct lf_scan *scan, uint64_t from, uint64_t to, struct passage *passage)
 {
     *passage = (struct passage){.is_zero = true};
     while (from < to) {
         const uint64_t block_lsn = from - from % LF_BLOCK_BYTES;
-        const ssize_t available = lf_window_load(&scan->window, block_lsn, LF_BLOCK_BYTES);
-        if (available <= (ssize_t)(from - block_lsn))
-            return available < 0 ? (int)available : 0;
-        const uint64_t count = lf_min((uint64_t)available - (from - block_lsn), to - from);
+        const uint64_t available = lf_scan_load(scan, block_lsn, LF_BLOCK_BYTES);
+        if (available <= from - block_lsn)
+            return false;
+        const uint64_t count = lf_min(available - (from - block_lsn), to - from);
         const uint8_t *piece = lf_window_at(&scan->window, from);
         passage->crc = lf_crc32c(passage->crc, piece, count);
         passage->is_zero = passage->is_zero && lf_is_zero(piece, piece + count);
         from += count;
     }
-    return 1;
+    return true;
 }
 
-static int record_header_load(struct lf_scan *scan, uint64_t lsn, struct lf_record_header *record)
-{
-    const uint64_t block_lsn = lsn - lsn % LF_BLOCK_BYTES;
-    const ssize_t available = lf_window_load(&scan->window, block_lsn, LF_BLOCK_BYTES);
-
-    if (available < (ssize_t)LF_BLOCK_BYTES)
-        return available < 0 ? (int)available : 0;
-    memcpy(record, lf_window_at(&scan->window, lsn), sizeof(*record));
-    return 1;
-}
-
-/* As lf_record_decode: 1, 0 or -errno. */
-static int record_try(struct lf_scan *scan, const struct lf_epoch_header *epoch,
-                      const struct lf_record_place *place, uint32_t *bytes)
+/* As lf_record_decode; *bytes is what the record takes. */
+static bool pass_record(struct lf_scan *scan, const struct lf_epoch_header *epoch,
+                        const struct lf_record_place *place, uint32_t *bytes)
 {
     const bool header_only = (epoch->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
     const uint64_t lsn = epoch->lsn + place->offset;
-    struct lf_record_header record = {0};
-    struct passage payload = {0}, padding = {0};
+    struct lf_record_header record;
+    struct passage payload, padding;
 
-    int found = record_header_load(scan, lsn, &record);
+    if (lf_scan_load(scan, lsn - lsn % LF_BLOCK_BYTES, LF_BLOCK_BYTES) < LF_BLOCK_BYTES)
+        return false;
+    memcpy(&record, lf_window_at(&scan->window, lsn), sizeof(record));
     const unsigned type = lf_record_word_type(record.word);
     const uint64_t data_lsn = lsn + LF_RECORD_HEADER_BYTES;
     const uint64_t data_end = data_lsn + lf_record_word_size(record.word);
     *bytes = (uint32_t)lf_record_bytes(lf_record_word_size(record.word));
-    if (found == 1)
-        found = (type == LF_RECORD_DATA || type == LF_RECORD_PAD) &&
-                *bytes <= epoch->length - place->offset;
-    if (found == 1)
-        found = range_pass(scan, data_lsn, data_end, &payload);
-    if (found == 1)
-        found = range_pass(scan, data_end, lsn + *bytes, &padding);
-    if (found != 1)
-        return found;
-    return padding.is_zero && (type == LF_RECORD_DATA || payload.is_zero) &&
+    return (type == LF_RECORD_DATA || type == LF_RECORD_PAD) &&
+           *bytes <= epoch->length - place->offset &&
+           pass_range(scan, data_lsn, data_end, &payload) &&
+           pass_range(scan, data_end, lsn + *bytes, &padding) && padding.is_zero &&
+           (type == LF_RECORD_DATA || payload.is_zero) &&
            record.checksum == lf_record_checksum(place, record.word, header_only ? 0 : payload.crc);
 }
 
-/* As records_are_whole, for an epoch that the window is too small for: 1, 0 or -errno.  A header
- * may claim what it likes, so no memory is spent before the rest of the epoch bears it out. */
-static int records_try(struct lf_scan *scan, const struct lf_epoch_header *epoch,
-                       uint32_t record_seed)
+/* As records_are_whole, for an epoch that the window is too small for. */
+static bool pass_records(struct lf_scan *scan, const struct lf_epoch_header *epoch,
+                         uint32_t record_seed)
 {
     struct lf_record_place place = {epoch->epoch, LF_EPOCH_HEADER_BYTES, record_seed};
+    const uint64_t end_lsn = epoch->lsn + lf_epoch_extent(epoch);
     struct passage padding;
     uint32_t count = 0;
 
     while (place.offset < epoch->length) {
         uint32_t bytes;
-        const int whole = record_try(scan, epoch, &place, &bytes);
-        if (whole != 1)
-            return whole;
+        if (!pass_record(scan, epoch, &place, &bytes))
+            return false;
         place.offset += bytes;
         count++;
     }
-    const int found =
-        range_pass(scan, epoch->lsn + epoch->length, epoch->lsn + lf_epoch_extent(epoch), &padding);
-    return found == 1 ? count == epoch->record_count && padding.is_zero : found;
+    return count == epoch->record_count &&
+           pass_range(scan, epoch->lsn + epoch->length, end_lsn, &padding) && padding.is_zero;
 }
 
 /* ---- The walk ------------------------------------------------------------------------------ */
 
-/* Makes the window large enough for an epoch that is whole: 1; 0: it is not; -errno. */
-static int window_prepare(struct lf_scan *scan, const struct lf_epoch_header *epoch,
-                          uint32_t record_seed)
+/* Loads the rest of the epoch whose header was found, and the block behind it for
+ * lf_scan_next_promise.  The header, which moves along with the window; NULL: it is not whole. */
+static const struct lf_epoch_header *
+load_records(struct lf_scan *scan, const struct lf_epoch_header *found, uint32_t record_seed)
 {
-    const uint64_t extent = lf_epoch_extent(epoch);
+    const struct lf_epoch_header header = *found;
+    const uint64_t extent = lf_epoch_extent(&header);
 
-    if (extent + LF_BLOCK_BYTES <= scan->window.capacity)
-        return 1;
-    const int whole = records_try(scan, epoch, record_seed);
-    if (whole != 1)
-        return whole;
-    const int error = lf_window_grow(&scan->window, (size_t)extent + LF_WINDOW_BYTES_MIN);
-    return error != 0 ? error : 1;
+    /* A header may claim what it likes: no memory is spent before the rest of the epoch, read in
+     * pieces, bears it out. */
+    if (extent + LF_BLOCK_BYTES > scan->window.capacity) {
+        if (!pass_records(scan, &header, record_seed))
+            return NULL;
+        scan->error = lf_window_grow(&scan->window, (size_t)extent + LF_WINDOW_BYTES_MIN);
+    }
+    if (lf_scan_load(scan, header.lsn, extent + LF_BLOCK_BYTES) < extent)
+        return NULL;
+    found = lf_window_at(&scan->window, header.lsn);
+    /* Its block may have been read again. */
+    return memcmp(found, &header, sizeof(header)) == 0 && records_are_whole(found, record_seed)
+               ? found
+               : NULL;
 }
 
-int lf_scan_load_records(struct lf_scan *scan, uint32_t record_seed,
-                         const struct lf_epoch_header **headerp)
+const struct lf_epoch_header *lf_scan_peek(struct lf_scan *scan, uint64_t lsn)
 {
-    const struct lf_epoch_header header = **headerp; /* the window moves */
-    const uint64_t extent = lf_epoch_extent(&header);
-    const int prepared = window_prepare(scan, &header, record_seed);
+    const struct lf_epoch_header *header = lf_scan_load_header(scan, lsn);
+    struct lf_chain chain = scan->chain;
 
-    if (prepared != 1)
-        return prepared;
-    const ssize_t available = lf_window_load(&scan->window, header.lsn, extent + LF_BLOCK_BYTES);
-    if (available < (ssize_t)extent)
-        return available < 0 ? (int)available : 0;
-    *headerp = lf_window_at(&scan->window, header.lsn);
-    /* Its block may have been read again. */
-    return memcmp(*headerp, &header, sizeof(header)) == 0 &&
-           records_are_whole(*headerp, record_seed);
+    if (header == NULL)
+        return NULL;
+    lf_chain_begin(&chain, header->incarnation, header->nonce);
+    return load_records(scan, header, chain.record_seed);
 }
 
 void lf_scan_restart(struct lf_scan *scan)
@@ -214,41 +205,36 @@ void lf_scan_close(struct lf_scan *scan)
     scan->epoch = NULL;
 }
 
-/* What was found valid pays for a larger window. */
-static void note_valid(struct lf_scan *scan, const struct lf_epoch_header *header)
+enum lf_step lf_scan_next(struct lf_scan *scan)
 {
-    scan->valid_bytes += lf_epoch_extent(header);
-    lf_window_allow(&scan->window, scan->valid_bytes / VALID_BYTES_PER_WINDOW_BYTE);
-}
-
-int lf_scan_next(struct lf_scan *scan)
-{
-    const struct lf_epoch_header *header;
     struct lf_chain chain = scan->chain;
 
+    scan->error = 0;
     scan->epoch = NULL;
-    const ssize_t available = lf_scan_load_header(scan, chain.lsn, &header);
-    if (available < 0)
-        return (int)available;
-    if (header == NULL || !lf_chain_accepts(&chain, header))
-        return 0;
-    if (header->incarnation != chain.incarnation)
-        lf_chain_begin(&chain, header->incarnation, header->nonce);
-    const int whole = lf_scan_load_records(scan, chain.record_seed, &header);
-    if (whole != 1)
-        return whole;
+    const struct lf_epoch_header *header = lf_scan_load_header(scan, chain.lsn);
+    if (header != NULL && !lf_chain_accepts(&chain, header))
+        header = NULL;
+    if (header != NULL) {
+        if (header->incarnation != chain.incarnation)
+            lf_chain_begin(&chain, header->incarnation, header->nonce);
+        header = load_records(scan, header, chain.record_seed);
+    }
+    if (header == NULL)
+        return scan->error != 0 ? LF_STEP_FAILED : LF_STEP_BREAK;
 
-    lf_chain_advance(&chain, header);
-    note_valid(scan, header);
     scan->before = scan->chain;
     scan->flags_before = scan->last_flags;
     scan->lsn_before = scan->last_lsn;
+    lf_chain_advance(&chain, header);
     scan->chain = chain;
     scan->last_flags = header->flags;
     scan->last_lsn = header->lsn;
     scan->promised_lsn = lf_max(scan->promised_lsn, header->promise);
     scan->epoch = header;
-    return 1;
+    /* What was found valid pays for a larger window. */
+    scan->valid_bytes += lf_epoch_extent(header);
+    lf_window_allow(&scan->window, scan->valid_bytes / VALID_BYTES_PER_WINDOW_BYTE);
+    return LF_STEP_EPOCH;
 }
 
 void lf_scan_step_back(struct lf_scan *scan)
@@ -264,17 +250,6 @@ uint64_t lf_scan_next_promise(const struct lf_scan *scan)
     const struct lf_epoch_header *header = lf_scan_find_header(scan, scan->chain.lsn);
 
     return header != NULL && lf_chain_accepts(&scan->chain, header) ? header->promise : 0;
-}
-
-int lf_scan_peek(struct lf_scan *scan, uint64_t lsn, const struct lf_epoch_header **headerp)
-{
-    struct lf_chain chain = scan->chain;
-    const ssize_t available = lf_scan_load_header(scan, lsn, headerp);
-
-    if (available < 0 || *headerp == NULL)
-        return available < 0 ? (int)available : 0;
-    lf_chain_begin(&chain, (*headerp)->incarnation, (*headerp)->nonce);
-    return lf_scan_load_records(scan, chain.record_seed, headerp);
 }
 
 /* ---- Starting in the middle ---------------------------------------------------------------- */
@@ -306,62 +281,49 @@ void lf_scan_seek_epoch(struct lf_scan *scan, const struct lf_epoch_name *name)
     scan->chain.incarnation = 0;
 }
 
-/* 1: the epoch at `lsn` will do, and is named; 0; -errno. */
-static int try_epoch(struct lf_scan *scan, uint64_t lsn, struct lf_epoch_name *name)
+/* Looks at the blocks of [from, to), the last one first.  Whether an epoch that will do is named. */
+static bool look_back(struct lf_scan *scan, uint64_t from, uint64_t to, struct lf_epoch_name *name)
 {
-    const struct lf_epoch_header *header;
-    const int found = lf_scan_peek(scan, lsn, &header);
-
-    if (found != 1 || !is_known_to_belong(scan, header))
-        return found < 0 ? found : 0;
-    *name = (struct lf_epoch_name){header->lsn, header->epoch, header->chain};
-    return 1;
-}
-
-/* The blocks of [from, to), the last one first: 1: an epoch is named; 0; -errno. */
-static int look_back(struct lf_scan *scan, uint64_t from, uint64_t to, struct lf_epoch_name *name)
-{
-    while (to > from) {
+    while (to > from && scan->error == 0) {
         const uint64_t piece = lf_max(from, to > LOOK_BYTES ? to - LOOK_BYTES : 0);
-        const ssize_t available = lf_window_load(&scan->window, piece, to - piece);
-        if (available < 0)
-            return (int)available;
+        (void)lf_scan_load(scan, piece, to - piece);
         for (uint64_t lsn = to; lsn > piece;) {
             lsn -= LF_BLOCK_BYTES;
-            const int found = try_epoch(scan, lsn, name);
-            if (found != 0)
-                return found;
+            const struct lf_epoch_header *header = lf_scan_peek(scan, lsn);
+            if (header != NULL && is_known_to_belong(scan, header)) {
+                *name = (struct lf_epoch_name){header->lsn, header->epoch, header->chain};
+                return true;
+            }
         }
         to = piece;
     }
-    return 0;
+    return false;
 }
 
 int lf_scan_seek(struct lf_scan *scan, uint64_t lsn)
 {
     const struct lf_layout *layout = &scan->chain.layout;
     const uint64_t oldest_lsn = scan->prologue.trim.oldest_lsn;
-    struct lf_epoch_name name = {0};
+    struct lf_epoch_name name;
 
     if (lsn >= LF_LSN_END)
         return 0;
+    scan->error = 0;
     /* No record is in a segment's first blocks: the first that may follow is in its first epoch. */
     lsn = lf_max(lsn, lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)));
     uint64_t from = lf_max(oldest_lsn, lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)));
     const uint64_t to = lsn - lsn % LF_BLOCK_BYTES + LF_BLOCK_BYTES;
     from = lf_max(from, to - lf_min(to, layout->slot_bytes));
-    const int found = look_back(scan, from, to, &name);
-    if (found == 1)
+    if (look_back(scan, from, to, &name))
         lf_scan_seek_epoch(scan, &name);
     else
         lf_scan_invalidate(scan);
-    return found;
+    return scan->error;
 }
 
-int lf_scan_meets_other(struct lf_scan *scan)
+bool lf_scan_meets_other(struct lf_scan *scan)
 {
-    const struct lf_epoch_header *header;
-    const int found = lf_scan_peek(scan, scan->chain.lsn, &header);
-
-    return found == 1 ? !lf_chain_accepts(&scan->chain, header) : found;
+    scan->error = 0;
+    const struct lf_epoch_header *header = lf_scan_peek(scan, scan->chain.lsn);
+    return header != NULL && !lf_chain_accepts(&scan->chain, header);
 }

@@ -16,6 +16,13 @@
 #include "read/window.h"
 #include "storage/file.h"
 
+/* What a step along a log comes to. */
+enum lf_step {
+    LF_STEP_BREAK, /* what comes next is not the next epoch: end of the log, zeros, damage */
+    LF_STEP_EPOCH, /* there is the next epoch */
+    LF_STEP_FAILED /* nothing can be said: scan->error */
+};
+
 /* What proves that a log is corrupt. */
 enum lf_damage {
     LF_DAMAGE_NONE,
@@ -35,7 +42,8 @@ struct lf_scan {
     uint64_t promised_lsn; /* greatest promise among valid epochs so far */
     uint32_t last_flags;   /* of the last valid epoch; 0 before the first */
     uint64_t last_lsn;     /* where that one is */
-    /* The epoch that lf_scan_next returned 1 for; NULL otherwise. */
+    int error; /* why the last call could not read what it had to: -errno; 0: it could */
+    /* The epoch that lf_scan_next found; NULL otherwise. */
     const struct lf_epoch_header *epoch;
     struct lf_chain before; /* chain, last_flags and last_lsn before that epoch */
     uint32_t flags_before;
@@ -57,24 +65,9 @@ struct lf_scan {
 int lf_scan_open(struct lf_scan *scan, struct lf_file *file);
 /* Starts again at the trim mark, which the caller has read again. */
 void lf_scan_restart(struct lf_scan *scan);
-/* 1: scan->epoch is the next valid epoch, whole in memory until the next call; 0: the chain breaks
- * at scan->chain.lsn (end of the log, zeros, damage); -errno: a read failed, -ENOMEM. */
-int lf_scan_next(struct lf_scan *scan);
-/* Looks for a whole epoch at `lsn`, wherever in the log that is, in memory until the next call: 1, 0 or
- * -errno.  The scan stays where it is. */
-int lf_scan_peek(struct lf_scan *scan, uint64_t lsn, const struct lf_epoch_header **headerp);
-/* The epoch header of this log that is in memory at `lsn`; NULL: there is none. */
-const struct lf_epoch_header *lf_scan_find_header(const struct lf_scan *scan, uint64_t lsn);
-/* Reads the block at `lsn`; *headerp is the epoch header in it, or NULL.  How many bytes there are
- * from there on, or -errno. */
-ssize_t lf_scan_load_header(struct lf_scan *scan, uint64_t lsn,
-                            const struct lf_epoch_header **headerp);
-/*
- * Loads the rest of the epoch whose header was found: 1: it is whole, at *headerp; 0: it is not;
- * -errno.  The block behind it comes along, for lf_scan_next_promise.
- */
-int lf_scan_load_records(struct lf_scan *scan, uint32_t record_seed,
-                         const struct lf_epoch_header **headerp);
+/* EPOCH: scan->epoch is the next valid epoch, whole in memory until the next call; BREAK: the chain
+ * breaks at scan->chain.lsn; FAILED: a read failed, -ENOMEM. */
+enum lf_step lf_scan_next(struct lf_scan *scan);
 /* Forget what is cached of the file: the next call reads again. */
 void lf_scan_invalidate(struct lf_scan *scan);
 /* Forget the epoch that lf_scan_next found, and what is cached: the next call reads it again. */
@@ -88,7 +81,7 @@ void lf_scan_close(struct lf_scan *scan);
 /*
  * Lets the scan go on at the last epoch that starts at or below `lsn`, is whole, and is known to be
  * part of the log.  Reads at most slot_bytes before `lsn`, and that epoch.  lsn: not below the oldest
- * LSN.  1; 0: none was found, and the scan is where it was; -errno of a read, -ENOMEM.
+ * LSN.  If there is none, the scan stays where it was.  0; -errno of a read, -ENOMEM.
  */
 int lf_scan_seek(struct lf_scan *scan, uint64_t lsn);
 
@@ -100,7 +93,24 @@ struct lf_epoch_name {
 };
 /* Lets the scan go on at that epoch, whether it is there or not. */
 void lf_scan_seek_epoch(struct lf_scan *scan, const struct lf_epoch_name *name);
-/* Whether a valid header of another epoch is where the next one should be: 1, 0 or -errno. */
-int lf_scan_meets_other(struct lf_scan *scan);
+/* Whether a whole epoch is where the next one should be, and is another; no where scan->error is set. */
+bool lf_scan_meets_other(struct lf_scan *scan);
+
+/* ---- For the verdict: what is where ----------------------------------------------------------- */
+
+/*
+ * After a read has failed, scan->error says why, nothing more is read, and everything is said not to be
+ * there: it is enough to look at the error when all has been asked.  The calls above begin afresh.
+ */
+
+/* Brings `bytes` from the block-aligned `lsn` on into memory.  How many there are from there on. */
+uint64_t lf_scan_load(struct lf_scan *scan, uint64_t lsn, uint64_t bytes);
+/* The valid header in memory at `lsn`, whatever it belongs to; NULL: there is none. */
+const struct lf_epoch_header *lf_scan_find_header(const struct lf_scan *scan, uint64_t lsn);
+/* The same, after reading the block. */
+const struct lf_epoch_header *lf_scan_load_header(struct lf_scan *scan, uint64_t lsn);
+/* The whole epoch at `lsn`, wherever in the log that is, in memory until the next call; NULL: there is
+ * none.  The scan stays where it is. */
+const struct lf_epoch_header *lf_scan_peek(struct lf_scan *scan, uint64_t lsn);
 
 #endif /* LF_SCAN_H */

@@ -91,11 +91,13 @@ static void count_epoch(struct lf_walk *walk)
 
 static int find_epoch(struct lf_walk *walk)
 {
-    int found = lf_scan_next(&walk->scan);
+    const enum lf_step step = lf_scan_next(&walk->scan);
 
-    if (found == 1)
+    if (step == LF_STEP_FAILED)
+        return walk->scan.error;
+    if (step == LF_STEP_EPOCH)
         count_epoch(walk);
-    return found;
+    return step == LF_STEP_EPOCH;
 }
 
 static int step_over_damage(struct lf_walk *walk)

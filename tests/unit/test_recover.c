@@ -69,16 +69,17 @@ static struct found scan_file(struct lf_file *file)
 {
     struct found found = {0};
     struct lf_scan scan;
-    int next;
+    enum lf_step step;
 
     found.error = lf_scan_open(&scan, file);
     found.prologue = scan.prologue;
     if (found.error == 0) {
-        while ((next = lf_scan_next(&scan)) == 1) {
+        while ((step = lf_scan_next(&scan)) == LF_STEP_EPOCH) {
             found.epochs++;
             found.records += scan.epoch->record_count;
         }
-        found.error = next < 0 ? next : lf_verdict_scan(&scan, NULL, NULL, &found.tail);
+        found.error =
+            step == LF_STEP_FAILED ? scan.error : lf_verdict_scan(&scan, NULL, NULL, &found.tail);
         found.segment_missing = lf_verdict_missing_segment(&scan, &found.missing_index);
         found.window_capacity = scan.window.capacity;
         lf_scan_close(&scan);
@@ -525,7 +526,7 @@ START_TEST(resume_after_each_damage)
     struct lf_file file = file_at(io, NAME);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     for (;;) {
-        while (lf_scan_next(&scan) == 1)
+        while (lf_scan_next(&scan) == LF_STEP_EPOCH)
             epochs++;
         ck_assert_int_eq(lf_verdict_give(&scan, &tail), 0);
         if (tail.verdict != LOGFILE_CORRUPT)
@@ -1257,11 +1258,11 @@ START_TEST(truncated_underneath)
     struct lf_file file = file_with(io, LOGFILE_IO_OPEN_DIRECT, NAME);
     const int writer = io->open(io->context, LOGFILE_IO_HERE, NAME, LOGFILE_IO_OPEN_WRITE, 0);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
-    ck_assert_int_eq(lf_scan_next(&scan), 1);
-    ck_assert_int_eq(lf_scan_next(&scan), 1);
+    ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_EPOCH);
+    ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_EPOCH);
     ck_assert_int_eq(io->truncate(io->context, writer, image.size - 1000), 0);
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(lf_scan_next(&scan), 0);
+        ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_BREAK);
     lf_scan_close(&scan);
     lf_file_close(&file);
     logfile_sim_free(disk);
@@ -1508,7 +1509,7 @@ START_TEST(promises_and_stepping_back)
     struct lf_file file = file_at(io, NAME);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(lf_scan_next(&scan), 1);
+        ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_EPOCH);
     ck_assert_uint_eq(scan.epoch->lsn, SAMPLE_SECOND);
     ck_assert_uint_eq(lf_scan_next_promise(&scan), SAMPLE_THIRD);
 
@@ -1517,12 +1518,12 @@ START_TEST(promises_and_stepping_back)
     logfile_sim_poke(disk, NAME, SAMPLE_SECOND + 80, &byte, 1);
     lf_scan_step_back(&scan);
     ck_assert_ptr_null(scan.epoch);
-    ck_assert_int_eq(lf_scan_next(&scan), 0);
+    ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_BREAK);
     ck_assert_uint_eq(scan.chain.lsn, SAMPLE_SECOND);
     logfile_sim_poke(disk, NAME, SAMPLE_SECOND + 80, &image.bytes[SAMPLE_SECOND + 80], 1);
     lf_scan_invalidate(&scan);
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(lf_scan_next(&scan), 1);
+        ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_EPOCH);
     ck_assert_uint_eq(scan.epoch->lsn, SAMPLE_CLOSE);
     ck_assert_uint_eq(lf_scan_next_promise(&scan), 0);
 
@@ -1530,7 +1531,7 @@ START_TEST(promises_and_stepping_back)
     struct logfile_tail tail;
     logfile_sim_poke(disk, NAME, SAMPLE_CLOSE + 80, &byte, 1);
     lf_scan_step_back(&scan);
-    ck_assert_int_eq(lf_scan_next(&scan), 0);
+    ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_BREAK);
     ck_assert_int_eq(lf_verdict_give(&scan, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_TORN);
     ck_assert_uint_eq(tail.promised_lsn, SAMPLE_CLOSE);
@@ -1562,7 +1563,7 @@ START_TEST(verdict_is_not_kept_too_long)
     const uint64_t lsn = add_epoch(&image, 10);
     logfile_sim_poke(disk, NAME, lsn, image.bytes + lsn, LF_BLOCK_BYTES);
     lf_scan_invalidate(&scan);
-    ck_assert_int_eq(lf_scan_next(&scan), 0);
+    ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_BREAK);
     ck_assert_int_eq(lf_verdict_give(&scan, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CORRUPT);
     ck_assert_uint_eq(tail.resume_lsn, lsn);
@@ -1572,7 +1573,7 @@ START_TEST(verdict_is_not_kept_too_long)
     ck_assert_int_eq(lf_verdict_resume(&scan, &tail), 0);
     logfile_sim_poke(disk, NAME, lsn + 80, &byte, 1);
     lf_scan_invalidate(&scan);
-    ck_assert_int_eq(lf_scan_next(&scan), 0);
+    ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_BREAK);
     ck_assert_int_eq(lf_verdict_give(&scan, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_TORN);
     lf_scan_close(&scan);

@@ -74,16 +74,17 @@ static struct found scan_to_end(const struct logfile_io *io)
     struct found found = {0};
     struct lf_file file;
     struct lf_scan scan;
-    int next = 0;
+    enum lf_step step;
 
     ck_assert_int_eq(lf_file_open(&file, io, NAME), 0);
     found.error = lf_scan_open(&scan, &file);
     if (found.error == 0) {
-        while ((next = lf_scan_next(&scan)) == 1) {
+        while ((step = lf_scan_next(&scan)) == LF_STEP_EPOCH) {
             found.epochs++;
             found.records += scan.epoch->record_count;
         }
-        found.error = next < 0 ? next : lf_verdict_scan(&scan, NULL, NULL, &found.tail);
+        found.error =
+            step == LF_STEP_FAILED ? scan.error : lf_verdict_scan(&scan, NULL, NULL, &found.tail);
         found.segment_missing = lf_verdict_missing_segment(&scan, &found.missing_index);
         found.chain = scan.chain;
         lf_scan_close(&scan);

@@ -16,11 +16,15 @@
 #include "read/window.h"
 #include "storage/file.h"
 
-/* What a step along a log comes to. */
+/* What a step along a log comes to.  EPOCH, BREAK and FAILED are the scanner's; a cursor makes of a
+ * break whatever it is. */
 enum lf_step {
-    LF_STEP_BREAK, /* what comes next is not the next epoch: end of the log, zeros, damage */
-    LF_STEP_EPOCH, /* there is the next epoch */
-    LF_STEP_FAILED /* nothing can be said: scan->error */
+    LF_STEP_EPOCH,  /* there is the next epoch */
+    LF_STEP_BREAK,  /* what comes next is not the next epoch: end of the log, zeros, damage */
+    LF_STEP_END,    /* it is the end of the log, for now or for good */
+    LF_STEP_DAMAGE, /* it is damage */
+    LF_STEP_MOVED,  /* reading goes on elsewhere */
+    LF_STEP_FAILED  /* nothing can be said: scan->error */
 };
 
 /* What proves that a log is corrupt. */

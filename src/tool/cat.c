@@ -52,7 +52,7 @@ int lf_tool_cat(const struct lf_tool_args *args)
 
     if (error != 0)
         return lf_tool_path_error(NULL, args->path, error);
-    reader->takes_unsynced = true;
+    reader->cursor.takes_unsynced = true;
     int status = print_log(args->path, reader, args->raw);
     logfile_reader_close(reader);
     return status;

@@ -68,22 +68,22 @@ static void print_epoch(const struct lf_epoch_header *epoch, const char *state)
 static void print_records(const struct lf_walk *walk)
 {
     uint32_t offset = LF_EPOCH_HEADER_BYTES;
-    uint64_t lsn = walk->scan.epoch->lsn + offset;
+    uint64_t lsn = walk->cursor.scan.epoch->lsn + offset;
     struct lf_record_view view;
 
     while (lf_walk_record(walk, &offset, &view)) {
         printf("  record: lsn %" PRIu64 ", %s, size %" PRIu32 "\n", lsn,
                view.type == LF_RECORD_DATA ? "DATA" : "PAD", view.size);
-        lsn = walk->scan.epoch->lsn + offset;
+        lsn = walk->cursor.scan.epoch->lsn + offset;
     }
 }
 
 /* Blocks 0 to 3, with what reading them made of each. */
 static int dump_prologue(struct lf_walk *walk)
 {
-    const struct lf_prologue *prologue = &walk->scan.prologue;
+    const struct lf_prologue *prologue = &walk->cursor.scan.prologue;
     _Alignas(LF_BLOCK_BYTES) uint8_t blocks[LF_FIRST_LSN] = {0};
-    ssize_t got = lf_file_read_prologue(&walk->file, blocks, sizeof(blocks), 0);
+    ssize_t got = lf_file_read_prologue(&walk->cursor.file, blocks, sizeof(blocks), 0);
 
     if (got < 0)
         return (int)got;
@@ -99,13 +99,14 @@ static int dump_break(struct lf_walk *walk)
 {
     _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES] = {0};
     const struct lf_epoch_header *header = (const void *)block;
-    ssize_t got = lf_file_read(&walk->file, walk->tail.end_lsn, block, sizeof(block));
+    ssize_t got = lf_file_read(&walk->cursor.file, walk->cursor.tail.end_lsn, block, sizeof(block));
 
     if (got < 0)
         return (int)got;
     if (header->magic != LF_EPOCH_MAGIC)
         return 0;
-    bool valid = header->checksum == lf_epoch_header_checksum(header, walk->scan.prologue.log_seed);
+    bool valid =
+        header->checksum == lf_epoch_header_checksum(header, walk->cursor.scan.prologue.log_seed);
     print_epoch(header, valid ? "checksum ok, not whole" : "checksum bad");
     return 0;
 }
@@ -114,8 +115,8 @@ static int dump_damage(struct lf_walk *walk)
 {
     int error = dump_break(walk);
 
-    printf("damage: LSN %" PRIu64 " to %" PRIu64 "\n", walk->tail.end_lsn,
-           lf_verdict_damage_end(&walk->tail));
+    printf("damage: LSN %" PRIu64 " to %" PRIu64 "\n", walk->cursor.tail.end_lsn,
+           lf_verdict_damage_end(&walk->cursor.tail));
     return error;
 }
 
@@ -123,16 +124,16 @@ static int dump_end(struct lf_walk *walk)
 {
     int error = dump_break(walk);
 
-    printf("end: LSN %" PRIu64 ", %s%s\n", walk->tail.end_lsn,
+    printf("end: LSN %" PRIu64 ", %s%s\n", walk->cursor.tail.end_lsn,
            lf_walk_verdict_name(lf_walk_verdict(walk)), lf_walk_repairable(walk));
     return error;
 }
 
-static int dump_step(struct lf_walk *walk, enum lf_walk_step step, bool records)
+static int dump_step(struct lf_walk *walk, enum lf_step step, bool records)
 {
-    if (step == LF_WALK_DAMAGE)
+    if (step == LF_STEP_DAMAGE)
         return dump_damage(walk);
-    print_epoch(walk->scan.epoch, "checksum ok");
+    print_epoch(walk->cursor.scan.epoch, "checksum ok");
     if (records)
         print_records(walk);
     return 0;
@@ -140,17 +141,18 @@ static int dump_step(struct lf_walk *walk, enum lf_walk_step step, bool records)
 
 static int dump_epochs(struct lf_walk *walk, bool records)
 {
-    int step;
+    enum lf_step step;
 
-    while ((step = lf_walk_next(walk)) > LF_WALK_END) {
-        int error = dump_step(walk, (enum lf_walk_step)step, records);
+    while ((step = lf_walk_next(walk)) == LF_STEP_EPOCH || step == LF_STEP_DAMAGE) {
+        int error = dump_step(walk, step, records);
         if (error != 0 || ferror(stdout))
             return error;
     }
+    if (step == LF_STEP_FAILED)
+        return walk->cursor.scan.error;
     const struct lf_tool_segments segments = {.walk = walk, .lead = "", .out = stdout};
-    if (step == LF_WALK_END)
-        step = lf_tool_check_segment_headers(&segments);
-    return step == 0 ? dump_end(walk) : step;
+    int error = lf_tool_check_segment_headers(&segments);
+    return error == 0 ? dump_end(walk) : error;
 }
 
 static int dump_log(struct lf_walk *walk, bool records)

@@ -224,9 +224,9 @@ void lf_pieces_begin(struct lf_pieces *pieces, struct logfile_reader *reader,
                      const struct lf_bad_blocks *bad, uint64_t end)
 {
     lf_pieces_free(pieces);
-    pieces->file = &reader->file;
+    pieces->file = &reader->cursor.file;
     pieces->bad = bad;
-    pieces->chain = reader->scan.chain;
+    pieces->chain = reader->cursor.scan.chain;
     pieces->end = end;
 }
 

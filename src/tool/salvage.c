@@ -39,7 +39,7 @@ static int open_copy(struct salvage *s)
     struct logfile_options options = {
         .open_flags = LOGFILE_OPEN_EXCLUSIVE,
         .mode = s->what->mode,
-        .slot_bytes = s->reader->scan.prologue.header.slot_bytes,
+        .slot_bytes = s->reader->cursor.scan.prologue.header.slot_bytes,
         .io = s->what->to,
         .report = &report,
     };
@@ -57,7 +57,7 @@ static int begin_damage(struct salvage *s)
         return error;
     s->damage_count++;
     lf_tool_report_damage(s->path, s->reader, &tail, "");
-    lf_pieces_begin(&s->pieces, s->reader, s->bad, lf_tail_damage_end(&tail));
+    lf_pieces_begin(&s->pieces, s->reader, s->bad, lf_verdict_damage_end(&tail));
     s->at_damage = true;
     return 0;
 }
@@ -182,7 +182,7 @@ static int report_bad_blocks(struct salvage *s)
 
 static int salvage_reader(struct salvage *s)
 {
-    s->reader->takes_unsynced = true;
+    s->reader->cursor.takes_unsynced = true;
     int status = open_copy(s);
 
     if (status != LF_TOOL_OK)

@@ -30,7 +30,7 @@ static void judge_blocks(const struct lf_tool_segments *segments, uint64_t index
 
     for (unsigned i = 0; i < 2; i++) {
         if (lf_file_header_is_of_segment(blocks + i * (size_t)LF_BLOCK_BYTES,
-                                         &segments->walk->scan.prologue.header, index))
+                                         &segments->walk->cursor.scan.prologue.header, index))
             continue;
         segments->walk->damaged_copies++;
         snprintf(what, sizeof(what), "%s copy of its file header is damaged%s", copies[i],
@@ -45,10 +45,10 @@ static void judge_blocks(const struct lf_tool_segments *segments, uint64_t index
 static bool is_released_meanwhile(const struct lf_tool_segments *segments, uint64_t index)
 {
     struct lf_walk *walk = segments->walk;
-    struct lf_prologue prologue = walk->scan.prologue;
+    struct lf_prologue prologue = walk->cursor.scan.prologue;
 
-    return lf_prologue_read_mark(&walk->file, &prologue) == 0 &&
-           index < lf_segment_index(&walk->file.layout, prologue.trim.oldest_lsn);
+    return lf_prologue_read_mark(&walk->cursor.file, &prologue) == 0 &&
+           index < lf_segment_index(&walk->cursor.file.layout, prologue.trim.oldest_lsn);
 }
 
 /* 1: the segment is there; 0: it is not; -errno. */
@@ -56,7 +56,7 @@ static int check_segment(const struct lf_tool_segments *segments, uint64_t index
 {
     struct lf_walk *walk = segments->walk;
     _Alignas(LF_BLOCK_BYTES) uint8_t blocks[LF_FIRST_LSN] = {0};
-    ssize_t got = lf_file_read_segment_header(&walk->file, index, blocks, sizeof(blocks));
+    ssize_t got = lf_file_read_segment_header(&walk->cursor.file, index, blocks, sizeof(blocks));
 
     if (got == -EISDIR || got == -ESPIPE || got == -ELOOP)
         return 1; /* something else has the name, which the verdict names */
@@ -75,7 +75,7 @@ static int check_headers(const struct lf_tool_segments *segments, uint64_t index
         uint64_t next = index + 1;
         found = check_segment(segments, index);
         if (found == 0) {
-            found = lf_file_next_segment(&segments->walk->file, index, &next);
+            found = lf_file_next_segment(&segments->walk->cursor.file, index, &next);
             if (found == 1 && next == index) {
                 /* Something has its name without being a segment; the verdict counts it. */
                 say(segments, index, "damage", "no regular file");
@@ -110,7 +110,7 @@ static void print_released(const struct lf_tool_segments *segments,
 
 int lf_tool_check_segment_headers(const struct lf_tool_segments *segments)
 {
-    struct lf_file *file = &segments->walk->file;
+    struct lf_file *file = &segments->walk->cursor.file;
 
     return lf_file_is_directory(file)
                ? check_headers(segments, lf_segments_range(&file->segments).first)
@@ -119,7 +119,7 @@ int lf_tool_check_segment_headers(const struct lf_tool_segments *segments)
 
 int lf_tool_name_other_files(const struct lf_tool_segments *segments)
 {
-    struct lf_file *file = &segments->walk->file;
+    struct lf_file *file = &segments->walk->cursor.file;
 
     if (!lf_file_is_directory(file))
         return 0;
@@ -142,8 +142,8 @@ static void print_missing(const struct lf_tool_segments *segments, uint64_t from
 
 int lf_tool_name_missing_segments(const struct lf_tool_segments *segments)
 {
-    struct lf_file *file = &segments->walk->file;
-    const struct logfile_tail *tail = &segments->walk->tail;
+    struct lf_file *file = &segments->walk->cursor.file;
+    const struct logfile_tail *tail = &segments->walk->cursor.tail;
 
     if (!lf_file_is_directory(file))
         return 0;

@@ -153,7 +153,7 @@ void lf_tool_report_damage(const char *path, const struct logfile_reader *reader
 {
     char name[LF_SEGMENT_NAME_BYTES];
     uint64_t index;
-    const bool missing = lf_verdict_missing_segment(&reader->scan, &index);
+    const bool missing = lf_verdict_missing_segment(&reader->cursor.scan, &index);
 
     if (missing)
         lf_file_segment_name(index, name);
@@ -164,10 +164,10 @@ void lf_tool_report_damage(const char *path, const struct logfile_reader *reader
 
 void lf_tool_report_unsynced(const char *path, const struct logfile_reader *reader)
 {
-    if (reader->unsynced_lsn != 0)
+    if (reader->cursor.unsynced_lsn != 0)
         lf_tool_message("%s: the file system has stopped: what comes from LSN %" PRIu64
                         " on may not be on the disk",
-                        lf_tool_shown(path), reader->unsynced_lsn);
+                        lf_tool_shown(path), reader->cursor.unsynced_lsn);
 }
 
 void lf_tool_print_hex(const uint8_t *bytes, size_t count)

@@ -73,13 +73,14 @@ static void check_trim_marks(const struct verification *v, int error)
 static int check_length(struct verification *v)
 {
     uint64_t bytes;
-    int error = lf_file_prologue_bytes(&v->walk.file, &bytes);
+    int error = lf_file_prologue_bytes(&v->walk.cursor.file, &bytes);
 
     if (error == 0 && bytes < LF_FIRST_LSN)
         fprintf(v->out,
                 "%sdamage: %s is cut at byte %" PRIu64
                 ", within what comes before the first epoch\n",
-                v->lead, lf_file_is_directory(&v->walk.file) ? LF_CONTROL_NAME : "the file", bytes);
+                v->lead, lf_file_is_directory(&v->walk.cursor.file) ? LF_CONTROL_NAME : "the file",
+                bytes);
     return error;
 }
 
@@ -92,33 +93,33 @@ static struct lf_tool_segments segments_of(struct verification *v)
 static int report_lost_epochs(struct verification *v)
 {
     const struct lf_tool_segments segments = segments_of(v);
-    const struct logfile_tail *tail = &v->walk.tail;
+    const struct logfile_tail *tail = &v->walk.cursor.tail;
     char what[64] = "no whole epoch follows";
 
     if (!v->walk.at_end)
         snprintf(what, sizeof(what), "%" PRIu64 " epochs are not whole or missing",
-                 v->walk.scan.chain.epoch - tail->last_epoch - 1);
+                 v->walk.cursor.scan.chain.epoch - tail->last_epoch - 1);
     report_damage(v, tail->end_lsn, lf_verdict_damage_end(tail), what);
     return lf_tool_name_missing_segments(&segments);
 }
 
 static int check_epochs(struct verification *v)
 {
-    int step;
+    enum lf_step step;
 
-    while ((step = lf_walk_next(&v->walk)) > LF_WALK_END) {
-        int error = step == LF_WALK_DAMAGE ? report_lost_epochs(v) : 0;
+    while ((step = lf_walk_next(&v->walk)) == LF_STEP_EPOCH || step == LF_STEP_DAMAGE) {
+        int error = step == LF_STEP_DAMAGE ? report_lost_epochs(v) : 0;
         if (error != 0)
             return error;
     }
-    return step;
+    return step == LF_STEP_FAILED ? v->walk.cursor.scan.error : 0;
 }
 
 /* What is behind the last whole epoch, and no reason to worry. */
 static void print_rest(const struct verification *v)
 {
-    const struct logfile_tail *tail = &v->walk.tail;
-    uint64_t rest_end_lsn = v->walk.scan.rest_end;
+    const struct logfile_tail *tail = &v->walk.cursor.tail;
+    uint64_t rest_end_lsn = v->walk.cursor.scan.rest_end;
 
     if (tail->verdict == LOGFILE_LIVE)
         fprintf(v->out, "%snote: open for appending; checked up to LSN %" PRIu64 "\n", v->lead,
@@ -164,7 +165,7 @@ static int conclude(const struct verification *v)
             "%s%s%s: %" PRIu64 " records in %" PRIu64 " epochs, the last ends at LSN %" PRIu64
             "%s\n",
             v->lead, lf_walk_verdict_name(verdict), lf_walk_repairable(&v->walk),
-            v->walk.record_count, v->walk.epoch_count, v->walk.tail.end_lsn,
+            v->walk.record_count, v->walk.epoch_count, v->walk.cursor.tail.end_lsn,
             verdict == LOGFILE_CORRUPT ? LF_MESSAGE_SALVAGE : "");
     return statuses[verdict];
 }
@@ -174,7 +175,7 @@ static int check_files_and_epochs(struct verification *v)
 {
     const struct lf_tool_segments segments = segments_of(v);
 
-    lf_file_drop_cache(&v->walk.file, LF_FIRST_LSN);
+    lf_file_drop_cache(&v->walk.cursor.file, LF_FIRST_LSN);
     int error = lf_tool_name_other_files(&segments);
     return error != 0 ? error : check_epochs(v);
 }
@@ -193,8 +194,8 @@ static int check_copies(struct verification *v, int error)
 
 static void note_copies(struct verification *v)
 {
-    memcpy(v->header_valid, v->walk.scan.prologue.header_valid, sizeof(v->header_valid));
-    memcpy(v->trim_valid, v->walk.scan.prologue.trim_valid, sizeof(v->trim_valid));
+    memcpy(v->header_valid, v->walk.cursor.scan.prologue.header_valid, sizeof(v->header_valid));
+    memcpy(v->trim_valid, v->walk.cursor.scan.prologue.trim_valid, sizeof(v->trim_valid));
 }
 
 static int verify_open_log(struct verification *v)
@@ -204,7 +205,7 @@ static int verify_open_log(struct verification *v)
     if (error == LOGFILE_EFORMAT && v->bad->count > 0)
         return conclude_unreadable(v);
     if (error != 0 && error != LOGFILE_ECORRUPT)
-        return lf_tool_path_error(v->walk.file.io, v->path, error);
+        return lf_tool_path_error(v->walk.cursor.file.io, v->path, error);
     int unread = check_length(v);
     if (unread != 0)
         return lf_tool_error(v->path, unread);
@@ -215,7 +216,7 @@ static int verify_open_log(struct verification *v)
         failed = unread;
     if (failed == 0)
         return v->bad->count > 0 ? conclude_unreadable(v) : conclude(v);
-    lf_tool_message("%s: at LSN %" PRIu64 ": %s", lf_tool_shown(v->path), v->walk.scan.chain.lsn,
+    lf_tool_message("%s: at LSN %" PRIu64 ": %s", lf_tool_shown(v->path), v->walk.cursor.scan.chain.lsn,
                     logfile_strerror(failed));
     return LF_TOOL_FAILED;
 }
@@ -229,7 +230,7 @@ static int verify_path(struct verification *v)
     if (error != 0)
         return lf_tool_path_error(io, v->path, error);
     /* What counts is what the device holds. */
-    lf_file_drop_cache(&v->walk.file, 0);
+    lf_file_drop_cache(&v->walk.cursor.file, 0);
     int status = verify_open_log(v);
     lf_walk_close(&v->walk);
     return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Walks a whole log for verify, stat and dump: every epoch, and past every damage, with the
- * scanner that recovery uses.  Unlike a reader it also sees epochs without records, and what a
+ * cursor that readers use.  Unlike a reader it also sees epochs without records, and what a
  * writer has not yet made durable.  One damaged copy of a file header or of the trim mark is no
  * damage to the log: the next open for append makes it good again, if it accepts the log.  It is
  * counted apart.
@@ -10,15 +10,14 @@
 #define LF_TOOL_WALK_H
 
 #include "format/record.h"
-#include "read/verdict.h"
+#include "read/cursor.h"
 
 struct lf_walk {
-    struct lf_file file;
-    bool live;                /* a writer had the log open when last looked at */
-    bool at_end;              /* nothing that is whole follows */
-    bool failed;              /* reading has failed, of a block at least */
-    struct lf_scan scan;      /* scan.epoch is the epoch that lf_walk_next stopped at */
-    struct logfile_tail tail; /* at damage: what is missing; at the end: how the log ends */
+    /* cursor.scan.epoch is the epoch that lf_walk_next stopped at; cursor.tail, at damage, what is
+     * missing, and at the end how the log ends. */
+    struct lf_cursor cursor;
+    bool at_end; /* nothing that is whole follows */
+    bool failed; /* reading has failed, of a block at least */
     /* Passed so far. */
     uint64_t epoch_count;
     uint64_t record_count;
@@ -27,20 +26,14 @@ struct lf_walk {
     uint64_t damaged_copies; /* of file headers and trim marks whose other copy is whole */
 };
 
-enum lf_walk_step {
-    LF_WALK_END = 0,
-    LF_WALK_EPOCH,
-    LF_WALK_DAMAGE
-};
-
 /* Opens a file, or a directory with a log, for reading.  Errors as lf_file_open. */
 int lf_walk_open(struct lf_walk *walk, const struct logfile_io *io, const char *path);
 /* Reads the blocks before the first epoch.  Errors as lf_scan_open. */
 int lf_walk_start(struct lf_walk *walk);
 /* Whether there is a file header to go by; without one nothing can be said of trim marks. */
 bool lf_walk_has_header(const struct lf_walk *walk);
-/* An lf_walk_step, or -errno. */
-int lf_walk_next(struct lf_walk *walk);
+/* EPOCH; DAMAGE: it has been passed, unless at_end says that nothing whole follows; END; FAILED. */
+enum lf_step lf_walk_next(struct lf_walk *walk);
 /* The record at *offset of the present epoch; moves *offset on.  False at the epoch's end.  Start
  * with LF_EPOCH_HEADER_BYTES. */
 bool lf_walk_record(const struct lf_walk *walk, uint32_t *offset, struct lf_record_view *view);

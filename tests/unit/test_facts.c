@@ -518,9 +518,9 @@ START_TEST(stopped_file_system_gives_the_rest_to_tools)
     tear_log();
     disk.sync_error = -EROFS;
     ck_assert_int_eq(logfile_reader_open_io(log_path(), 0, &table, &reader), 0);
-    reader->takes_unsynced = true;
+    reader->cursor.takes_unsynced = true;
     while ((found = logfile_reader_next(reader, &record)) == 1)
-        ck_assert_uint_eq(reader->unsynced_lsn != 0, ++count == RECORDS);
+        ck_assert_uint_eq(reader->cursor.unsynced_lsn != 0, ++count == RECORDS);
     ck_assert_int_eq(found, 0);
     ck_assert_uint_eq(count, RECORDS);
     logfile_reader_close(reader);

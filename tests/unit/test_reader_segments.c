@@ -300,7 +300,7 @@ START_TEST(missing_segment)
         ck_assert_uint_eq(n, 5);
         ck_assert_uint_eq(expect_tail(reader, LOGFILE_CORRUPT, epoch_lsn(5)).resume_lsn,
                           epoch_lsn(10));
-        ck_assert(lf_verdict_missing_segment(&reader->scan, &index));
+        ck_assert(lf_verdict_missing_segment(&reader->cursor.scan, &index));
         ck_assert_uint_eq(index, 1);
     }
     ck_assert_int_eq(logfile_reader_skip(reader), 0);
@@ -596,8 +596,8 @@ START_TEST(hole_in_one_file)
         ck_assert_int_eq(io->punch(io->context, writer, LF_FIRST_LSN, lsns[10] - LF_FIRST_LSN), 0);
         if (_i == 0)
             io->close(io->context, writer);
-        lf_scan_invalidate(&reader->scan);
-        reader->scan.epoch = NULL;
+        lf_scan_invalidate(&reader->cursor.scan);
+        reader->cursor.scan.epoch = NULL;
         while ((found = logfile_reader_next(reader, &record)) == 1)
             ck_assert_uint_ge(at, 10);
         ck_assert_int_eq(found, at < 10 ? LOGFILE_ETRIMMED : 0);

@@ -529,6 +529,17 @@ START_TEST(a_log_that_is_closed_meanwhile_is_clean)
 }
 END_TEST
 
+/* Nothing is said of a break that was read before the writer had gone. */
+START_TEST(a_log_whose_writer_goes_after_the_break_is_live)
+{
+    load_open_log();
+    log_file.locked_times = 2;
+    make_late(log_file.size - 2 * BLOCK);
+    ck_assert_int_eq(verify(), LF_TOOL_OK);
+    ck_assert(report_has("log: live: 3 records in 4 epochs"));
+}
+END_TEST
+
 /* ---- Not readable -----------------------------------------------------------------------------*/
 
 START_TEST(a_read_error_is_no_verdict)
@@ -892,6 +903,7 @@ static TCase *no_damage_case(void)
     tcase_add_test(tcase, a_live_log_is_checked_up_to_its_end);
     tcase_add_test(tcase, damage_in_a_live_log_is_corrupt);
     tcase_add_test(tcase, what_a_writer_writes_meanwhile_is_no_damage);
+    tcase_add_test(tcase, a_log_whose_writer_goes_after_the_break_is_live);
     tcase_add_test(tcase, a_log_that_is_closed_meanwhile_is_clean);
     tcase_add_test(tcase, a_read_error_is_no_verdict);
     tcase_add_test(tcase, what_is_no_log_is_unreadable);

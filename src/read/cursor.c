@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nothing is returned that is not durable.  The page cache shows what a writer has written and not
+ * synced, and what a failed sync never wrote.  So an epoch is returned only when
+ *   - the header after it promises it, or
+ *   - this cursor synced its segment, dropped the cached pages and read the very same epoch again.
+ * One such sync settles a segment for a whole incarnation once its writer is gone: nobody adds to
+ * it any more.
+ *
+ * A chain that breaks is the end of the log, for now; or what was there has been trimmed away, and
+ * its space is a hole, or gone, or holds later epochs.  The trim mark is durable before space is
+ * given back, so a look at it after the break tells.  While a writer holds the lock nothing more is
+ * said.  Otherwise the break is read again from the device and judged by the rule of
+ * docs/FORMAT.md; and as a writer may have come and gone meanwhile, damage is believed only when
+ * the break is still there after the promise beyond it was seen.
+ *
+ * A segment that a writer prepared and never used is removed by the next one, which may make
+ * another file of that name.  A cursor that has it open sees a break where its first epoch should
+ * be, and opens it again.
+ */
+#include "read/cursor.h"
+
+#include "storage/facts.h"
+
+#include <errno.h>
+
+static enum lf_step fail(struct lf_cursor *cursor, int error)
+{
+    cursor->scan.error = error;
+    return LF_STEP_FAILED;
+}
+
+/* ---- Opening and closing ------------------------------------------------------------------- */
+
+int lf_cursor_open(struct lf_cursor *cursor, const struct logfile_io *io, const char *path)
+{
+    *cursor = (struct lf_cursor){.state = LF_CURSOR_READING};
+    return lf_file_open(&cursor->file, io, path);
+}
+
+int lf_cursor_start(struct lf_cursor *cursor)
+{
+    return lf_scan_open(&cursor->scan, &cursor->file);
+}
+
+void lf_cursor_close(struct lf_cursor *cursor)
+{
+    lf_scan_close(&cursor->scan);
+    lf_file_close(&cursor->file);
+}
+
+int lf_cursor_look_for_writer(struct lf_cursor *cursor)
+{
+    const int locked = lf_file_locked(&cursor->file);
+
+    cursor->live = locked == 1;
+    return locked < 0 ? locked : 0;
+}
+
+/* ---- Epochs that are durable ----------------------------------------------------------------- */
+
+static void note_durable(struct lf_cursor *cursor, uint64_t lsn)
+{
+    cursor->durable_lsn = lf_max(cursor->durable_lsn, lsn);
+}
+
+/* As lf_scan_next_promise, of a header that need not be in memory: that of the next segment's first
+ * epoch. */
+static uint64_t read_next_promise(struct lf_cursor *cursor)
+{
+    _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES];
+    const struct lf_epoch_header *header = (const void *)block;
+    const struct lf_chain *chain = &cursor->scan.chain;
+
+    if (lf_file_read(&cursor->file, chain->lsn, block, sizeof(block)) != (ssize_t)sizeof(block))
+        return 0;
+    const bool valid =
+        lf_epoch_header_check(header, cursor->scan.prologue.log_seed, &chain->layout, chain->lsn) &&
+        lf_chain_accepts(chain, header);
+    return valid ? header->promise : 0;
+}
+
+/* The file system has stopped after an error and refuses to sync: decides whether the epoch that was
+ * found is taken as it is.  From one without records nothing is returned. */
+static bool take_unsynced(struct lf_cursor *cursor)
+{
+    const struct lf_epoch_header *header = cursor->scan.epoch;
+
+    note_durable(cursor, read_next_promise(cursor));
+    if (header->lsn < cursor->durable_lsn || header->record_count == 0)
+        return true;
+    if (cursor->takes_unsynced && cursor->unsynced_lsn == 0)
+        cursor->unsynced_lsn = header->lsn;
+    return cursor->takes_unsynced;
+}
+
+/*
+ * Makes the epoch that was just found durable and reads it again from the device.  When another one
+ * is there, because a writer recovered the log meanwhile, that one comes next and is not known to be
+ * durable.
+ */
+static enum lf_step settle_epoch(struct lf_cursor *cursor)
+{
+    struct lf_file *file = &cursor->file;
+    struct lf_scan *scan = &cursor->scan;
+    const uint64_t lsn = scan->epoch->lsn;
+    const uint32_t incarnation = scan->epoch->incarnation;
+    const uint32_t checksum = scan->epoch->checksum;
+
+    lf_scan_step_back(scan);
+    /* Asked before the sync: a writer that is gone by now wrote all that it ever will. */
+    int error = lf_cursor_look_for_writer(cursor);
+    if (error != 0)
+        return fail(cursor, error);
+    error = lf_file_sync(file, lsn, lsn + LF_BLOCK_BYTES);
+    if (error < 0)
+        error = lf_facts_judge_sync(file->io, file->fd, error);
+    if (error < 0 && error != -EROFS)
+        return fail(cursor, error);
+    lf_file_drop_cache_at(file, lsn);
+
+    const enum lf_step step = lf_scan_next(scan);
+    if (step != LF_STEP_EPOCH || scan->epoch->checksum != checksum)
+        return step;
+    if (error == -EROFS && !take_unsynced(cursor)) {
+        lf_scan_step_back(scan);
+        return fail(cursor, error);
+    }
+    note_durable(cursor, scan->chain.lsn);
+    if (!cursor->live && error == 0) {
+        cursor->settled_incarnation = incarnation;
+        cursor->settled_end_lsn = lf_segment_end_lsn(&file->layout, lsn);
+    }
+    return LF_STEP_EPOCH;
+}
+
+/* Finds out whether the epoch that was just found needs no sync. */
+static bool learn_durable(struct lf_cursor *cursor)
+{
+    const struct lf_epoch_header *header = cursor->scan.epoch;
+
+    if (header->incarnation <= cursor->settled_incarnation && header->lsn < cursor->settled_end_lsn)
+        return true;
+    note_durable(cursor, cursor->scan.promised_lsn);
+    note_durable(cursor, lf_scan_next_promise(&cursor->scan));
+    return header->lsn < cursor->durable_lsn;
+}
+
+static enum lf_step next_epoch(struct lf_cursor *cursor)
+{
+    enum lf_step step = lf_scan_next(&cursor->scan);
+
+    while (step == LF_STEP_EPOCH && !cursor->takes_all && !learn_durable(cursor))
+        step = settle_epoch(cursor);
+    return step;
+}
+
+/* ---- Breaks ----------------------------------------------------------------------------------- */
+
+/* Looks again at what follows the last epoch. */
+static enum lf_step look_again(struct lf_cursor *cursor)
+{
+    const struct lf_layout *layout = &cursor->file.layout;
+    const uint64_t lsn = cursor->scan.chain.lsn;
+    int error = 0;
+
+    /* A segment without its first epoch may be one that is there no more. */
+    if (lsn == lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)))
+        error = lf_file_refresh(&cursor->file, cursor->scan.prologue.trim.oldest_lsn);
+    lf_scan_invalidate(&cursor->scan);
+    return error != 0 ? fail(cursor, error) : next_epoch(cursor);
+}
+
+/* The same from the device. */
+static enum lf_step reread_break(struct lf_cursor *cursor)
+{
+    const int error = lf_file_refresh(&cursor->file, cursor->scan.prologue.trim.oldest_lsn);
+
+    if (error != 0)
+        return fail(cursor, error);
+    lf_file_drop_cache(&cursor->file, cursor->scan.chain.lsn);
+    return look_again(cursor);
+}
+
+/*
+ * What is at the break may have been trimmed away: BREAK: it has not been; MOVED: it has, and reading
+ * goes on at the oldest epoch; FAILED: it has, and some of it was asked for.
+ */
+static enum lf_step look_for_trim(struct lf_cursor *cursor)
+{
+    struct lf_scan *scan = &cursor->scan;
+    const int error = lf_prologue_read_mark(&cursor->file, &scan->prologue);
+
+    if (error == LOGFILE_ECORRUPT && cursor->takes_all)
+        return LF_STEP_BREAK;
+    if (error != 0)
+        return fail(cursor, error);
+    if (scan->prologue.trim.oldest_lsn <= scan->chain.lsn)
+        return LF_STEP_BREAK;
+    if (cursor->state == LF_CURSOR_JUDGED) /* no more */
+        cursor->state = LF_CURSOR_AT_END;
+    if (!cursor->takes_all && cursor->start_lsn < scan->prologue.trim.oldest_lsn)
+        return fail(cursor, LOGFILE_ETRIMMED);
+    lf_scan_restart(scan);
+    return LF_STEP_MOVED;
+}
+
+static enum lf_step end_live(struct lf_cursor *cursor)
+{
+    cursor->state = LF_CURSOR_AT_END;
+    lf_verdict_describe(&cursor->scan, LOGFILE_LIVE, &cursor->tail);
+    return LF_STEP_END;
+}
+
+static enum lf_step end_judged(struct lf_cursor *cursor)
+{
+    cursor->state = LF_CURSOR_JUDGED;
+    return cursor->tail.verdict == LOGFILE_CORRUPT ? LF_STEP_DAMAGE : LF_STEP_END;
+}
+
+/* The verdict stands until the log changes: END or DAMAGE; BREAK: it has. */
+static enum lf_step look_at_verdict(struct lf_cursor *cursor)
+{
+    uint64_t end_lsn;
+
+    int error = lf_file_refresh(&cursor->file, cursor->scan.prologue.trim.oldest_lsn);
+    if (error == 0)
+        error = lf_file_end_lsn(&cursor->file, &end_lsn);
+    if (error != 0)
+        return fail(cursor, error);
+    return end_lsn == cursor->judged_end_lsn ? end_judged(cursor) : LF_STEP_BREAK;
+}
+
+/* No writer has the log, or this is verify.  EPOCH: there is one after all. */
+static enum lf_step judge(struct lf_cursor *cursor)
+{
+    enum lf_step step = LF_STEP_BREAK;
+
+    cursor->state = LF_CURSOR_AT_END;
+    /* 1. Look what the device says, now that a writer that is gone has written all.  Beside one that
+     * is there, verify would run after it without an end. */
+    if (!cursor->live)
+        step = reread_break(cursor);
+    if (step != LF_STEP_BREAK)
+        return step;
+    /* 2. Search what follows the break. */
+    int error = lf_verdict_give(&cursor->scan, &cursor->tail);
+    if (error == 0)
+        error = lf_file_end_lsn(&cursor->file, &cursor->judged_end_lsn);
+    if (error != 0)
+        return fail(cursor, error);
+    /* 3. A later epoch promises more than can be read: is that still so, after it has been seen? */
+    if (cursor->tail.verdict == LOGFILE_CORRUPT) {
+        step = look_for_trim(cursor);
+        if (step == LF_STEP_BREAK)
+            step = reread_break(cursor);
+        if (step != LF_STEP_BREAK)
+            return step;
+    }
+    /* 4. A writer that has come meanwhile may have made an end of what looked torn.  One that was
+     * there before may have gone, and have written since. */
+    if (!cursor->live)
+        error = lf_cursor_look_for_writer(cursor);
+    if (error != 0)
+        return fail(cursor, error);
+    if (cursor->live && !(cursor->takes_all && cursor->tail.verdict == LOGFILE_CORRUPT))
+        return end_live(cursor);
+    return end_judged(cursor);
+}
+
+static enum lf_step step_at_break(struct lf_cursor *cursor)
+{
+    enum lf_step step = look_for_trim(cursor);
+    const int mark_error = step == LF_STEP_FAILED ? cursor->scan.error : 0;
+    const int error = lf_cursor_look_for_writer(cursor);
+
+    if (error != 0)
+        return fail(cursor, error);
+    /* No whole mark: a writer is at one, and has been at the other a moment ago. */
+    if (step != LF_STEP_BREAK && !(mark_error == LOGFILE_ECORRUPT && cursor->live))
+        return step;
+    if (cursor->live && !cursor->takes_all)
+        return end_live(cursor);
+    if (cursor->state == LF_CURSOR_JUDGED) {
+        step = look_at_verdict(cursor);
+        if (step != LF_STEP_BREAK)
+            return step;
+    }
+    return judge(cursor);
+}
+
+/* ---- Steps ------------------------------------------------------------------------------------ */
+
+int lf_cursor_skip(struct lf_cursor *cursor)
+{
+    /* While there is no writer, none can open a log that is corrupt. */
+    if (!cursor->live)
+        lf_verdict_keep_rest(&cursor->scan);
+    const int error = lf_verdict_resume(&cursor->scan, &cursor->tail);
+    if (error == 0)
+        cursor->state = LF_CURSOR_READING;
+    return error;
+}
+
+/* Passes over damage all of which is below where reading was to start. */
+static enum lf_step pass_damage_below(struct lf_cursor *cursor)
+{
+    if (cursor->tail.resume_lsn == 0 || cursor->tail.resume_lsn > cursor->start_lsn)
+        return LF_STEP_DAMAGE;
+    const int error = lf_cursor_skip(cursor);
+    return error != 0 ? fail(cursor, error) : LF_STEP_MOVED;
+}
+
+enum lf_step lf_cursor_next(struct lf_cursor *cursor)
+{
+    enum lf_step step;
+
+    do {
+        step = cursor->state == LF_CURSOR_READING ? next_epoch(cursor) : LF_STEP_BREAK;
+        /* As far as is in memory: the file may have grown.  That matters to verify only if its
+         * writer is gone, and then judge looks again. */
+        if (step == LF_STEP_BREAK && !(cursor->takes_all && cursor->live))
+            step = look_again(cursor);
+        if (step == LF_STEP_BREAK)
+            step = step_at_break(cursor);
+        if (step == LF_STEP_DAMAGE)
+            step = pass_damage_below(cursor);
+        if (step == LF_STEP_EPOCH || step == LF_STEP_MOVED)
+            cursor->state = LF_CURSOR_READING;
+    } while (step == LF_STEP_MOVED); /* each time further on */
+    return step;
+}

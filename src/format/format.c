@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-/* CRC32C of a block or header from byte `from` on. */
-static uint32_t checksum_from(uint32_t seed, const void *bytes, size_t from, size_t size)
+/* CRC32C of a block from byte `from` on. */
+static uint32_t checksum_from(uint32_t seed, const void *block, size_t from)
 {
-    return lf_crc32c(seed, (const uint8_t *)bytes + from, size - from);
+    return lf_crc32c(seed, (const uint8_t *)block + from, LF_BLOCK_BYTES - from);
 }
 
 bool lf_is_zero(const void *from, const void *to)
@@ -31,7 +31,7 @@ uint32_t lf_log_seed(const struct lf_file_header *header)
 
 static uint32_t file_header_checksum(const void *block)
 {
-    return checksum_from(0, block, offsetof(struct lf_file_header, version), LF_BLOCK_BYTES);
+    return checksum_from(0, block, offsetof(struct lf_file_header, version));
 }
 
 void lf_file_header_seal(void *block)
@@ -121,7 +121,7 @@ bool lf_file_header_is_of_segment(const void *block, const struct lf_file_header
 
 static uint32_t trim_mark_checksum(const void *block, uint32_t log_seed)
 {
-    return checksum_from(log_seed, block, offsetof(struct lf_trim_mark, sequence), LF_BLOCK_BYTES);
+    return checksum_from(log_seed, block, offsetof(struct lf_trim_mark, sequence));
 }
 
 void lf_trim_mark_seal(void *block, uint32_t log_seed)
@@ -169,20 +169,13 @@ uint64_t lf_layout_short_tail(uint64_t slot_bytes)
     return part > 2 * LF_BLOCK_BYTES ? part : 2 * LF_BLOCK_BYTES;
 }
 
-/* It ends in its segment, and leaves a block for what follows, unless END says that nothing does. */
-static bool epoch_fits(const struct lf_epoch_header *header, const struct lf_layout *layout)
+/* Length, count and flags agree with each other, and with the place. */
+static bool epoch_shape_is_valid(const struct lf_epoch_header *header,
+                                 const struct lf_layout *layout)
 {
     const uint64_t end_lsn = header->lsn + lf_epoch_extent(header);
     const uint64_t segment_end_lsn = lf_segment_end_lsn(layout, header->lsn);
-
-    if ((header->flags & LF_EPOCH_END) != 0)
-        return layout->segment_bytes != 0 && end_lsn <= segment_end_lsn;
-    return end_lsn <= segment_end_lsn - LF_BLOCK_BYTES;
-}
-
-/* Length, count and flags agree with each other. */
-static bool epoch_shape_is_valid(const struct lf_epoch_header *header, uint64_t slot_bytes)
-{
+    const bool is_last = (header->flags & LF_EPOCH_END) != 0;
     const uint32_t marks = header->flags & (LF_EPOCH_OPEN | LF_EPOCH_CLOSE);
     const bool may_be_empty =
         (header->flags & (LF_EPOCH_OPEN | LF_EPOCH_CLOSE | LF_EPOCH_END)) != 0;
@@ -190,10 +183,14 @@ static bool epoch_shape_is_valid(const struct lf_epoch_header *header, uint64_t 
     if ((header->flags & ~(uint32_t)LF_EPOCH_FLAGS_KNOWN) != 0 ||
         marks == (LF_EPOCH_OPEN | LF_EPOCH_CLOSE))
         return false;
+    /* It ends in its segment, and leaves a block for what follows, unless END says that nothing does. */
+    if (is_last ? layout->segment_bytes == 0 || end_lsn > segment_end_lsn
+                : end_lsn > segment_end_lsn - LF_BLOCK_BYTES)
+        return false;
     if (header->record_count == 0)
         return may_be_empty && header->length == LF_EPOCH_HEADER_BYTES;
     return marks == 0 && header->length > LF_EPOCH_HEADER_BYTES &&
-           header->length % LF_RECORD_ALIGN == 0 && header->length <= slot_bytes;
+           header->length % LF_RECORD_ALIGN == 0 && header->length <= layout->slot_bytes;
 }
 
 bool lf_epoch_header_check(const struct lf_epoch_header *header, uint32_t log_seed,
@@ -202,8 +199,7 @@ bool lf_epoch_header_check(const struct lf_epoch_header *header, uint32_t log_se
     return header->magic == LF_EPOCH_MAGIC &&
            header->checksum == lf_epoch_header_checksum(header, log_seed) && header->lsn == lsn &&
            header->promise <= lsn && header->epoch >= LF_FIRST_EPOCH && header->incarnation > 0 &&
-           header->zero == 0 && header->zero_too == 0 &&
-           epoch_shape_is_valid(header, layout->slot_bytes) && epoch_fits(header, layout);
+           header->zero == 0 && header->zero_too == 0 && epoch_shape_is_valid(header, layout);
 }
 
 void lf_chain_begin(struct lf_chain *chain, uint32_t incarnation, uint64_t nonce)

@@ -59,11 +59,6 @@ int lf_cursor_look_for_writer(struct lf_cursor *cursor)
 
 /* ---- Epochs that are durable ----------------------------------------------------------------- */
 
-static void note_durable(struct lf_cursor *cursor, uint64_t lsn)
-{
-    cursor->durable_lsn = lf_max(cursor->durable_lsn, lsn);
-}
-
 /* As lf_scan_next_promise, of a header that need not be in memory: that of the next segment's first
  * epoch. */
 static uint64_t read_next_promise(struct lf_cursor *cursor)
@@ -86,7 +81,7 @@ static bool take_unsynced(struct lf_cursor *cursor)
 {
     const struct lf_epoch_header *header = cursor->scan.epoch;
 
-    note_durable(cursor, read_next_promise(cursor));
+    cursor->durable_lsn = lf_max(cursor->durable_lsn, read_next_promise(cursor));
     if (header->lsn < cursor->durable_lsn || header->record_count == 0)
         return true;
     if (cursor->takes_unsynced && cursor->unsynced_lsn == 0)
@@ -126,7 +121,7 @@ static enum lf_step settle_epoch(struct lf_cursor *cursor)
         lf_scan_step_back(scan);
         return fail(cursor, error);
     }
-    note_durable(cursor, scan->chain.lsn);
+    cursor->durable_lsn = lf_max(cursor->durable_lsn, scan->chain.lsn);
     if (!cursor->live && error == 0) {
         cursor->settled_incarnation = incarnation;
         cursor->settled_end_lsn = lf_segment_end_lsn(&file->layout, lsn);
@@ -134,24 +129,26 @@ static enum lf_step settle_epoch(struct lf_cursor *cursor)
     return LF_STEP_EPOCH;
 }
 
-/* Finds out whether the epoch that was just found needs no sync. */
-static bool learn_durable(struct lf_cursor *cursor)
-{
-    const struct lf_epoch_header *header = cursor->scan.epoch;
-
-    if (header->incarnation <= cursor->settled_incarnation && header->lsn < cursor->settled_end_lsn)
-        return true;
-    note_durable(cursor, cursor->scan.promised_lsn);
-    note_durable(cursor, lf_scan_next_promise(&cursor->scan));
-    return header->lsn < cursor->durable_lsn;
-}
-
+/* The next epoch, whole and durable. */
 static enum lf_step next_epoch(struct lf_cursor *cursor)
 {
-    enum lf_step step = lf_scan_next(&cursor->scan);
+    struct lf_scan *scan = &cursor->scan;
+    enum lf_step step = lf_scan_next(scan);
 
-    while (step == LF_STEP_EPOCH && !cursor->takes_all && !learn_durable(cursor))
+    while (step == LF_STEP_EPOCH && !cursor->takes_all) {
+        const struct lf_epoch_header *header = scan->epoch;
+        /* 1. Its writer had gone before its segment was synced. */
+        if (header->incarnation <= cursor->settled_incarnation &&
+            header->lsn < cursor->settled_end_lsn)
+            break;
+        /* 2. A later header promises it, or it was synced together with an earlier one. */
+        const uint64_t promised_lsn = lf_max(scan->promised_lsn, lf_scan_next_promise(scan));
+        cursor->durable_lsn = lf_max(cursor->durable_lsn, promised_lsn);
+        if (header->lsn < cursor->durable_lsn)
+            break;
+        /* 3. Nothing says so: see to it. */
         step = settle_epoch(cursor);
+    }
     return step;
 }
 

@@ -13,28 +13,20 @@
 
 /* ---- Records ------------------------------------------------------------------------------- */
 
-/* Goes on to the next epoch: 1; 0: the end; an error, and LOGFILE_ECORRUPT at damage. */
-static int go_to_next_epoch(struct logfile_reader *reader)
+/* What a reader says where there is no epoch. */
+static int result_of(const struct logfile_reader *reader, enum lf_step step)
 {
-    reader->offset = LF_EPOCH_HEADER_BYTES;
-    switch (lf_cursor_next(&reader->cursor)) {
-    case LF_STEP_EPOCH:
-        return 1;
-    case LF_STEP_DAMAGE:
-        return LOGFILE_ECORRUPT;
-    case LF_STEP_FAILED:
+    if (step == LF_STEP_FAILED)
         return reader->cursor.scan.error;
-    default:
-        return 0;
-    }
+    return step == LF_STEP_DAMAGE ? LOGFILE_ECORRUPT : 0;
 }
 
-/* Finds the next record to be returned, without passing it: as go_to_next_epoch. */
+/* Finds the next record to be returned, without passing it: 1; 0: the end; an error. */
 static int find_record(struct logfile_reader *reader, struct lf_record_view *view)
 {
     const struct lf_scan *scan = &reader->cursor.scan;
     const uint64_t start_lsn = reader->cursor.start_lsn;
-    int found;
+    enum lf_step step;
 
     do {
         const struct lf_epoch_header *epoch = scan->epoch;
@@ -44,11 +36,13 @@ static int find_record(struct logfile_reader *reader, struct lf_record_view *vie
                 return 1;
             reader->offset = view->next;
         }
-        found = go_to_next_epoch(reader);
-    } while (found == 1);
+        reader->offset = LF_EPOCH_HEADER_BYTES;
+        step = lf_cursor_next(&reader->cursor);
+    } while (step == LF_STEP_EPOCH);
     /* The next record will not be below the end of the log, but it may well be just there. */
-    return found == 0 && start_lsn > scan->chain.lsn + LF_EPOCH_HEADER_BYTES ? LOGFILE_EBEYOND
-                                                                             : found;
+    if (step == LF_STEP_END && start_lsn > scan->chain.lsn + LF_EPOCH_HEADER_BYTES)
+        return LOGFILE_EBEYOND;
+    return result_of(reader, step);
 }
 
 int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *record)
@@ -114,21 +108,23 @@ static int go_to_cursor(struct logfile_reader *reader, const struct logfile_curs
     const struct lf_epoch_name name = {cursor->epoch_lsn, cursor->epoch, cursor->chain};
 
     lf_scan_seek_epoch(scan, &name);
-    const int found = go_to_next_epoch(reader);
-    if (found == 1) {
+    reader->offset = LF_EPOCH_HEADER_BYTES;
+    const enum lf_step step = lf_cursor_next(&reader->cursor);
+    if (step == LF_STEP_EPOCH) {
         const struct lf_epoch_header *epoch = scan->epoch;
         const bool same = epoch->lsn == cursor->epoch_lsn && epoch->epoch == cursor->epoch &&
                           epoch->chain == cursor->chain &&
                           epoch->incarnation == cursor->incarnation;
         return same ? 0 : LOGFILE_EIDENTITY;
     }
-    if (found != 0 && found != LOGFILE_ECORRUPT)
-        return found;
+    const int result = result_of(reader, step);
+    if (result != 0 && result != LOGFILE_ECORRUPT)
+        return result;
     if (lf_scan_meets_other(scan))
         return LOGFILE_EIDENTITY;
     if (scan->error != 0)
         return scan->error;
-    return found == 0 ? LOGFILE_EBEYOND : 0;
+    return result == 0 ? LOGFILE_EBEYOND : 0;
 }
 
 /* Finds the first record, so that an LSN beyond the end is told now.  Damage is told by the first

@@ -27,14 +27,19 @@ uint64_t lf_scan_load(struct lf_scan *scan, uint64_t lsn, uint64_t bytes)
     return available < 0 ? 0 : (uint64_t)available;
 }
 
-const struct lf_epoch_header *lf_scan_find_header(const struct lf_scan *scan, uint64_t lsn)
+const struct lf_epoch_header *lf_scan_find_header(struct lf_scan *scan, uint64_t lsn)
 {
     if (lf_window_available(&scan->window, lsn) < LF_BLOCK_BYTES)
         return NULL;
     const struct lf_epoch_header *header = lf_window_at(&scan->window, lsn);
-    const bool valid =
-        lf_epoch_header_check(header, scan->prologue.log_seed, &scan->chain.layout, lsn);
-    return valid ? header : NULL;
+    /* One that was looked at for its promise is met again as the next epoch's.  The same bytes need no
+     * second look, wherever in memory they are by now. */
+    if (header->lsn == lsn && memcmp(header, &scan->checked, sizeof(*header)) == 0)
+        return header;
+    if (!lf_epoch_header_check(header, scan->prologue.log_seed, &scan->chain.layout, lsn))
+        return NULL;
+    scan->checked = *header;
+    return header;
 }
 
 const struct lf_epoch_header *lf_scan_load_header(struct lf_scan *scan, uint64_t lsn)
@@ -135,28 +140,27 @@ static bool pass_records(struct lf_scan *scan, const struct lf_epoch_header *epo
 
 /* ---- The walk ------------------------------------------------------------------------------ */
 
-/* Loads the rest of the epoch whose header was found, and the block behind it for
- * lf_scan_next_promise.  The header, which moves along with the window; NULL: it is not whole. */
-static const struct lf_epoch_header *
-load_records(struct lf_scan *scan, const struct lf_epoch_header *found, uint32_t record_seed)
+/* Loads the rest of the epoch whose header was found last, and the block behind it for
+ * lf_scan_next_promise.  The epoch in memory; NULL: it is not whole. */
+static const struct lf_epoch_header *load_records(struct lf_scan *scan, uint32_t record_seed)
 {
-    const struct lf_epoch_header header = *found;
-    const uint64_t extent = lf_epoch_extent(&header);
+    const struct lf_epoch_header *header = &scan->checked;
+    const uint64_t extent = lf_epoch_extent(header);
 
     /* A header may claim what it likes: no memory is spent before the rest of the epoch, read in
      * pieces, bears it out. */
     if (extent + LF_BLOCK_BYTES > scan->window.capacity) {
-        if (!pass_records(scan, &header, record_seed))
+        if (!pass_records(scan, header, record_seed))
             return NULL;
         scan->error = lf_window_grow(&scan->window, (size_t)extent + LF_WINDOW_BYTES_MIN);
     }
-    if (lf_scan_load(scan, header.lsn, extent + LF_BLOCK_BYTES) < extent)
+    if (lf_scan_load(scan, header->lsn, extent + LF_BLOCK_BYTES) < extent)
         return NULL;
-    found = lf_window_at(&scan->window, header.lsn);
+    const struct lf_epoch_header *found = lf_window_at(&scan->window, header->lsn);
     /* Its block may have been read again. */
-    return memcmp(found, &header, sizeof(header)) == 0 && records_are_whole(found, record_seed)
-               ? found
-               : NULL;
+    if (memcmp(found, header, sizeof(*header)) != 0 || !records_are_whole(found, record_seed))
+        return NULL;
+    return found;
 }
 
 const struct lf_epoch_header *lf_scan_peek(struct lf_scan *scan, uint64_t lsn)
@@ -167,7 +171,7 @@ const struct lf_epoch_header *lf_scan_peek(struct lf_scan *scan, uint64_t lsn)
     if (header == NULL)
         return NULL;
     lf_chain_begin(&chain, header->incarnation, header->nonce);
-    return load_records(scan, header, chain.record_seed);
+    return load_records(scan, chain.record_seed);
 }
 
 void lf_scan_restart(struct lf_scan *scan)
@@ -217,7 +221,7 @@ enum lf_step lf_scan_next(struct lf_scan *scan)
     if (header != NULL) {
         if (header->incarnation != chain.incarnation)
             lf_chain_begin(&chain, header->incarnation, header->nonce);
-        header = load_records(scan, header, chain.record_seed);
+        header = load_records(scan, chain.record_seed);
     }
     if (header == NULL)
         return scan->error != 0 ? LF_STEP_FAILED : LF_STEP_BREAK;
@@ -245,7 +249,7 @@ void lf_scan_step_back(struct lf_scan *scan)
     lf_scan_invalidate(scan);
 }
 
-uint64_t lf_scan_next_promise(const struct lf_scan *scan)
+uint64_t lf_scan_next_promise(struct lf_scan *scan)
 {
     const struct lf_epoch_header *header = lf_scan_find_header(scan, scan->chain.lsn);
 

@@ -49,7 +49,8 @@ struct lf_scan {
     int error; /* why the last call could not read what it had to: -errno; 0: it could */
     /* The epoch that lf_scan_next found; NULL otherwise. */
     const struct lf_epoch_header *epoch;
-    struct lf_chain before; /* chain, last_flags and last_lsn before that epoch */
+    struct lf_epoch_header checked; /* the last valid header that was found, wherever it is */
+    struct lf_chain before;         /* chain, last_flags and last_lsn before that epoch */
     uint32_t flags_before;
     uint64_t lsn_before;
     uint64_t valid_bytes; /* of all epochs found valid */
@@ -77,7 +78,7 @@ void lf_scan_invalidate(struct lf_scan *scan);
 /* Forget the epoch that lf_scan_next found, and what is cached: the next call reads it again. */
 void lf_scan_step_back(struct lf_scan *scan);
 /* What the header behind scan->epoch promises; 0 when no valid successor is in memory. */
-uint64_t lf_scan_next_promise(const struct lf_scan *scan);
+uint64_t lf_scan_next_promise(struct lf_scan *scan);
 void lf_scan_close(struct lf_scan *scan);
 
 /* ---- Starting in the middle: at an LSN, or at an epoch that is known by name ------------------ */
@@ -110,7 +111,7 @@ bool lf_scan_meets_other(struct lf_scan *scan);
 /* Brings `bytes` from the block-aligned `lsn` on into memory.  How many there are from there on. */
 uint64_t lf_scan_load(struct lf_scan *scan, uint64_t lsn, uint64_t bytes);
 /* The valid header in memory at `lsn`, whatever it belongs to; NULL: there is none. */
-const struct lf_epoch_header *lf_scan_find_header(const struct lf_scan *scan, uint64_t lsn);
+const struct lf_epoch_header *lf_scan_find_header(struct lf_scan *scan, uint64_t lsn);
 /* The same, after reading the block. */
 const struct lf_epoch_header *lf_scan_load_header(struct lf_scan *scan, uint64_t lsn);
 /* The whole epoch at `lsn`, wherever in the log that is, in memory until the next call; NULL: there is

@@ -260,18 +260,6 @@ void lf_window_allow(struct lf_window *window, uint64_t bytes)
         (size_t)lf_min(lf_max(blocks, LF_WINDOW_BYTES_MIN), LF_WINDOW_BYTES_MAX);
 }
 
-size_t lf_window_available(const struct lf_window *window, uint64_t lsn)
-{
-    if (lsn < window->lsn || lsn - window->lsn >= window->bytes)
-        return 0;
-    return window->bytes - (size_t)(lsn - window->lsn);
-}
-
-const void *lf_window_at(const struct lf_window *window, uint64_t lsn)
-{
-    return window->memory + (lsn - window->lsn);
-}
-
 /* What it has from `lsn` on: whole blocks, so that reading goes on at an aligned address. */
 static size_t bytes_to_keep(const struct lf_window *window, uint64_t lsn)
 {

@@ -52,9 +52,17 @@ void lf_window_init(struct lf_window *window, struct lf_file *file);
 void lf_window_free(struct lf_window *window);
 
 /* How many bytes from `lsn` on are in memory. */
-size_t lf_window_available(const struct lf_window *window, uint64_t lsn);
+static inline size_t lf_window_available(const struct lf_window *window, uint64_t lsn)
+{
+    if (lsn < window->lsn || lsn - window->lsn >= window->bytes)
+        return 0;
+    return window->bytes - (size_t)(lsn - window->lsn);
+}
 /* Where the byte at `lsn` is; valid until the next call that is not const. */
-const void *lf_window_at(const struct lf_window *window, uint64_t lsn);
+static inline const void *lf_window_at(const struct lf_window *window, uint64_t lsn)
+{
+    return window->memory + (lsn - window->lsn);
+}
 /*
  * Brings `bytes` from the block-aligned `lsn` on into memory, or as many as its segment, or the
  * file, has; more may come along.  Returns how many bytes from there on are in memory; -ENOMEM, or

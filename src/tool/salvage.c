@@ -65,7 +65,7 @@ static int begin_damage(struct salvage *s)
 /* What a reader passes over without an error: a torn tail, and what a writer is still at. */
 static int report_end(struct salvage *s)
 {
-    const struct lf_layout *layout = &s->reader->file.layout;
+    const struct lf_layout *layout = &s->reader->cursor.file.layout;
     struct logfile_tail tail;
     int error = logfile_reader_tail(s->reader, &tail);
 
@@ -89,7 +89,7 @@ static int report_end(struct salvage *s)
  * payload is not covered they may be a part. */
 static bool is_readable(const struct salvage *s, const struct logfile_record *record)
 {
-    return !lf_bad_blocks_touch(s->bad, &s->reader->file.layout, record->lsn,
+    return !lf_bad_blocks_touch(s->bad, &s->reader->cursor.file.layout, record->lsn,
                                 record->lsn + LF_RECORD_HEADER_BYTES + record->size);
 }
 
@@ -266,7 +266,7 @@ static int open_by_header(struct salvage *s, struct lf_headless *headless)
 
     if (error != 0)
         return error;
-    by_header->takes_unsynced = true;
+    by_header->cursor.takes_unsynced = true;
     const int foreign = may_be_foreign(by_header);
     error = foreign < 0 ? foreign : 0;
     if (foreign == 1)

@@ -1542,6 +1542,43 @@ START_TEST(promises_and_stepping_back)
 }
 END_TEST
 
+/* A header whose promise was looked at is checked again if other bytes are read in its place. */
+START_TEST(header_that_changes_is_checked_again)
+{
+    struct log_image image;
+    struct logfile_tail tail;
+    struct lf_scan scan;
+
+    build_open_sample(&image);
+    log_image_close(&image);
+    struct logfile_sim *disk = disk_with(&image);
+    struct lf_file file = file_at(logfile_sim_io(disk), NAME);
+    ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_EPOCH);
+    for (size_t at = 0; at < LF_EPOCH_HEADER_BYTES; at++) {
+        const uint8_t right = image.bytes[SAMPLE_SECOND + at];
+        const uint8_t wrong = right ^ 1;
+        lf_scan_step_back(&scan);
+        ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_EPOCH);
+        ck_assert_uint_ne(lf_scan_next_promise(&scan), 0);
+        logfile_sim_poke(disk, NAME, SAMPLE_SECOND + at, &wrong, 1);
+        lf_scan_invalidate(&scan);
+        ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_BREAK);
+        ck_assert_int_eq(lf_verdict_give(&scan, &tail), 0);
+        ck_assert_int_eq(tail.verdict, LOGFILE_CORRUPT);
+        ck_assert_uint_eq(tail.promised_lsn, SAMPLE_END);
+        logfile_sim_poke(disk, NAME, SAMPLE_SECOND + at, &right, 1);
+    }
+    lf_scan_invalidate(&scan);
+    ck_assert_int_eq(lf_scan_next(&scan), LF_STEP_EPOCH);
+    lf_scan_close(&scan);
+    lf_file_close(&file);
+    logfile_sim_free(disk);
+    log_image_free(&image);
+}
+END_TEST
+
 /* A verdict is about the file as it was; after an invalidate it is about the file as it is. */
 START_TEST(verdict_is_not_kept_too_long)
 {
@@ -1642,6 +1679,7 @@ static void add_other_tests(Suite *suite)
     tcase_add_test(tcase, many_breaks);
     tcase_add_test(tcase, whole_log_is_read_once);
     tcase_add_test(tcase, promises_and_stepping_back);
+    tcase_add_test(tcase, header_that_changes_is_checked_again);
     tcase_add_test(tcase, verdict_is_not_kept_too_long);
     suite_add_tcase(suite, tcase);
 }

@@ -132,7 +132,7 @@ static int rewrite_copy(struct lf_store *store, const void *block, unsigned copy
     return error != 0 ? error : lf_store_sync_background(store, offset, offset + LF_BLOCK_BYTES);
 }
 
-/* Copies the whole block: what is behind the fields may belong to a feature. */
+/* Copies the whole block: what follows the fields may belong to a feature. */
 static int repair_log_header(struct lf_store *store, const bool valid[COPY_COUNT])
 {
     _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES];
@@ -159,7 +159,7 @@ static void fill_header(const struct lf_file *file, uint64_t index, uint8_t *blo
     lf_file_header_seal(block);
 }
 
-/* Where both copies are damaged, the epochs that recovery has read there say whose segment it is. */
+/* If both copies are damaged, the epochs that recovery has read there say whose segment it is. */
 static int repair_segment(struct lf_file *file, uint64_t index)
 {
     _Alignas(LF_BLOCK_BYTES) uint8_t blocks[COPY_COUNT * LF_BLOCK_BYTES] = {0};

@@ -8,7 +8,7 @@
 struct logfile_reader {
     struct lf_cursor cursor;        /* cursor.scan.epoch is the epoch being read */
     uint32_t offset;                /* of the next record in it */
-    struct logfile_cursor position; /* behind the last record that was returned */
+    struct logfile_cursor position; /* after the last record that was returned */
 };
 
 #endif /* LF_READER_H */

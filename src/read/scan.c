@@ -32,8 +32,8 @@ const struct lf_epoch_header *lf_scan_find_header(struct lf_scan *scan, uint64_t
     if (lf_window_available(&scan->window, lsn) < LF_BLOCK_BYTES)
         return NULL;
     const struct lf_epoch_header *header = lf_window_at(&scan->window, lsn);
-    /* One that was looked at for its promise is met again as the next epoch's.  The same bytes need no
-     * second look, wherever in memory they are by now. */
+    /* A header that was looked at for its promise is met again as the next epoch's.  The same bytes
+     * need no second check, wherever in memory they are by now. */
     if (header->lsn == lsn && memcmp(header, &scan->checked, sizeof(*header)) == 0)
         return header;
     if (!lf_epoch_header_check(header, scan->prologue.log_seed, &scan->chain.layout, lsn))
@@ -49,7 +49,7 @@ const struct lf_epoch_header *lf_scan_load_header(struct lf_scan *scan, uint64_t
 
 /* ---- One epoch ----------------------------------------------------------------------------- */
 
-/* Every record, the count and the zeros behind the last record hold. */
+/* Every record, the count and the zeros after the last record hold. */
 static bool records_are_whole(const struct lf_epoch_header *header, uint32_t record_seed)
 {
     const bool header_only = (header->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
@@ -140,7 +140,7 @@ static bool pass_records(struct lf_scan *scan, const struct lf_epoch_header *epo
 
 /* ---- The walk ------------------------------------------------------------------------------ */
 
-/* Loads the rest of the epoch whose header was found last, and the block behind it for
+/* Loads the rest of the epoch whose header was found last, and the block after it for
  * lf_scan_next_promise.  The epoch in memory; NULL: it is not whole. */
 static const struct lf_epoch_header *load_records(struct lf_scan *scan, uint32_t record_seed)
 {

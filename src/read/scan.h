@@ -37,7 +37,7 @@ enum lf_damage {
     LF_DAMAGE_MISPLACED    /* a segment's name leads to something else */
 };
 
-/* Walks the epochs of a log.  Memory: the largest epoch that was found valid and 64 KiB; and, where
+/* Walks the epochs of a log.  Memory: the largest epoch that was found valid and 64 KiB; and, if
  * that is more, an eighth of what was found valid so far, up to LF_WINDOW_BYTES_MAX. */
 struct lf_scan {
     struct lf_file *file;
@@ -49,11 +49,11 @@ struct lf_scan {
     int error; /* why the last call could not read what it had to: -errno; 0: it could */
     /* The epoch that lf_scan_next found; NULL otherwise. */
     const struct lf_epoch_header *epoch;
-    struct lf_epoch_header checked; /* the last valid header that was found, wherever it is */
-    struct lf_chain before;         /* chain, last_flags and last_lsn before that epoch */
+    struct lf_chain before; /* chain, last_flags and last_lsn before that epoch */
     uint32_t flags_before;
     uint64_t lsn_before;
-    uint64_t valid_bytes; /* of all epochs found valid */
+    struct lf_epoch_header checked; /* the last valid header that was found, of whatever epoch */
+    uint64_t valid_bytes;           /* of all epochs found valid */
     /* What is between some break passed before and the end of the log. */
     bool rest_known;
     bool rest_stays;       /* nobody can change it any more */
@@ -77,7 +77,7 @@ enum lf_step lf_scan_next(struct lf_scan *scan);
 void lf_scan_invalidate(struct lf_scan *scan);
 /* Forget the epoch that lf_scan_next found, and what is cached: the next call reads it again. */
 void lf_scan_step_back(struct lf_scan *scan);
-/* What the header behind scan->epoch promises; 0 when no valid successor is in memory. */
+/* What the header after scan->epoch promises; 0 when no valid successor is in memory. */
 uint64_t lf_scan_next_promise(struct lf_scan *scan);
 void lf_scan_close(struct lf_scan *scan);
 

@@ -7,7 +7,7 @@
 #define READ_AHEAD_FROM_BYTES ((uint64_t)16 << 20)
 /* ---- The verdict --------------------------------------------------------------------------- */
 
-/* Where a search goes on that has come to `lsn`: past the blocks before a segment's first epoch. */
+/* A search that has come to `lsn` goes on here: past the blocks before a segment's first epoch. */
 static uint64_t search_lsn(const struct lf_scan *scan, uint64_t lsn)
 {
     const struct lf_layout *layout = &scan->chain.layout;
@@ -26,7 +26,7 @@ static bool find_segment(struct lf_scan *scan, uint64_t index, uint64_t *found)
     return result > 0;
 }
 
-/* Where the first epoch of the next segment goes that there is behind the one of `lsn`; 0: none. */
+/* Where the first epoch goes in the next segment that there is after that of `lsn`; 0: none. */
 static uint64_t next_segment_lsn(struct lf_scan *scan, uint64_t lsn)
 {
     const struct lf_layout *layout = &scan->chain.layout;
@@ -255,7 +255,7 @@ bool lf_verdict_missing_segment(const struct lf_scan *scan, uint64_t *index)
     return scan->damage == LF_DAMAGE_MISSING;
 }
 
-/* Where nothing whole follows, what was promised is all that is known of the end. */
+/* If nothing whole follows, what was promised is all that is known of the end. */
 uint64_t lf_verdict_damage_end(const struct logfile_tail *tail)
 {
     return tail->resume_lsn != 0 ? tail->resume_lsn : lf_max(tail->promised_lsn, tail->end_lsn);

@@ -9,7 +9,7 @@
 #include "logfile.h"
 #include "read/scan.h"
 
-/* Fill in what is known of the log's end without a look behind it. */
+/* Fill in what is known of the log's end without a look at what follows it. */
 void lf_verdict_describe(const struct lf_scan *scan, enum logfile_verdict verdict,
                          struct logfile_tail *tail);
 /*
@@ -23,11 +23,11 @@ int lf_verdict_give(struct lf_scan *scan, struct logfile_tail *tail);
 bool lf_verdict_missing_segment(const struct lf_scan *scan, uint64_t *index);
 /* Where the damage of a verdict ends, as far as it is known. */
 uint64_t lf_verdict_damage_end(const struct logfile_tail *tail);
-/* Go on at tail->resume_lsn, behind the damage: the chain is taken from the header found there.
+/* Go on at tail->resume_lsn, after the damage: the chain is taken from the header found there.
  * 0; -ENOENT: there is no epoch; -errno of a read. */
 int lf_verdict_resume(struct lf_scan *scan, const struct logfile_tail *tail);
 /*
- * The last verdict was CORRUPT, and no writer had the log: none can open it, so what was found behind
+ * The last verdict was CORRUPT, and no writer had the log: none can open it, so what was found after
  * the break stays as it is, and later breaks need no look at it, whatever is forgotten.
  */
 void lf_verdict_keep_rest(struct lf_scan *scan);

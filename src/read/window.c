@@ -14,7 +14,7 @@
  * One thread fills chunks, one caller empties them; a queue of few keeps both busy.  The caller
  * copies a chunk's bytes out, because an epoch may begin in one chunk and end in another.
  *
- * Where the caller leaves the path of the thread, what was read is thrown away and the thread goes
+ * If the caller leaves the path of the thread, what was read is thrown away and the thread goes
  * on where the caller is.  A chunk that came back short says that its segment, or the file, ends
  * there; the thread then waits to be asked for more.  One that could not be read says nothing: the
  * caller reads for itself, and gets the error if it needs just that block.
@@ -42,7 +42,7 @@ struct lf_window_ahead {
     unsigned first; /* of those in the queue */
     unsigned count;
     uint64_t next_lsn; /* what the thread reads next */
-    bool reading;      /* the chunk behind the queue */
+    bool reading;      /* the chunk after the queue */
     bool at_end;       /* the thread waits to be asked for another place */
     bool stop;
 };
@@ -304,7 +304,7 @@ static int fill(struct lf_window *window, size_t bytes)
     return 0;
 }
 
-/* More than was asked for, while reading goes on.  Where the window has to grow for that, what is in
+/* More than was asked for, while reading goes on.  If the window has to grow for that, what is in
  * memory is read again: no more of it than a little. */
 static uint64_t bytes_to_hold(const struct lf_window *window, uint64_t lsn, uint64_t bytes)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A window of a log in memory, for whoever reads it from front to back.
+ * A window of a log in memory, for reading it from front to back.
  *
  * It starts small and never grows beyond what its owner allows: a file that claims much is not
  * believed.  It never crosses the end of a segment, so what is in it lies next to each other.
@@ -16,7 +16,7 @@
 #define LF_WINDOW_BYTES_MAX ((size_t)1 << 20) /* unless one epoch is larger */
 
 /*
- * A thread that reads a log ahead of whoever checks it, so that device and processor work at the
+ * A thread that reads a log ahead of the thread that checks it, so that device and processor work at the
  * same time.  Only for logs that are large enough to be worth a thread.
  */
 struct lf_window_ahead;
@@ -67,7 +67,7 @@ static inline const void *lf_window_at(const struct lf_window *window, uint64_t 
  * Brings `bytes` from the block-aligned `lsn` on into memory, or as many as its segment, or the
  * file, has; more may come along.  Returns how many bytes from there on are in memory; -ENOMEM, or
  * -errno of a read.  Whole blocks that are in memory already are read again only where
- * the window grows, as `bytes` beyond its capacity make it: whoever asks must know that they are
+ * the window grows, as `bytes` beyond its capacity make it: the caller must know that they are
  * worth it.
  */
 ssize_t lf_window_load(struct lf_window *window, uint64_t lsn, uint64_t bytes);
@@ -78,7 +78,7 @@ void lf_window_allow(struct lf_window *window, uint64_t bytes);
 /* Forget what is in memory: the next call reads again. */
 void lf_window_forget(struct lf_window *window);
 
-/* Has a thread read ahead from here on, where one can be had.  Once is enough. */
+/* Has a thread read ahead from here on, if one can be had.  Once is enough. */
 void lf_window_read_ahead(struct lf_window *window);
 void lf_window_read_alone(struct lf_window *window);
 

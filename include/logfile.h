@@ -23,21 +23,10 @@
  *
  * Deadlines are absolute times of CLOCK_MONOTONIC; NULL waits for ever.
  *
- * A call whose deadline has passed when it begins looks once, under every engine: it never sleeps,
- * never touches the device, and makes no system call, but to wake the thread that it hands work to.
- * So under the leader flusher and the mutex engine it flushes nothing, and to the serial engine,
- * which has no other way to take a record, it appends nothing: -ETIMEDOUT.  (A lock that
- * options.reserve asks for, or under which room is asked for on a full disk, it takes all the same.)
- *
- * Where the device hangs, it depends on who flushes whether a call with a deadline to come is back
- * in time:
- *   ring, hybrid and sequencer flushers  always.  A call with a deadline never flushes itself.
- *   ring, leader flusher; mutex engine   unless it flushes itself, for then the device holds it.
- *                logfile_append_until, logfile_wait, logfile_flush and logfile_shutdown do so when
- *                nobody else is flushing, logfile_submit only for room in a full buffer.
- *   serial engine  logfile_wait and logfile_flush.  The others wait for the device, and for each
- *                other.
- * A call that was held returns what came of it, also 0, whatever its deadline was.
+ * A call whose deadline has passed when it begins looks once: it never sleeps, never touches the
+ * device, and makes no system call, but to wake the thread that it hands work to.  A call with a
+ * deadline to come is back in time, also where the device hangs.  (Unless options.lab makes the
+ * callers flush: logfile_lab.h.)
  *
  * How an append ends:
  *   durable      0.
@@ -117,38 +106,6 @@ const char *logfile_strerror(int error);
  * Options.  A zeroed struct, or NULL in its place, means every default.
  */
 
-/* How appends become durable.  Not stored in the file: any engine opens any log. */
-enum logfile_engine {
-    LOGFILE_ENGINE_RING = 0, /* lock-free group commit: reserve by fetch-add, flip by swap */
-    LOGFILE_ENGINE_MUTEX,    /* group commit the classic way: one mutex, two buffers, broadcast */
-    LOGFILE_ENGINE_SERIAL    /* one write and one sync per record, under a mutex: the floor */
-};
-
-/* How ring writers take space.  All but the first are there to be compared with it. */
-enum logfile_reserve_policy {
-    LOGFILE_RESERVE_FAA = 0, /* one atomic fetch-add */
-    LOGFILE_RESERVE_CAS,     /* a compare-and-swap loop, which adds nothing to a full head */
-    LOGFILE_RESERVE_TICKET,  /* under Concurrency Kit's ticket lock, for at most 65,535 threads */
-    LOGFILE_RESERVE_MCS,     /* under Concurrency Kit's MCS queue lock */
-    LOGFILE_RESERVE_MUTEX    /* under a pthread mutex */
-};
-
-/* Who writes and syncs for the ring. */
-enum logfile_flusher {
-    LOGFILE_FLUSHER_HYBRID =
-        0,                     /* a waiting writer where that saves a thread hop, else the thread */
-    LOGFILE_FLUSHER_SEQUENCER, /* always the sequencer thread */
-    LOGFILE_FLUSHER_LEADER     /* always a waiting writer; there is no sequencer thread */
-};
-
-/* How ring writers wait. */
-enum logfile_wait_strategy {
-    LOGFILE_WAIT_ADAPTIVE = 0, /* where the device is fast and processors are free, look again and
-                                  again, yielding in between; else, and after that, sleep */
-    LOGFILE_WAIT_BLOCK,        /* sleep at once */
-    LOGFILE_WAIT_SPIN          /* for durability, never sleep: yield until it is there */
-};
-
 enum logfile_io_mode {
     LOGFILE_IO_AUTO = 0, /* direct where the kernel says that the file system takes it in blocks of
                             4 KiB, or says nothing and it does; logfile_stats says which */
@@ -157,10 +114,12 @@ enum logfile_io_mode {
                             buffered all the same */
 };
 
+/* How what is written becomes durable. */
 enum logfile_sync {
-    LOGFILE_SYNC_FDATASYNC = 0, /* fdatasync after each write */
-    LOGFILE_SYNC_DSYNC,         /* writes with RWF_DSYNC */
-    LOGFILE_SYNC_NONE           /* UNSAFE: never syncs, promises nothing; for measuring only */
+    LOGFILE_SYNC_AUTO = 0,  /* what suits the device; logfile_stats says which.  In this version
+                               fdatasync, always */
+    LOGFILE_SYNC_FDATASYNC, /* fdatasync after each write */
+    LOGFILE_SYNC_DSYNC      /* writes with RWF_DSYNC */
 };
 
 /* What is done to the blocks ahead of the log's end, off the commit path. */
@@ -169,19 +128,6 @@ enum logfile_prepare {
     LOGFILE_PREPARE_ALLOCATE, /* allocate only */
     LOGFILE_PREPARE_NONE      /* grow at each write; a full disk then fails the log */
 };
-
-enum logfile_checksum {
-    LOGFILE_CHECKSUM_FULL = 0, /* CRC32C over header and payload */
-    LOGFILE_CHECKSUM_HEADER    /* over the header only: torn and rotten payloads go unnoticed */
-};
-
-/* variant_flags: parts of the design put in or taken out, so that each can be measured by itself.
- * The promises are the same under each. */
-#define LOGFILE_VARIANT_CHECKSUM_FIRST 0x1u /* mutex: payloads are checksummed before the lock */
-#define LOGFILE_VARIANT_WAKE_PER_EPOCH 0x2u /* mutex: a flush wakes only its own epoch's waiters */
-#define LOGFILE_VARIANT_NO_GATHER 0x4u      /* ring: a flush waits for nobody to come back */
-
-#define LOGFILE_SHARDS_PER_CORE 0xffffffffu /* publish_shards */
 
 /* open_flags */
 #define LOGFILE_OPEN_EXISTING 0x1u  /* do not create: -ENOENT */
@@ -202,7 +148,7 @@ enum logfile_verdict {
 };
 
 struct logfile_tail {
-    enum logfile_verdict verdict;
+    uint32_t verdict;      /* enum logfile_verdict */
     uint32_t incarnation;  /* how often the log has been opened for appending */
     uint64_t end_lsn;      /* end of the last valid epoch; the damage, if any, starts here */
     uint64_t promised_lsn; /* greatest durable LSN that the log's epochs promise */
@@ -220,50 +166,36 @@ struct logfile_open_report {
     uint64_t reserved[8];
 };
 
-struct logfile_io; /* logfile_io.h */
+struct logfile_io;  /* logfile_io.h */
+struct logfile_lab; /* logfile_lab.h */
 
 struct logfile_options {
-    enum logfile_engine engine;
-    enum logfile_reserve_policy reserve;
-    enum logfile_flusher flusher;
-    enum logfile_wait_strategy wait;
-    enum logfile_io_mode io_mode;
-    enum logfile_sync sync;
-    enum logfile_prepare prepare;
-    enum logfile_checksum checksum;
-    unsigned open_flags;    /* LOGFILE_OPEN_* */
+    uint32_t io_mode;       /* enum logfile_io_mode */
+    uint32_t sync;          /* enum logfile_sync */
+    uint32_t prepare;       /* enum logfile_prepare */
+    uint32_t open_flags;    /* LOGFILE_OPEN_* */
     mode_t mode;            /* permissions of a file that is created; 0: 0644, less the umask */
     size_t slot_bytes;      /* one buffer; power of two, 8 KiB to 64 MiB; 0: 8 MiB.  A log keeps the
                             slot_bytes that it was created with; another value is
                             LOGFILE_EMISMATCH */
-    unsigned slot_count;    /* buffers; power of two, 2 to 64; 0: 2 */
-    uint64_t prepare_bytes; /* how far ahead blocks are prepared, 0: 64 MiB; at least two slots are
-                               always allocated ahead */
     uint64_t segment_bytes; /* 0: what the log is, or one file.  Else the log is a directory of
                                segments of this size: a multiple of 4 KiB, at least slot_bytes +
                                20 KiB, at most 1 TiB.  Another value than the log was made with is
                                LOGFILE_EMISMATCH */
-    const struct logfile_io *io;        /* NULL: logfile_io_posix(); else valid until close */
-    struct logfile_open_report *report; /* NULL, or filled before logfile_open returns */
-    void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
-    void *thread_arg;
-    void *(*ring_alloc)(void *arg, size_t bytes); /* zeroed, 4 KiB-aligned; NULL: mmap */
-    void (*ring_free)(void *arg, void *memory, size_t bytes);
-    void *ring_arg;
-    unsigned variant_flags;  /* LOGFILE_VARIANT_* */
-    unsigned publish_shards; /* counters of a slot that ring writers publish into, each on lines of
-                                    its own: a power of two up to 256, or LOGFILE_SHARDS_PER_CORE: one
-                                    for each processor that runs, rounded up; 0: 8 */
-    unsigned stage_sample_every; /* time the stages of one append in so many, drawn at random, for
-                                    logfile_stats; 0: of none.  Only of calls that wait until their
-                                    record is durable */
-    const uint8_t *expect_id;    /* NULL, or the 16 bytes of logfile_id: another log is
-                                 LOGFILE_EIDENTITY, and is left as it is */
-    uint64_t keep_free_bytes;    /* of the file system, for others: where the log would leave less,
+    uint64_t prepare_bytes; /* how far ahead blocks are prepared, 0: 64 MiB; at least two slots are
+                               always allocated ahead */
+    uint64_t keep_free_bytes; /* of the file system, for others: where the log would leave less,
                                  appends are refused as on a full disk (not with LOGFILE_PREPARE_NONE in
                                  one file, nor where nobody says what is free); 0: none.  See
                                  docs/DURABILITY.md */
-    uint64_t reserved[14];       /* must be zero */
+    const uint8_t *expect_id; /* NULL, or the 16 bytes of logfile_id: another log is
+                                 LOGFILE_EIDENTITY, and is left as it is */
+    void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
+    void *thread_arg;
+    const struct logfile_io *io;        /* NULL: logfile_io_posix(); else valid until close */
+    const struct logfile_lab *lab;      /* NULL: every default; not needed after logfile_open */
+    struct logfile_open_report *report; /* NULL, or filled before logfile_open returns */
+    uint64_t reserved[16];              /* must be zero */
 };
 
 /* ---------------------------------------------------------------------------------------------
@@ -344,7 +276,7 @@ int logfile_close(struct logfile *log);
  *           though not at once, and after each trim.
  * Threads:  any.
  * Blocking: until durable.
- * Progress: reserving is one fetch-add, unless options.reserve says otherwise.  The group as a whole
+ * Progress: reserving is one fetch-add (unless options.lab says otherwise).  The group as a whole
  *           waits for its slowest writer between reserve and publish, and for the device.
  * Ordering: records of one thread have growing LSNs; a record that is durable makes every record
  *           with a smaller LSN durable.
@@ -377,9 +309,8 @@ int logfile_appendv(struct logfile *log, const struct iovec *iov, int iov_count,
  *
  * deadline: bounds the wait for room in the ring.
  * lsnp:     NULL, or receives the LSN, to be passed to logfile_wait.
- * Returns:  0: in the ring.  It becomes durable without another call, except under the leader
- *           flusher and the mutex engine (by the next wait, flush, shutdown or full buffer of a
- *           call that may wait); under serial it is durable on return.
+ * Returns:  0: in the ring.  It becomes durable without another call (unless options.lab makes the
+ *           callers flush: logfile_lab.h).
  * Errors:   as logfile_append, and -ETIMEDOUT: not written.
  * Threads:  any.
  * Blocking: only while the ring is full.
@@ -507,8 +438,8 @@ int logfile_event_fd(struct logfile *log);
  * Errors:   -EINVAL (NULL log, or an LSN beyond the durable one: nothing is trimmed),
  *           LOGFILE_EFAILED (the log had failed, or the trim mark could not be made durable, which
  *           fails it; nothing is given back), LOGFILE_EFORKED, any -errno of giving the space back
- *           (the records are trimmed all the same; a later trim tries again), and with sync = none
- *           of opening what is to be synced before (nothing is trimmed).
+ *           (the records are trimmed all the same; a later trim tries again), and of opening
+ *           what is to be synced before, where commits do not sync (nothing is trimmed).
  * Threads:  any; one trim at a time, others wait for it.
  * Blocking: one write and one sync of the trim mark, then the calls that give the space back, as
  *           long as the device takes for them.  Readers and appends go on meanwhile; but through
@@ -551,18 +482,6 @@ struct logfile_histogram {
     uint64_t bucket[48];
 };
 
-/* The stages of one append, from call to return. */
-enum logfile_stage {
-    LOGFILE_STAGE_CHECKSUM = 0, /* of the payload */
-    LOGFILE_STAGE_RESERVE,      /* until it has its place; under mutex and serial, until the lock */
-    LOGFILE_STAGE_COPY,         /* record encoded and published */
-    LOGFILE_STAGE_FLIP,         /* until its epoch was sealed */
-    LOGFILE_STAGE_WRITE,        /* late publishes of the epoch, a zero-fill in its way, its write */
-    LOGFILE_STAGE_SYNC,         /* the sync; next to nothing where the write syncs itself */
-    LOGFILE_STAGE_WAKE,         /* until the append was about to return */
-    LOGFILE_STAGE_COUNT
-};
-
 /* What a log waits for.  All but PUBLISH are calls of the device. */
 enum logfile_call {
     LOGFILE_CALL_NONE = 0,
@@ -576,11 +495,10 @@ enum logfile_call {
 };
 
 struct logfile_stats {
-    enum logfile_engine engine;
-    enum logfile_io_mode io_mode; /* DIRECT only where the kernel says that writes bypass the page
-                                     cache, else BUFFERED */
+    uint32_t io_mode; /* enum logfile_io_mode: DIRECT only where the kernel says that
+                                     writes bypass the page cache, else BUFFERED */
+    uint32_t sync;    /* enum logfile_sync: what the log uses, never AUTO */
     size_t slot_bytes;
-    unsigned slot_count;
     uint32_t incarnation;
     uint64_t durable_lsn;
 
@@ -605,9 +523,6 @@ struct logfile_stats {
     struct logfile_histogram flush_ns; /* write + sync of one epoch */
     struct logfile_histogram stall_ns; /* waits for a late publish */
     struct logfile_histogram records_per_epoch;
-    /* Of the appends that options.stage_sample_every picked, as many in each; their sums add up to
-     * the time that those appends took. */
-    struct logfile_histogram stage_ns[LOGFILE_STAGE_COUNT];
 
     /* What counters of things that have ended do not show: */
     uint64_t inflight_ns;  /* how long the call that is under way longest has been so; 0: none is */

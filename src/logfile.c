@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The entry points: each checks its arguments and hands over to the engine (ring/engine.h).
  * docs/ARCHITECTURE.md follows an append from here to the disk. */
+#include "base/copy_out.h"
+#include "lab/lab.h"
 #include "ring/log.h"
 
 #include <errno.h>
@@ -281,10 +283,9 @@ int logfile_stats(struct logfile *log, struct logfile_stats *out)
         return error != 0 ? error : -EINVAL;
     memset(out, 0, sizeof *out);
     lf_stats_copy(&log->stats, out);
-    out->engine = log->options.engine;
     copy_facts(&log->store.facts, out);
     out->slot_bytes = log->layout.slot_bytes;
-    out->slot_count = log->options.slot_count;
+    out->sync = log->options.sync;
     out->incarnation = lf_load_relaxed_32(&log->incarnation); /* Relaxed: a statistic. */
     out->durable_lsn = lf_durable_lsn(log);
     out->pending_bytes = pending_bytes(log, out->durable_lsn);
@@ -295,6 +296,22 @@ int logfile_stats(struct logfile *log, struct logfile_stats *out)
         lf_counted(&log->store.device_bytes) + lf_counted(&log->store.file.header_bytes);
     out->zero_fill_bytes = lf_counted(&log->preparer.zero_fill_bytes);
     out->waits_zero_fill = lf_counted(&log->preparer.zero_fill_waits);
+    return 0;
+}
+
+int logfile_lab_stats(struct logfile *log, struct logfile_lab_stats *out, size_t size)
+{
+    struct logfile_lab_stats own = {0};
+    int error = check_handle(log);
+
+    if (error != 0 || out == NULL)
+        return error != 0 ? error : -EINVAL;
+    own.engine = log->lab.engine;
+    own.slot_count = log->lab.slot_count;
+    own.publish_shards = log->lab.publish_shards;
+    if (log->lab_state != NULL)
+        lf_stages_copy(lf_lab_stages(log), own.stage_ns);
+    lf_copy_out(out, size, &own, sizeof own);
     return 0;
 }
 

@@ -9,7 +9,7 @@
  *     cc crash_test.c $(pkg-config --cflags --libs logfile-sim) && ./a.out --bug
  */
 #include <inttypes.h>
-#include <logfile.h>
+#include <logfile_lab.h>
 #include <logfile_sim.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +98,8 @@ static int open_store(struct store *store, const struct logfile_io *io)
     /* No thread but ours, so that the same seed makes the same calls each time. */
     struct logfile_options options = {.io = io,
                                       .slot_bytes = 64 << 10,
-                                      .flusher = LOGFILE_FLUSHER_LEADER,
+                                      .lab =
+                                          &(struct logfile_lab){.flusher = LOGFILE_FLUSHER_LEADER},
                                       .prepare = LOGFILE_PREPARE_NONE};
     struct logfile_reader *reader;
 

@@ -27,7 +27,6 @@ struct lf_stats {
     struct logfile_histogram flush_ns;
     struct logfile_histogram stall_ns;
     struct logfile_histogram records_per_epoch;
-    struct logfile_histogram stage_ns[LOGFILE_STAGE_COUNT];
 };
 
 static inline void lf_count(uint64_t *counter, uint64_t n)
@@ -74,6 +73,7 @@ void lf_inflight_copy(const struct lf_inflight callers[LF_CALLER_COUNT], uint64_
 
 /* By any thread. */
 void lf_histogram_add(struct logfile_histogram *histogram, uint64_t value);
+void lf_histogram_copy(const struct logfile_histogram *from, struct logfile_histogram *to);
 
 /* Copies the counters into the public struct. */
 void lf_stats_copy(const struct lf_stats *stats, struct logfile_stats *out);

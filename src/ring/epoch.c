@@ -73,7 +73,7 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     size_t bytes;
     int error;
 
-    if (log->options.checksum == LOGFILE_CHECKSUM_HEADER)
+    if (log->lab.checksum == LOGFILE_CHECKSUM_HEADER)
         flags |= LF_EPOCH_HEADER_CHECKSUM;
     if (late_sync && lsn > log->recovered_lsn) {
         error = lf_trim_sync_unsynced(&log->trim, lsn);

@@ -115,7 +115,7 @@ static void plan_gather(struct logfile *log, const struct lf_sealed *flushed)
     struct lf_ring *ring = ring_of(log);
     uint32_t target = flushed->waiters + lf_ring_waiters(lf_ring_slot(ring, log->chain.epoch));
 
-    if (target < 2 || log->options.variant_flags & LOGFILE_VARIANT_NO_GATHER ||
+    if (target < 2 || log->lab.variant_flags & LOGFILE_VARIANT_NO_GATHER ||
         !may_gather(log, flushed))
         target = 0;
     lf_store_release_32(&ring->gather_target, target); /* F3: pairs with is_gathering. */
@@ -356,7 +356,7 @@ bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
     struct lf_flusher *flusher = flusher_of(log);
 
     lf_fence(); /* F5: head fetch-add before token load; pairs with set_idle. */
-    if (may_lead && log->options.flusher != LOGFILE_FLUSHER_SEQUENCER)
+    if (may_lead && log->lab.flusher != LOGFILE_FLUSHER_SEQUENCER)
         return try_token(flusher, LF_TOKEN_LEADER) && lead(log, lsn);
     if (flusher->has_sequencer)
         ring_bell(flusher);
@@ -518,7 +518,7 @@ int lf_flusher_start(struct logfile *log)
     struct lf_flusher *flusher = flusher_of(log);
     int error;
 
-    if (log->options.flusher == LOGFILE_FLUSHER_LEADER)
+    if (log->lab.flusher == LOGFILE_FLUSHER_LEADER)
         return 0;
     error = lf_thread_start(&flusher->sequencer, sequencer_main, log);
     flusher->has_sequencer = error == 0;

@@ -8,7 +8,7 @@
 #include "base/stats.h"
 #include "base/waiter.h"
 #include "format/format.h"
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "ring/engine.h"
 #include "ring/flush.h"
 #include "ring/ring.h"
@@ -26,6 +26,7 @@ struct logfile {
     /* Never change after open. */
     const uint32_t *alive;          /* 1; on a page that a fork wipes in the child */
     struct logfile_options options; /* with every default filled in */
+    struct logfile_lab lab;         /* the same */
     const struct lf_engine *engine;
     struct lf_layout layout;
     uint64_t recovered_lsn; /* all below was durable when the log was opened */
@@ -53,7 +54,7 @@ struct logfile {
     _Alignas(LF_CACHE_PAIR) struct lf_stats stats;
 
     struct lf_ring_engine ring; /* of the ring engine */
-    void *lab;                  /* of an engine of the laboratory: its own */
+    void *lab_state;            /* of an engine of the laboratory: its own */
 };
 
 /* L1: pairs with the release in lf_epoch_commit: who sees it sees what was made durable. */

@@ -117,9 +117,10 @@ static bool go_on(struct run *run, const char *path, struct journal *journal)
 {
     struct logfile_open_report report;
     struct logfile_options options;
+    struct logfile_lab lab;
     struct logfile *log;
 
-    device_choose_options(run->workload, &run->rng, &options);
+    device_choose_options(run->workload, &run->rng, &options, &lab);
     options.report = &report;
     int error = logfile_open(path, &options, &log);
     if (error != 0)

@@ -36,6 +36,7 @@ struct trial {
     struct mounted mounted;
     char path[128];
     struct logfile_options options;
+    struct logfile_lab lab;
     struct journal journal;
 };
 
@@ -54,13 +55,13 @@ static void begin(int index, uint64_t round)
              file_system_names[trial.file_system], modes[buffered],
              trial.fails_write ? "write" : "flush");
     watchdog_start(100, trial.name);
-    trial.options =
-        (struct logfile_options){.io_mode = trial.io_mode,
-                                 .slot_bytes = 16 << 10,
-                                 .prepare_bytes = 64 << 10,
-                                 .engine = (enum logfile_engine)rng_below(&trial.rng, 3),
-                                 .flusher = (enum logfile_flusher)rng_below(&trial.rng, 3),
-                                 .prepare = (enum logfile_prepare)rng_below(&trial.rng, 3)};
+    trial.lab = (struct logfile_lab){.engine = (uint32_t)rng_below(&trial.rng, 3),
+                                     .flusher = (uint32_t)rng_below(&trial.rng, 3)};
+    trial.options = (struct logfile_options){.io_mode = trial.io_mode,
+                                             .slot_bytes = 16 << 10,
+                                             .prepare_bytes = 64 << 10,
+                                             .prepare = (uint32_t)rng_below(&trial.rng, 3),
+                                             .lab = &trial.lab};
 }
 
 static void mount_file(enum disk_file file)

@@ -169,7 +169,7 @@ static void use_without_room(struct full *full)
     for (unsigned i = 0; i < 3; i++)
         ck_assert_int_eq(append(full), -ENOSPC);
     /* Serial, where every append is a call of the device, makes none after the deadline. */
-    int late = full->options.engine == LOGFILE_ENGINE_SERIAL ? -ETIMEDOUT : -ENOSPC;
+    int late = full->options.lab->engine == LOGFILE_ENGINE_SERIAL ? -ETIMEDOUT : -ENOSPC;
     ck_assert_int_eq(logfile_append_until(full->log, "", 0, &past, &lsn), late);
     ck_assert_int_eq(logfile_submit(full->log, "", 0, NULL, &lsn), -ENOSPC);
     ck_assert_uint_eq(lsn, 5);

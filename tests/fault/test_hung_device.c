@@ -88,6 +88,7 @@ struct trial {
     char name[160];
     const struct scenario *scenario;
     struct logfile_options options;
+    struct logfile_lab lab;
     bool has_provoker; /* else it is BY_APPEND, and an asker comes first */
     bool keeps;        /* every deadline, whatever hangs */
     pthread_t thread;
@@ -196,7 +197,7 @@ static void note_acknowledgement(struct asker *asker, const char *call, bool hun
 /* Serial has no other way than to make a record durable. */
 static bool is_durable_on_return(const struct trial *trial, bool submits)
 {
-    return !submits || trial->options.engine == LOGFILE_ENGINE_SERIAL;
+    return !submits || trial->lab.engine == LOGFILE_ENGINE_SERIAL;
 }
 
 static int append_once(struct asker *asker, bool submits)
@@ -577,8 +578,7 @@ static void check_what_was_tried(struct trial *trial)
 /* Under the ring's flushers with a thread of their own, who has a deadline never comes here. */
 static bool has_sequencer(const struct trial *trial)
 {
-    return trial->options.engine == LOGFILE_ENGINE_RING &&
-           trial->options.flusher != LOGFILE_FLUSHER_LEADER;
+    return trial->lab.engine == LOGFILE_ENGINE_RING && trial->lab.flusher != LOGFILE_FLUSHER_LEADER;
 }
 
 static void check_who_came(struct trial *trial)
@@ -724,10 +724,10 @@ static void leave_pending(struct trial *trial)
     struct asker *asker = &trial->askers[0];
     uint64_t lsn;
 
-    if (trial->options.engine == LOGFILE_ENGINE_SERIAL)
+    if (trial->lab.engine == LOGFILE_ENGINE_SERIAL)
         append_untimed(asker, 100);
     hung_disk_begin(&trial->disk, &trial->scenario->what);
-    if (trial->options.engine == LOGFILE_ENGINE_SERIAL)
+    if (trial->lab.engine == LOGFILE_ENGINE_SERIAL)
         return;
     uint8_t payload[100];
     payload_fill(payload, sizeof payload, ++asker->seed);
@@ -786,7 +786,7 @@ static bool keeps_deadlines(const struct trial *trial)
         return true;
     if (trial->scenario->provoker == BY_FEEDING || trial->scenario->provoker == BY_TRIM)
         return !trial->scenario->holds_flush;
-    return trial->options.engine != LOGFILE_ENGINE_SERIAL && trial->has_provoker;
+    return trial->lab.engine != LOGFILE_ENGINE_SERIAL && trial->has_provoker;
 }
 
 static const unsigned shard_counts[] = {1, 8, LOGFILE_SHARDS_PER_CORE};
@@ -805,8 +805,8 @@ static void add_trial(const struct scenario *scenario, unsigned engine, bool has
     snprintf(trial->name, sizeof trial->name, "%s, %s, %s%s", scenario->name, variant.name,
              has_segments ? "segments" : "one file", has_provoker ? "" : ", an asker comes first");
     /* These take turns: they do not multiply the number of trials. */
-    variant.options.publish_shards = shard_counts[trial_count % 3];
-    variant.options.wait = trial_count % 2 ? LOGFILE_WAIT_BLOCK : LOGFILE_WAIT_ADAPTIVE;
+    variant.lab->publish_shards = shard_counts[trial_count % 3];
+    variant.lab->wait = trial_count % 2 ? LOGFILE_WAIT_BLOCK : LOGFILE_WAIT_ADAPTIVE;
     variant.options.slot_bytes = SLOT_BYTES;
     variant.options.segment_bytes = has_segments ? SEGMENT_BYTES : 0;
     variant.options.prepare = scenario->prepare;
@@ -814,6 +814,8 @@ static void add_trial(const struct scenario *scenario, unsigned engine, bool has
     variant.options.io_mode = scenario->io_mode;
     variant.options.sync = scenario->sync;
     trial->options = variant.options;
+    trial->lab = *variant.lab;
+    trial->options.lab = &trial->lab;
     trial->keeps = keeps_deadlines(trial);
     pthread_mutex_init(&trial->lock, NULL);
     hung_disk_init(&trial->disk);

@@ -121,8 +121,8 @@ static void set_options(struct trial *trial)
     if (is_last) {
         options->slot_bytes = 4 << 20;
         options->segment_bytes = trial->plan.segments ? 8 << 20 : 0;
-        options->reserve = LOGFILE_RESERVE_MUTEX;
-        options->publish_shards = LOGFILE_SHARDS_PER_CORE;
+        variant.lab->reserve = LOGFILE_RESERVE_MUTEX;
+        variant.lab->publish_shards = LOGFILE_SHARDS_PER_CORE;
     }
     options->io = &trial->io;
     options->report = &trial->report;
@@ -677,7 +677,7 @@ START_TEST(test_conditions_are_given_back)
     struct variant variant;
 
     engine_variant_get(plan.variant, &variant);
-    ck_assert_int_eq(variant.options.engine, LOGFILE_ENGINE_MUTEX);
+    ck_assert_int_eq(variant.lab->engine, LOGFILE_ENGINE_MUTEX);
     /* Those of the store, the segments and the preparer, and at least two of the engine. */
     ck_assert_uint_ge(fail_calls(plan), 5);
 }

@@ -303,7 +303,7 @@ START_TEST(test_deadlines_in_a_storm)
     struct logfile_sim *disk = logfile_sim_new(NULL);
 
     engine_variant_get((unsigned)_i / 3, &variant);
-    variant.options.wait = (enum logfile_wait_strategy)(_i % 3);
+    variant.lab->wait = (enum logfile_wait_strategy)(_i % 3);
     variant.options.prepare = LOGFILE_PREPARE_NONE;
     variant.options.io = logfile_sim_io(disk);
     watchdog_start(60, variant.name);

@@ -45,8 +45,10 @@ static ssize_t slow_write(void *context, int fd, const void *buffer, size_t byte
 static void open_log(struct logfile **log, enum logfile_flusher flusher,
                      enum logfile_prepare prepare)
 {
-    struct logfile_options options = {
-        .flusher = flusher, .prepare = prepare, .slot_bytes = 8192, .io = &slow_io};
+    struct logfile_options options = {.prepare = prepare,
+                                      .slot_bytes = 8192,
+                                      .io = &slow_io,
+                                      .lab = &(struct logfile_lab){.flusher = flusher}};
 
     slow_io = *logfile_io_posix();
     slow_io.sync = slow_sync;

@@ -3,7 +3,7 @@
 
 #include "fuzz_input.h"
 #include "fuzz_meter.h"
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "format/record.h"
 #include "tool/tool.h"
 #include "read/window.h"
@@ -293,11 +293,12 @@ void fuzz_target_reader(const uint8_t *data, size_t size)
 
 static int open_disk(struct memory_disk *disk, struct logfile **log)
 {
-    const struct logfile_options options = {.engine = LOGFILE_ENGINE_SERIAL,
-                                            .prepare = LOGFILE_PREPARE_NONE,
-                                            .prepare_bytes = LF_BLOCK_BYTES,
-                                            .open_flags = LOGFILE_OPEN_EXISTING,
-                                            .io = &disk->io};
+    const struct logfile_options options = {
+        .lab = &(struct logfile_lab){.engine = LOGFILE_ENGINE_SERIAL},
+        .prepare = LOGFILE_PREPARE_NONE,
+        .prepare_bytes = LF_BLOCK_BYTES,
+        .open_flags = LOGFILE_OPEN_EXISTING,
+        .io = &disk->io};
 
     return logfile_open(MEMORY_PATH, &options, log);
 }

@@ -152,7 +152,9 @@ static size_t window_bytes_max(size_t record_bytes)
 static size_t memory_of_opening(void)
 {
     const struct logfile_options options = {
-        .engine = LOGFILE_ENGINE_SERIAL, .prepare = LOGFILE_PREPARE_NONE, .io = &disk.io};
+        .lab = &(struct logfile_lab){.engine = LOGFILE_ENGINE_SERIAL},
+        .prepare = LOGFILE_PREPARE_NONE,
+        .io = &disk.io};
     struct logfile *log;
 
     fuzz_meter_start();

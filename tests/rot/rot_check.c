@@ -242,12 +242,13 @@ static void check_verify(struct rot_check *check, const struct sight *sight)
 static int open_log(struct memory_disk *disk, struct logfile_open_report *report,
                     struct logfile **log)
 {
-    const struct logfile_options options = {.engine = LOGFILE_ENGINE_SERIAL,
-                                            .prepare = LOGFILE_PREPARE_NONE,
-                                            .prepare_bytes = LF_BLOCK_BYTES,
-                                            .open_flags = LOGFILE_OPEN_EXISTING,
-                                            .io = &disk->io,
-                                            .report = report};
+    const struct logfile_options options = {
+        .lab = &(struct logfile_lab){.engine = LOGFILE_ENGINE_SERIAL},
+        .prepare = LOGFILE_PREPARE_NONE,
+        .prepare_bytes = LF_BLOCK_BYTES,
+        .open_flags = LOGFILE_OPEN_EXISTING,
+        .io = &disk->io,
+        .report = report};
 
     return logfile_open(MEMORY_PATH, &options, log);
 }

@@ -209,12 +209,12 @@ static void check_work(const struct variant *variant, const struct worker *worke
                       logfile_strerror(workers[i].error));
         pending_count += workers[i].pending_count;
     }
-    if (variant->options.engine != LOGFILE_ENGINE_RING)
+    if (variant->lab->engine != LOGFILE_ENGINE_RING)
         return;
     ck_assert_int_eq(logfile_stats(watched_log, &stats), 0);
     ck_assert_uint_gt(stats.overshoots, 0);
     ck_assert_uint_gt(stats.waits_durable + stats.waits_flip, 0);
-    if (deadlines_pass && variant->options.flusher != LOGFILE_FLUSHER_LEADER)
+    if (deadlines_pass && variant->lab->flusher != LOGFILE_FLUSHER_LEADER)
         ck_assert_uint_gt(pending_count, 0);
 }
 
@@ -273,7 +273,7 @@ START_TEST(test_no_allocation_over_rotations)
     variant.options.slot_bytes = 8 << 10;
     variant.options.prepare_bytes = 128 << 10;
     variant.options.segment_bytes = _i % 2 == 0 ? 64 << 10 : 0;
-    variant.options.sync = LOGFILE_SYNC_NONE;
+    variant.lab->sync = LOGFILE_SYNC_NONE;
     watchdog_start((unsigned)scaled(300, 300, 7200), variant.name);
     enter_folder();
     ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, &watched_log), 0);

@@ -236,7 +236,7 @@ static void begin_sim_variant(uint64_t sync_us)
     disk = logfile_sim_new(NULL);
     logfile_sim_delay(disk, LOGFILE_SIM_SYNC, sync_us);
     variant.options.slot_bytes = 8 << 10;
-    variant.options.slot_count = 2;
+    variant.lab->slot_count = 2;
     variant.options.prepare_bytes = 128 << 10;
     variant.options.io = logfile_sim_io(disk);
     ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &shared_log), 0);
@@ -283,7 +283,7 @@ START_TEST(test_64_threads)
     ck_assert_int_eq(logfile_stats(shared_log, &stats), 0);
     ck_assert_uint_eq(stats.records, journal.count);
     ck_assert_uint_eq(stats.records_per_epoch.count, stats.epochs);
-    if (variant.options.engine == LOGFILE_ENGINE_RING)
+    if (variant.lab->engine == LOGFILE_ENGINE_RING)
         ck_assert_uint_gt(stats.overshoots, 0);
     end_sim();
 }
@@ -305,11 +305,11 @@ END_TEST
  * not asked for them. */
 static void check_stages(void)
 {
-    unsigned every = variant.options.stage_sample_every;
-    struct logfile_stats stats;
+    unsigned every = variant.lab->stage_sample_every;
+    struct logfile_lab_stats stats;
     uint64_t samples;
 
-    ck_assert_int_eq(logfile_stats(shared_log, &stats), 0);
+    ck_assert_int_eq(logfile_lab_stats(shared_log, &stats, sizeof stats), 0);
     samples = stats.stage_ns[0].count;
     for (int i = 0; i < LOGFILE_STAGE_COUNT; i++)
         ck_assert_uint_eq(stats.stage_ns[i].count, samples);
@@ -335,8 +335,8 @@ END_TEST
  * that a round takes about as long as under the other policies. */
 static unsigned crowd_record_count(void)
 {
-    bool is_queue = variant.options.reserve == LOGFILE_RESERVE_TICKET ||
-                    variant.options.reserve == LOGFILE_RESERVE_MCS;
+    bool is_queue = variant.lab->reserve == LOGFILE_RESERVE_TICKET ||
+                    variant.lab->reserve == LOGFILE_RESERVE_MCS;
 
     return (unsigned)scaled(20, 30, 200) / (is_queue ? 5 : 1);
 }
@@ -386,11 +386,11 @@ START_TEST(test_mixed_calls_on_a_file)
     unsigned count = 12;
 
     engine_variant_get((unsigned)_i / WAIT_STRATEGIES, &variant);
-    variant.options.wait = (enum logfile_wait_strategy)(_i % WAIT_STRATEGIES);
+    variant.lab->wait = (enum logfile_wait_strategy)(_i % WAIT_STRATEGIES);
     watchdog_start(240, variant.name);
     enter_folder();
     variant.options.slot_bytes = 8 << 10;
-    variant.options.slot_count = 2;
+    variant.lab->slot_count = 2;
     ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, &shared_log), 0);
     prepare_workers(count, (unsigned)scaled(10, 40, 4000));
     start_workers(0, count, run_mix);
@@ -551,7 +551,7 @@ START_TEST(test_1000_threads)
     variant.options.prepare_bytes = 0;
     ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, &shared_log), 0);
     prepare_workers(
-        count, variant.options.engine == LOGFILE_ENGINE_SERIAL ? 2 : (unsigned)scaled(5, 20, 2000));
+        count, variant.lab->engine == LOGFILE_ENGINE_SERIAL ? 2 : (unsigned)scaled(5, 20, 2000));
     for (unsigned i = 0; i < count; i++)
         workers[i].size_max = PAYLOAD_BYTES_MAX;
     start_workers(0, count, run_appends);

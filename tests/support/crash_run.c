@@ -64,34 +64,34 @@ static bool append_all(struct crash_run *run, struct logfile_sim *disk, struct l
 /* What the first generation left as it is by default. */
 static void choose_variant(struct crash_run *run)
 {
-    struct logfile_options *options = &run->options;
+    struct logfile_lab *lab = &run->lab;
 
-    options->reserve = (enum logfile_reserve_policy)rng_below(&run->rng, 5);
-    options->publish_shards = 1u << rng_below(&run->rng, 4);
-    options->variant_flags = (unsigned)rng_below(&run->rng, 8);
-    options->stage_sample_every = rng_one_in(&run->rng, 8);
+    lab->reserve = (uint32_t)rng_below(&run->rng, 5);
+    lab->publish_shards = 1u << rng_below(&run->rng, 4);
+    lab->variant_flags = (uint32_t)rng_below(&run->rng, 8);
+    lab->stage_sample_every = rng_one_in(&run->rng, 8);
 }
 
 void crash_choose_engine(struct crash_run *run)
 {
     struct logfile_options *options = &run->options;
+    struct logfile_lab *lab = &run->lab;
     bool threads = run->thread_count > 1 || rng_one_in(&run->rng, 40);
 
-    options->engine = (enum logfile_engine)rng_below(&run->rng, 3);
-    options->io_mode =
-        (enum logfile_io_mode)rng_below(&run->rng, run->disk_options.no_direct ? 2 : 3);
-    options->sync = (enum logfile_sync)rng_below(&run->rng, 2);
+    lab->engine = (uint32_t)rng_below(&run->rng, 3);
+    options->io_mode = (uint32_t)rng_below(&run->rng, run->disk_options.no_direct ? 2 : 3);
+    options->sync = LOGFILE_SYNC_FDATASYNC + (uint32_t)rng_below(&run->rng, 2);
     /* Without threads of the log's own, a case costs microseconds and is the same each time. */
-    options->flusher = LOGFILE_FLUSHER_LEADER;
+    lab->flusher = LOGFILE_FLUSHER_LEADER;
     options->prepare = LOGFILE_PREPARE_NONE;
     if (threads) {
-        options->flusher = (enum logfile_flusher)rng_below(&run->rng, 3);
-        options->prepare = (enum logfile_prepare)rng_below(&run->rng, 3);
-        options->wait = (enum logfile_wait_strategy)rng_below(&run->rng, 2);
+        lab->flusher = (uint32_t)rng_below(&run->rng, 3);
+        options->prepare = (uint32_t)rng_below(&run->rng, 3);
+        lab->wait = (uint32_t)rng_below(&run->rng, 2);
     }
     /* A log of segments has a thread anyway; and without preparation a full disk fails a log. */
     if (options->segment_bytes != 0)
-        options->prepare = (enum logfile_prepare)rng_below(&run->rng, 3);
+        options->prepare = (uint32_t)rng_below(&run->rng, 3);
     if (run->disk_options.capacity_bytes != 0 && options->prepare == LOGFILE_PREPARE_NONE &&
         !crash_is_wide(run))
         options->prepare = LOGFILE_PREPARE_ALLOCATE;
@@ -176,7 +176,8 @@ static bool open_log(struct crash_run *run, struct logfile_sim *disk, struct log
 
     run->options.io = logfile_sim_io(disk);
     run->options.report = &report;
-    heap_use(&run->options);
+    run->options.lab = &run->lab;
+    heap_use(&run->lab);
     int error = try_to_open(run, disk, logp);
     if (error != 0 && !logfile_sim_is_down(disk)) {
         crash_fails(run, "open", error);
@@ -458,6 +459,7 @@ static bool all_fates(struct crash_run *run, struct logfile_sim *disk,
                       const struct journal *journal)
 {
     struct logfile_options options = run->options;
+    struct logfile_lab lab = run->lab;
     bool good = true;
 
     for (unsigned i = 0; i < 6 && good; i++) {
@@ -465,6 +467,7 @@ static bool all_fates(struct crash_run *run, struct logfile_sim *disk,
         struct journal copy = {0};
         journal_copy(&copy, journal);
         run->options = options;
+        run->lab = lab;
         good = later_lives(run, clone, &copy);
         journal_free(&copy);
         logfile_sim_free(clone);

@@ -99,7 +99,7 @@ static int append_in_pieces(struct worker *worker, size_t size, uint64_t *lsnp)
 
 static bool submit_is_durable(const struct crash_workload *load)
 {
-    return load->options->engine == LOGFILE_ENGINE_SERIAL || load->submit_is_promised;
+    return load->options->lab->engine == LOGFILE_ENGINE_SERIAL || load->submit_is_promised;
 }
 
 static void do_append(struct worker *worker)

@@ -133,6 +133,7 @@ static int try_to_open(struct small_world *world)
 static void open_log(struct small_world *world)
 {
     world->options.io = logfile_sim_io(world->disk);
+    world->options.lab = &world->lab;
     int error = try_to_open(world);
 
     if (error != 0) {
@@ -171,7 +172,7 @@ static void note(struct small_world *world, uint64_t lsn, uint64_t seed, size_t 
 
 static bool submit_is_durable(const struct small_world *world)
 {
-    return world->options.engine == LOGFILE_ENGINE_SERIAL ||
+    return world->lab.engine == LOGFILE_ENGINE_SERIAL ||
            world->script->plant == SMALL_WORLD_EARLY_ACK;
 }
 
@@ -332,18 +333,20 @@ static void begin(struct small_world *world, const struct small_world_script *sc
 
     *world = (struct small_world){.script = script, .disk = logfile_sim_new(&disk)};
     world->options = (struct logfile_options){
-        .engine = script->kind->engine,
         .io_mode = script->kind->io_mode,
         .sync = script->kind->sync,
-        .flusher = LOGFILE_FLUSHER_LEADER,
-        .wait = LOGFILE_WAIT_BLOCK,
         .prepare = LOGFILE_PREPARE_NONE,
         .slot_bytes = SLOT_BYTES,
         .segment_bytes = script->kind->segment_bytes,
+    };
+    world->lab = (struct logfile_lab){
+        .engine = script->kind->engine,
+        .flusher = LOGFILE_FLUSHER_LEADER,
+        .wait = LOGFILE_WAIT_BLOCK,
         .slot_count = 2,
         .publish_shards = 1,
     };
-    heap_use(&world->options);
+    heap_use(&world->lab);
 }
 
 static void take_last_step(struct small_world *world, char letter, unsigned nth)
@@ -444,8 +447,10 @@ static void go_on(struct small_world *world)
 
 bool small_world_check(struct small_world *world, uint64_t keep)
 {
-    struct small_world left = {
-        .script = world->script, .disk = logfile_sim_clone(world->disk), .options = world->options};
+    struct small_world left = {.script = world->script,
+                               .disk = logfile_sim_clone(world->disk),
+                               .options = world->options,
+                               .lab = world->lab};
 
     journal_copy(&left.journal, &world->journal);
     give_space(&left);

@@ -6,7 +6,7 @@
 #ifndef SUPPORT_H
 #define SUPPORT_H
 
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "sim/rng.h"
 
 #include <check.h>
@@ -99,7 +99,8 @@ uint64_t scaled(uint64_t small_count, uint64_t normal_count, uint64_t long_count
 /* ---- Variants: every choice of engine, flusher, wait strategy, sync and I/O mode ---- */
 
 struct variant {
-    struct logfile_options options; /* small slots; everything else as named */
+    struct logfile_options options; /* small slots; everything else as named; .lab is the next: */
+    struct logfile_lab *lab;        /* never freed; the next _get of the same variant resets it */
     char name[96];
 };
 

@@ -64,10 +64,10 @@ static bool begin(int index)
     return open_log();
 }
 
-static void begin_engine_with(int index, enum logfile_sync sync)
+static void begin_engine_with(int index, uint32_t sync)
 {
     engine_variant_get((unsigned)index, &variant);
-    variant.options.sync = sync;
+    variant.lab->sync = sync;
     watchdog_start(60, variant.name);
     enter_folder();
     ck_assert(open_log());
@@ -341,9 +341,9 @@ START_TEST(test_submit_becomes_durable_by_itself)
     uint64_t limit_ns = now_ns() + UINT64_C(600000000000);
 
     begin_engine_with(_i / 2, _i % 2 == 0 ? LOGFILE_SYNC_FDATASYNC : LOGFILE_SYNC_NONE);
-    bool by_itself = variant.options.engine == LOGFILE_ENGINE_SERIAL ||
-                     (variant.options.engine == LOGFILE_ENGINE_RING &&
-                      variant.options.flusher != LOGFILE_FLUSHER_LEADER);
+    bool by_itself = variant.lab->engine == LOGFILE_ENGINE_SERIAL ||
+                     (variant.lab->engine == LOGFILE_ENGINE_RING &&
+                      variant.lab->flusher != LOGFILE_FLUSHER_LEADER);
     for (unsigned i = 0; i < 200; i++) {
         payload_fill(payload, 10, i);
         ck_assert_int_eq(logfile_submit(contract_log, payload, 10, NULL, &lsn), 0);
@@ -436,7 +436,7 @@ START_TEST(test_statistics_add_up)
     }
     ck_assert_int_eq(logfile_shutdown(contract_log, NULL), 0);
     ck_assert_int_eq(logfile_stats(contract_log, &stats), 0);
-    ck_assert_int_eq(stats.engine, variant.options.engine);
+    ck_assert_uint_eq(stats.sync, LOGFILE_SYNC_FDATASYNC);
     ck_assert_int_ne(stats.io_mode, LOGFILE_IO_AUTO);
     ck_assert_uint_eq(stats.slot_bytes, variant.options.slot_bytes);
     ck_assert_uint_eq(stats.records, RECORDS);
@@ -451,7 +451,7 @@ START_TEST(test_statistics_add_up)
     ck_assert_uint_ge(stats.flush_ns.sum, stats.flush_ns.max);
     ck_assert_uint_ge(stats.device_bytes, stats.zero_fill_bytes + RECORDS * BLOCK_BYTES);
     ck_assert_uint_eq(stats.durable_lsn, logfile_durable_lsn(contract_log));
-    if (variant.options.engine == LOGFILE_ENGINE_RING)
+    if (variant.lab->engine == LOGFILE_ENGINE_RING)
         ck_assert_uint_eq(stats.inline_flushes + stats.sequencer_flushes, RECORDS);
     end();
 }
@@ -636,9 +636,9 @@ START_TEST(test_callbacks)
 
     begin_engine(_i);
     close_log();
-    variant.options.ring_alloc = ring_alloc;
-    variant.options.ring_free = ring_free;
-    variant.options.ring_arg = &held_bytes;
+    variant.lab->ring_alloc = ring_alloc;
+    variant.lab->ring_free = ring_free;
+    variant.lab->ring_arg = &held_bytes;
     variant.options.thread_start = count_thread;
     variant.options.thread_arg = &started;
     ck_assert(open_log());
@@ -646,8 +646,8 @@ START_TEST(test_callbacks)
     append(HOW_APPEND, 1000);
     close_log();
     ck_assert_uint_eq(held_bytes, 0);
-    bool has_sequencer = variant.options.engine == LOGFILE_ENGINE_RING &&
-                         variant.options.flusher != LOGFILE_FLUSHER_LEADER;
+    bool has_sequencer = variant.lab->engine == LOGFILE_ENGINE_RING &&
+                         variant.lab->flusher != LOGFILE_FLUSHER_LEADER;
     ck_assert_uint_eq(started % 256, has_sequencer);
     ck_assert_uint_eq(started / 256, 1);
     end();

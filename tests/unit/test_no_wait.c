@@ -101,7 +101,7 @@ static bool install_filter(bool may_wake)
 
 static bool is_serial(void)
 {
-    return variant.options.engine == LOGFILE_ENGINE_SERIAL;
+    return variant.lab->engine == LOGFILE_ENGINE_SERIAL;
 }
 
 /* Until it is refused: nothing is written then. */

@@ -43,22 +43,24 @@ static void end(void)
     watchdog_stop();
 }
 
+/* What the last opening that failed said. */
+static struct logfile_open_report refusal;
+
 /* Opening fails with this error, says why, and hands out nothing. */
 static void check_refused(const char *path, const struct logfile_options *asked, int expected)
 {
-    struct logfile_open_report report;
     struct logfile_options options = asked == NULL ? small_options() : *asked;
     struct logfile *log = UNTOUCHED;
 
-    memset(&report, 0x5a, sizeof report);
-    options.report = &report;
+    memset(&refusal, 0x5a, sizeof refusal);
+    options.report = &refusal;
     int error = logfile_open(path, &options, &log);
     ck_assert_msg(error == expected, "got %d, %s, instead of %s: %.200s", error,
-                  logfile_strerror(error), logfile_strerror(expected), report.message);
+                  logfile_strerror(error), logfile_strerror(expected), refusal.message);
     ck_assert_ptr_eq(log, UNTOUCHED);
-    ck_assert_uint_gt(strnlen(report.message, sizeof report.message), 0);
-    ck_assert_uint_lt(strnlen(report.message, sizeof report.message), sizeof report.message);
-    ck_assert_ptr_null(strchr(report.message, '\n'));
+    ck_assert_uint_gt(strnlen(refusal.message, sizeof refusal.message), 0);
+    ck_assert_uint_lt(strnlen(refusal.message, sizeof refusal.message), sizeof refusal.message);
+    ck_assert_ptr_null(strchr(refusal.message, '\n'));
 }
 
 /* A closed log with a few records. */
@@ -76,7 +78,7 @@ static void make_log(void)
 
 /* ---- Options ---- */
 
-/* Sets one option to a value that the compiler would refuse. */
+/* Sets one option to a value that is not one of its own. */
 struct bad_option {
     const char *name;
     size_t offset;
@@ -95,15 +97,9 @@ enum {
 };
 
 static const struct bad_option bad_options[] = {
-    BAD(engine, 3, -EINVAL),
-    BAD(engine, 0xffffffff, -EINVAL),
-    BAD(reserve, 5, -EINVAL),
-    BAD(flusher, 3, -EINVAL),
-    BAD(wait, 3, -EINVAL),
     BAD(io_mode, 3, -EINVAL),
     BAD(sync, 3, -EINVAL),
     BAD(prepare, 3, -EINVAL),
-    BAD(checksum, 2, -EINVAL),
     BAD(open_flags, LOGFILE_OPEN_EXISTING | LOGFILE_OPEN_EXCLUSIVE, -EINVAL),
     BAD(open_flags, 4, -EINVAL),
     BAD(open_flags, 0x80000000, -EINVAL),
@@ -114,10 +110,6 @@ static const struct bad_option bad_options[] = {
     BAD(slot_bytes, (8 << 10) + 1, -EINVAL),
     BAD(slot_bytes, 128 << 20, -EINVAL),
     BAD(slot_bytes, UINT64_MAX, -EINVAL),
-    BAD(slot_count, 1, -EINVAL),
-    BAD(slot_count, 3, -EINVAL),
-    BAD(slot_count, 128, -EINVAL),
-    BAD(slot_count, 0x80000000, -EINVAL),
     BAD(prepare_bytes, UINT64_MAX, -EINVAL),
     BAD(reserved[0], 1, -EINVAL),
     BAD(reserved[LAST_RESERVED], 1, -EINVAL),
@@ -125,13 +117,49 @@ static const struct bad_option bad_options[] = {
     BAD(segment_bytes, (8 << 10) + (16 << 10), -EINVAL), /* no room for a CLOSE epoch */
     BAD(segment_bytes, (1 << 20) + 512, -EINVAL),
     BAD(segment_bytes, (UINT64_C(1) << 40) + 4096, -EINVAL),
-    BAD(variant_flags, 8, -EINVAL),
-    BAD(variant_flags, 0x80000000, -EINVAL),
-    BAD(publish_shards, 3, -EINVAL),
-    BAD(publish_shards, 512, -EINVAL),
-    BAD(publish_shards, 0xfffffffe, -EINVAL),
 };
 #define BAD_OPTION_COUNT (sizeof bad_options / sizeof bad_options[0])
+
+#define BAD_LAB(field, number)                                                                     \
+    {                                                                                              \
+        "lab." #field, offsetof(struct logfile_lab, field),                                        \
+            sizeof((struct logfile_lab *)0)->field, number, -EINVAL                                \
+    }
+
+enum {
+    LAST_LAB_RESERVED = sizeof((struct logfile_lab *)0)->reserved / sizeof(uint64_t) - 1
+};
+
+static const struct bad_option bad_labs[] = {
+    BAD_LAB(engine, 3),
+    BAD_LAB(engine, 0xffffffff),
+    BAD_LAB(reserve, 5),
+    BAD_LAB(flusher, 3),
+    BAD_LAB(wait, 3),
+    BAD_LAB(checksum, 2),
+    BAD_LAB(slot_count, 1),
+    BAD_LAB(slot_count, 3),
+    BAD_LAB(slot_count, 128),
+    BAD_LAB(slot_count, 0x80000000),
+    BAD_LAB(variant_flags, 8),
+    BAD_LAB(variant_flags, 0x80000000),
+    BAD_LAB(publish_shards, 3),
+    BAD_LAB(publish_shards, 512),
+    BAD_LAB(publish_shards, 0xfffffffe),
+    BAD_LAB(sync, 4),
+    BAD_LAB(reserved[0], 1),
+    BAD_LAB(reserved[LAST_LAB_RESERVED], 1),
+};
+#define BAD_LAB_COUNT (sizeof bad_labs / sizeof bad_labs[0])
+
+/* The message names the option: of an array, as a whole. */
+static void check_names(const struct bad_option *bad, const char *message)
+{
+    char expected[64];
+
+    snprintf(expected, sizeof expected, "option %.*s:", (int)strcspn(bad->name, "["), bad->name);
+    ck_assert_msg(strncmp(message, expected, strlen(expected)) == 0, "%s: %s", bad->name, message);
+}
 
 START_TEST(test_bad_option)
 {
@@ -141,10 +169,75 @@ START_TEST(test_bad_option)
     begin(bad->name);
     memcpy((char *)&options + bad->offset, &bad->value, bad->bytes);
     check_refused(log_path(), &options, bad->expected);
+    check_names(bad, refusal.message);
     ck_assert_int_eq(folder_entry_count(), 0);
     /* Nor is a log that exists touched. */
     make_log();
     check_refused(log_path(), &options, bad->expected);
+    end();
+}
+END_TEST
+
+START_TEST(test_bad_lab)
+{
+    const struct bad_option *bad = &bad_labs[_i];
+    struct logfile_options options = small_options();
+    struct logfile_lab lab = {0};
+
+    begin(bad->name);
+    options.lab = &lab;
+    memcpy((char *)&lab + bad->offset, &bad->value, bad->bytes);
+    check_refused(log_path(), &options, -EINVAL);
+    check_names(bad, refusal.message);
+    ck_assert_int_eq(folder_entry_count(), 0);
+    end();
+}
+END_TEST
+
+/* No lab, and a zeroed one, are every default. */
+START_TEST(test_default_lab)
+{
+    static const struct logfile_lab zeroed;
+    struct logfile_options options = small_options();
+    struct logfile_lab_stats stats;
+    struct logfile *log;
+
+    begin("default lab");
+    options.lab = _i == 0 ? NULL : &zeroed;
+    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_append(log, "1", 1, NULL), 0);
+    ck_assert_int_eq(logfile_lab_stats(log, &stats, sizeof stats), 0);
+    ck_assert_uint_eq(stats.engine, LOGFILE_ENGINE_RING);
+    ck_assert_uint_eq(stats.slot_count, 2);
+    ck_assert_uint_eq(stats.publish_shards, 8);
+    for (int i = 0; i < LOGFILE_STAGE_COUNT; i++)
+        ck_assert_uint_eq(stats.stage_ns[i].count, 0);
+    ck_assert_int_eq(logfile_lab_stats(NULL, &stats, sizeof stats), -EINVAL);
+    ck_assert_int_eq(logfile_lab_stats(log, NULL, sizeof stats), -EINVAL);
+    ck_assert_int_eq(logfile_close(log), 0);
+    end();
+}
+END_TEST
+
+/* The caller's struct is not looked at after opening. */
+START_TEST(test_lab_is_copied)
+{
+    struct logfile_options options = small_options();
+    struct logfile_lab lab = {.engine = LOGFILE_ENGINE_MUTEX, .stage_sample_every = 1};
+    struct logfile_lab_stats stats;
+    struct logfile *log;
+
+    begin("lab is copied");
+    options.lab = &lab;
+    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    memset(&lab, 0xff, sizeof lab);
+    memset(&options, 0xff, sizeof options);
+    ck_assert_int_eq(logfile_append(log, "1", 1, NULL), 0);
+    ck_assert_int_eq(logfile_lab_stats(log, &stats, sizeof stats), 0);
+    ck_assert_uint_eq(stats.engine, LOGFILE_ENGINE_MUTEX);
+    for (int i = 0; i < LOGFILE_STAGE_COUNT; i++)
+        ck_assert_uint_eq(stats.stage_ns[i].count, 1);
+    ck_assert_int_eq(logfile_close(log), 0);
     end();
 }
 END_TEST
@@ -186,11 +279,13 @@ static void free_nothing(void *arg, void *memory, size_t bytes)
 START_TEST(test_bad_ring_memory)
 {
     struct logfile_options options = small_options();
+    struct logfile_lab lab = {0};
 
     begin("ring memory");
-    options.ring_alloc = alloc_nothing;
+    options.lab = &lab;
+    lab.ring_alloc = alloc_nothing;
     check_refused(log_path(), &options, -EINVAL);
-    options.ring_free = free_nothing;
+    lab.ring_free = free_nothing;
     check_refused(log_path(), &options, -ENOMEM);
     ck_assert_int_eq(folder_entry_count(), 0);
     end();
@@ -622,7 +717,7 @@ START_TEST(test_a_log_that_never_syncs_promises_nothing)
     uint64_t lsn;
 
     begin("a log that never syncs");
-    options.sync = LOGFILE_SYNC_NONE;
+    options.lab = &(struct logfile_lab){.sync = LOGFILE_SYNC_NONE};
     options.report = &report;
     ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
     for (unsigned i = 0; i < 3; i++)
@@ -653,6 +748,9 @@ static Suite *options_suite(void)
 
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, test_bad_option, 0, (int)BAD_OPTION_COUNT);
+    tcase_add_loop_test(tcase, test_bad_lab, 0, (int)BAD_LAB_COUNT);
+    tcase_add_loop_test(tcase, test_default_lab, 0, 2);
+    tcase_add_test(tcase, test_lab_is_copied);
     tcase_add_test(tcase, test_bad_io_table);
     tcase_add_test(tcase, test_bad_ring_memory);
     tcase_add_test(tcase, test_size_in_conflict_with_the_log);

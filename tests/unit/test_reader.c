@@ -7,7 +7,7 @@
 #include "golden.h"
 #include "storage/io.h"
 #include "log_image.h"
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "format/record.h"
 #include "logfile_sim.h"
 #include "support.h"
@@ -1129,8 +1129,10 @@ START_TEST(written_logs_agree)
 
     for (unsigned opened = 1; opened <= 4; opened++) {
         struct logfile *log;
-        options.checksum = opened == 2 ? LOGFILE_CHECKSUM_HEADER : LOGFILE_CHECKSUM_FULL;
-        options.engine = opened == 3 ? LOGFILE_ENGINE_SERIAL : LOGFILE_ENGINE_RING;
+        const struct logfile_lab lab = {
+            .checksum = opened == 2 ? LOGFILE_CHECKSUM_HEADER : LOGFILE_CHECKSUM_FULL,
+            .engine = opened == 3 ? LOGFILE_ENGINE_SERIAL : LOGFILE_ENGINE_RING};
+        options.lab = &lab;
         ck_assert_int_eq(logfile_open(path, &options, &log), 0);
         append_25(log);
         copy_log(path, crashed);

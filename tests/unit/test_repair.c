@@ -4,7 +4,7 @@
  * refused.  Logs are written by the library on a simulated disk, damaged there, and opened again.
  */
 #include "format/format.h"
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "logfile_sim.h"
 #include "support.h"
 
@@ -25,6 +25,7 @@ enum {
 
 static struct logfile_sim *disk;
 static bool has_segments;
+static const struct logfile_lab never_syncs = {.sync = LOGFILE_SYNC_NONE};
 static struct logfile_options options;
 static struct logfile_open_report report;
 
@@ -456,7 +457,7 @@ START_TEST(a_whole_session_that_is_gone)
     for (unsigned count = 0; count < 3; count++) {
         uint64_t lsns[RECORDS];
         begin(_i);
-        options.sync = synced ? LOGFILE_SYNC_FDATASYNC : LOGFILE_SYNC_NONE;
+        options.lab = synced ? NULL : &never_syncs;
         write_session(2, lsns);
         struct logfile *log = open_log();
         const uint64_t from = report.tail.end_lsn;
@@ -476,7 +477,7 @@ START_TEST(one_bit_of_a_closed_log_that_never_syncs)
     uint64_t lsns[RECORDS];
 
     begin(_i);
-    options.sync = LOGFILE_SYNC_NONE;
+    options.lab = &never_syncs;
     write_session(RECORDS, lsns);
     const uint64_t close_lsn = lsns[RECORDS - 1] + 2 * BLOCK;
     for (unsigned i = 0; i < RECORDS; i++) {

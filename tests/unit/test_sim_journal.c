@@ -356,7 +356,8 @@ static struct logfile *open_log(void)
 {
     struct logfile_options options = {.io = logfile_sim_io(disk),
                                       .slot_bytes = 8 << 10,
-                                      .flusher = LOGFILE_FLUSHER_LEADER,
+                                      .lab =
+                                          &(struct logfile_lab){.flusher = LOGFILE_FLUSHER_LEADER},
                                       .prepare = LOGFILE_PREPARE_NONE};
     struct logfile *log;
 

@@ -222,7 +222,7 @@ START_TEST(test_trim_of_a_long_log_is_close)
     watchdog_start(120, "long log");
     enter_folder();
     engine_variant_get(0, &variant);
-    variant.options.sync = LOGFILE_SYNC_NONE;
+    variant.lab->sync = LOGFILE_SYNC_NONE;
     open_log();
     for (unsigned i = 0; i < MANY; i++)
         ck_assert_int_eq(logfile_append(trim_log, "x", 1, &many[i]), 0);

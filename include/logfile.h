@@ -51,8 +51,6 @@
  *
  * A process with a limit on file sizes (RLIMIT_FSIZE) ignores SIGXFSZ, or is ended by it where a
  * log meets the limit; a log that meets it gets -EFBIG, as from a file system that takes no more.
- *
- * "Not in this version" marks what answers -ENOSYS until a later release.
  */
 #ifndef LOGFILE_H
 #define LOGFILE_H
@@ -217,8 +215,7 @@ struct logfile_options {
  *           -EEXIST, -ENOSPC or -EDQUOT (creating; a log that exists is opened without room, and its
  *           appends are refused), -EFBIG (no room for an epoch below LSN 2^63 - 2^28), -EOVERFLOW
  *           (opened 2^32 - 1 times before, or its epochs have numbers that no log comes to: the
- *           file is left untouched, to be read), -ENOSYS (what this version does not have),
- *           -ENOMEM, -EAGAIN (no thread can be started), any -errno of open, read, write and sync.
+ *           file is left untouched, to be read), -ENOMEM, -EAGAIN (no thread can be started), any -errno of open, read, write and sync.
  *           On an error nothing has been created.
  * Threads:  any.
  * Blocking: reads the whole log; writes and syncs; starts up to two threads.
@@ -248,8 +245,7 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline);
  *
  * log:      NULL is allowed and does nothing.
  * Returns:  0.
- * Errors:   LOGFILE_EFAILED (closed, but the log had failed), -EBUSY (a reservation is out;
- *           nothing happened), LOGFILE_EFORKED (nothing happened; the child cannot free it).
+ * Errors:   LOGFILE_EFAILED (closed, but the log had failed), LOGFILE_EFORKED (nothing happened; the child cannot free it).
  * Threads:  one, when every other call on the log has returned.
  * Blocking: as logfile_shutdown without a deadline, and for what the preparer has under way: at
  *           most the range, or the segments, that it is getting ready.
@@ -320,15 +316,6 @@ int logfile_submit(struct logfile *log, const void *data, size_t size,
                    const struct timespec *deadline, uint64_t *lsnp);
 
 /*
- * Submits several records, all or none, next to each other.  Not in this version: -ENOSYS.
- *
- * records, count: one record each.  lsns: NULL, or receives `count` LSNs.
- * Returns, errors, threads, blocking, ordering: as logfile_submit.
- */
-int logfile_submit_batch(struct logfile *log, const struct iovec *records, int count,
-                         const struct timespec *deadline, uint64_t *lsns);
-
-/*
  * Waits until everything is durable up to an LSN, the record that starts there included.
  *
  * lsn:      what an append or submit returned, or any other LSN below logfile_next_lsn: also one
@@ -353,27 +340,6 @@ int logfile_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadl
  * Blocking: until durable or the deadline; not held up by what is submitted after the call.
  */
 int logfile_flush(struct logfile *log, const struct timespec *deadline);
-
-/*
- * Zero-copy: reserve room for a record, fill it in place, publish or abandon it.  Until then the
- * reservation holds back its epoch and all later ones, so the thread that holds one must not wait
- * on the same log.  Not in this version: -ENOSYS (logfile_abandon does nothing).
- */
-struct logfile_reservation {
-    void *data;  /* where the payload goes */
-    size_t size; /* its bytes */
-    uint64_t reserved[6];
-};
-/*
- * size: payload bytes.  deadline: bounds the wait for room.  reservation: receives data and size.
- * Returns, errors, threads, blocking: as logfile_submit; -ENOTSUP outside the ring engine.
- */
-int logfile_reserve(struct logfile *log, size_t size, const struct timespec *deadline,
-                    struct logfile_reservation *reservation);
-/* Hands the filled record over.  lsnp: NULL, or receives the LSN.  Never blocks. */
-int logfile_publish(struct logfile *log, struct logfile_reservation *reservation, uint64_t *lsnp);
-/* Gives the room back as padding: no record. */
-void logfile_abandon(struct logfile *log, struct logfile_reservation *reservation);
 
 /* ---------------------------------------------------------------------------------------------
  * State.
@@ -421,12 +387,6 @@ void logfile_id(struct logfile *log, uint8_t id[16]);
 
 /* The largest payload of one record in bytes: slot_bytes less the headers.  0 for a NULL log. */
 size_t logfile_record_max(struct logfile *log);
-
-/*
- * A descriptor that becomes readable when the durable LSN advances or the log fails.  It is the
- * log's own and nonblocking.  Not in this version: -ENOSYS.
- */
-int logfile_event_fd(struct logfile *log);
 
 /*
  * Tells that records below an LSN are no longer needed, and gives their space back: the blocks of a
@@ -638,9 +598,6 @@ struct logfile_reader_options {
 int logfile_reader_open_with(const char *path, const struct logfile_reader_options *options,
                              struct logfile_reader **readerp);
 
-/* Opens a reader that follows a handle to its durable LSN.  Not in this version: -ENOSYS. */
-int logfile_reader_open_log(struct logfile *log, uint64_t lsn, struct logfile_reader **readerp);
-
 /*
  * Reads the next record.
  *
@@ -656,9 +613,6 @@ int logfile_reader_open_log(struct logfile *log, uint64_t lsn, struct logfile_re
  * Ordering: LSNs grow.
  */
 int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *record);
-
-/* Waits for more to read.  Not in this version: -ENOSYS. */
-int logfile_reader_wait(struct logfile_reader *reader, const struct timespec *deadline);
 
 /*
  * Goes past a corrupt range, to the next valid epoch.

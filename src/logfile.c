@@ -22,12 +22,6 @@ static int check_handle(const struct logfile *log)
     return __builtin_expect(*(const volatile uint32_t *)log->alive != 0, 1) ? 0 : LOGFILE_EFORKED;
 }
 
-static int not_in_this_version(const struct logfile *log)
-{
-    int error = check_handle(log);
-    return error != 0 ? error : -ENOSYS;
-}
-
 static bool is_valid_deadline(const struct timespec *deadline)
 {
     return deadline == NULL ||
@@ -137,13 +131,6 @@ int logfile_appendv(struct logfile *log, const struct iovec *iov, int iov_count,
         return -EINVAL;
     error = iov_size(iov, iov_count, &payload.size);
     return error != 0 ? error : append_payload(log, &payload, NULL, true, lsnp);
-}
-
-int logfile_submit_batch(struct logfile *log, const struct iovec *records, int count,
-                         const struct timespec *deadline, uint64_t *lsns)
-{
-    (void)records, (void)count, (void)deadline, (void)lsns;
-    return not_in_this_version(log);
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -325,31 +312,4 @@ int logfile_failure(struct logfile *log, struct logfile_failure *out)
     if (out->error != 0) /* A caller that is told of a failure enters no more. */
         lf_engine_on_failure(log);
     return 0;
-}
-
-/* ---------------------------------------------------------------------------------------------
- * Not in this version.
- */
-
-int logfile_reserve(struct logfile *log, size_t size, const struct timespec *deadline,
-                    struct logfile_reservation *reservation)
-{
-    (void)size, (void)deadline, (void)reservation;
-    return not_in_this_version(log);
-}
-
-int logfile_publish(struct logfile *log, struct logfile_reservation *reservation, uint64_t *lsnp)
-{
-    (void)reservation, (void)lsnp;
-    return not_in_this_version(log);
-}
-
-void logfile_abandon(struct logfile *log, struct logfile_reservation *reservation)
-{
-    (void)log, (void)reservation;
-}
-
-int logfile_event_fd(struct logfile *log)
-{
-    return not_in_this_version(log);
 }

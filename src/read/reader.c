@@ -533,18 +533,6 @@ int logfile_reader_open_io(const char *path, uint64_t lsn, const struct logfile_
     return logfile_reader_open_with(path, &options, readerp);
 }
 
-int logfile_reader_open_log(struct logfile *log, uint64_t lsn, struct logfile_reader **readerp)
-{
-    (void)lsn;
-    return log == NULL || readerp == NULL ? -EINVAL : -ENOSYS;
-}
-
-int logfile_reader_wait(struct logfile_reader *reader, const struct timespec *deadline)
-{
-    (void)deadline;
-    return reader == NULL ? -EINVAL : -ENOSYS;
-}
-
 void logfile_reader_close(struct logfile_reader *reader)
 {
     if (reader == NULL)

@@ -517,31 +517,6 @@ START_TEST(test_an_idle_log_sleeps)
 }
 END_TEST
 
-START_TEST(test_not_in_this_version)
-{
-    struct logfile_reservation reservation;
-    struct logfile_reader *reader;
-    struct iovec iov = {payload, 3};
-    uint64_t lsn = 13;
-
-    begin_engine(_i);
-    append(HOW_APPEND, 1);
-    uint64_t next_lsn = logfile_next_lsn(contract_log);
-    ck_assert_int_eq(logfile_submit_batch(contract_log, &iov, 1, NULL, &lsn), -ENOSYS);
-    ck_assert_int_eq(logfile_reserve(contract_log, 1, NULL, &reservation), -ENOSYS);
-    ck_assert_int_eq(logfile_publish(contract_log, &reservation, &lsn), -ENOSYS);
-    logfile_abandon(contract_log, &reservation);
-    ck_assert_int_eq(logfile_event_fd(contract_log), -ENOSYS);
-    ck_assert_int_eq(logfile_reader_open_log(contract_log, 0, &reader), -ENOSYS);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
-    ck_assert_int_eq(logfile_reader_wait(reader, NULL), -ENOSYS);
-    logfile_reader_close(reader);
-    ck_assert_uint_eq(lsn, 13);
-    ck_assert_uint_eq(logfile_next_lsn(contract_log), next_lsn);
-    end();
-}
-END_TEST
-
 /* A reader beside the writer sees every record that has been promised, and gives no verdict. */
 START_TEST(test_reading_beside_the_writer)
 {
@@ -676,7 +651,6 @@ static Suite *contract_suite(void)
     tcase_add_loop_test(each_engine, test_statistics_add_up, 0, engine_count);
     tcase_add_loop_test(each_engine, test_after_shutdown, 0, engine_count);
     tcase_add_loop_test(each_engine, test_an_idle_log_sleeps, 0, engine_count);
-    tcase_add_loop_test(each_engine, test_not_in_this_version, 0, engine_count);
     tcase_add_loop_test(each_engine, test_reading_beside_the_writer, 0, engine_count);
     tcase_add_loop_test(each_engine, test_nobody_need_ask_for_the_lsn, 0, engine_count);
     tcase_add_loop_test(each_engine, test_two_logs, 0, engine_count);

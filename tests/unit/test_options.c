@@ -352,7 +352,6 @@ START_TEST(test_null_arguments)
     ck_assert_int_eq(logfile_append_until(NULL, "x", 1, NULL, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_appendv(NULL, &iov, 1, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_submit(NULL, "x", 1, NULL, &lsn), -EINVAL);
-    ck_assert_int_eq(logfile_submit_batch(NULL, &iov, 1, NULL, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_wait(NULL, 0, NULL), -EINVAL);
     ck_assert_int_eq(logfile_flush(NULL, NULL), -EINVAL);
     ck_assert_int_eq(logfile_shutdown(NULL, NULL), -EINVAL);

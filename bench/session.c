@@ -147,12 +147,11 @@ static int open_log(struct bench_session *session, char *message, size_t message
     struct logfile_open_report report;
     options.io = run->io;
     options.open_flags = LOGFILE_OPEN_EXCLUSIVE;
-    options.report = &report;
     options.lab = &lab;
     memset(&report, 0, sizeof report);
     if (run->place != NULL)
         bench_place_hook(run->place, &options, &lab);
-    int error = logfile_open(run->path, &options, &session->task.log);
+    int error = logfile_open(run->path, &options, &report, &session->task.log);
     if (error == 0)
         return 0;
     snprintf(message, message_bytes, "opening the log: %s%s%s", logfile_strerror(error),

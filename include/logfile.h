@@ -8,7 +8,7 @@
  *
  *     struct logfile *log;
  *     uint64_t lsn;
- *     int error = logfile_open("orders.log", NULL, &log);
+ *     int error = logfile_open("orders.log", NULL, NULL, &log);
  *     if (error == 0)
  *         error = logfile_append(log, "hello", 5, &lsn);
  *
@@ -161,7 +161,8 @@ struct logfile_tail {
 struct logfile_open_report {
     struct logfile_tail tail; /* what recovery found; zero when it did not get that far */
     char message[256];        /* one line: what is wrong and where; empty on success */
-    uint64_t reserved[8];
+    uint8_t id[16];           /* of the log, also of one that is refused; zero: it was not read */
+    uint64_t reserved[14];    /* zero */
 };
 
 struct logfile_io;  /* logfile_io.h */
@@ -190,10 +191,9 @@ struct logfile_options {
                                  LOGFILE_EIDENTITY, and is left as it is */
     void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
     void *thread_arg;
-    const struct logfile_io *io;        /* NULL: logfile_io_posix(); else valid until close */
-    const struct logfile_lab *lab;      /* NULL: every default; not needed after logfile_open */
-    struct logfile_open_report *report; /* NULL, or filled before logfile_open returns */
-    uint64_t reserved[16];              /* must be zero */
+    const struct logfile_io *io;   /* NULL: logfile_io_posix(); else valid until close */
+    const struct logfile_lab *lab; /* NULL: every default; not needed after logfile_open */
+    uint64_t reserved[16];         /* must be zero */
 };
 
 /* ---------------------------------------------------------------------------------------------
@@ -204,9 +204,10 @@ struct logfile_options {
  * Opens a log for appending, recovering it first; creates it if there is none.
  *
  * path:     a regular file, or a name that does not exist yet.  Symbolic links are refused.
- * options:  NULL for every default.
+ * options:  NULL for every default; not needed after the call, nor is options->lab.
+ * report:   NULL, or receives what was found, and on an error what is wrong, in one line.
  * logp:     receives the log.
- * Returns:  0.  A torn tail is cut and is no error; options->report tells of it.  On a full disk the
+ * Returns:  0.  A torn tail is cut and is no error; the report tells of it.  On a full disk the
  *           log can be read and trimmed, and appends succeed when there is room.
  * Errors:   -EINVAL (NULL path or logp, unknown option value, size out of range), LOGFILE_EMISMATCH
  *           (a size is not that of the log on disk), LOGFILE_EIDENTITY (it is another log than
@@ -222,7 +223,8 @@ struct logfile_options {
  * Ordering: when it returns 0, what was recovered is durable.
  */
 struct logfile;
-int logfile_open(const char *path, const struct logfile_options *options, struct logfile **logp);
+int logfile_open(const char *path, const struct logfile_options *options,
+                 struct logfile_open_report *report, struct logfile **logp);
 
 /*
  * Ends appending: later appends get LOGFILE_ECLOSED, what was appended before becomes durable,

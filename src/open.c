@@ -240,6 +240,7 @@ static int check_id(struct opening *opening, const struct lf_file_header *header
 static int adopt_prologue(struct opening *opening, const struct lf_prologue *prologue)
 {
     struct logfile *log = opening->log;
+    memcpy(opening->report.id, prologue->header.id, sizeof opening->report.id);
     int error = check_id(opening, &prologue->header);
 
     if (error == 0)
@@ -510,7 +511,8 @@ static int check_options(struct opening *opening)
     return -EINVAL;
 }
 
-int logfile_open(const char *path, const struct logfile_options *options, struct logfile **logp)
+int logfile_open(const char *path, const struct logfile_options *options,
+                 struct logfile_open_report *report, struct logfile **logp)
 {
     struct opening opening = {.path = path != NULL ? path : "(no path)"};
     int cancel_state, error;
@@ -527,8 +529,8 @@ int logfile_open(const char *path, const struct logfile_options *options, struct
         error = open_log(&opening);
     if (error != 0 && opening.report.message[0] == '\0')
         SAY(&opening, "%s: %s", opening.shown, logfile_strerror(error));
-    if (opening.options.report != NULL)
-        *opening.options.report = opening.report;
+    if (report != NULL)
+        *report = opening.report;
     if (error == 0)
         *logp = opening.log;
     pthread_setcancelstate(cancel_state, NULL);

@@ -104,7 +104,7 @@ static int open_store(struct store *store, const struct logfile_io *io)
     struct logfile_reader *reader;
 
     *store = (struct store){0};
-    int result = logfile_open("/store.log", &options, &store->log);
+    int result = logfile_open("/store.log", &options, NULL, &store->log);
     if (result != 0)
         return result;
     result = logfile_reader_open_io("/store.log", 0, io, &reader);

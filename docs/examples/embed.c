@@ -8,7 +8,8 @@ int main(void)
     struct logfile_reader *reader;
     struct logfile_record record;
 
-    int error = logfile_open("orders.log", NULL, &log); /* creates it, or recovers what is there */
+    int error =
+        logfile_open("orders.log", NULL, NULL, &log); /* creates it, or recovers what is there */
     if (error == 0) {
         error = logfile_append(log, "hello", 5, NULL); /* 0: the record is on stable storage */
         logfile_close(log);

@@ -35,9 +35,8 @@ static int open_copy(struct salvage *s)
         .mode = s->what->mode,
         .slot_bytes = s->reader->scan.prologue.header.slot_bytes,
         .io = s->what->to,
-        .report = &report,
     };
-    int error = logfile_open(s->output, &options, &s->copy);
+    int error = logfile_open(s->output, &options, &report, &s->copy);
     return error == 0 ? LF_TOOL_OK : lf_tool_open_error(error, &report);
 }
 

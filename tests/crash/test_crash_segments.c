@@ -254,7 +254,7 @@ static void fill_disk(uint64_t capacity_bytes)
         .segment_bytes = 128 * KIB};
     struct logfile *log;
 
-    int error = logfile_open(LOG_PATH, &options, &log);
+    int error = logfile_open(LOG_PATH, &options, NULL, &log);
     if (error == 0) {
         while ((error = logfile_append(log, "x", 1, NULL)) == 0)
             continue;

@@ -168,7 +168,7 @@ static void child_main(const char *path, const struct logfile_options *options)
     pthread_t thread;
     struct logfile *log;
 
-    if (logfile_open(path, options, &log) != 0)
+    if (logfile_open(path, options, NULL, &log) != 0)
         _exit(2);
     __atomic_store_n(&life->opened, 1, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < WRITER_COUNT; i++) {

@@ -83,7 +83,6 @@ static void life_begin(struct life *life, int index, uint64_t segment_bytes,
     life->options.segment_bytes = has_segments(index) ? segment_bytes : 0;
     life->options.prepare_bytes = 64 * KIB;
     life->options.prepare = (enum logfile_prepare)(way % 3);
-    life->options.report = &life->report;
     life->options.io = &life->io;
     life->disk = logfile_sim_new(&disk_options);
     life->rng.state = (uint64_t)index;
@@ -108,7 +107,7 @@ static void life_end(struct life *life)
 
 static void open_log(struct life *life)
 {
-    int error = logfile_open(LOG_PATH, &life->options, &life->log);
+    int error = logfile_open(LOG_PATH, &life->options, &life->report, &life->log);
 
     ck_assert_msg(error == 0, "%s: %s: %s", life->name, logfile_strerror(error),
                   life->report.message);
@@ -116,7 +115,7 @@ static void open_log(struct life *life)
 
 static void check_is_refused(struct life *life, int expected)
 {
-    int error = logfile_open(LOG_PATH, &life->options, &life->log);
+    int error = logfile_open(LOG_PATH, &life->options, &life->report, &life->log);
 
     ck_assert_msg(error == expected, "%s: opened again: %s", life->name, logfile_strerror(error));
 }

@@ -172,8 +172,7 @@ static void live(unsigned workload, const char *path, struct rng *rng, struct di
     struct logfile *log;
 
     device_choose_options(workload, rng, &options, &lab);
-    options.report = &report;
-    int error = logfile_open(path, &options, &log);
+    int error = logfile_open(path, &options, &report, &log);
     if (error != 0) {
         snprintf(why, JOURNAL_WHY_BYTES, "open: %s: %.150s", logfile_strerror(error),
                  report.message);

@@ -121,8 +121,7 @@ static bool go_on(struct run *run, const char *path, struct journal *journal)
     struct logfile *log;
 
     device_choose_options(run->workload, &run->rng, &options, &lab);
-    options.report = &report;
-    int error = logfile_open(path, &options, &log);
+    int error = logfile_open(path, &options, &report, &log);
     if (error != 0)
         return fails(run, logfile_strerror(error), report.message);
     bool good = append_some(run, log, journal);

@@ -226,8 +226,7 @@ static void reopen_in_place(void)
     struct logfile_open_report report;
     struct logfile *log;
 
-    trial.options.report = &report;
-    int error = logfile_open(trial.path, &trial.options, &log);
+    int error = logfile_open(trial.path, &trial.options, &report, &log);
 
     ck_assert_msg(error > -4096, "%s: reopened in place: %s", trial.name, logfile_strerror(error));
     printf("%s: reopened in place: %s\n", trial.name, logfile_strerror(error));
@@ -259,7 +258,7 @@ static void run_trial(int index, uint64_t round)
 
     begin(index, round);
     mount_file(DISK_FILE_DISK);
-    int error = logfile_open(trial.path, &trial.options, &log);
+    int error = logfile_open(trial.path, &trial.options, NULL, &log);
     ck_assert_msg(error == 0, "%s: open: %s", trial.name, logfile_strerror(error));
     for (unsigned i = 0; i < RECORDS_BEFORE; i++)
         ck_assert_int_eq(append(log, rng_next(&trial.rng)), 0);

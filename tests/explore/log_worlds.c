@@ -431,7 +431,7 @@ static void set_up(const void *arg)
     options.io = disk_new(&world->disk);
     options.slot_bytes = SLOT_BYTES;
     lab.publish_shards = lab.publish_shards != 0 ? lab.publish_shards : 1;
-    int error = logfile_open("explored.log", &options, &explored);
+    int error = logfile_open("explored.log", &options, NULL, &explored);
     if (error != 0) {
         scheduler_fail("the log does not open: %s", logfile_strerror(error));
         return;

@@ -30,7 +30,7 @@ static uint64_t lsns[RECORDS];
 
 static void open_log(void)
 {
-    ck_assert_int_eq(logfile_open(LOG_PATH, &options, &trim_log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &options, NULL, &trim_log), 0);
 }
 
 static void append_all(void)
@@ -211,8 +211,7 @@ static void check_corrupt(uint64_t at_lsn)
     struct logfile_record record;
     struct logfile_tail tail;
 
-    options.report = &report;
-    ck_assert_int_eq(logfile_open(LOG_PATH, &options, &trim_log), LOGFILE_ECORRUPT);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &options, &report, &trim_log), LOGFILE_ECORRUPT);
     ck_assert_uint_eq(report.tail.end_lsn, at_lsn);
     ck_assert_ptr_nonnull(strstr(report.message, "corrupt: LSN"));
     ck_assert_uint_gt(report.tail.promised_lsn, at_lsn);
@@ -221,7 +220,6 @@ static void check_corrupt(uint64_t at_lsn)
     ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CORRUPT);
     logfile_reader_close(reader);
-    options.report = NULL;
 }
 
 /* Loop test: one file or segments, times a byte of the header, the record and the padding. */

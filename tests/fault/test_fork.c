@@ -31,7 +31,7 @@ static void begin(int index)
     engine_variant_get((unsigned)index, &variant);
     watchdog_start(60, variant.name);
     enter_folder();
-    ck_assert_int_eq(logfile_open(log_path(), &variant.options, &parents_log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &variant.options, NULL, &parents_log), 0);
 }
 
 static void end(void)
@@ -110,7 +110,7 @@ static int try_to_open_again(void)
 {
     struct logfile *log;
 
-    return logfile_open(log_path(), &variant.options, &log) == LOGFILE_ELOCKED ? 0 : 1;
+    return logfile_open(log_path(), &variant.options, NULL, &log) == LOGFILE_ELOCKED ? 0 : 1;
 }
 
 START_TEST(test_every_call_in_the_child)
@@ -131,7 +131,7 @@ static int use_a_log_of_its_own(void)
 {
     struct logfile *log;
 
-    if (logfile_open(folder_path("child.log"), &variant.options, &log) != 0)
+    if (logfile_open(folder_path("child.log"), &variant.options, NULL, &log) != 0)
         return 1;
     for (unsigned i = 0; i < 5; i++)
         if (logfile_append(log, "child", 5, NULL) != 0)
@@ -294,7 +294,7 @@ static void begin_hanging(int index, const struct phase *phase)
     disk = logfile_sim_new(NULL);
     variant.options.prepare = LOGFILE_PREPARE_NONE;
     variant.options.io = logfile_sim_io(disk);
-    ck_assert_int_eq(logfile_open("fork.log", &variant.options, &parents_log), 0);
+    ck_assert_int_eq(logfile_open("fork.log", &variant.options, NULL, &parents_log), 0);
     append(1);
     append(2);
     durable_lsn = journal.entries[1].lsn;

@@ -87,10 +87,8 @@ static void open_log(struct full *full)
 {
     struct logfile_open_report report = {0};
 
-    full->options.report = &report;
-    int error = logfile_open(LOG_PATH, &full->options, &full->log);
+    int error = logfile_open(LOG_PATH, &full->options, &report, &full->log);
     ck_assert_msg(error == 0, "%s: %s", current, report.message);
-    full->options.report = NULL;
 }
 
 static void read_tail(const struct full *full, struct logfile_tail *tail)
@@ -133,7 +131,7 @@ static void cut(struct full *full)
     struct logfile *log;
 
     logfile_sim_set_capacity(full->disk, LOGFILE_IO_BLOCK);
-    ck_assert_int_eq(logfile_open(LOG_PATH, &full->options, &log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &full->options, NULL, &log), 0);
     ck_assert_int_eq(logfile_close(log), 0);
 }
 

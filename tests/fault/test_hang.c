@@ -30,7 +30,7 @@ static void begin(int index, enum logfile_prepare prepare)
     variant.options.prepare = prepare;
     variant.options.prepare_bytes = 64 << 10;
     variant.options.io = logfile_sim_io(disk);
-    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &hung_log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, NULL, &hung_log), 0);
 }
 
 static void end(void)

@@ -457,7 +457,7 @@ static void open_trial(struct trial *trial)
     options->io = &trial->disk.io;
     options->thread_start = hung_disk_thread_start;
     options->thread_arg = &trial->disk;
-    ck_assert_int_eq(logfile_open(LOG_PATH, options, &trial->log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, options, NULL, &trial->log), 0);
 }
 
 /* Records that are durable before anything hangs. */

@@ -28,7 +28,7 @@ static void begin(int index, enum logfile_prepare prepare)
     variant.options.io = &disk.io;
     variant.options.thread_start = hung_disk_thread_start;
     variant.options.thread_arg = &disk;
-    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &hung_log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, NULL, &hung_log), 0);
 }
 
 static struct logfile_stats look(void)

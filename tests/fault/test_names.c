@@ -40,9 +40,8 @@ static int try_open(const char *path, uint64_t segment_bytes, struct logfile **l
 {
     struct logfile_options options = {.segment_bytes = segment_bytes,
                                       .slot_bytes = SLOT_BYTES,
-                                      .io = table.version != 0 ? &table : NULL,
-                                      .report = &report};
-    return logfile_open(path, &options, logp);
+                                      .io = table.version != 0 ? &table : NULL};
+    return logfile_open(path, &options, &report, logp);
 }
 
 static struct logfile *open_log(const char *path, uint64_t segment_bytes)

@@ -125,7 +125,6 @@ static void set_options(struct trial *trial)
         variant.lab->publish_shards = LOGFILE_SHARDS_PER_CORE;
     }
     options->io = &trial->io;
-    options->report = &trial->report;
 }
 
 static int count_descriptors(void)
@@ -140,7 +139,7 @@ static int count_descriptors(void)
 static int open_log(struct trial *trial)
 {
     trial->log = NULL;
-    return logfile_open(folder_path(LOG_PATH), &trial->options, &trial->log);
+    return logfile_open(folder_path(LOG_PATH), &trial->options, &trial->report, &trial->log);
 }
 
 static void append(struct trial *trial, size_t size)

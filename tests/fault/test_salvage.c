@@ -157,7 +157,7 @@ static void make_damaged_log(bool segments)
     master = logfile_sim_new(NULL);
     ck_assert_ptr_nonnull(master);
     options.io = logfile_sim_io(master);
-    ck_assert_int_eq(logfile_open(LOG_PATH, &options, &log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &options, NULL, &log), 0);
     append_records(log);
     ck_assert_int_eq(logfile_close(log), 0);
     damage(lsns[DAMAGED], segments);
@@ -340,7 +340,7 @@ static void check_copy_is_a_log(struct trial *trial)
 
     if (!logfile_sim_exists(trial->to, COPY_PATH))
         return;
-    ck_assert_int_eq(logfile_open(COPY_PATH, &options, &log), 0);
+    ck_assert_int_eq(logfile_open(COPY_PATH, &options, NULL, &log), 0);
     ck_assert_int_eq(logfile_append(log, "more", 4, NULL), 0);
     ck_assert_int_eq(logfile_close(log), 0);
 }

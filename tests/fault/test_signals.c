@@ -233,7 +233,8 @@ START_TEST(test_appending_in_a_storm)
     enter_folder();
     install_handlers();
     begin_storm(); /* without targets yet: it hits the thread that opens */
-    ck_assert_int_eq(logfile_open(folder_path("storm.log"), &variant.options, &stormy_log), 0);
+    ck_assert_int_eq(logfile_open(folder_path("storm.log"), &variant.options, NULL, &stormy_log),
+                     0);
     end_storm();
     start_writers(write_until_stopped, &stop);
     begin_storm();
@@ -308,7 +309,7 @@ START_TEST(test_deadlines_in_a_storm)
     variant.options.io = logfile_sim_io(disk);
     watchdog_start(60, variant.name);
     install_handlers();
-    ck_assert_int_eq(logfile_open("storm.log", &variant.options, &stormy_log), 0);
+    ck_assert_int_eq(logfile_open("storm.log", &variant.options, NULL, &stormy_log), 0);
     logfile_sim_gate_close(disk, LOGFILE_SIM_SYNC);
     start_writers(time_out, NULL);
     begin_storm();

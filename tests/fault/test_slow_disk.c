@@ -53,7 +53,7 @@ static void open_log(struct logfile **log, enum logfile_flusher flusher,
     slow_io = *logfile_io_posix();
     slow_io.sync = slow_sync;
     slow_io.write = slow_write;
-    ck_assert_int_eq(logfile_open(folder_path("log"), &options, log), 0);
+    ck_assert_int_eq(logfile_open(folder_path("log"), &options, NULL, log), 0);
 }
 
 static void begin(const char *what)
@@ -177,7 +177,7 @@ START_TEST(a_creator_that_gives_up_leaves_no_log)
     begin("a creator that gives up");
     slow_io = *logfile_io_posix();
     slow_io.allocate = full_disk;
-    ck_assert_int_eq(logfile_open(folder_path("log"), &options, &log), -ENOSPC);
+    ck_assert_int_eq(logfile_open(folder_path("log"), &options, NULL, &log), -ENOSPC);
     ck_assert_int_eq(folder_entry_count(), 0);
     ck_assert_int_ge(second_fd, 0);
     ck_assert_int_eq(slow_io.stat(NULL, second_fd, &status), 0);

@@ -300,7 +300,7 @@ static int open_disk(struct memory_disk *disk, struct logfile **log)
         .open_flags = LOGFILE_OPEN_EXISTING,
         .io = &disk->io};
 
-    return logfile_open(MEMORY_PATH, &options, log);
+    return logfile_open(MEMORY_PATH, &options, NULL, log);
 }
 
 /* Whether it could be appended to and was closed; a log may have come to the end of all numbers. */

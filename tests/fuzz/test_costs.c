@@ -158,7 +158,7 @@ static size_t memory_of_opening(void)
     struct logfile *log;
 
     fuzz_meter_start();
-    ck_assert_int_eq(logfile_open(MEMORY_PATH, &options, &log), 0);
+    ck_assert_int_eq(logfile_open(MEMORY_PATH, &options, NULL, &log), 0);
     const size_t memory_bytes = fuzz_meter_peak();
     ck_assert_int_eq(logfile_close(log), 0);
     return memory_bytes;

@@ -228,7 +228,7 @@ static void open_log(const char *path)
         .prepare_bytes = 1 << 20,
         .segment_bytes = *setting("lf.segments") == '1' ? 1 << 20 : 0,
     };
-    int error = logfile_open(path, &options, &the_log);
+    int error = logfile_open(path, &options, NULL, &the_log);
 
     if (error != 0)
         give_up("open", error);

@@ -247,10 +247,9 @@ static int open_log(struct memory_disk *disk, struct logfile_open_report *report
         .prepare = LOGFILE_PREPARE_NONE,
         .prepare_bytes = LF_BLOCK_BYTES,
         .open_flags = LOGFILE_OPEN_EXISTING,
-        .io = &disk->io,
-        .report = report};
+        .io = &disk->io};
 
-    return logfile_open(MEMORY_PATH, &options, log);
+    return logfile_open(MEMORY_PATH, &options, report, log);
 }
 
 /* The first break decides. */

@@ -193,7 +193,7 @@ static struct logfile_sim *open_watched_log(const struct variant *variant, uint6
     options.slot_bytes = SLOT_BYTES;
     options.prepare_bytes = 256 << 10;
     options.io = logfile_sim_io(disk);
-    ck_assert_int_eq(logfile_open(LOG_PATH, &options, &watched_log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &options, NULL, &watched_log), 0);
     return disk;
 }
 
@@ -276,7 +276,7 @@ START_TEST(test_no_allocation_over_rotations)
     variant.lab->sync = LOGFILE_SYNC_NONE;
     watchdog_start((unsigned)scaled(300, 300, 7200), variant.name);
     enter_folder();
-    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, &watched_log), 0);
+    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, NULL, &watched_log), 0);
     __atomic_store_n(&watching, 1, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < 1000; i++) {
         int error = logfile_append(watched_log, record, sizeof record, &lsn);

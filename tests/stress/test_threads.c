@@ -239,7 +239,7 @@ static void begin_sim_variant(uint64_t sync_us)
     variant.lab->slot_count = 2;
     variant.options.prepare_bytes = 128 << 10;
     variant.options.io = logfile_sim_io(disk);
-    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &shared_log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, NULL, &shared_log), 0);
 }
 
 static void begin_sim(int index, uint64_t sync_us)
@@ -391,7 +391,7 @@ START_TEST(test_mixed_calls_on_a_file)
     enter_folder();
     variant.options.slot_bytes = 8 << 10;
     variant.lab->slot_count = 2;
-    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, &shared_log), 0);
+    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, NULL, &shared_log), 0);
     prepare_workers(count, (unsigned)scaled(10, 40, 4000));
     start_workers(0, count, run_mix);
     join_workers(0, count);
@@ -549,7 +549,7 @@ START_TEST(test_1000_threads)
     /* As an embedding program would: with the default buffers. */
     variant.options.slot_bytes = 0;
     variant.options.prepare_bytes = 0;
-    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, &shared_log), 0);
+    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, NULL, &shared_log), 0);
     prepare_workers(
         count, variant.lab->engine == LOGFILE_ENGINE_SERIAL ? 2 : (unsigned)scaled(5, 20, 2000));
     for (unsigned i = 0; i < count; i++)
@@ -596,7 +596,7 @@ static void make_old_log(uint64_t epoch)
     static const uint8_t nothing[2 * LF_BLOCK_BYTES];
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, NULL, &log), 0);
     ck_assert_int_eq(logfile_close(log), 0);
     logfile_sim_peek(disk, LOG_PATH, 0, blocks, sizeof blocks);
     set_trim_marks(blocks, epoch, LF_FIRST_LSN);
@@ -617,10 +617,8 @@ START_TEST(test_epoch_numbers_wrap)
     disk = logfile_sim_new(NULL);
     variant.options.io = logfile_sim_io(disk);
     make_old_log(epoch);
-    variant.options.report = &report;
-    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &shared_log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &report, &shared_log), 0);
     ck_assert_uint_eq(report.tail.last_epoch, epoch - 1);
-    variant.options.report = NULL;
     prepare_workers(8, (unsigned)scaled(40, 100, 10000));
     start_workers(0, 8, run_mix);
     join_workers(0, 8);

@@ -157,14 +157,15 @@ static bool inspect_from_within(struct crash_run *run, struct logfile_sim *disk,
 
 /* ---- Opening and closing ---- */
 
-static int try_to_open(struct crash_run *run, struct logfile_sim *disk, struct logfile **logp)
+static int try_to_open(struct crash_run *run, struct logfile_sim *disk,
+                       struct logfile_open_report *report, struct logfile **logp)
 {
-    int error = logfile_open(run->path, &run->options, logp);
+    int error = logfile_open(run->path, &run->options, report, logp);
 
     /* A log that is full may need room to be made. */
     if (error == -ENOSPC && run->disk_options.capacity_bytes != 0) {
         logfile_sim_set_capacity(disk, 0);
-        error = logfile_open(run->path, &run->options, logp);
+        error = logfile_open(run->path, &run->options, report, logp);
     }
     return error;
 }
@@ -175,10 +176,9 @@ static bool open_log(struct crash_run *run, struct logfile_sim *disk, struct log
     struct logfile_open_report report;
 
     run->options.io = logfile_sim_io(disk);
-    run->options.report = &report;
     run->options.lab = &run->lab;
     heap_use(&run->lab);
-    int error = try_to_open(run, disk, logp);
+    int error = try_to_open(run, disk, &report, logp);
     if (error != 0 && !logfile_sim_is_down(disk)) {
         crash_fails(run, "open", error);
         size_t length = strlen(run->why);

@@ -199,8 +199,7 @@ static int try_to_open(struct fault_trial *trial)
 
     trial->log = NULL;
     trial->failed = false;
-    trial->options.report = &trial->report;
-    int error = logfile_open(FAULT_LOG_PATH, &trial->options, &trial->log);
+    int error = logfile_open(FAULT_LOG_PATH, &trial->options, &trial->report, &trial->log);
     if (error != 0)
         check_nothing_is_left(trial, error, files);
     return error;
@@ -470,7 +469,7 @@ static void compare(struct fault_trial *trial, const char *when)
 
 static void open_well(struct fault_trial *trial, const char *when)
 {
-    int error = logfile_open(FAULT_LOG_PATH, &trial->options, &trial->log);
+    int error = logfile_open(FAULT_LOG_PATH, &trial->options, &trial->report, &trial->log);
 
     must_hold(error == 0, "%s: %s: %s", trial->name, when, trial->report.message);
 }

@@ -121,7 +121,7 @@ static int try_to_open(struct small_world *world)
     int error = -EIO;
 
     for (int i = 0; i < OPEN_TRIES && error != 0 && !logfile_sim_is_down(world->disk); i++) {
-        error = logfile_open(LOG_PATH, &world->options, &world->log);
+        error = logfile_open(LOG_PATH, &world->options, NULL, &world->log);
         expect(world, "open", error);
         if (error == -ENOSPC)
             give_space(world);

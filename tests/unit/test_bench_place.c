@@ -996,7 +996,7 @@ START_TEST(a_log_is_placed)
     log_lab.flusher = LOGFILE_FLUSHER_SEQUENCER;
     ck_assert_ptr_nonnull(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/log", directory);
-    ck_assert_int_eq(logfile_open(path, &log_options, &log), 0);
+    ck_assert_int_eq(logfile_open(path, &log_options, NULL, &log), 0);
     ck_assert_int_eq(logfile_append(log, "record", 6, &lsn), 0);
     bench_place_read_back(place, &placement);
     ck_assert_int_eq(placement.error, 0);

@@ -28,6 +28,7 @@ enum {
 
 static struct variant variant;
 static struct logfile *contract_log;
+static struct logfile_open_report report; /* of its last opening */
 static struct journal journal;
 static uint8_t payload[RECORD_BYTES_MAX + 1];
 static uint64_t next_seed;
@@ -41,7 +42,7 @@ static const char *log_path(void)
 /* False where the file system does not take direct I/O. */
 static bool open_log(void)
 {
-    int error = logfile_open(log_path(), &variant.options, &contract_log);
+    int error = logfile_open(log_path(), &variant.options, &report, &contract_log);
 
     if (error == -EINVAL && variant.options.io_mode == LOGFILE_IO_DIRECT)
         return false;
@@ -186,14 +187,11 @@ START_TEST(test_a_log_goes_on_after_reopening)
     if (!begin(_i))
         return;
     for (uint64_t opening = 2; opening <= 4; opening++) {
-        struct logfile_open_report report;
         append(HOW_APPEND, 100);
         append(HOW_SUBMIT_WAIT, 5000);
         uint64_t next_lsn = logfile_next_lsn(contract_log);
         close_log();
-        variant.options.report = &report;
         ck_assert(open_log());
-        variant.options.report = NULL;
         ck_assert_uint_ge(logfile_next_lsn(contract_log), next_lsn);
         ck_assert_int_eq(report.tail.verdict, LOGFILE_CLEAN);
         ck_assert_uint_eq(report.tail.incarnation, opening - 1);
@@ -573,7 +571,7 @@ START_TEST(test_two_logs)
     uint64_t lsn;
 
     begin_engine(_i);
-    ck_assert_int_eq(logfile_open(folder_path("other.log"), &variant.options, &other), 0);
+    ck_assert_int_eq(logfile_open(folder_path("other.log"), &variant.options, NULL, &other), 0);
     for (unsigned i = 0; i < 10; i++) {
         append(HOW_APPEND, i);
         ck_assert_int_eq(logfile_append(other, "x", 1, &lsn), 0);

@@ -141,7 +141,7 @@ static struct logfile *open_ours(void)
 {
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(OURS, &options, &log), 0);
+    ck_assert_int_eq(logfile_open(OURS, &options, NULL, &log), 0);
     return log;
 }
 
@@ -613,7 +613,7 @@ START_TEST(a_second_opener_is_refused)
 
     log = open_ours();
     append_ours(log, 0);
-    ck_assert_int_eq(logfile_open(OURS, &options, &second), LOGFILE_ELOCKED);
+    ck_assert_int_eq(logfile_open(OURS, &options, NULL, &second), LOGFILE_ELOCKED);
     append_ours(log, 1);
     ck_assert_int_eq(logfile_close(log), 0);
     seen = read_ours(&tail);

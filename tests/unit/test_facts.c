@@ -137,7 +137,6 @@ static void setup(void)
     table.allocate = disk_allocate;
     table.facts = disk_facts;
     options = (struct logfile_options){.io = &table,
-                                       .report = &report,
                                        .slot_bytes = SLOT_BYTES,
                                        .prepare_bytes = 64 << 10,
                                        .prepare = LOGFILE_PREPARE_ALLOCATE};
@@ -157,7 +156,7 @@ static void use_kind(int kind)
 
 static int open_log(void)
 {
-    return logfile_open(log_path(), &options, &test_log);
+    return logfile_open(log_path(), &options, &report, &test_log);
 }
 
 static void must_open(void)
@@ -671,7 +670,6 @@ static void open_with_cache(int index)
     variant.options.prepare = LOGFILE_PREPARE_NONE; /* no thread but those of the test */
     variant.options.io_mode = caches[which].io_mode;
     variant.options.sync = index % 2 != 0 ? LOGFILE_SYNC_DSYNC : LOGFILE_SYNC_FDATASYNC;
-    variant.options.report = &report;
     options = variant.options;
     uint32_t align = caches[which].direct == LOGFILE_IO_DIRECT_YES ? 512 : 0;
     say_direct(caches[which].direct, align, align);

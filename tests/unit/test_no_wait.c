@@ -212,7 +212,7 @@ static void open_log(void)
     variant.options.slot_bytes = SLOT_BYTES;
     variant.options.prepare = LOGFILE_PREPARE_NONE; /* There is always room for an epoch. */
     variant.options.io = logfile_sim_io(disk);
-    REQUIRE(logfile_open("no_wait.log", &variant.options, &log_under_test) == 0);
+    REQUIRE(logfile_open("no_wait.log", &variant.options, NULL, &log_under_test) == 0);
     REQUIRE(logfile_append(log_under_test, "x", 1, NULL) == 0);
 }
 
@@ -300,7 +300,7 @@ START_TEST(test_room_comes_without_waiting)
     variant.options.prepare = LOGFILE_PREPARE_ALLOCATE;
     variant.options.prepare_bytes = 1;
     variant.options.io = logfile_sim_io(disk);
-    ck_assert_int_eq(logfile_open("no_wait.log", &variant.options, &log_under_test), 0);
+    ck_assert_int_eq(logfile_open("no_wait.log", &variant.options, NULL, &log_under_test), 0);
     for (unsigned i = 0; i < 100 && !is_serial(); i++) {
         static const uint8_t payload[5000];
         while ((error = logfile_submit(log_under_test, payload, 5000, &past, NULL)) == -ETIMEDOUT)

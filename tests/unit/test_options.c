@@ -53,8 +53,7 @@ static void check_refused(const char *path, const struct logfile_options *asked,
     struct logfile *log = UNTOUCHED;
 
     memset(&refusal, 0x5a, sizeof refusal);
-    options.report = &refusal;
-    int error = logfile_open(path, &options, &log);
+    int error = logfile_open(path, &options, &refusal, &log);
     ck_assert_msg(error == expected, "got %d, %s, instead of %s: %.200s", error,
                   logfile_strerror(error), logfile_strerror(expected), refusal.message);
     ck_assert_ptr_eq(log, UNTOUCHED);
@@ -70,7 +69,7 @@ static void make_log(void)
     struct logfile *log;
     uint64_t lsn;
 
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
     for (unsigned i = 0; i < 5; i++)
         ck_assert_int_eq(logfile_append(log, "0123456789", i * 2, &lsn), 0);
     ck_assert_int_eq(logfile_close(log), 0);
@@ -204,7 +203,7 @@ START_TEST(test_default_lab)
 
     begin("default lab");
     options.lab = _i == 0 ? NULL : &zeroed;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
     ck_assert_int_eq(logfile_append(log, "1", 1, NULL), 0);
     ck_assert_int_eq(logfile_lab_stats(log, &stats, sizeof stats), 0);
     ck_assert_uint_eq(stats.engine, LOGFILE_ENGINE_RING);
@@ -229,7 +228,7 @@ START_TEST(test_lab_is_copied)
 
     begin("lab is copied");
     options.lab = &lab;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
     memset(&lab, 0xff, sizeof lab);
     memset(&options, 0xff, sizeof options);
     ck_assert_int_eq(logfile_append(log, "1", 1, NULL), 0);
@@ -292,6 +291,47 @@ START_TEST(test_bad_ring_memory)
 }
 END_TEST
 
+static bool is_zeroed(const void *memory, size_t bytes)
+{
+    const uint8_t *byte = memory;
+
+    for (size_t i = 0; i < bytes; i++)
+        if (byte[i] != 0)
+            return false;
+    return true;
+}
+
+/* Whose log it is stands in the report, also of a log that is refused; nobody needs to ask. */
+START_TEST(test_report_names_the_log)
+{
+    struct logfile_options options = small_options();
+    struct logfile_open_report report;
+    struct logfile *log;
+    uint8_t id[16];
+
+    begin("report");
+    options.segment_bytes = _i == 0 ? 0 : 64 << 10;
+    memset(&report, 0x5a, sizeof report);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), 0);
+    logfile_id(log, id);
+    ck_assert(!is_zeroed(id, sizeof id));
+    ck_assert_mem_eq(report.id, id, sizeof id);
+    ck_assert(is_zeroed(report.reserved, sizeof report.reserved));
+    ck_assert_str_eq(report.message, "");
+    ck_assert_int_eq(logfile_close(log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
+    ck_assert_int_eq(logfile_close(log), 0);
+    options.slot_bytes = 16 << 10;
+    check_refused(log_path(), &options, LOGFILE_EMISMATCH);
+    ck_assert_mem_eq(refusal.id, id, sizeof id);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), LOGFILE_EMISMATCH);
+    options.slot_bytes = 1;
+    check_refused(log_path(), &options, -EINVAL);
+    ck_assert(is_zeroed(refusal.id, sizeof refusal.id));
+    end();
+}
+END_TEST
+
 START_TEST(test_size_in_conflict_with_the_log)
 {
     struct logfile_options options = small_options();
@@ -302,7 +342,7 @@ START_TEST(test_size_in_conflict_with_the_log)
     options.slot_bytes = 16 << 10;
     check_refused(log_path(), &options, LOGFILE_EMISMATCH);
     options.slot_bytes = 0;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
     ck_assert_uint_eq(logfile_record_max(log), (8 << 10) - 88);
     ck_assert_int_eq(logfile_close(log), 0);
     options.slot_bytes = 8 << 10;
@@ -319,13 +359,13 @@ START_TEST(test_segment_size_in_conflict_with_the_log)
 
     begin("conflict of segments");
     options.segment_bytes = 64 << 10;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
     ck_assert_int_eq(logfile_append(log, "x", 1, NULL), 0);
     ck_assert_int_eq(logfile_close(log), 0);
     options.segment_bytes = 128 << 10;
     check_refused(log_path(), &options, LOGFILE_EMISMATCH);
     options.segment_bytes = 0; /* whatever it is */
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
     ck_assert_int_eq(logfile_close(log), 0);
     end();
 }
@@ -345,8 +385,8 @@ START_TEST(test_null_arguments)
     uint64_t lsn = 3;
 
     begin("NULL");
-    ck_assert_int_eq(logfile_open(NULL, NULL, &log), -EINVAL);
-    ck_assert_int_eq(logfile_open(log_path(), NULL, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_open(NULL, NULL, NULL, &log), -EINVAL);
+    ck_assert_int_eq(logfile_open(log_path(), NULL, NULL, NULL), -EINVAL);
     ck_assert_ptr_eq(log, UNTOUCHED);
     ck_assert_int_eq(logfile_append(NULL, "x", 1, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_append_until(NULL, "x", 1, NULL, &lsn), -EINVAL);
@@ -384,7 +424,7 @@ START_TEST(test_bad_payloads)
 
     engine_variant_get((unsigned)_i, &variant);
     begin(variant.name);
-    ck_assert_int_eq(logfile_open(log_path(), &variant.options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &variant.options, NULL, &log), 0);
     uint64_t next_lsn = logfile_next_lsn(log);
     size_t max = logfile_record_max(log);
     uint8_t *payload = calloc(1, max + 1);
@@ -600,7 +640,7 @@ static int open_in_child(void)
     if (child == 0) {
         struct logfile_options options = small_options();
         struct logfile *log;
-        int error = logfile_open(log_path(), &options, &log);
+        int error = logfile_open(log_path(), &options, NULL, &log);
         _exit(error == 0 ? 0 : error == LOGFILE_ELOCKED ? 1 : 2);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
@@ -615,7 +655,7 @@ START_TEST(test_two_openers)
     uint64_t lsn;
 
     begin("two openers");
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
     for (unsigned i = 0; i < 3; i++) {
         check_refused(log_path(), NULL, LOGFILE_ELOCKED);
         ck_assert_int_eq(open_in_child(), 1);
@@ -644,7 +684,7 @@ START_TEST(test_damage_is_refused_and_named)
     uint64_t lsns[4];
 
     begin("damage");
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), 0);
     for (unsigned i = 0; i < 4; i++)
         ck_assert_int_eq(logfile_append(log, "0123456789abcdef", 16, &lsns[i]), 0);
     ck_assert_int_eq(logfile_close(log), 0);
@@ -652,8 +692,7 @@ START_TEST(test_damage_is_refused_and_named)
     image.bytes[lsns[1] + LF_RECORD_HEADER_BYTES + 3] ^= 1;
     write_file(log_path(), image.bytes, image.size);
 
-    options.report = &report;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), LOGFILE_ECORRUPT);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), LOGFILE_ECORRUPT);
     ck_assert_int_eq(report.tail.verdict, LOGFILE_CORRUPT);
     ck_assert_uint_gt(report.tail.end_lsn, lsns[0]);
     ck_assert_uint_le(report.tail.end_lsn, lsns[1]);
@@ -680,7 +719,7 @@ START_TEST(test_a_torn_tail_is_cut)
 
     begin("torn tail");
     options.prepare = LOGFILE_PREPARE_NONE;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), 0);
     for (unsigned i = 0; i < 3; i++) {
         uint8_t bytes[3000];
         payload_fill(bytes, sizeof bytes, i);
@@ -694,8 +733,7 @@ START_TEST(test_a_torn_tail_is_cut)
     write_file(log_path(), image.bytes, image.size);
     journal.entries[2].acked = false;
 
-    options.report = &report;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), 0);
     ck_assert_int_eq(report.tail.verdict, LOGFILE_TORN);
     ck_assert_uint_gt(report.tail.cut_bytes, 0);
     ck_assert_int_eq(logfile_close(log), 0);
@@ -717,8 +755,7 @@ START_TEST(test_a_log_that_never_syncs_promises_nothing)
 
     begin("a log that never syncs");
     options.lab = &(struct logfile_lab){.sync = LOGFILE_SYNC_NONE};
-    options.report = &report;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), 0);
     for (unsigned i = 0; i < 3; i++)
         ck_assert_int_eq(logfile_append(log, "0123456789", 10, &lsn), 0);
     struct logfile_reader *reader;
@@ -732,7 +769,7 @@ START_TEST(test_a_log_that_never_syncs_promises_nothing)
     ck_assert_uint_eq(tail.promised_lsn, LF_FIRST_LSN);
     logfile_reader_close(reader);
     ck_assert_int_eq(logfile_close(log), 0);
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), 0);
     ck_assert_int_eq(report.tail.verdict, LOGFILE_CLEAN);
     ck_assert_uint_eq(report.tail.promised_lsn, LF_FIRST_LSN + 5 * LF_BLOCK_BYTES);
     ck_assert_int_eq(logfile_close(log), 0);
@@ -750,6 +787,7 @@ static Suite *options_suite(void)
     tcase_add_loop_test(tcase, test_bad_lab, 0, (int)BAD_LAB_COUNT);
     tcase_add_loop_test(tcase, test_default_lab, 0, 2);
     tcase_add_test(tcase, test_lab_is_copied);
+    tcase_add_loop_test(tcase, test_report_names_the_log, 0, 2);
     tcase_add_test(tcase, test_bad_io_table);
     tcase_add_test(tcase, test_bad_ring_memory);
     tcase_add_test(tcase, test_size_in_conflict_with_the_log);

@@ -67,8 +67,7 @@ static struct logfile *open_log(void)
     struct logfile_options options = options_of_log();
     struct logfile *log = NULL;
 
-    options.report = &report;
-    int error = logfile_open(NAME, &options, &log);
+    int error = logfile_open(NAME, &options, &report, &log);
     ck_assert_msg(error == 0, "%s", report.message);
     return log;
 }
@@ -227,10 +226,9 @@ START_TEST(another_log_is_told)
     struct logfile_open_report report;
     struct logfile_options options = options_of_log();
     options.expect_id = id;
-    options.report = &report;
-    ck_assert_int_eq(logfile_open(NAME, &options, &log), LOGFILE_EIDENTITY);
+    ck_assert_int_eq(logfile_open(NAME, &options, &report, &log), LOGFILE_EIDENTITY);
     options.expect_id = other;
-    ck_assert_int_eq(logfile_open(NAME, &options, &log), 0);
+    ck_assert_int_eq(logfile_open(NAME, &options, &report, &log), 0);
     ck_assert_int_eq(logfile_close(log), 0);
     end();
 }

@@ -61,7 +61,7 @@ static void begin(int index)
     variant.options.prepare_bytes = 64 << 10;
     variant.options.io = logfile_sim_io(disk);
     is_over = 0;
-    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &log_under_test), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, NULL, &log_under_test), 0);
 }
 
 static void end(int expected)

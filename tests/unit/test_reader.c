@@ -1130,7 +1130,7 @@ START_TEST(written_logs_agree)
             .checksum = opened == 2 ? LOGFILE_CHECKSUM_HEADER : LOGFILE_CHECKSUM_FULL,
             .engine = opened == 3 ? LOGFILE_ENGINE_SERIAL : LOGFILE_ENGINE_RING};
         options.lab = &lab;
-        ck_assert_int_eq(logfile_open(path, &options, &log), 0);
+        ck_assert_int_eq(logfile_open(path, &options, NULL, &log), 0);
         append_25(log);
         copy_log(path, crashed);
         expect_written(crashed, "verdict TORN ", 25 * opened);

@@ -858,7 +858,7 @@ START_TEST(follows_a_live_log)
 
     watchdog_start(120, "follows_a_live_log");
     options.segment_bytes = _i == 0 ? 0 : 2 * SEGMENT_BYTES;
-    ck_assert_int_eq(logfile_open(path, &options, &live.log), 0);
+    ck_assert_int_eq(logfile_open(path, &options, NULL, &live.log), 0);
     ck_assert_int_eq(pthread_create(&writer, NULL, append_and_trim, &live), 0);
     follow(path);
     ck_assert_int_eq(pthread_join(writer, NULL), 0);

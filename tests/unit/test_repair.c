@@ -50,8 +50,7 @@ static void begin(int index)
     has_segments = index % 2 == 1;
     options = (struct logfile_options){.slot_bytes = SLOT_BYTES,
                                        .segment_bytes = has_segments ? SEGMENT_BYTES : 0,
-                                       .prepare_bytes = 64 << 10,
-                                       .report = &report};
+                                       .prepare_bytes = 64 << 10};
     use_disk(logfile_sim_new(&sim_options));
 }
 
@@ -65,7 +64,7 @@ static void end(void)
 static struct logfile *open_log(void)
 {
     struct logfile *log = NULL;
-    const int error = logfile_open(LOG_PATH, &options, &log);
+    const int error = logfile_open(LOG_PATH, &options, &report, &log);
 
     ck_assert_msg(error == 0, "open: %s: %s", logfile_strerror(error), report.message);
     return log;
@@ -206,7 +205,7 @@ static void expect_refused(int expected)
     struct logfile *log;
 
     take_picture(&before);
-    const int error = logfile_open(LOG_PATH, &options, &log);
+    const int error = logfile_open(LOG_PATH, &options, &report, &log);
     ck_assert_msg(error == expected, "%s: %s", logfile_strerror(error), report.message);
     take_picture(&after);
     expect_same(&before, &after);

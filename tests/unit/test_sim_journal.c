@@ -361,7 +361,7 @@ static struct logfile *open_log(void)
                                       .prepare = LOGFILE_PREPARE_NONE};
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open("/log", &options, &log), 0);
+    ck_assert_int_eq(logfile_open("/log", &options, NULL, &log), 0);
     return log;
 }
 

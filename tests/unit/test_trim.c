@@ -38,8 +38,7 @@ static void open_log(void)
     struct logfile_open_report report;
     struct logfile_options options = variant.options;
 
-    options.report = &report;
-    int error = logfile_open(log_path(), &options, &trim_log);
+    int error = logfile_open(log_path(), &options, &report, &trim_log);
     ck_assert_msg(error == 0, "%s: %s: %s", variant.name, logfile_strerror(error), report.message);
 }
 

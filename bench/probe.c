@@ -271,7 +271,7 @@ static bool ask_library(struct probe *probe, struct logfile_stats *stats)
     bench_signals_guard(probe->path);
     int error = logfile_open(probe->path, &options, &report, &log);
     if (error == 0) {
-        error = logfile_stats(log, stats);
+        error = logfile_stats(log, stats, sizeof *stats);
         logfile_close(log);
     }
     remove_files(probe);

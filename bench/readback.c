@@ -121,7 +121,7 @@ static int check_tail(const struct readback *readback, const struct bench_writte
                       struct logfile_reader *reader)
 {
     struct logfile_tail tail;
-    int error = logfile_reader_tail(reader, &tail);
+    int error = logfile_reader_tail(reader, &tail, sizeof tail);
     if (error != 0)
         return mismatch(readback, "judging the end of the log: %s", logfile_strerror(error));
     if (tail.verdict != LOGFILE_CLEAN)

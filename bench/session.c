@@ -119,7 +119,7 @@ void bench_session_note_store(const struct bench_session *session, struct bench_
         usage->records = durable_records(session);
         return;
     }
-    logfile_stats(session->task.log, &usage->stats);
+    logfile_stats(session->task.log, &usage->stats, sizeof usage->stats);
     logfile_lab_stats(session->task.log, &usage->lab_stats, sizeof usage->lab_stats);
     usage->records = usage->stats.records;
 }

@@ -21,6 +21,11 @@
  * else -errno or one of the LOGFILE_E codes; logfile_strerror names them all.  Out-parameters are
  * unchanged on an error unless the function says otherwise.
  *
+ * Structs.  One that goes in is zeroed but for what is set: zero means the default, in reserved space
+ * too.  One that comes out may grow: the call takes the size that the caller knows, fills in as much,
+ * and zeroes what this version does not have.  (Reports, cursors and records do not grow, but for
+ * reserved space.)
+ *
  * Deadlines are absolute times of CLOCK_MONOTONIC; NULL waits for ever.
  *
  * A call whose deadline has passed when it begins looks once: it never sleeps, never touches the
@@ -457,11 +462,12 @@ enum logfile_call {
 };
 
 struct logfile_stats {
-    uint32_t io_mode; /* enum logfile_io_mode: DIRECT only where the kernel says that
-                                     writes bypass the page cache, else BUFFERED */
-    uint32_t sync;    /* enum logfile_sync: what the log uses, never AUTO */
-    size_t slot_bytes;
-    uint32_t incarnation;
+    uint32_t io_mode;     /* enum logfile_io_mode: DIRECT only where the kernel says that writes
+                             bypass the page cache, else BUFFERED */
+    uint32_t sync;        /* enum logfile_sync: what the log uses, never AUTO */
+    uint32_t incarnation; /* how often the log has been opened for appending, this time included */
+    uint32_t reserved_32;
+    uint64_t slot_bytes;
     uint64_t durable_lsn;
 
     uint64_t records;           /* flushed, since the log was opened */
@@ -491,7 +497,7 @@ struct logfile_stats {
     uint64_t inflight_lsn; /* of the epoch or the range that it is for; of MARK and RELEASE: where
                                the log starts then */
     uint32_t inflight_call; /* enum logfile_call: which it is */
-    uint32_t reserved_32;
+    uint32_t reserved_inflight;
     uint64_t pending_bytes; /* of the log between durable_lsn and the end of what was submitted; 0
                                when nothing is pending; in a failed log, what is in doubt */
     uint64_t writes;        /* of epochs, by flushes.  Counted when they begin, as syncs are */
@@ -503,36 +509,37 @@ struct logfile_stats {
                                kernel does not say */
     uint32_t no_allocation; /* 1: the file system cannot allocate; zeros are written instead */
     uint32_t reserved_facts;
-    uint64_t reserved[22];
 };
 
 /*
  * Copies the counters.  They are exact when the log is idle; else each is recent.  A device that
  * hangs shows in inflight_ns.
  *
+ * out, size: receives them; `size` is sizeof *out.
  * Returns:  0.
  * Errors:   -EINVAL, LOGFILE_EFORKED.
  * Threads:  any.
  * Blocking: no, also while the device hangs.
  * Progress: wait-free; no system call.
  */
-int logfile_stats(struct logfile *log, struct logfile_stats *out);
+int logfile_stats(struct logfile *log, struct logfile_stats *out, size_t size);
 
 /* What failed a log. */
 struct logfile_failure {
-    int error;       /* -errno of the failed call; 0: the log has not failed */
-    char call[16];   /* "write", "sync", "zero-fill", "allocate" */
+    int32_t error; /* -errno of the failed call; 0: the log has not failed */
+    char call[16]; /* "write", "sync", "zero-fill", "allocate" */
+    uint32_t reserved_32;
     uint64_t offset; /* LSN, in one file the offset; for a sync, of the epoch that it was for */
-    uint64_t reserved[4];
 };
 
 /*
  * Tells whether the log has failed, and of what.
  *
+ * out, size: receives it; `size` is sizeof *out.
  * Returns:  0, also when it has not failed (out->error is 0).  Errors: -EINVAL, LOGFILE_EFORKED.
  * Threads:  any.  Blocking: no.
  */
-int logfile_failure(struct logfile *log, struct logfile_failure *out);
+int logfile_failure(struct logfile *log, struct logfile_failure *out, size_t size);
 
 /* ---------------------------------------------------------------------------------------------
  * Reading.  A reader never returns a record that is not durable.
@@ -630,10 +637,11 @@ int logfile_reader_skip(struct logfile_reader *reader);
  * Tells how the log ends, as far as this reader has read: call it when logfile_reader_next returned
  * 0 or LOGFILE_ECORRUPT.
  *
+ * out, size: receives it; `size` is sizeof *out.
  * Returns:  0.  Errors: -EINVAL, -EAGAIN (records are left to read), any -errno of read.
  * Threads:  one at a time per reader.  Blocking: reads.
  */
-int logfile_reader_tail(struct logfile_reader *reader, struct logfile_tail *tail);
+int logfile_reader_tail(struct logfile_reader *reader, struct logfile_tail *out, size_t size);
 
 /*
  * Tells where the reader is: behind the last record that it returned.

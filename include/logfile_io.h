@@ -56,7 +56,8 @@ enum logfile_io_kind {
 
 struct logfile_io_stat {
     uint64_t bytes; /* size of the file */
-    enum logfile_io_kind kind;
+    uint32_t kind;  /* enum logfile_io_kind */
+    uint32_t reserved_32;
     /* Tell files apart, as long as one of the two is open.  Both 0: the table does not say. */
     uint64_t device;
     uint64_t inode;

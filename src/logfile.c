@@ -262,17 +262,13 @@ static void copy_facts(const struct lf_facts *facts, struct logfile_stats *out)
     snprintf(out->fs_name, sizeof out->fs_name, "%s", lf_facts_name(said));
 }
 
-int logfile_stats(struct logfile *log, struct logfile_stats *out)
+static void copy_stats(struct logfile *log, struct logfile_stats *out)
 {
-    int error = check_handle(log);
-
-    if (error != 0 || out == NULL)
-        return error != 0 ? error : -EINVAL;
     memset(out, 0, sizeof *out);
     lf_stats_copy(&log->stats, out);
     copy_facts(&log->store.facts, out);
-    out->slot_bytes = log->layout.slot_bytes;
     out->sync = log->options.sync;
+    out->slot_bytes = log->layout.slot_bytes;
     out->incarnation = lf_load_relaxed_32(&log->incarnation); /* Relaxed: a statistic. */
     out->durable_lsn = lf_durable_lsn(log);
     out->pending_bytes = pending_bytes(log, out->durable_lsn);
@@ -283,6 +279,17 @@ int logfile_stats(struct logfile *log, struct logfile_stats *out)
         lf_counted(&log->store.device_bytes) + lf_counted(&log->store.file.header_bytes);
     out->zero_fill_bytes = lf_counted(&log->preparer.zero_fill_bytes);
     out->waits_zero_fill = lf_counted(&log->preparer.zero_fill_waits);
+}
+
+int logfile_stats(struct logfile *log, struct logfile_stats *out, size_t size)
+{
+    struct logfile_stats own;
+    int error = check_handle(log);
+
+    if (error != 0 || out == NULL)
+        return error != 0 ? error : -EINVAL;
+    copy_stats(log, &own);
+    lf_copy_out(out, size, &own, sizeof own);
     return 0;
 }
 
@@ -302,14 +309,16 @@ int logfile_lab_stats(struct logfile *log, struct logfile_lab_stats *out, size_t
     return 0;
 }
 
-int logfile_failure(struct logfile *log, struct logfile_failure *out)
+int logfile_failure(struct logfile *log, struct logfile_failure *out, size_t size)
 {
+    struct logfile_failure own;
     int error = check_handle(log);
 
     if (error != 0 || out == NULL)
         return error != 0 ? error : -EINVAL;
-    lf_store_failure(&log->store, out);
-    if (out->error != 0) /* A caller that is told of a failure enters no more. */
+    lf_store_failure(&log->store, &own);
+    lf_copy_out(out, size, &own, sizeof own);
+    if (own.error != 0) /* A caller that is told of a failure enters no more. */
         lf_engine_on_failure(log);
     return 0;
 }

@@ -167,7 +167,7 @@ static int check(struct logfile_sim *disk, void *arg)
     struct store store;
 
     (void)arg;
-    if (logfile_sim_journal_check_path(journal, "/store.log", io, &report) != 0)
+    if (logfile_sim_journal_check_path(journal, "/store.log", io, &report, sizeof report) != 0)
         return fail(report.message, report.error);
     for (unsigned again = 0; again < 2; again++) {
         int error = open_store(&store, io);
@@ -200,7 +200,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: crash_test [--bug] [CRASH_AT SEED]\n");
         return 2;
     }
-    int error = logfile_sim_sweep(&sweep, &result);
+    int error = logfile_sim_sweep(&sweep, &result, sizeof result);
     logfile_sim_journal_free(journal);
     if (error == 0)
         printf("%" PRIu64 " crashes: no transfer was lost, and none is half done\n",

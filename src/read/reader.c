@@ -22,6 +22,7 @@
  */
 #include "read/reader.h"
 
+#include "base/copy_out.h"
 #include "format/record.h"
 #include "read/seek.h"
 #include "storage/facts.h"
@@ -367,18 +368,18 @@ int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *re
     return 1;
 }
 
-int logfile_reader_tail(struct logfile_reader *reader, struct logfile_tail *tail)
+int logfile_reader_tail(struct logfile_reader *reader, struct logfile_tail *out, size_t size)
 {
     struct lf_record_view view;
 
-    if (reader == NULL || tail == NULL)
+    if (reader == NULL || out == NULL)
         return -EINVAL;
     const int found = find_record(reader, &view);
     if (found == 1)
         return -EAGAIN;
     if (found != 0 && found != LOGFILE_ECORRUPT)
         return found;
-    *tail = reader->tail;
+    lf_copy_out(out, size, &reader->tail, sizeof reader->tail);
     return 0;
 }
 

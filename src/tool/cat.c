@@ -24,7 +24,7 @@ static int print_all(struct logfile_reader *reader, bool raw)
 static int report_damage(const char *path, struct logfile_reader *reader)
 {
     struct logfile_tail tail;
-    int error = logfile_reader_tail(reader, &tail);
+    int error = logfile_reader_tail(reader, &tail, sizeof tail);
 
     if (error != 0)
         return lf_tool_error(path, error);

@@ -44,7 +44,7 @@ static int open_copy(struct salvage *s)
 static int skip_damage(struct salvage *s)
 {
     struct logfile_tail tail;
-    int error = logfile_reader_tail(s->reader, &tail);
+    int error = logfile_reader_tail(s->reader, &tail, sizeof tail);
 
     if (error != 0)
         return error;
@@ -57,7 +57,7 @@ static int skip_damage(struct salvage *s)
 static int report_end(const struct salvage *s)
 {
     struct logfile_tail tail;
-    int error = logfile_reader_tail(s->reader, &tail);
+    int error = logfile_reader_tail(s->reader, &tail, sizeof tail);
 
     if (error != 0 && error != -EAGAIN)
         return error;

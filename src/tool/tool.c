@@ -82,7 +82,7 @@ static int failure_error(const char *path, struct logfile *log, int error)
 {
     struct logfile_failure failure = {0};
 
-    if (logfile_failure(log, &failure) != 0 || failure.error == 0)
+    if (logfile_failure(log, &failure, sizeof failure) != 0 || failure.error == 0)
         return lf_tool_error(path, error);
     lf_tool_message("%s: %s at offset %" PRIu64 ": %s; what is durable ends at LSN %" PRIu64,
                     lf_tool_shown(path), failure.call, failure.offset,

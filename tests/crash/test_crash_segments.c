@@ -137,7 +137,7 @@ static bool read_end_lsn(struct crash_run *run, struct logfile_sim *disk, uint64
         return crash_fails(run, "opening a reader of a closed log", error);
     while (logfile_reader_next(reader, &record) == 1)
         continue;
-    error = logfile_reader_tail(reader, &tail);
+    error = logfile_reader_tail(reader, &tail, sizeof tail);
     logfile_reader_close(reader);
     if (error != 0 || tail.verdict != LOGFILE_CLEAN)
         return crash_fails(run, "a closed log is not clean", error);

@@ -245,7 +245,7 @@ static void check_end(struct logfile_reader *reader)
 {
     struct logfile_tail tail;
 
-    int error = logfile_reader_tail(reader, &tail);
+    int error = logfile_reader_tail(reader, &tail, sizeof tail);
     ck_assert_msg(error == 0, "%s: tail: %s", current, logfile_strerror(error));
     ck_assert_msg(tail.verdict == LOGFILE_TORN ||
                       (tail.verdict == LOGFILE_CLEAN && tail.last_epoch == 0),

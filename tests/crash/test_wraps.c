@@ -301,7 +301,7 @@ static void read_tail(struct life *life, struct logfile_tail *tail)
     ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, &life->io, &reader), 0);
     while (logfile_reader_next(reader, &record) == 1)
         continue;
-    ck_assert_int_eq(logfile_reader_tail(reader, tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, tail, sizeof *tail), 0);
     logfile_reader_close(reader);
 }
 
@@ -477,7 +477,7 @@ static void check_is_full(struct life *life)
     ck_assert_int_eq(logfile_submit(life->log, &byte, 1, NULL, &lsn), -EFBIG);
     ck_assert_uint_eq(lsn, 1);
     ck_assert_int_eq(logfile_flush(life->log, NULL), 0);
-    ck_assert_int_eq(logfile_failure(life->log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(life->log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, 0);
     ck_assert_uint_le(logfile_durable_lsn(life->log), end_of_log(life));
 }

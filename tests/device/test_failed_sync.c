@@ -109,7 +109,7 @@ static void check_failed_log(struct logfile *log, uint64_t last_good_lsn)
     }
     ck_assert_int_eq(logfile_flush(log, NULL), LOGFILE_EFAILED);
     ck_assert_int_eq(logfile_wait(log, last_good_lsn, NULL), 0);
-    ck_assert_int_eq(logfile_failure(log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(log, &failure, sizeof failure), 0);
     ck_assert_msg(failure.error == -EIO || failure.error == -EROFS, "%s: %s failed: %s", trial.name,
                   failure.call, logfile_strerror(failure.error));
     ck_assert_int_eq(logfile_close(log), LOGFILE_EFAILED);

@@ -63,7 +63,7 @@ static struct logfile *must_open(const char *path, const struct logfile_options 
     int error = logfile_open(path, options, &report, &log);
 
     ck_assert_msg(error == 0, "%d: %s", error, report.message);
-    ck_assert_int_eq(logfile_stats(log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(log, &stats, sizeof stats), 0);
     return log;
 }
 
@@ -97,7 +97,7 @@ static int read_records(const char *path, unsigned *count, struct logfile_tail *
         ++*count;
     }
     if (found == 0)
-        found = logfile_reader_tail(reader, tail);
+        found = logfile_reader_tail(reader, tail, sizeof *tail);
     logfile_reader_close(reader);
     return found;
 }
@@ -446,7 +446,7 @@ START_TEST(segments_that_inherit_a_journal_end_direct)
     flags |= FS_JOURNAL_DATA_FL;
     if (ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0 && was_direct) {
         append(log, 0, 4 * RECORDS);
-        ck_assert_int_eq(logfile_stats(log, &stats), 0);
+        ck_assert_int_eq(logfile_stats(log, &stats, sizeof stats), 0);
         ck_assert_int_eq(stats.io_mode, LOGFILE_IO_BUFFERED);
         ck_assert_uint_eq(stats.o_direct, 1);
     }

@@ -102,7 +102,7 @@ static void check_still_good(struct full *full)
     struct timespec past = deadline_in_ms(-1);
     struct logfile_failure failure;
 
-    ck_assert_int_eq(logfile_failure(full->log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(full->log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, 0);
     ck_assert_int_eq(logfile_flush(full->log, NULL), 0);
     for (size_t i = 0; i < full->journal.count; i++)
@@ -356,7 +356,7 @@ START_TEST(test_without_preparation_a_full_disk_fails_the_log)
             journal_add(&full.journal, lsn, full.seed, sizeof payload, error == 0);
     } while (error == 0);
     ck_assert_int_eq(error, LOGFILE_EFAILED);
-    ck_assert_int_eq(logfile_failure(full.log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(full.log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, -ENOSPC);
     ck_assert_str_eq(failure.call, "write");
     logfile_sim_set_capacity(full.disk, 0);

@@ -100,7 +100,7 @@ static const char *reason(int error)
     static char text[128];
     struct logfile_failure failure = {0};
 
-    if (error != LOGFILE_EFAILED || logfile_failure(work.log, &failure) != 0)
+    if (error != LOGFILE_EFAILED || logfile_failure(work.log, &failure, sizeof failure) != 0)
         return logfile_strerror(error);
     snprintf(text, sizeof text, "failed by %s at %llu, durable %llu: %s", failure.call,
              (unsigned long long)failure.offset, (unsigned long long)logfile_durable_lsn(work.log),
@@ -158,7 +158,7 @@ static void check_not_failed(void)
 {
     struct logfile_failure failure;
 
-    ck_assert_int_eq(logfile_failure(work.log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(work.log, &failure, sizeof failure), 0);
     ck_assert_msg(failure.error == 0, "%s: failed by %s: %s", work.name, failure.call,
                   logfile_strerror(failure.error));
     ck_assert_int_eq(logfile_flush(work.log, NULL), 0);
@@ -430,7 +430,7 @@ static void check_failed_by(int error, const char *call)
 {
     struct logfile_failure failure;
 
-    ck_assert_int_eq(logfile_failure(work.log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(work.log, &failure, sizeof failure), 0);
     ck_assert_msg(failure.error == error && strcmp(failure.call, call) == 0, "%s: failed by %s: %s",
                   work.name, failure.call, logfile_strerror(failure.error));
     ck_assert_int_eq(append(), LOGFILE_EFAILED);

@@ -92,7 +92,7 @@ static void fail_trim(int index, bool for_ever)
     ck_assert_int_eq(logfile_trim(trim_log, lsns[RECORDS - 1]), -EIO);
     ck_assert_uint_ge(logfile_sim_fault_hits(disk), 1);
     ck_assert_uint_ge(logfile_sim_used_bytes(disk, NULL), used_bytes); /* more is prepared */
-    ck_assert_int_eq(logfile_failure(trim_log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(trim_log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, 0);
     ck_assert_uint_gt(logfile_oldest_lsn(trim_log), lsns[RECORDS - 2]);
 }
@@ -217,7 +217,7 @@ static void check_corrupt(uint64_t at_lsn)
     ck_assert_uint_gt(report.tail.promised_lsn, at_lsn);
     ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, options.io, &reader), 0);
     ck_assert_int_eq(logfile_reader_next(reader, &record), LOGFILE_ECORRUPT);
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CORRUPT);
     logfile_reader_close(reader);
 }

@@ -73,8 +73,8 @@ static int try_every_call(void)
         logfile_wait(parents_log, 0, &deadline),
         logfile_flush(parents_log, &deadline),
         logfile_trim(parents_log, 0),
-        logfile_stats(parents_log, &stats),
-        logfile_failure(parents_log, &failure),
+        logfile_stats(parents_log, &stats, sizeof stats),
+        logfile_failure(parents_log, &failure, sizeof failure),
         logfile_shutdown(parents_log, &deadline),
         logfile_close(parents_log),
     };

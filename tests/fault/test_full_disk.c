@@ -272,7 +272,7 @@ START_TEST(test_right_to_make_segments_is_lost_and_found)
     unsigned count = append_until(log, -EACCES);
     ck_assert_uint_gt(count, 0);
     ck_assert_int_eq(logfile_append(log, payload, 1, NULL), -EACCES);
-    ck_assert_int_eq(logfile_failure(log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, 0);
     set_right(path, is_root, true);
     append_when_mended(log, -EACCES);

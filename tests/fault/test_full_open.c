@@ -99,7 +99,7 @@ static void read_tail(const struct full *full, struct logfile_tail *tail)
     ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, full->options.io, &reader), 0);
     while (logfile_reader_next(reader, &record) == 1)
         continue;
-    ck_assert_int_eq(logfile_reader_tail(reader, tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, tail, sizeof *tail), 0);
     logfile_reader_close(reader);
 }
 
@@ -176,7 +176,7 @@ static void use_without_room(struct full *full)
     ck_assert_int_eq(logfile_wait(full->log, logfile_next_lsn(full->log), NULL), -EINVAL);
     ck_assert_uint_eq(logfile_durable_lsn(full->log), durable_lsn);
     ck_assert_uint_ge(logfile_next_lsn(full->log), durable_lsn);
-    ck_assert_int_eq(logfile_stats(full->log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(full->log, &stats, sizeof stats), 0);
     ck_assert_uint_ge(stats.incarnation, 1);
     compare(full, "open without room");
     ck_assert_int_eq(logfile_trim(full->log, logfile_oldest_lsn(full->log)), 0);
@@ -359,7 +359,7 @@ static void refuse_next_segment(unsigned engine, enum logfile_sim_call call, int
     logfile_sim_fault(full.disk, &fault);
     int error = append_until_refused(&full);
     /* It may also come to a segment that was made ready, and is believed to be something else now. */
-    ck_assert_int_eq(logfile_failure(full.log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(full.log, &failure, sizeof failure), 0);
     if (error == LOGFILE_EFAILED && call == LOGFILE_SIM_OPEN && failure.error == -ESTALE) {
         logfile_sim_fault_clear(full.disk);
         ck_assert_int_eq(logfile_close(full.log), LOGFILE_EFAILED);
@@ -368,7 +368,7 @@ static void refuse_next_segment(unsigned engine, enum logfile_sim_call call, int
     }
     ck_assert_msg(error == refusal, "%s: %s", current, logfile_strerror(error));
     ck_assert_int_eq(append(&full), refusal);
-    ck_assert_int_eq(logfile_failure(full.log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(full.log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, 0);
     logfile_sim_fault_clear(full.disk);
     ck_assert_int_eq(append_when_it_goes_on(&full, refusal), 0);
@@ -401,7 +401,7 @@ static void fail_next_segment(enum logfile_sim_call call)
     ck_assert_int_eq(append(&full), 0);
     logfile_sim_fault(full.disk, &fault);
     ck_assert_int_eq(append_until_refused(&full), LOGFILE_EFAILED);
-    ck_assert_int_eq(logfile_failure(full.log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(full.log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, -EIO);
     ck_assert_int_eq(logfile_close(full.log), LOGFILE_EFAILED);
     logfile_sim_fault_clear(full.disk);

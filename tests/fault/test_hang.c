@@ -219,7 +219,7 @@ START_TEST(test_no_epoch_is_written_into_a_zero_fill)
     pthread_join(racer.thread, NULL);
     ck_assert_int_eq(racer.error, 0);
     journal_take(&journal, &racer.journal);
-    ck_assert_int_eq(logfile_stats(hung_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(hung_log, &stats, sizeof stats), 0);
     /* It was a race: the writer did come to the range. */
     ck_assert_uint_ge(stats.waits_zero_fill, 1);
     end();

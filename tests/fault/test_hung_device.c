@@ -272,7 +272,8 @@ static void ask_for_state(struct asker *asker)
     uint64_t durable_lsn = logfile_durable_lsn(log);
     uint64_t next_lsn = logfile_next_lsn(log);
     if (next_lsn <= asker->trial->first_lsn || logfile_oldest_lsn(log) > durable_lsn ||
-        logfile_stats(log, &stats) != 0 || logfile_failure(log, &failure) != 0)
+        logfile_stats(log, &stats, sizeof stats) != 0 ||
+        logfile_failure(log, &failure, sizeof failure) != 0)
         blame(asker->trial, "the state makes no sense");
 }
 
@@ -597,7 +598,7 @@ static void append_last(struct trial *trial)
         sleep_us(1000);
     if (is_to_fail(trial) != (error == LOGFILE_EFAILED))
         blame(trial, "at the end: %s", logfile_strerror(error));
-    if (logfile_failure(trial->log, &failure) != 0 ||
+    if (logfile_failure(trial->log, &failure, sizeof failure) != 0 ||
         failure.error != (is_to_fail(trial) ? trial->scenario->what.error : 0))
         blame(trial, "the log has failed with %d in %s", failure.error, failure.call);
 }

@@ -35,7 +35,7 @@ static struct logfile_stats look(void)
 {
     struct logfile_stats stats;
 
-    ck_assert_int_eq(logfile_stats(hung_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(hung_log, &stats, sizeof stats), 0);
     return stats;
 }
 

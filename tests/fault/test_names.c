@@ -377,7 +377,7 @@ static void lose(const struct loss *loss, int tell)
     ck_assert_int_eq(error, loss->error);
     if (loss->failure == 0)
         ck_assert_uint_gt(count, 10); /* what is prepared can be used */
-    logfile_failure(log, &failure);
+    logfile_failure(log, &failure, sizeof failure);
     ck_assert_int_eq(failure.error, loss->failure);
     ck_assert_int_eq(logfile_close(log), loss->failure == 0 ? 0 : LOGFILE_EFAILED);
     _exit(write(tell, &count, sizeof count) == sizeof count ? 0 : 8);

@@ -233,7 +233,7 @@ static int read_records(struct trial *trial, struct logfile_reader *reader, size
              "%s: record %zu is another", trial->name, *count);
         ++*count;
     }
-    return found != 0 ? found : logfile_reader_tail(reader, &tail);
+    return found != 0 ? found : logfile_reader_tail(reader, &tail, sizeof tail);
 }
 
 static int run_read(struct trial *trial)
@@ -617,9 +617,9 @@ static void use_log(struct trial *trial)
             error = logfile_trim(trial->log, logfile_durable_lsn(trial->log));
     }
     if (error == 0)
-        error = logfile_stats(trial->log, &stats);
+        error = logfile_stats(trial->log, &stats, sizeof stats);
     if (error == 0)
-        error = logfile_failure(trial->log, &failure);
+        error = logfile_failure(trial->log, &failure, sizeof failure);
     if (error == 0)
         error = logfile_shutdown(trial->log, NULL);
     resources_mend();

@@ -82,7 +82,7 @@ static void expect_record(enum logfile_verdict verdict)
     ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
     ck_assert_uint_eq(record.size, 1);
     ck_assert_int_eq(logfile_reader_next(reader, &record), 0);
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, verdict);
     logfile_reader_close(reader);
 }
@@ -149,7 +149,7 @@ START_TEST(shutdown_after_a_failed_zero_fill)
     open_log(&log, (enum logfile_flusher)_i, LOGFILE_PREPARE_ZERO);
     zero_fill_fails = true; /* from now on: opening may have to wait for the first one */
     while (failure.error == 0)
-        ck_assert_int_eq(logfile_failure(log, &failure), 0);
+        ck_assert_int_eq(logfile_failure(log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, -EIO);
     ck_assert_int_eq(logfile_shutdown(log, NULL), LOGFILE_EFAILED);
     ck_assert_int_eq(logfile_close(log), LOGFILE_EFAILED);
@@ -261,7 +261,7 @@ static void *submit_all_the_time(void *log)
 static uint64_t epoch_count(struct logfile *log)
 {
     struct logfile_stats stats;
-    ck_assert_int_eq(logfile_stats(log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(log, &stats, sizeof stats), 0);
     return stats.epochs;
 }
 

@@ -185,7 +185,7 @@ static void read_all(struct logfile_reader *reader, struct reading *reading, uin
 
     while (go_on) {
         const int found = read_on(reader, &lsn, reading, limit);
-        MUST(logfile_reader_tail(reader, &tail) == 0, "no tail");
+        MUST(logfile_reader_tail(reader, &tail, sizeof tail) == 0, "no tail");
         MUST((found != 0) == (tail.verdict == LOGFILE_CORRUPT), "verdict %d", tail.verdict);
         if (reading->break_count++ == 0)
             reading->verdict = tail.verdict;

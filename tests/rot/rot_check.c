@@ -138,7 +138,7 @@ static void read_along(const struct rot_check *check, struct logfile_reader *rea
             give_up(check, "reader", "%s instead of the record at LSN %" PRIu64,
                     found == 0 ? "the end" : logfile_strerror(found), event.lsn);
         check_error(check, "reader", found, event.kind == ROT_DAMAGE ? LOGFILE_ECORRUPT : 0);
-        check_error(check, "tail", logfile_reader_tail(reader, &tail), 0);
+        check_error(check, "tail", logfile_reader_tail(reader, &tail, sizeof tail), 0);
         check_tail(check, "tail", &tail, &event.tail);
         if (event.kind == ROT_DAMAGE)
             check_error(check, "skip", logfile_reader_skip(reader),
@@ -299,7 +299,7 @@ static void check_appended(struct rot_check *check)
     if (record.size != LATER_BYTES || !payload_matches(record.data, LATER_BYTES, 1))
         give_up(check, "reader after append", "not the record that was appended");
     check_error(check, "reader after append", logfile_reader_next(reader, &record), 0);
-    check_error(check, "tail after append", logfile_reader_tail(reader, &tail), 0);
+    check_error(check, "tail after append", logfile_reader_tail(reader, &tail, sizeof tail), 0);
     if (tail.verdict != LOGFILE_CLEAN)
         give_up(check, "tail after append", "verdict %d", tail.verdict);
     logfile_reader_close(reader);

@@ -385,7 +385,7 @@ static void library_text(struct memory_disk *disk, struct text *text)
             say(text, "record %" PRIu64 " %zu %08x\n", record.lsn, record.size,
                 lf_crc32c(0, record.data, record.size));
         ck_assert_msg(found == 0 || found == LOGFILE_ECORRUPT, "%s", logfile_strerror(found));
-        ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+        ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
         if (!is_damaged)
             first = tail;
         is_damaged = true;

@@ -211,7 +211,7 @@ static void check_work(const struct variant *variant, const struct worker *worke
     }
     if (variant->lab->engine != LOGFILE_ENGINE_RING)
         return;
-    ck_assert_int_eq(logfile_stats(watched_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(watched_log, &stats, sizeof stats), 0);
     ck_assert_uint_gt(stats.overshoots, 0);
     ck_assert_uint_gt(stats.waits_durable + stats.waits_flip, 0);
     if (deadlines_pass && variant->lab->flusher != LOGFILE_FLUSHER_LEADER)

@@ -280,7 +280,7 @@ START_TEST(test_64_threads)
     prepare_workers(count, (unsigned)scaled(50, 200, 20000));
     start_workers(0, count, run_appends);
     join_workers(0, count);
-    ck_assert_int_eq(logfile_stats(shared_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(shared_log, &stats, sizeof stats), 0);
     ck_assert_uint_eq(stats.records, journal.count);
     ck_assert_uint_eq(stats.records_per_epoch.count, stats.epochs);
     if (variant.lab->engine == LOGFILE_ENGINE_RING)
@@ -491,7 +491,7 @@ static uint64_t epoch_count(void)
 {
     struct logfile_stats stats;
 
-    ck_assert_int_eq(logfile_stats(shared_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(shared_log, &stats, sizeof stats), 0);
     return stats.epochs;
 }
 
@@ -623,7 +623,7 @@ START_TEST(test_epoch_numbers_wrap)
     start_workers(0, 8, run_mix);
     join_workers(0, 8);
     struct logfile_stats stats;
-    ck_assert_int_eq(logfile_stats(shared_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(shared_log, &stats, sizeof stats), 0);
     ck_assert_uint_gt(stats.epochs, 100);
     end_sim();
 }

@@ -104,7 +104,7 @@ void crash_choose_engine(struct crash_run *run)
 static bool check_tail(struct crash_run *run, struct logfile_reader *reader)
 {
     struct logfile_tail tail;
-    int error = logfile_reader_tail(reader, &tail);
+    int error = logfile_reader_tail(reader, &tail, sizeof tail);
 
     if (error != 0)
         return crash_fails(run, "tail", error);
@@ -193,7 +193,8 @@ static bool open_log(struct crash_run *run, struct logfile_sim *disk, struct log
 static bool has_begun(const struct crash_run *run, struct logfile *log)
 {
     struct logfile_stats stats;
-    return logfile_stats(log, &stats) == 0 && stats.incarnation > run->found_incarnation;
+    return logfile_stats(log, &stats, sizeof stats) == 0 &&
+           stats.incarnation > run->found_incarnation;
 }
 
 /* A log starts where a trim left it, or was about to. */
@@ -271,7 +272,7 @@ static bool close_log(struct crash_run *run, struct logfile_sim *disk, struct lo
     bool began = has_begun(run, log);
 
     (void)logfile_shutdown(log, NULL);
-    (void)logfile_failure(log, &failure);
+    (void)logfile_failure(log, &failure, sizeof failure);
     int error = logfile_close(log);
     bool was_full = error == LOGFILE_EFAILED && crash_worker_was_full(&failure) &&
                     run->disk_options.capacity_bytes != 0 && crash_is_wide(run);

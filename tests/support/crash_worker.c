@@ -46,7 +46,7 @@ static bool may_have_failed(const struct worker *worker)
 
     if (logfile_sim_is_down(worker->load->disk))
         return true;
-    (void)logfile_failure(worker->log, &failure);
+    (void)logfile_failure(worker->log, &failure, sizeof failure);
     return worker->load->is_wide && worker->load->may_be_full && crash_worker_was_full(&failure);
 }
 

@@ -141,8 +141,8 @@ static void check_failure(struct fault_trial *trial)
 {
     struct logfile_failure failure;
 
-    must_hold(logfile_failure(trial->log, &failure) == 0, "%s: cannot tell of its failure",
-              trial->name);
+    must_hold(logfile_failure(trial->log, &failure, sizeof failure) == 0,
+              "%s: cannot tell of its failure", trial->name);
     if (trial->failed) {
         must_hold(memcmp(&failure, &trial->failure, sizeof failure) == 0,
                   "%s: the failure is another now", trial->name);
@@ -374,8 +374,8 @@ void fault_trial_check_waits(struct fault_trial *trial)
 
     append_in_the_end(trial);
     flush(trial); /* or a background thread may fail the log between two looks at it */
-    must_hold(logfile_failure(trial->log, &failure) == 0, "%s: cannot tell of its failure",
-              trial->name);
+    must_hold(logfile_failure(trial->log, &failure, sizeof failure) == 0,
+              "%s: cannot tell of its failure", trial->name);
     if (failure.error != 0)
         check_failure(trial);
     uint64_t durable_lsn = logfile_durable_lsn(trial->log);
@@ -421,7 +421,7 @@ static int read_all(const struct fault_trial *trial, struct logfile_reader *read
 
     while ((result = logfile_reader_next(reader, &record)) == 1)
         check_record(trial, &record);
-    return result != 0 ? result : logfile_reader_tail(reader, &tail);
+    return result != 0 ? result : logfile_reader_tail(reader, &tail, sizeof tail);
 }
 
 static int open_and_read(const struct fault_trial *trial)

@@ -173,7 +173,7 @@ bool journal_compare(struct journal *journal, struct logfile_reader *reader,
 {
     struct logfile_sim_journal *told = tell(journal);
     struct logfile_sim_report report;
-    bool good = logfile_sim_journal_check(told, reader, &report) == 0;
+    bool good = logfile_sim_journal_check(told, reader, &report, sizeof report) == 0;
 
     if (good)
         go_on_with(journal, logfile_sim_journal_count(told));

@@ -426,7 +426,7 @@ static void compare_closed(struct small_world *world)
         return;
     }
     if (journal_compare(&world->journal, reader, world->why)) {
-        error = logfile_reader_tail(reader, &tail);
+        error = logfile_reader_tail(reader, &tail, sizeof tail);
         if (error != 0 || tail.verdict != LOGFILE_CLEAN)
             fails(world, "a log that was closed is not clean", error);
     }

@@ -91,7 +91,7 @@ static void end(void)
     journal_ack_below(&journal, UINT64_MAX);
     ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
     ck_assert_msg(journal_compare(&journal, reader, why), "%s: %s", variant.name, why);
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CLEAN);
     logfile_reader_close(reader);
     journal_free(&journal);
@@ -197,7 +197,7 @@ START_TEST(test_a_log_goes_on_after_reopening)
         ck_assert_uint_eq(report.tail.incarnation, opening - 1);
         ck_assert_str_eq(report.message, "");
         struct logfile_stats stats;
-        ck_assert_int_eq(logfile_stats(contract_log, &stats), 0);
+        ck_assert_int_eq(logfile_stats(contract_log, &stats, sizeof stats), 0);
         ck_assert_uint_eq(stats.incarnation, opening);
     }
     end();
@@ -433,7 +433,7 @@ START_TEST(test_statistics_add_up)
         bytes += record_bytes(i * 7);
     }
     ck_assert_int_eq(logfile_shutdown(contract_log, NULL), 0);
-    ck_assert_int_eq(logfile_stats(contract_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(contract_log, &stats, sizeof stats), 0);
     ck_assert_uint_eq(stats.sync, LOGFILE_SYNC_FDATASYNC);
     ck_assert_int_ne(stats.io_mode, LOGFILE_IO_AUTO);
     ck_assert_uint_eq(stats.slot_bytes, variant.options.slot_bytes);
@@ -476,7 +476,7 @@ START_TEST(test_after_shutdown)
     ck_assert_int_eq(logfile_wait(contract_log, UINT64_MAX, NULL), -EINVAL);
     ck_assert_int_eq(logfile_flush(contract_log, NULL), 0);
     ck_assert_uint_gt(logfile_durable_lsn(contract_log), last_lsn);
-    ck_assert_int_eq(logfile_failure(contract_log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(contract_log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, 0);
     ck_assert_int_eq(logfile_close(NULL), 0);
     end();
@@ -504,9 +504,9 @@ START_TEST(test_an_idle_log_sleeps)
     ck_assert_int_eq(logfile_flush(contract_log, NULL), 0);
     journal_add(&journal, lsn, 1, 0, true);
     do { /* until the zeros ahead are there */
-        ck_assert_int_eq(logfile_stats(contract_log, &before), 0);
+        ck_assert_int_eq(logfile_stats(contract_log, &before, sizeof before), 0);
         sleep_us(200000);
-        ck_assert_int_eq(logfile_stats(contract_log, &after), 0);
+        ck_assert_int_eq(logfile_stats(contract_log, &after, sizeof after), 0);
     } while (after.device_bytes != before.device_bytes);
     long switches = count_switches();
     sleep_us(300000);
@@ -531,7 +531,7 @@ START_TEST(test_reading_beside_the_writer)
         ck_assert_uint_eq(record.lsn, lsn);
         ck_assert_uint_eq(record.size, i * 100);
         ck_assert_int_eq(logfile_reader_next(reader, &record), 0);
-        ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+        ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
         ck_assert_int_eq(tail.verdict, LOGFILE_LIVE);
     }
     logfile_reader_close(reader);

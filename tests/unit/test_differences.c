@@ -111,7 +111,7 @@ static struct seen read_ours(struct logfile_tail *tail)
 
     ck_assert_int_eq(logfile_reader_open_io(OURS, 0, io, &reader), 0);
     read_all(reader, &seen);
-    int error = logfile_reader_tail(reader, tail);
+    int error = logfile_reader_tail(reader, tail, sizeof *tail);
     ck_assert_msg(error == 0 || error == seen.result, "tail: %s", logfile_strerror(error));
     logfile_reader_close(reader);
     return seen;
@@ -542,7 +542,7 @@ static uint64_t sleep_count(struct logfile *log)
 {
     struct logfile_stats stats;
 
-    ck_assert_int_eq(logfile_stats(log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(log, &stats, sizeof stats), 0);
     return stats.waits_durable;
 }
 

@@ -195,7 +195,7 @@ static int read_records(unsigned *count, struct logfile_tail *tail)
         ++*count;
     }
     if (found == 0)
-        found = logfile_reader_tail(reader, tail);
+        found = logfile_reader_tail(reader, tail, sizeof *tail);
     logfile_reader_close(reader);
     return found;
 }
@@ -212,7 +212,7 @@ static void assert_reads(unsigned expected, enum logfile_verdict verdict)
 static void assert_mode(enum logfile_io_mode io_mode, bool o_direct, uint32_t direct_align)
 {
     struct logfile_stats stats;
-    ck_assert_int_eq(logfile_stats(test_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(test_log, &stats, sizeof stats), 0);
     ck_assert_int_eq(stats.io_mode, io_mode);
     ck_assert_uint_eq(stats.o_direct, o_direct);
     ck_assert_uint_eq(stats.direct_align, direct_align);
@@ -287,7 +287,7 @@ START_TEST(file_systems_have_names)
     ck_assert_str_eq(lf_facts_name(&said), "");
     disk.said.fs_type = 0x58465342;
     must_open();
-    ck_assert_int_eq(logfile_stats(test_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(test_log, &stats, sizeof stats), 0);
     ck_assert_uint_eq(stats.fs_type, 0x58465342);
     ck_assert_str_eq(stats.fs_name, "xfs");
     ck_assert_int_eq(logfile_close(test_log), 0);
@@ -420,7 +420,7 @@ START_TEST(want_of_allocation_is_said)
     for (unsigned refused = 0; refused < 2; refused++) {
         disk.allocate_error = refused ? -EOPNOTSUPP : 0;
         must_open();
-        ck_assert_int_eq(logfile_stats(test_log, &stats), 0);
+        ck_assert_int_eq(logfile_stats(test_log, &stats, sizeof stats), 0);
         ck_assert_uint_eq(stats.no_allocation, refused);
         ck_assert_int_eq(logfile_close(test_log), 0);
     }

@@ -129,14 +129,14 @@ static void submit_to_a_full_ring(const struct timespec *past)
     size_t max = logfile_record_max(log_under_test);
 
     step = "submit to a full ring";
-    REQUIRE(logfile_stats(log_under_test, &before) == 0);
+    REQUIRE(logfile_stats(log_under_test, &before, sizeof before) == 0);
     for (unsigned i = 0; i < 10; i++) {
         REQUIRE(logfile_submit(log_under_test, payload, 4000, past, &lsn) == -ETIMEDOUT);
         REQUIRE(logfile_submit(log_under_test, payload, max, past, &lsn) == -ETIMEDOUT);
         REQUIRE(logfile_append_until(log_under_test, payload, 4000, past, &lsn) == -ETIMEDOUT);
     }
     REQUIRE(lsn == UINT64_MAX);
-    REQUIRE(logfile_stats(log_under_test, &after) == 0);
+    REQUIRE(logfile_stats(log_under_test, &after, sizeof after) == 0);
     REQUIRE(after.waits_durable == before.waits_durable);
     REQUIRE(after.waits_flip == before.waits_flip);
     REQUIRE(after.waits_space == before.waits_space);

@@ -395,8 +395,8 @@ START_TEST(test_null_arguments)
     ck_assert_int_eq(logfile_wait(NULL, 0, NULL), -EINVAL);
     ck_assert_int_eq(logfile_flush(NULL, NULL), -EINVAL);
     ck_assert_int_eq(logfile_shutdown(NULL, NULL), -EINVAL);
-    ck_assert_int_eq(logfile_stats(NULL, &stats), -EINVAL);
-    ck_assert_int_eq(logfile_failure(NULL, &failure), -EINVAL);
+    ck_assert_int_eq(logfile_stats(NULL, &stats, sizeof stats), -EINVAL);
+    ck_assert_int_eq(logfile_failure(NULL, &failure, sizeof failure), -EINVAL);
     ck_assert_uint_eq(logfile_durable_lsn(NULL), 0);
     ck_assert_uint_eq(logfile_next_lsn(NULL), 0);
     ck_assert_uint_eq(logfile_oldest_lsn(NULL), 0);
@@ -406,7 +406,7 @@ START_TEST(test_null_arguments)
     ck_assert_int_eq(logfile_reader_open(log_path(), 0, NULL), -EINVAL);
     ck_assert_int_eq(logfile_reader_next(NULL, &record), -EINVAL);
     ck_assert_int_eq(logfile_reader_skip(NULL), -EINVAL);
-    ck_assert_int_eq(logfile_reader_tail(NULL, &tail), -EINVAL);
+    ck_assert_int_eq(logfile_reader_tail(NULL, &tail, sizeof tail), -EINVAL);
     logfile_reader_close(NULL);
     ck_assert_uint_eq(lsn, 3);
     ck_assert_int_eq(folder_entry_count(), 0);
@@ -439,8 +439,8 @@ START_TEST(test_bad_payloads)
     ck_assert_int_eq(logfile_append(log, payload, max + 1, &lsn), LOGFILE_ETOOBIG);
     ck_assert_int_eq(logfile_append_until(log, payload, max + 1, &deadline, &lsn), LOGFILE_ETOOBIG);
     ck_assert_int_eq(logfile_submit(log, payload, max + 1, NULL, &lsn), LOGFILE_ETOOBIG);
-    ck_assert_int_eq(logfile_stats(log, NULL), -EINVAL);
-    ck_assert_int_eq(logfile_failure(log, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_stats(log, NULL, 0), -EINVAL);
+    ck_assert_int_eq(logfile_failure(log, NULL, 0), -EINVAL);
     ck_assert_uint_eq(lsn, 3);
     ck_assert_uint_eq(logfile_next_lsn(log), next_lsn);
     ck_assert_int_eq(logfile_append(log, payload, max, &lsn), 0);
@@ -764,7 +764,7 @@ START_TEST(test_a_log_that_never_syncs_promises_nothing)
     ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
     while (logfile_reader_next(reader, &record) == 1)
         continue;
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_uint_eq(tail.end_lsn, LF_FIRST_LSN + 4 * LF_BLOCK_BYTES);
     ck_assert_uint_eq(tail.promised_lsn, LF_FIRST_LSN);
     logfile_reader_close(reader);

@@ -192,7 +192,7 @@ static void check_idle(void)
     ck_assert_int_eq(logfile_wait(log_under_test, 0, &past), 0);
     ck_assert_int_eq(logfile_wait(log_under_test, now.oldest_lsn, &past), 0);
     ck_assert_int_eq(logfile_flush(log_under_test, &past), 0);
-    ck_assert_int_eq(logfile_stats(log_under_test, &stats), 0);
+    ck_assert_int_eq(logfile_stats(log_under_test, &stats, sizeof stats), 0);
     ck_assert_uint_eq(stats.pending_bytes, 0);
     ck_assert_uint_eq(stats.durable_lsn, now.durable_lsn);
 }
@@ -248,7 +248,7 @@ START_TEST(test_a_failed_log_has_its_doubts)
     logfile_sim_fault(disk, &fault);
     ck_assert_int_eq(logfile_append(log_under_test, "bc", 2, &lsn), LOGFILE_EFAILED);
     struct positions now = look();
-    ck_assert_int_eq(logfile_stats(log_under_test, &stats), 0);
+    ck_assert_int_eq(logfile_stats(log_under_test, &stats, sizeof stats), 0);
     ck_assert_uint_eq(stats.pending_bytes, now.next_lsn - now.durable_lsn);
     if (lsn != UINT64_MAX) { /* unless making a segment has failed the log before */
         ck_assert_uint_le(now.durable_lsn, lsn);

@@ -135,7 +135,7 @@ static struct logfile_tail expect_tail(struct logfile_reader *reader, enum logfi
 {
     struct logfile_tail tail;
 
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, verdict);
     ck_assert_uint_eq(tail.end_lsn, end_lsn);
     return tail;
@@ -157,13 +157,13 @@ START_TEST(bad_arguments)
     ck_assert_int_eq(logfile_reader_open_io(path, 0, &io, &reader), -EINVAL);
     ck_assert_ptr_null(reader);
     ck_assert_int_eq(logfile_reader_next(NULL, &record), -EINVAL);
-    ck_assert_int_eq(logfile_reader_tail(NULL, &tail), -EINVAL);
+    ck_assert_int_eq(logfile_reader_tail(NULL, &tail, sizeof tail), -EINVAL);
     ck_assert_int_eq(logfile_reader_skip(NULL), -EINVAL);
     logfile_reader_close(NULL);
 
     ck_assert_int_eq(logfile_reader_open(path, 0, &reader), 0);
     ck_assert_int_eq(logfile_reader_next(reader, NULL), -EINVAL);
-    ck_assert_int_eq(logfile_reader_tail(reader, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_reader_tail(reader, NULL, 0), -EINVAL);
     ck_assert_int_eq(logfile_reader_skip(reader), -EINVAL);
     logfile_reader_close(reader);
 }
@@ -346,9 +346,9 @@ START_TEST(tail_waits_for_the_last_record)
     struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, 0);
     for (int i = 0; i < 2; i++)
-        ck_assert_int_eq(logfile_reader_tail(reader, &tail), -EAGAIN);
+        ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), -EAGAIN);
     expect_record(reader, FIRST_LSN, 100);
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), -EAGAIN);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), -EAGAIN);
     expect_record(reader, SECOND_LSN, 5000);
     expect_record(reader, THIRD_LSN, 300);
     expect_tail(reader, LOGFILE_CLEAN, image.chain.lsn);
@@ -722,7 +722,7 @@ static unsigned read_damaged_stubbornly(struct logfile_reader *reader)
 
     while ((found = logfile_reader_next(reader, &record)) != 0) {
         if (found == LOGFILE_ECORRUPT) {
-            while ((found = logfile_reader_tail(reader, &tail)) == -EIO)
+            while ((found = logfile_reader_tail(reader, &tail, sizeof tail)) == -EIO)
                 failed++;
             ck_assert_int_eq(found, 0);
             ck_assert_uint_eq(tail.end_lsn, 24576);
@@ -997,7 +997,7 @@ static void library_text(const char *path, struct text *text)
         while ((found = logfile_reader_next(reader, &record)) == 1)
             say(text, "record %lu %zu %08x\n", (unsigned long)record.lsn, record.size,
                 lf_crc32c(0, record.data, record.size));
-        ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+        ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
         if (!damaged)
             first = tail;
         damaged = true;

@@ -195,7 +195,7 @@ static struct logfile_tail expect_tail(struct logfile_reader *reader, enum logfi
 {
     struct logfile_tail tail;
 
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, verdict);
     ck_assert_uint_eq(tail.end_lsn, end_lsn);
     return tail;
@@ -873,7 +873,7 @@ START_TEST(follows_a_live_log)
     }
     ck_assert_int_eq(logfile_reader_next(reader, &record), 0);
     struct logfile_tail tail;
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CLEAN);
     logfile_reader_close(reader);
     watchdog_stop();

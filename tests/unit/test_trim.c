@@ -158,10 +158,10 @@ START_TEST(test_trim_of_everything_keeps_the_incarnation)
     append_all();
     ck_assert_int_eq(logfile_trim(trim_log, logfile_durable_lsn(trim_log)), 0);
     ck_assert_uint_ge(first_kept(), RECORDS - 1);
-    ck_assert_int_eq(logfile_stats(trim_log, &before), 0);
+    ck_assert_int_eq(logfile_stats(trim_log, &before, sizeof before), 0);
     close_log();
     open_log();
-    ck_assert_int_eq(logfile_stats(trim_log, &after), 0);
+    ck_assert_int_eq(logfile_stats(trim_log, &after, sizeof after), 0);
     ck_assert_uint_eq(after.incarnation, before.incarnation + 1);
     check_reads(0, first_kept());
     ck_assert_int_eq(logfile_append(trim_log, "x", 1, NULL), 0);

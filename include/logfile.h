@@ -23,8 +23,8 @@
  *
  * Structs.  One that goes in is zeroed but for what is set: zero means the default, in reserved space
  * too.  One that comes out may grow: the call takes the size that the caller knows, fills in as much,
- * and zeroes what this version does not have.  (Reports, cursors and records do not grow, but for
- * reserved space.)
+ * and zeroes what this version does not have.  (The report of logfile_open, cursors and records grow
+ * into reserved space, or not at all.)
  *
  * Deadlines are absolute times of CLOCK_MONOTONIC; NULL waits for ever.
  *
@@ -79,6 +79,14 @@ extern "C" {
 #define LOGFILE_VERSION_MINOR 1
 #define LOGFILE_VERSION_PATCH 0
 #define LOGFILE_VERSION_STRING "0.1.0"
+
+/*
+ * Tells the version of the library that is running; LOGFILE_VERSION_STRING is that of this header.
+ *
+ * Returns:  a static string, "0.1.0" for instance.
+ * Threads:  any.  Blocking: no.
+ */
+const char *logfile_version(void);
 
 /* ---------------------------------------------------------------------------------------------
  * Errors, below every -errno.
@@ -300,12 +308,16 @@ int logfile_append_until(struct logfile *log, const void *data, size_t size,
                          const struct timespec *deadline, uint64_t *lsnp);
 
 /*
- * Appends one record that is gathered from several buffers.
+ * Appends one record that is gathered from several buffers, and waits for it until a deadline.
  *
- * iov, iov_count: the payload, in order; 0 to 1024 buffers, together at most logfile_record_max.
- * Returns, errors, threads, blocking, progress, ordering: as logfile_append.
+ * iov, count: the payload, in order; 0 to 1024 buffers, together at most logfile_record_max.
+ * deadline: NULL, or when to stop waiting, as logfile_append_until.
+ * lsnp:     NULL, or receives the record's LSN.
+ * Returns, errors, threads, blocking, progress, ordering: as logfile_append; with a deadline, as
+ *           logfile_append_until.
  */
-int logfile_appendv(struct logfile *log, const struct iovec *iov, int iov_count, uint64_t *lsnp);
+int logfile_appendv(struct logfile *log, const struct iovec *iov, int count,
+                    const struct timespec *deadline, uint64_t *lsnp);
 
 /*
  * Puts one record into the log without waiting for it to be durable.
@@ -321,6 +333,16 @@ int logfile_appendv(struct logfile *log, const struct iovec *iov, int iov_count,
  */
 int logfile_submit(struct logfile *log, const void *data, size_t size,
                    const struct timespec *deadline, uint64_t *lsnp);
+
+/*
+ * Puts one record that is gathered from several buffers into the log, without waiting for it to be
+ * durable.
+ *
+ * iov, count: as logfile_appendv.
+ * deadline, lsnp, returns, errors, threads, blocking, ordering: as logfile_submit.
+ */
+int logfile_submitv(struct logfile *log, const struct iovec *iov, int count,
+                    const struct timespec *deadline, uint64_t *lsnp);
 
 /*
  * Waits until everything is durable up to an LSN, the record that starts there included.
@@ -346,7 +368,7 @@ int logfile_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadl
  * Threads:  any.
  * Blocking: until durable or the deadline; not held up by what is submitted after the call.
  */
-int logfile_flush(struct logfile *log, const struct timespec *deadline);
+int logfile_sync(struct logfile *log, const struct timespec *deadline);
 
 /* ---------------------------------------------------------------------------------------------
  * State.
@@ -465,7 +487,7 @@ struct logfile_stats {
     uint32_t io_mode;     /* enum logfile_io_mode: DIRECT only where the kernel says that writes
                              bypass the page cache, else BUFFERED */
     uint32_t sync;        /* enum logfile_sync: what the log uses, never AUTO */
-    uint32_t incarnation; /* how often the log has been opened for appending, this time included */
+    uint32_t incarnation; /* number of the last opening for appending that has begun */
     uint32_t reserved_32;
     uint64_t slot_bytes;
     uint64_t durable_lsn;
@@ -554,27 +576,6 @@ struct logfile_record {
 };
 
 /*
- * Opens a log for reading, with or without a writer in this or another process.
- *
- * path:     as logfile_open; never created.
- * lsn:      0 for the oldest record; else reading starts at the first record at or after it, also
- *           behind damage.  Found by reading at most slot_bytes before it.
- * readerp:  receives the reader.
- * Returns:  0.
- * Errors:   -EINVAL, -ENOENT, LOGFILE_EFORMAT, LOGFILE_ECORRUPT (both file headers damaged),
- *           LOGFILE_ETRIMMED (lsn is below the oldest record), LOGFILE_EBEYOND (lsn is above the end
- *           of the log: where the next record can start at the earliest), -ENOMEM, -ELOOP, -EISDIR,
- *           -ESPIPE, any -errno of open and read.
- * Threads:  any.  Blocking: reads.
- */
-int logfile_reader_open(const char *path, uint64_t lsn, struct logfile_reader **readerp);
-
-/* As logfile_reader_open, on an io table of the caller's, which must stay valid until the reader is
- * closed.  io: NULL for logfile_io_posix(). */
-int logfile_reader_open_io(const char *path, uint64_t lsn, const struct logfile_io *io,
-                           struct logfile_reader **readerp);
-
-/*
  * A place in a log that is known again.  What is in it is the library's; store and hand back all of
  * it.
  */
@@ -589,23 +590,34 @@ struct logfile_cursor {
 };
 
 struct logfile_reader_options {
-    uint64_t lsn;                        /* 0: the oldest record; else as logfile_reader_open */
+    uint64_t lsn;                        /* 0: the oldest record; else reading starts at the first
+                                            record at or after it, also behind damage */
     const struct logfile_cursor *cursor; /* NULL, or where to go on; lsn is 0 then */
     const uint8_t *expect_id;            /* NULL, or the 16 bytes of logfile_id */
-    const struct logfile_io *io;         /* NULL: logfile_io_posix() */
+    const struct logfile_io *io;         /* NULL: logfile_io_posix(); else valid until the reader is
+                                            closed */
     uint64_t reserved[8];                /* must be zero */
 };
 
 /*
- * Opens a log for reading, as logfile_reader_open, at an LSN or where a cursor says.
+ * Opens a log for reading, with or without a writer in this or another process.
  *
- * options:  NULL for every default; not needed after the call.
- * Errors:   as logfile_reader_open, and LOGFILE_EIDENTITY: another log than expect_id or the cursor
- *           names, or the same one with another history, as after a copy of it was put back.
+ * path:     as logfile_open; never created.
+ * options:  NULL: from the oldest record on; not needed after the call.
+ * readerp:  receives the reader.
+ * Returns:  0.
+ * Errors:   -EINVAL (also an lsn beside a cursor), -ENOENT, LOGFILE_EFORMAT, LOGFILE_ECORRUPT (both
+ *           file headers damaged), LOGFILE_ETRIMMED (lsn is below the oldest record), LOGFILE_EBEYOND
+ *           (lsn is above the end of the log: where the next record can start at the earliest),
+ *           LOGFILE_EIDENTITY (another log than expect_id or the cursor names, or the same one with
+ *           another history, as after a copy of it was put back), -ENOMEM, -ELOOP, -EISDIR, -ESPIPE,
+ *           any -errno of open and read.
+ * Threads:  any.
+ * Blocking: reads; for an LSN at most slot_bytes before it.
  * Ordering: a cursor neither repeats nor leaves out a record.
  */
-int logfile_reader_open_with(const char *path, const struct logfile_reader_options *options,
-                             struct logfile_reader **readerp);
+int logfile_reader_open(const char *path, const struct logfile_reader_options *options,
+                        struct logfile_reader **readerp);
 
 /*
  * Reads the next record.
@@ -646,7 +658,7 @@ int logfile_reader_tail(struct logfile_reader *reader, struct logfile_tail *out,
 /*
  * Tells where the reader is: behind the last record that it returned.
  *
- * cursor:   receives it; logfile_reader_open_with goes on there.
+ * cursor:   receives it; logfile_reader_open goes on there.
  * Returns:  0.  Errors: -EINVAL.  Threads: one at a time per reader.  Blocking: no.
  */
 int logfile_reader_cursor(struct logfile_reader *reader, struct logfile_cursor *cursor);

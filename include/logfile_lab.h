@@ -21,9 +21,9 @@
  * Where the device hangs, a call with a deadline to come is back in time
  *   ring, hybrid and sequencer flushers  always.  It never flushes itself.
  *   ring, leader flusher; mutex engine   unless it flushes itself, for then the device holds it.
- *                logfile_append_until, logfile_wait, logfile_flush and logfile_shutdown do so when
+ *                logfile_append_until, logfile_wait, logfile_sync and logfile_shutdown do so when
  *                nobody else is flushing, logfile_submit only for room in a full buffer.
- *   serial engine  if it is logfile_wait or logfile_flush.  The others wait for the device, and for
+ *   serial engine  if it is logfile_wait or logfile_sync.  The others wait for the device, and for
  *                each other.
  * A call that was held returns what came of it, also 0, whatever its deadline was.
  */

@@ -143,7 +143,7 @@ struct logfile_sim *logfile_sim_clone(struct logfile_sim *disk);
 void logfile_sim_free(struct logfile_sim *disk);
 
 /*
- * The table for logfile_options.io and logfile_reader_open_io.
+ * The table for logfile_options.io and logfile_reader_options.io.
  *
  * Returns:  the table, valid until the disk is freed.  A NULL disk aborts the process with a
  *           message: a NULL table would stand for the real disk.
@@ -453,7 +453,7 @@ int logfile_sim_journal_check(struct logfile_sim_journal *journal, struct logfil
 /*
  * The same, with a reader of its own.  A log that does not exist is empty.
  *
- * path, io: as for logfile_reader_open_io.
+ * path, io: as for logfile_reader_open.
  */
 int logfile_sim_journal_check_path(struct logfile_sim_journal *journal, const char *path,
                                    const struct logfile_io *io, struct logfile_sim_report *report,
@@ -486,10 +486,10 @@ struct logfile_sim_sweep_result {
     uint64_t case_count; /* cases that were tried */
     uint64_t crash_at;   /* the last of them: at this call that changes something, */
     uint64_t seed;       /* with this fate; */
-    uint32_t
-        crash_call; /* enum logfile_sim_call: what it struck; CALL_COUNT: the work was through */
-    int result;     /* what work or check returned */
-    bool in_check;  /* it was check */
+    uint32_t crash_call; /* what it struck: enum logfile_sim_call; CALL_COUNT: the work was
+                            through */
+    int result;          /* what work or check returned */
+    bool in_check;       /* it was check */
 };
 
 /*

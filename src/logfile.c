@@ -120,17 +120,30 @@ static int iov_size(const struct iovec *iov, int iov_count, size_t *size)
     return 0;
 }
 
-int logfile_appendv(struct logfile *log, const struct iovec *iov, int iov_count, uint64_t *lsnp)
+static int append_buffers(struct logfile *log, const struct iovec *iov, int count,
+                          const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
-    struct lf_payload payload = {.iov = iov, .iov_count = iov_count};
+    struct lf_payload payload = {.iov = iov, .iov_count = count};
     int error = check_handle(log);
 
     if (error != 0)
         return error;
-    if (iov_count < 0 || iov_count > IOV_COUNT_MAX || (iov == NULL && iov_count > 0))
+    if (count < 0 || count > IOV_COUNT_MAX || (iov == NULL && count > 0))
         return -EINVAL;
-    error = iov_size(iov, iov_count, &payload.size);
-    return error != 0 ? error : append_payload(log, &payload, NULL, true, lsnp);
+    error = iov_size(iov, count, &payload.size);
+    return error != 0 ? error : append_payload(log, &payload, deadline, wait, lsnp);
+}
+
+int logfile_appendv(struct logfile *log, const struct iovec *iov, int count,
+                    const struct timespec *deadline, uint64_t *lsnp)
+{
+    return append_buffers(log, iov, count, deadline, true, lsnp);
+}
+
+int logfile_submitv(struct logfile *log, const struct iovec *iov, int count,
+                    const struct timespec *deadline, uint64_t *lsnp)
+{
+    return append_buffers(log, iov, count, deadline, false, lsnp);
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -148,7 +161,7 @@ int logfile_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadl
     return log->engine->wait(log, lsn, lf_settle_deadline(deadline));
 }
 
-int logfile_flush(struct logfile *log, const struct timespec *deadline)
+int logfile_sync(struct logfile *log, const struct timespec *deadline)
 {
     int error = check_handle(log);
 

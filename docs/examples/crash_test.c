@@ -107,7 +107,7 @@ static int open_store(struct store *store, const struct logfile_io *io)
     int result = logfile_open("/store.log", &options, NULL, &store->log);
     if (result != 0)
         return result;
-    result = logfile_reader_open_io("/store.log", 0, io, &reader);
+    result = logfile_reader_open("/store.log", &(struct logfile_reader_options){.io = io}, &reader);
     if (result == 0) {
         result = replay(store, reader);
         logfile_reader_close(reader);

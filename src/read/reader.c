@@ -509,8 +509,8 @@ static int reader_open(const char *path, const struct logfile_reader_options *op
     return 0;
 }
 
-int logfile_reader_open_with(const char *path, const struct logfile_reader_options *options,
-                             struct logfile_reader **readerp)
+int logfile_reader_open(const char *path, const struct logfile_reader_options *options,
+                        struct logfile_reader **readerp)
 {
     const struct logfile_reader_options defaults = {0};
 
@@ -519,19 +519,6 @@ int logfile_reader_open_with(const char *path, const struct logfile_reader_optio
     if (path == NULL || readerp == NULL || !options_are_valid(options))
         return -EINVAL;
     return reader_open(path, options, readerp);
-}
-
-int logfile_reader_open(const char *path, uint64_t lsn, struct logfile_reader **readerp)
-{
-    return logfile_reader_open_io(path, lsn, NULL, readerp);
-}
-
-int logfile_reader_open_io(const char *path, uint64_t lsn, const struct logfile_io *io,
-                           struct logfile_reader **readerp)
-{
-    const struct logfile_reader_options options = {.lsn = lsn, .io = io};
-
-    return logfile_reader_open_with(path, &options, readerp);
 }
 
 void logfile_reader_close(struct logfile_reader *reader)

@@ -448,7 +448,7 @@ int logfile_sim_journal_check_path(struct logfile_sim_journal *journal, const ch
 
     if (journal == NULL || path == NULL)
         return -EINVAL;
-    int error = logfile_reader_open_io(path, 0, io, &reader);
+    int error = logfile_reader_open(path, &(struct logfile_reader_options){.io = io}, &reader);
     if (error != 0)
         return check_unopened(journal, error, report, size);
     int result = logfile_sim_journal_check(journal, reader, report, size);

@@ -47,7 +47,8 @@ static int print_log(const char *path, struct logfile_reader *reader, bool raw)
 int lf_tool_cat(const struct lf_tool_args *args)
 {
     struct logfile_reader *reader;
-    int error = logfile_reader_open(args->path, args->from_lsn, &reader);
+    int error = logfile_reader_open(
+        args->path, &(struct logfile_reader_options){.lsn = args->from_lsn}, &reader);
 
     if (error != 0)
         return lf_tool_path_error(NULL, args->path, error);

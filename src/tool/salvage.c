@@ -180,7 +180,8 @@ static int salvage_headless(struct salvage *s, int error)
         return lf_tool_error(s->path, -ENOMEM);
     int found = lf_headless_find(headless, s->what->from, s->path);
     if (found == 0)
-        found = logfile_reader_open_io(s->path, 0, &headless->io, &s->reader);
+        found = logfile_reader_open(s->path, &(struct logfile_reader_options){.io = &headless->io},
+                                    &s->reader);
     if (found == 0) {
         s->damage_count++;
         report_headless(s->path, headless);
@@ -196,7 +197,8 @@ static int salvage_headless(struct salvage *s, int error)
 int lf_tool_salvage_log(const struct lf_tool_salvage *what, FILE *out)
 {
     struct salvage s = {.path = what->path, .output = what->output, .what = what, .out = out};
-    int error = logfile_reader_open_io(what->path, 0, what->from, &s.reader);
+    int error = logfile_reader_open(what->path, &(struct logfile_reader_options){.io = what->from},
+                                    &s.reader);
 
     if (error != 0)
         return is_headless(error) ? salvage_headless(&s, error)

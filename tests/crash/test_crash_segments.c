@@ -131,7 +131,8 @@ static bool read_end_lsn(struct crash_run *run, struct logfile_sim *disk, uint64
     struct logfile_reader *reader;
     struct logfile_record record;
     struct logfile_tail tail;
-    int error = logfile_reader_open_io(LOG_PATH, 0, logfile_sim_io(disk), &reader);
+    int error = logfile_reader_open(
+        LOG_PATH, &(struct logfile_reader_options){.io = logfile_sim_io(disk)}, &reader);
 
     if (error != 0)
         return crash_fails(run, "opening a reader of a closed log", error);

@@ -273,7 +273,7 @@ static void check_log(const char *path)
 
     /* A child that was killed before it had created the log has acknowledged nothing. */
     if (access(path, F_OK) == 0) {
-        result = logfile_reader_open(path, 0, &reader);
+        result = logfile_reader_open(path, NULL, &reader);
         ck_assert_msg(result == 0, "%s: reading: %s", current, logfile_strerror(result));
         while ((result = logfile_reader_next(reader, &record)) == 1)
             check_record(&record, numbers);

@@ -93,7 +93,7 @@ static int wait_for_last(struct worker *worker)
 static int flush(struct worker *worker)
 {
     uint64_t next_lsn = logfile_next_lsn(worker->log);
-    int error = logfile_flush(worker->log, NULL);
+    int error = logfile_sync(worker->log, NULL);
 
     if (error != 0)
         return complain(worker, "flush", error);

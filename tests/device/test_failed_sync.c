@@ -107,7 +107,7 @@ static void check_failed_log(struct logfile *log, uint64_t last_good_lsn)
         ck_assert_msg(error == LOGFILE_EFAILED, "%s: an append after the failure: %s", trial.name,
                       logfile_strerror(error));
     }
-    ck_assert_int_eq(logfile_flush(log, NULL), LOGFILE_EFAILED);
+    ck_assert_int_eq(logfile_sync(log, NULL), LOGFILE_EFAILED);
     ck_assert_int_eq(logfile_wait(log, last_good_lsn, NULL), 0);
     ck_assert_int_eq(logfile_failure(log, &failure, sizeof failure), 0);
     ck_assert_msg(failure.error == -EIO || failure.error == -EROFS, "%s: %s failed: %s", trial.name,
@@ -195,7 +195,7 @@ static void read_in_place(void)
     struct logfile_reader *reader;
     struct logfile_record record;
     size_t count = 0;
-    int result = logfile_reader_open(trial.path, 0, &reader);
+    int result = logfile_reader_open(trial.path, NULL, &reader);
 
     if (result == 0) {
         while ((result = logfile_reader_next(reader, &record)) == 1)

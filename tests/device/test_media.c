@@ -88,7 +88,7 @@ static int read_records(const char *path, unsigned *count, struct logfile_tail *
 {
     struct logfile_reader *reader;
     struct logfile_record record;
-    int found = logfile_reader_open(path, 0, &reader);
+    int found = logfile_reader_open(path, NULL, &reader);
 
     *count = 0;
     ck_assert_msg(found == 0, "%s: %d", path, found);

@@ -266,7 +266,7 @@ static void do_wait(struct actor *actor, const struct step *step, const struct t
 /* All that was told to this script before is durable afterwards. */
 static void do_flush(struct actor *actor, const struct step *step, const struct timespec *deadline)
 {
-    int error = logfile_flush(explored, deadline);
+    int error = logfile_sync(explored, deadline);
 
     trace("%s: %d", call_name(step->call), error);
     check_error(step->call, error, deadline);

@@ -104,7 +104,7 @@ static void check_still_good(struct full *full)
 
     ck_assert_int_eq(logfile_failure(full->log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, 0);
-    ck_assert_int_eq(logfile_flush(full->log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(full->log, NULL), 0);
     for (size_t i = 0; i < full->journal.count; i++)
         ck_assert_int_eq(logfile_wait(full->log, full->journal.entries[i].lsn, &past), 0);
 }

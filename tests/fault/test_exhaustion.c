@@ -161,7 +161,7 @@ static void check_not_failed(void)
     ck_assert_int_eq(logfile_failure(work.log, &failure, sizeof failure), 0);
     ck_assert_msg(failure.error == 0, "%s: failed by %s: %s", work.name, failure.call,
                   logfile_strerror(failure.error));
-    ck_assert_int_eq(logfile_flush(work.log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(work.log, NULL), 0);
 }
 
 static void compare(void)
@@ -350,7 +350,7 @@ static unsigned open_reader_with_few(struct logfile_reader **reader)
 {
     for (unsigned count = 0; count < DESCRIPTORS_MAX; count++) {
         rlim_t before = leave_descriptors(count);
-        int error = logfile_reader_open(work.path, 0, reader);
+        int error = logfile_reader_open(work.path, NULL, reader);
         set_limit(RLIMIT_NOFILE, before);
         if (error == 0)
             return count;
@@ -708,7 +708,7 @@ static size_t count_copied(const char *path)
     struct logfile_record record;
     size_t count = 0;
 
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), 0);
     while (logfile_reader_next(reader, &record) == 1) {
         ck_assert_uint_lt(count, work.journal.count);
         ck_assert(payload_matches(record.data, record.size, work.journal.entries[count++].seed));

@@ -215,7 +215,9 @@ static void check_corrupt(uint64_t at_lsn)
     ck_assert_uint_eq(report.tail.end_lsn, at_lsn);
     ck_assert_ptr_nonnull(strstr(report.message, "corrupt: LSN"));
     ck_assert_uint_gt(report.tail.promised_lsn, at_lsn);
-    ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, options.io, &reader), 0);
+    ck_assert_int_eq(
+        logfile_reader_open(LOG_PATH, &(struct logfile_reader_options){.io = options.io}, &reader),
+        0);
     ck_assert_int_eq(logfile_reader_next(reader, &record), LOGFILE_ECORRUPT);
     ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CORRUPT);

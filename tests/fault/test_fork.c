@@ -68,10 +68,11 @@ static int try_every_call(void)
     const int results[] = {
         logfile_append(parents_log, "x", 1, &lsn),
         logfile_append_until(parents_log, "x", 1, &deadline, &lsn),
-        logfile_appendv(parents_log, &iov, 1, &lsn),
+        logfile_appendv(parents_log, &iov, 1, &deadline, &lsn),
+        logfile_submitv(parents_log, &iov, 1, &deadline, &lsn),
         logfile_submit(parents_log, "x", 1, &deadline, &lsn),
         logfile_wait(parents_log, 0, &deadline),
-        logfile_flush(parents_log, &deadline),
+        logfile_sync(parents_log, &deadline),
         logfile_trim(parents_log, 0),
         logfile_stats(parents_log, &stats, sizeof stats),
         logfile_failure(parents_log, &failure, sizeof failure),
@@ -235,7 +236,7 @@ static void *sleep_in_flush(void *argument)
 {
     struct sleeper *sleeper = argument;
 
-    sleeper->error = logfile_flush(parents_log, NULL);
+    sleeper->error = logfile_sync(parents_log, NULL);
     return NULL;
 }
 

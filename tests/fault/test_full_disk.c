@@ -110,7 +110,7 @@ static unsigned read_all(const char *path)
     unsigned count = 0;
     int error;
 
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), 0);
     while ((error = logfile_reader_next(reader, &record)) == 1)
         count++;
     ck_assert_int_eq(error, 0);

@@ -96,7 +96,10 @@ static void read_tail(const struct full *full, struct logfile_tail *tail)
     struct logfile_reader *reader;
     struct logfile_record record;
 
-    ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, full->options.io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(LOG_PATH,
+                                         &(struct logfile_reader_options){.io = full->options.io},
+                                         &reader),
+                     0);
     while (logfile_reader_next(reader, &record) == 1)
         continue;
     ck_assert_int_eq(logfile_reader_tail(reader, tail, sizeof *tail), 0);
@@ -171,7 +174,7 @@ static void use_without_room(struct full *full)
     ck_assert_int_eq(logfile_append_until(full->log, "", 0, &past, &lsn), late);
     ck_assert_int_eq(logfile_submit(full->log, "", 0, NULL, &lsn), -ENOSPC);
     ck_assert_uint_eq(lsn, 5);
-    ck_assert_int_eq(logfile_flush(full->log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(full->log, NULL), 0);
     ck_assert_int_eq(logfile_wait(full->log, durable_lsn - 1, NULL), 0);
     ck_assert_int_eq(logfile_wait(full->log, logfile_next_lsn(full->log), NULL), -EINVAL);
     ck_assert_uint_eq(logfile_durable_lsn(full->log), durable_lsn);

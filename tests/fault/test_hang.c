@@ -71,7 +71,7 @@ static void check_everything_times_out(uint64_t pending_lsn)
     uint64_t lsn;
 
     ck_assert_int_eq(logfile_wait(hung_log, pending_lsn, &deadline), -ETIMEDOUT);
-    ck_assert_int_eq(logfile_flush(hung_log, &deadline), -ETIMEDOUT);
+    ck_assert_int_eq(logfile_sync(hung_log, &deadline), -ETIMEDOUT);
     /* The ring fills: pending as long as there is room, not written after that. */
     int error;
     unsigned count = 0;
@@ -114,7 +114,7 @@ START_TEST(test_a_hung_commit)
     logfile_sim_gate_open(disk);
     ck_assert_int_eq(logfile_wait(hung_log, lsns[1], NULL), 0);
     ck_assert_int_eq(logfile_wait(hung_log, lsns[2], NULL), 0);
-    ck_assert_int_eq(logfile_flush(hung_log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(hung_log, NULL), 0);
     journal_ack_below(&journal, UINT64_MAX);
     end();
 }

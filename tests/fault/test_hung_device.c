@@ -281,7 +281,7 @@ static void flush_once(struct asker *asker)
 {
     struct trial *trial = asker->trial;
     struct timespec deadline = begin_call(asker);
-    int error = logfile_flush(trial->log, &deadline);
+    int error = logfile_sync(trial->log, &deadline);
 
     end_call(asker, error);
     judge_error(asker, "flush", error);
@@ -428,7 +428,8 @@ static void *read_all(void *argument)
     int error;
 
     hung_disk_join(&trial->disk, HUNG_READER);
-    error = logfile_reader_open_io(LOG_PATH, 0, &trial->disk.io, &reader);
+    error = logfile_reader_open(LOG_PATH, &(struct logfile_reader_options){.io = &trial->disk.io},
+                                &reader);
     if (error == 0) {
         while ((error = logfile_reader_next(reader, &record)) > 0)
             continue;

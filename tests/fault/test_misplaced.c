@@ -246,7 +246,7 @@ static void expect_opens(const char *directory, enum logfile_verdict verdict)
     ck_assert_msg(error == 0, "%s: %s", logfile_strerror(error), report.message);
     ck_assert_int_eq(report.tail.verdict, verdict);
     ck_assert_int_eq(logfile_close(log), 0);
-    ck_assert_int_eq(logfile_reader_open(folder_path(directory), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(folder_path(directory), NULL, &reader), 0);
     while (logfile_reader_next(reader, &record) == 1)
         count++;
     ck_assert_uint_eq(count, RECORDS);

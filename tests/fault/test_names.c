@@ -90,7 +90,7 @@ static unsigned read_rest(struct logfile_reader *reader, int *result)
 static unsigned count_records(const char *path, int *result)
 {
     struct logfile_reader *reader;
-    *result = logfile_reader_open(path, 0, &reader);
+    *result = logfile_reader_open(path, NULL, &reader);
     if (*result != 0)
         return 0;
     unsigned count = read_rest(reader, result);
@@ -253,7 +253,7 @@ START_TEST(reader_stays_with_its_directory)
     begin("a reader whose directory is replaced");
     make_log(log_path(), SEGMENT_BYTES, 300);
     make_log(folder_path("other"), SEGMENT_BYTES, 10);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), 0);
     ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
     replace_by("other");
     ck_assert_uint_eq(read_rest(reader, &result), 299);

@@ -107,7 +107,7 @@ static int read_log(const char *path)
 {
     struct logfile_reader *reader;
     struct logfile_record record;
-    int result = logfile_reader_open(path, 0, &reader);
+    int result = logfile_reader_open(path, NULL, &reader);
 
     counted_records = 0;
     if (result != 0)

@@ -241,7 +241,8 @@ static int run_read(struct trial *trial)
     struct logfile_reader *reader;
     size_t count = 0;
     int first_error = 0;
-    int error = logfile_reader_open_io(folder_path(LOG_PATH), 0, &trial->io, &reader);
+    int error = logfile_reader_open(folder_path(LOG_PATH),
+                                    &(struct logfile_reader_options){.io = &trial->io}, &reader);
 
     if (error != 0)
         return error;
@@ -280,7 +281,7 @@ static void check_copy(struct trial *trial, bool is_whole)
     struct logfile_record record;
     size_t count = 0;
 
-    int error = logfile_reader_open(folder_path(COPY_PATH), 0, &reader);
+    int error = logfile_reader_open(folder_path(COPY_PATH), NULL, &reader);
     must(error == 0, "%s: the copy: %s", trial->name, logfile_strerror(error));
     while (logfile_reader_next(reader, &record) == 1) {
         const struct journal_entry *entry = &trial->journal.entries[count++];
@@ -612,7 +613,7 @@ static void use_log(struct trial *trial)
         error = i % 2 == 0 ? logfile_append(trial->log, payload, sizeof payload, &lsn)
                            : logfile_submit(trial->log, payload, sizeof payload, NULL, &lsn);
         if (error == 0 && i % 10 == 9)
-            error = logfile_flush(trial->log, NULL);
+            error = logfile_sync(trial->log, NULL);
         if (error == 0 && i % 20 == 19)
             error = logfile_trim(trial->log, logfile_durable_lsn(trial->log));
     }

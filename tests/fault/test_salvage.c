@@ -241,7 +241,7 @@ static unsigned count_copied(struct trial *trial)
 
     if (!logfile_sim_exists(trial->to, COPY_PATH))
         return 0;
-    int error = logfile_reader_open_io(COPY_PATH, 0, logfile_sim_io(trial->to), &reader);
+    int error = logfile_reader_open(COPY_PATH, READING(.io = logfile_sim_io(trial->to)), &reader);
     ck_assert_msg(error == 0, "%s: the copy: %s", trial->name, logfile_strerror(error));
     while ((found = logfile_reader_next(reader, &record)) == 1) {
         unsigned seed = count < DAMAGED ? count : count + 1;

@@ -168,7 +168,7 @@ static int put_one(struct writer *writer)
 static int flush_one(struct writer *writer)
 {
     struct timespec deadline = deadline_in_ms((int64_t)rng_below(&writer->rng, 3));
-    int error = logfile_flush(stormy_log, rng_one_in(&writer->rng, 2) ? NULL : &deadline);
+    int error = logfile_sync(stormy_log, rng_one_in(&writer->rng, 2) ? NULL : &deadline);
 
     return error == -ETIMEDOUT ? 0 : error;
 }
@@ -273,7 +273,7 @@ static void *time_out(void *argument)
     if (error != -ETIMEDOUT)
         complain(writer, "wait", error, ", not pending");
     deadline = deadline_in_ms(DEADLINE_MS);
-    error = logfile_flush(stormy_log, &deadline);
+    error = logfile_sync(stormy_log, &deadline);
     check_time(writer, "flush", error, &deadline);
     if (error != -ETIMEDOUT)
         complain(writer, "flush", error, ", not pending");

@@ -78,7 +78,7 @@ static void expect_record(enum logfile_verdict verdict)
     struct logfile_record record;
     struct logfile_tail tail;
 
-    ck_assert_int_eq(logfile_reader_open(folder_path("log"), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(folder_path("log"), NULL, &reader), 0);
     ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
     ck_assert_uint_eq(record.size, 1);
     ck_assert_int_eq(logfile_reader_next(reader, &record), 0);
@@ -107,7 +107,7 @@ START_TEST(flush_beside_the_shutdown_of_an_idle_log)
     sleep_us(100000);
     /* A flush that nobody wakes sleeps until then, and the watchdog says so before. */
     deadline = deadline_in_ms(3600000);
-    ck_assert_int_eq(logfile_flush(log, &deadline), 0);
+    ck_assert_int_eq(logfile_sync(log, &deadline), 0);
     pthread_join(thread, &result);
     ck_assert_int_eq((intptr_t)result, 0);
     ck_assert_int_eq(logfile_shutdown(log, NULL), 0);

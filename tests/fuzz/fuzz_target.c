@@ -204,7 +204,8 @@ static struct reading read_disk(struct memory_disk *disk, uint64_t limit)
     struct logfile_reader *reader = NULL;
     struct reading reading = {0};
 
-    reading.error = logfile_reader_open_io(MEMORY_PATH, 0, &disk->io, &reader);
+    reading.error = logfile_reader_open(MEMORY_PATH,
+                                        &(struct logfile_reader_options){.io = &disk->io}, &reader);
     if (reading.error != 0) {
         MUST(may_refuse_to_open(reading.error), "reader: %d", reading.error);
         return reading;

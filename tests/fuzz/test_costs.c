@@ -87,7 +87,7 @@ static struct costs read_all(void)
 
     disk.read_bytes = 0;
     fuzz_meter_start();
-    ck_assert_int_eq(logfile_reader_open_io(MEMORY_PATH, 0, &disk.io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(MEMORY_PATH, READING(.io = &disk.io), &reader), 0);
     while ((found = logfile_reader_next(reader, &record)) != 0) {
         costs.records += found == 1;
         costs.breaks += found != 1;

@@ -171,7 +171,7 @@ static void read_log(const char *path)
     struct logfile_reader *reader;
     struct logfile_record record;
     struct stamp stamp;
-    int error = logfile_reader_open(path, 0, &reader);
+    int error = logfile_reader_open(path, NULL, &reader);
 
     if (error != 0)
         give_up("reader", error);

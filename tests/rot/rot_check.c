@@ -151,7 +151,7 @@ static struct sight check_reader(struct rot_check *check)
     struct logfile_reader *reader = NULL;
     struct rot_oracle oracle;
     struct sight sight = {.error = rot_oracle_start(&oracle, check->log, &check->damaged)};
-    const int error = logfile_reader_open_io(MEMORY_PATH, 0, &check->damaged.io, &reader);
+    const int error = logfile_reader_open(MEMORY_PATH, READING(.io = &check->damaged.io), &reader);
 
     check_error(check, "reader", error, sight.error);
     sight.bad_copy_count = oracle.bad_copy_count;
@@ -289,7 +289,7 @@ static void check_appended(struct rot_check *check)
 
     rot_oracle_start(&oracle, check->log, &check->damaged);
     check_error(check, "reader after open",
-                logfile_reader_open_io(MEMORY_PATH, 0, &check->work.io, &reader), 0);
+                logfile_reader_open(MEMORY_PATH, READING(.io = &check->work.io), &reader), 0);
     for (event = rot_oracle_next(&oracle); event.kind == ROT_RECORD;
          event = rot_oracle_next(&oracle)) {
         check_error(check, "reader after open", logfile_reader_next(reader, &record), 1);

@@ -371,7 +371,7 @@ static void library_text(struct memory_disk *disk, struct text *text)
     struct logfile_record record;
     struct logfile_tail first, tail;
     bool is_damaged = false;
-    int found = logfile_reader_open_io(MEMORY_PATH, 0, &disk->io, &reader);
+    int found = logfile_reader_open(MEMORY_PATH, READING(.io = &disk->io), &reader);
 
     text->used = 0;
     if (found != 0) {

@@ -149,7 +149,7 @@ static int append_one(struct worker *worker, unsigned turn)
     case 0:
         return logfile_append(watched_log, payload, size, &lsn);
     case 1:
-        return logfile_appendv(watched_log, iov, 2, &lsn);
+        return logfile_appendv(watched_log, iov, 2, NULL, &lsn);
     case 2:
         deadline = deadline_in_ms((int64_t)(turn / 8 % 3) - 1);
         error = logfile_append_until(watched_log, payload, size, &deadline, &lsn);
@@ -162,7 +162,7 @@ static int append_one(struct worker *worker, unsigned turn)
         return error != 0 ? error : logfile_wait(watched_log, lsn, NULL);
     case 4:
         error = logfile_submit(watched_log, payload, size, NULL, &lsn);
-        return error != 0 ? error : logfile_flush(watched_log, NULL);
+        return error != 0 ? error : logfile_sync(watched_log, NULL);
     default:
         return logfile_submit(watched_log, payload, size, NULL, &lsn);
     }

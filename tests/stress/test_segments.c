@@ -63,7 +63,7 @@ static void *run_writer(void *argument)
         journal_add(&worker->journal, lsn, seed, size, true);
     }
     if (worker->error == 0)
-        worker->error = logfile_flush(shared_log, NULL);
+        worker->error = logfile_sync(shared_log, NULL);
     return NULL;
 }
 
@@ -108,7 +108,7 @@ static int read_on(struct worker *worker, struct logfile_reader *reader, uint64_
 static int follow_from(struct worker *worker, uint64_t *last_lsn)
 {
     struct logfile_reader *reader;
-    int error = logfile_reader_open(log_path, 0, &reader);
+    int error = logfile_reader_open(log_path, NULL, &reader);
 
     if (error != 0)
         return error;

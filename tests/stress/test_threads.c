@@ -159,7 +159,7 @@ static int wait_for_an_old_one(struct worker *worker)
 static int flush(struct worker *worker)
 {
     struct timespec deadline = deadline_in_ms((int64_t)rng_below(&worker->rng, 3) - 1);
-    int error = logfile_flush(shared_log, rng_one_in(&worker->rng, 2) ? NULL : &deadline);
+    int error = logfile_sync(shared_log, rng_one_in(&worker->rng, 2) ? NULL : &deadline);
 
     return error == -ETIMEDOUT ? 0 : error;
 }
@@ -421,8 +421,8 @@ START_TEST(test_short_deadlines)
             pthread_join(workers[i].thread, NULL);
             ck_assert_msg(workers[i].why[0] == '\0', "%s: %s", variant.name, workers[i].why);
         }
-        ck_assert_int_eq(logfile_flush(shared_log, NULL), 0);
-        ck_assert_int_eq(logfile_flush(shared_log, &past), 0);
+        ck_assert_int_eq(logfile_sync(shared_log, NULL), 0);
+        ck_assert_int_eq(logfile_sync(shared_log, &past), 0);
     }
     for (unsigned i = 0; i < count; i++)
         journal_take(&journal, &workers[i].journal);

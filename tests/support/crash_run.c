@@ -117,7 +117,8 @@ static bool check_tail(struct crash_run *run, struct logfile_reader *reader)
 static bool inspect(struct crash_run *run, struct logfile_sim *disk, struct journal *journal)
 {
     struct logfile_reader *reader;
-    int error = logfile_reader_open_io(run->path, 0, logfile_sim_io(disk), &reader);
+    int error = logfile_reader_open(
+        run->path, &(struct logfile_reader_options){.io = logfile_sim_io(disk)}, &reader);
 
     if (error == -ENOENT && journal_acked_count(journal) == 0 && journal->oldest_min == 0) {
         journal->count = 0;
@@ -141,7 +142,9 @@ static bool inspect_from_within(struct crash_run *run, struct logfile_sim *disk,
         return true;
     uint64_t lsn = journal->entries[rng_below(&run->rng, journal->count)].lsn;
     lsn -= rng_below(&run->rng, 2);
-    int error = logfile_reader_open_io(run->path, lsn, logfile_sim_io(disk), &reader);
+    int error = logfile_reader_open(
+        run->path, &(struct logfile_reader_options){.lsn = lsn, .io = logfile_sim_io(disk)},
+        &reader);
     if (error == LOGFILE_ETRIMMED && lsn < journal->oldest_max)
         return true;
     if (error != 0)

@@ -282,7 +282,7 @@ void fault_trial_append(struct fault_trial *trial, size_t size, bool submits)
 
 static void flush(struct fault_trial *trial)
 {
-    int error = logfile_flush(trial->log, NULL);
+    int error = logfile_sync(trial->log, NULL);
 
     if (error == 0)
         journal_ack_below(&trial->journal, UINT64_MAX);
@@ -427,7 +427,8 @@ static int read_all(const struct fault_trial *trial, struct logfile_reader *read
 static int open_and_read(const struct fault_trial *trial)
 {
     struct logfile_reader *reader = NULL;
-    int error = logfile_reader_open_io(FAULT_LOG_PATH, 0, trial->options.io, &reader);
+    int error = logfile_reader_open(
+        FAULT_LOG_PATH, &(struct logfile_reader_options){.io = trial->options.io}, &reader);
 
     if (error != 0)
         return error;

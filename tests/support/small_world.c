@@ -212,7 +212,7 @@ static void append_too_late(struct small_world *world)
 
 static void flush(struct small_world *world)
 {
-    int error = logfile_flush(world->log, NULL);
+    int error = logfile_sync(world->log, NULL);
 
     expect(world, "flush", error);
     if (error == 0)
@@ -419,7 +419,8 @@ static void compare_closed(struct small_world *world)
 {
     struct logfile_reader *reader;
     struct logfile_tail tail;
-    int error = logfile_reader_open_io(LOG_PATH, 0, logfile_sim_io(world->disk), &reader);
+    int error = logfile_reader_open(
+        LOG_PATH, &(struct logfile_reader_options){.io = logfile_sim_io(world->disk)}, &reader);
 
     if (error != 0) {
         fails(world, "reading what was closed", error);

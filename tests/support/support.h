@@ -20,6 +20,11 @@ int run_suite(Suite *suite);
 /* The same, of one test. */
 int run_test(const char *name, const TTest *test);
 
+/* ---- Readers ---- */
+
+/* What a reader is opened with: READING(.lsn = lsn, .io = io). */
+#define READING(...) (&(struct logfile_reader_options){__VA_ARGS__})
+
 /* ---- Payloads ---- */
 
 /* Fills a payload that depends on seed and size in every byte. */

@@ -89,7 +89,7 @@ static void end(void)
         close_log();
     ck_assert_msg(journal_sort(&journal, why), "%s: %s", variant.name, why);
     journal_ack_below(&journal, UINT64_MAX);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), 0);
     ck_assert_msg(journal_compare(&journal, reader, why), "%s: %s", variant.name, why);
     ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CLEAN);
@@ -102,7 +102,9 @@ static void end(void)
 enum how {
     HOW_APPEND,
     HOW_APPENDV,
+    HOW_APPENDV_UNTIL,
     HOW_SUBMIT_WAIT,
+    HOW_SUBMITV_WAIT,
     HOW_APPEND_UNTIL,
     HOW_COUNT
 };
@@ -119,7 +121,12 @@ static int call(enum how how, size_t size, uint64_t *lsnp)
 
     switch (how) {
     case HOW_APPENDV:
-        return logfile_appendv(contract_log, iov, 5, lsnp);
+        return logfile_appendv(contract_log, iov, 5, NULL, lsnp);
+    case HOW_APPENDV_UNTIL:
+        return logfile_appendv(contract_log, iov, 5, &deadline, lsnp);
+    case HOW_SUBMITV_WAIT:
+        error = logfile_submitv(contract_log, iov, 5, NULL, lsnp);
+        return error != 0 ? error : logfile_wait(contract_log, *lsnp, NULL);
     case HOW_SUBMIT_WAIT:
         error = logfile_submit(contract_log, payload, size, NULL, lsnp);
         return error != 0 ? error : logfile_wait(contract_log, *lsnp, NULL);
@@ -218,8 +225,8 @@ START_TEST(test_too_large_reserves_nothing)
     ck_assert_int_eq(logfile_append(contract_log, payload, max + 1, &lsn), LOGFILE_ETOOBIG);
     ck_assert_int_eq(logfile_append(contract_log, payload, SIZE_MAX, &lsn), LOGFILE_ETOOBIG);
     ck_assert_int_eq(logfile_submit(contract_log, payload, max + 1, NULL, &lsn), LOGFILE_ETOOBIG);
-    ck_assert_int_eq(logfile_appendv(contract_log, halves, 2, &lsn), LOGFILE_ETOOBIG);
-    ck_assert_int_eq(logfile_appendv(contract_log, endless, 2, &lsn), LOGFILE_ETOOBIG);
+    ck_assert_int_eq(logfile_appendv(contract_log, halves, 2, NULL, &lsn), LOGFILE_ETOOBIG);
+    ck_assert_int_eq(logfile_appendv(contract_log, endless, 2, NULL, &lsn), LOGFILE_ETOOBIG);
     ck_assert_uint_eq(lsn, 77);
     ck_assert_uint_eq(logfile_next_lsn(contract_log), next_lsn);
     append(HOW_APPEND, max);
@@ -256,7 +263,7 @@ static void *write_records(void *argument)
         journal_add(&writer->journal, lsn, seed, size, true);
     }
     if (writer->error == 0)
-        writer->error = logfile_flush(contract_log, NULL);
+        writer->error = logfile_sync(contract_log, NULL);
     return NULL;
 }
 
@@ -306,8 +313,8 @@ START_TEST(test_submit_wait_flush)
     uint64_t lsns[50];
 
     begin_engine(_i);
-    ck_assert_int_eq(logfile_flush(contract_log, NULL), 0);
-    ck_assert_int_eq(logfile_flush(contract_log, &past), 0);
+    ck_assert_int_eq(logfile_sync(contract_log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(contract_log, &past), 0);
     for (unsigned i = 0; i < 50; i++) {
         payload_fill(payload, i, i + 1);
         ck_assert_int_eq(logfile_submit(contract_log, payload, i, NULL, &lsns[i]), 0);
@@ -316,7 +323,7 @@ START_TEST(test_submit_wait_flush)
     ck_assert_int_eq(logfile_wait(contract_log, lsns[20], NULL), 0);
     for (unsigned i = 0; i <= 20; i++)
         ck_assert_int_eq(logfile_wait(contract_log, lsns[i], &past), 0);
-    ck_assert_int_eq(logfile_flush(contract_log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(contract_log, NULL), 0);
     for (unsigned i = 0; i < 50; i++)
         ck_assert_int_eq(logfile_wait(contract_log, lsns[i], &past), 0);
     ck_assert_uint_gt(logfile_durable_lsn(contract_log), lsns[49]);
@@ -388,7 +395,7 @@ START_TEST(test_deadlines)
         ck_assert_int_eq(logfile_append_until(contract_log, payload, 1, &broken[i], &lsn), -EINVAL);
         ck_assert_int_eq(logfile_submit(contract_log, payload, 1, &broken[i], &lsn), -EINVAL);
         ck_assert_int_eq(logfile_wait(contract_log, 0, &broken[i]), -EINVAL);
-        ck_assert_int_eq(logfile_flush(contract_log, &broken[i]), -EINVAL);
+        ck_assert_int_eq(logfile_sync(contract_log, &broken[i]), -EINVAL);
         ck_assert_int_eq(logfile_shutdown(contract_log, &broken[i]), -EINVAL);
         ck_assert_uint_eq(lsn, 5);
     }
@@ -405,11 +412,15 @@ START_TEST(test_many_buffers_are_one_record)
     payload_fill(payload, 3 * 1024, 9);
     for (size_t i = 0; i < 1024; i++)
         iov[i] = (struct iovec){.iov_base = payload + 3 * i, .iov_len = 3};
-    ck_assert_int_eq(logfile_appendv(contract_log, iov, 1024, &lsn), 0);
+    ck_assert_int_eq(logfile_appendv(contract_log, iov, 1024, NULL, &lsn), 0);
     journal_add(&journal, lsn, 9, 3 * 1024, true);
-    ck_assert_int_eq(logfile_appendv(contract_log, NULL, 0, &lsn), 0);
+    ck_assert_int_eq(logfile_appendv(contract_log, NULL, 0, NULL, &lsn), 0);
     journal_add(&journal, lsn, 1, 0, true);
-    ck_assert_int_eq(logfile_appendv(contract_log, iov, 1025, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_submitv(contract_log, iov, 1024, NULL, &lsn), 0);
+    ck_assert_int_eq(logfile_wait(contract_log, lsn, NULL), 0);
+    journal_add(&journal, lsn, 9, 3 * 1024, true);
+    ck_assert_int_eq(logfile_appendv(contract_log, iov, 1025, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_submitv(contract_log, iov, 1025, NULL, &lsn), -EINVAL);
     end();
 }
 END_TEST
@@ -469,12 +480,14 @@ START_TEST(test_after_shutdown)
     ck_assert_int_eq(logfile_shutdown(contract_log, &past), 0);
     ck_assert_int_eq(logfile_append(contract_log, payload, 3, &lsn), LOGFILE_ECLOSED);
     ck_assert_int_eq(logfile_append_until(contract_log, payload, 3, &past, &lsn), LOGFILE_ECLOSED);
-    ck_assert_int_eq(logfile_appendv(contract_log, &iov, 1, &lsn), LOGFILE_ECLOSED);
+    ck_assert_int_eq(logfile_appendv(contract_log, &iov, 1, NULL, &lsn), LOGFILE_ECLOSED);
+    ck_assert_int_eq(logfile_appendv(contract_log, &iov, 1, &past, &lsn), LOGFILE_ECLOSED);
+    ck_assert_int_eq(logfile_submitv(contract_log, &iov, 1, NULL, &lsn), LOGFILE_ECLOSED);
     ck_assert_int_eq(logfile_submit(contract_log, payload, 3, NULL, &lsn), LOGFILE_ECLOSED);
     ck_assert_uint_eq(lsn, 13);
     ck_assert_int_eq(logfile_wait(contract_log, last_lsn, &past), 0);
     ck_assert_int_eq(logfile_wait(contract_log, UINT64_MAX, NULL), -EINVAL);
-    ck_assert_int_eq(logfile_flush(contract_log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(contract_log, NULL), 0);
     ck_assert_uint_gt(logfile_durable_lsn(contract_log), last_lsn);
     ck_assert_int_eq(logfile_failure(contract_log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, 0);
@@ -501,7 +514,7 @@ START_TEST(test_an_idle_log_sleeps)
     append(HOW_SUBMIT_WAIT, 100);
     uint64_t lsn = 0;
     ck_assert_int_eq(logfile_submit(contract_log, payload, 0, NULL, &lsn), 0);
-    ck_assert_int_eq(logfile_flush(contract_log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(contract_log, NULL), 0);
     journal_add(&journal, lsn, 1, 0, true);
     do { /* until the zeros ahead are there */
         ck_assert_int_eq(logfile_stats(contract_log, &before, sizeof before), 0);
@@ -523,7 +536,7 @@ START_TEST(test_reading_beside_the_writer)
     struct logfile_tail tail;
 
     begin_engine(_i);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), 0);
     ck_assert_int_eq(logfile_reader_next(reader, &record), 0);
     for (unsigned i = 0; i < 30; i++) {
         uint64_t lsn = append(HOW_APPEND, i * 100);
@@ -549,10 +562,10 @@ START_TEST(test_nobody_need_ask_for_the_lsn)
     begin_engine(_i);
     ck_assert_int_eq(logfile_append(contract_log, NULL, 0, NULL), 0);
     ck_assert_int_eq(logfile_append_until(contract_log, payload, 1, &deadline, NULL), 0);
-    ck_assert_int_eq(logfile_appendv(contract_log, &iov, 1, NULL), 0);
+    ck_assert_int_eq(logfile_appendv(contract_log, &iov, 1, NULL, NULL), 0);
     ck_assert_int_eq(logfile_submit(contract_log, payload, 3, NULL, NULL), 0);
     close_log();
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), 0);
     for (size_t size = 0; size < 4; size++) {
         ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
         ck_assert_uint_eq(record.size, size);

@@ -109,7 +109,7 @@ static struct seen read_ours(struct logfile_tail *tail)
     struct seen seen = {0};
     struct logfile_reader *reader;
 
-    ck_assert_int_eq(logfile_reader_open_io(OURS, 0, io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(OURS, READING(.io = io), &reader), 0);
     read_all(reader, &seen);
     int error = logfile_reader_tail(reader, tail, sizeof *tail);
     ck_assert_msg(error == 0 || error == seen.result, "tail: %s", logfile_strerror(error));
@@ -688,7 +688,7 @@ static struct seen read_around_damage(void)
     struct logfile_reader *reader;
     struct seen seen = {0};
 
-    ck_assert_int_eq(logfile_reader_open_io(OURS, 0, io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(OURS, READING(.io = io), &reader), 0);
     read_all(reader, &seen);
     ck_assert_int_eq(seen.result, LOGFILE_ECORRUPT);
     ck_assert_int_eq(logfile_reader_skip(reader), 0);

@@ -186,7 +186,7 @@ static int read_records(unsigned *count, struct logfile_tail *tail)
 {
     struct logfile_reader *reader;
     struct logfile_record record;
-    int found = logfile_reader_open_io(log_path(), 0, &table, &reader);
+    int found = logfile_reader_open(log_path(), READING(.io = &table), &reader);
     *count = 0;
     if (found != 0)
         return found;
@@ -516,7 +516,7 @@ START_TEST(stopped_file_system_gives_the_rest_to_tools)
     use_kind(_i);
     tear_log();
     disk.sync_error = -EROFS;
-    ck_assert_int_eq(logfile_reader_open_io(log_path(), 0, &table, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), READING(.io = &table), &reader), 0);
     reader->takes_unsynced = true;
     while ((found = logfile_reader_next(reader, &record)) == 1)
         ck_assert_uint_eq(reader->unsynced_lsn != 0, ++count == RECORDS);

@@ -207,7 +207,7 @@ static unsigned check_copy(const char *name)
     unsigned count = 0, first = RECORDS;
     int found;
 
-    ck_assert_int_eq(logfile_reader_open(folder_path("copy"), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(folder_path("copy"), NULL, &reader), 0);
     while ((found = logfile_reader_next(reader, &record)) == 1) {
         ck_assert_uint_eq(record.size, sizeof payload);
         for (unsigned i = count == 0 ? 0 : first + count; first == RECORDS && i < RECORDS; i++) {

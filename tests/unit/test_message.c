@@ -121,7 +121,7 @@ START_TEST(failing_read_is_named_as_the_system_does)
     make_log();
     io.read = failing_read;
     read_error = 0;
-    ck_assert_int_eq(logfile_reader_open_io(folder_path("log"), 0, &io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(folder_path("log"), READING(.io = &io), &reader), 0);
     read_error = device_errors[_i];
     ck_assert_int_eq(logfile_reader_next(reader, &record), -read_error);
     logfile_reader_close(reader);

@@ -146,10 +146,15 @@ static void submit_to_a_full_ring(const struct timespec *past)
  * the very moment of a flip: then a call may have to come back without an answer. */
 static void make_every_call(const struct timespec *past, bool is_idle)
 {
+    struct iovec iov = {(char[]){"abc"}, 3};
     uint64_t lsn = UINT64_MAX;
 
     step = "append_until";
     REQUIRE(logfile_append_until(log_under_test, "abc", 3, past, &lsn) == -ETIMEDOUT);
+    REQUIRE((lsn == UINT64_MAX) == is_serial());
+    step = "appendv";
+    lsn = UINT64_MAX;
+    REQUIRE(logfile_appendv(log_under_test, &iov, 1, past, &lsn) == -ETIMEDOUT);
     REQUIRE((lsn == UINT64_MAX) == is_serial());
     step = "the positions";
     REQUIRE(logfile_oldest_lsn(log_under_test) <= logfile_durable_lsn(log_under_test));
@@ -162,10 +167,13 @@ static void make_every_call(const struct timespec *past, bool is_idle)
         REQUIRE(logfile_wait(log_under_test, lsn, past) == -ETIMEDOUT);
     step = "flush";
     if (next_lsn > logfile_durable_lsn(log_under_test))
-        REQUIRE(logfile_flush(log_under_test, past) == -ETIMEDOUT);
+        REQUIRE(logfile_sync(log_under_test, past) == -ETIMEDOUT);
     if (is_idle) {
         step = "submit";
         error = logfile_submit(log_under_test, "de", 2, past, NULL);
+        REQUIRE(error == 0 || error == -ETIMEDOUT);
+        step = "submitv";
+        error = logfile_submitv(log_under_test, &iov, 1, past, NULL);
         REQUIRE(error == 0 || error == -ETIMEDOUT);
     } else {
         fill_the_ring(past);
@@ -306,7 +314,7 @@ START_TEST(test_room_comes_without_waiting)
         while ((error = logfile_submit(log_under_test, payload, 5000, &past, NULL)) == -ETIMEDOUT)
             sleep_us(100);
         ck_assert_int_eq(error, 0);
-        ck_assert_int_eq(logfile_flush(log_under_test, NULL), 0);
+        ck_assert_int_eq(logfile_sync(log_under_test, NULL), 0);
     }
     ck_assert_int_eq(logfile_close(log_under_test), 0);
     logfile_sim_free(disk);

@@ -390,10 +390,11 @@ START_TEST(test_null_arguments)
     ck_assert_ptr_eq(log, UNTOUCHED);
     ck_assert_int_eq(logfile_append(NULL, "x", 1, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_append_until(NULL, "x", 1, NULL, &lsn), -EINVAL);
-    ck_assert_int_eq(logfile_appendv(NULL, &iov, 1, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_appendv(NULL, &iov, 1, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_submitv(NULL, &iov, 1, NULL, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_submit(NULL, "x", 1, NULL, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_wait(NULL, 0, NULL), -EINVAL);
-    ck_assert_int_eq(logfile_flush(NULL, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_sync(NULL, NULL), -EINVAL);
     ck_assert_int_eq(logfile_shutdown(NULL, NULL), -EINVAL);
     ck_assert_int_eq(logfile_stats(NULL, &stats, sizeof stats), -EINVAL);
     ck_assert_int_eq(logfile_failure(NULL, &failure, sizeof failure), -EINVAL);
@@ -402,8 +403,8 @@ START_TEST(test_null_arguments)
     ck_assert_uint_eq(logfile_oldest_lsn(NULL), 0);
     ck_assert_uint_eq(logfile_record_max(NULL), 0);
     ck_assert_int_eq(logfile_close(NULL), 0);
-    ck_assert_int_eq(logfile_reader_open(NULL, 0, &reader), -EINVAL);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_reader_open(NULL, NULL, &reader), -EINVAL);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, NULL), -EINVAL);
     ck_assert_int_eq(logfile_reader_next(NULL, &record), -EINVAL);
     ck_assert_int_eq(logfile_reader_skip(NULL), -EINVAL);
     ck_assert_int_eq(logfile_reader_tail(NULL, &tail, sizeof tail), -EINVAL);
@@ -429,13 +430,19 @@ START_TEST(test_bad_payloads)
     size_t max = logfile_record_max(log);
     uint8_t *payload = calloc(1, max + 1);
     struct iovec iov[2] = {{payload, 1}, {NULL, 1}};
+    const struct timespec no_time = {.tv_nsec = 1000000000};
 
     ck_assert_int_eq(logfile_append(log, NULL, 1, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_append_until(log, NULL, 1, &deadline, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_submit(log, NULL, 1, NULL, &lsn), -EINVAL);
-    ck_assert_int_eq(logfile_appendv(log, iov, 2, &lsn), -EINVAL);
-    ck_assert_int_eq(logfile_appendv(log, NULL, 1, &lsn), -EINVAL);
-    ck_assert_int_eq(logfile_appendv(log, iov, -1, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_appendv(log, iov, 2, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_appendv(log, NULL, 1, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_appendv(log, iov, -1, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_appendv(log, iov, 1, &no_time, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_submitv(log, iov, 2, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_submitv(log, NULL, 1, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_submitv(log, iov, -1, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_submitv(log, iov, 1, &no_time, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_append(log, payload, max + 1, &lsn), LOGFILE_ETOOBIG);
     ck_assert_int_eq(logfile_append_until(log, payload, max + 1, &deadline, &lsn), LOGFILE_ETOOBIG);
     ck_assert_int_eq(logfile_submit(log, payload, max + 1, NULL, &lsn), LOGFILE_ETOOBIG);
@@ -486,7 +493,7 @@ static void check_file_refused(int expected)
 
     read_image(&before);
     check_refused(log_path(), NULL, expected);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), expected);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), expected);
     read_image(&after);
     ck_assert_uint_eq(before.size, after.size);
     ck_assert_mem_eq(before.bytes, after.bytes, before.size);
@@ -576,7 +583,7 @@ static void check_place_refused(int expected)
     int entries = folder_entry_count();
 
     check_refused(log_path(), NULL, expected);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), expected);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), expected);
     ck_assert_int_eq(folder_entry_count(), entries);
 }
 
@@ -599,7 +606,7 @@ START_TEST(test_places_that_are_no_regular_files)
     ck_assert_int_eq(mkfifo(log_path(), 0644), 0);
     check_place_refused(-ESPIPE);
     check_refused("/dev/null", NULL, -ESPIPE);
-    ck_assert_int_eq(logfile_reader_open("/dev/null", 0, &reader), -ESPIPE);
+    ck_assert_int_eq(logfile_reader_open("/dev/null", NULL, &reader), -ESPIPE);
     end();
 }
 END_TEST
@@ -612,7 +619,7 @@ START_TEST(test_names_that_lead_nowhere)
 
     begin("nowhere");
     check_refused(folder_path("missing/options.log"), NULL, -ENOENT);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), -ENOENT);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), -ENOENT);
     check_refused("", NULL, -ENOENT);
     memset(long_name, 'x', sizeof long_name - 1);
     check_refused(long_name, NULL, -ENAMETOOLONG);
@@ -663,7 +670,7 @@ START_TEST(test_two_openers)
     }
     /* A reader that comes and goes does not take the lock along. */
     struct logfile_reader *reader;
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), 0);
     logfile_reader_close(reader);
     ck_assert_int_eq(open_in_child(), 1);
     ck_assert_int_eq(logfile_close(log), 0);
@@ -761,7 +768,7 @@ START_TEST(test_a_log_that_never_syncs_promises_nothing)
     struct logfile_reader *reader;
     struct logfile_record record;
     struct logfile_tail tail;
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), 0);
     while (logfile_reader_next(reader, &record) == 1)
         continue;
     ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);

@@ -40,7 +40,8 @@ static struct logfile_reader *open_reader(struct logfile_sim *disk, uint64_t lsn
 {
     struct logfile_reader *reader = NULL;
 
-    ck_assert_int_eq(logfile_reader_open_io(NAME, lsn, logfile_sim_io(disk), &reader), 0);
+    ck_assert_int_eq(
+        logfile_reader_open(NAME, READING(.lsn = lsn, .io = logfile_sim_io(disk)), &reader), 0);
     ck_assert_ptr_nonnull(reader);
     return reader;
 }
@@ -151,17 +152,17 @@ START_TEST(bad_arguments)
     struct logfile_io io = *logfile_io_posix();
     const char *path = golden_path("tiny.log");
 
-    ck_assert_int_eq(logfile_reader_open(NULL, 0, &reader), -EINVAL);
-    ck_assert_int_eq(logfile_reader_open(path, 0, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_reader_open(NULL, NULL, &reader), -EINVAL);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, NULL), -EINVAL);
     io.read = NULL;
-    ck_assert_int_eq(logfile_reader_open_io(path, 0, &io, &reader), -EINVAL);
+    ck_assert_int_eq(logfile_reader_open(path, READING(.io = &io), &reader), -EINVAL);
     ck_assert_ptr_null(reader);
     ck_assert_int_eq(logfile_reader_next(NULL, &record), -EINVAL);
     ck_assert_int_eq(logfile_reader_tail(NULL, &tail, sizeof tail), -EINVAL);
     ck_assert_int_eq(logfile_reader_skip(NULL), -EINVAL);
     logfile_reader_close(NULL);
 
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), 0);
     ck_assert_int_eq(logfile_reader_next(reader, NULL), -EINVAL);
     ck_assert_int_eq(logfile_reader_tail(reader, NULL, 0), -EINVAL);
     ck_assert_int_eq(logfile_reader_skip(reader), -EINVAL);
@@ -175,19 +176,19 @@ START_TEST(bad_places)
     const char *path = folder_path("place");
     char *target;
 
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), -ENOENT);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), -ENOENT);
     ck_assert_int_eq(access(path, F_OK), -1);
     ck_assert_int_eq(mkdir(path, 0755), 0);
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), -EISDIR);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), -EISDIR);
     ck_assert_int_eq(rmdir(path), 0);
     ck_assert_int_eq(mkfifo(path, 0644), 0);
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), -ESPIPE);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), -ESPIPE);
     ck_assert_int_eq(unlink(path), 0);
     target = realpath(golden_path("tiny.log"), NULL);
     ck_assert_int_eq(symlink(target, path), 0);
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), -ELOOP);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), -ELOOP);
     ck_assert_int_eq(unlink(path), 0);
-    ck_assert_int_eq(logfile_reader_open("/dev/null", 0, &reader), -ESPIPE);
+    ck_assert_int_eq(logfile_reader_open("/dev/null", NULL, &reader), -ESPIPE);
     ck_assert_ptr_null(reader);
     free(target);
 }
@@ -206,7 +207,7 @@ START_TEST(not_a_log)
             memcpy(image.bytes + LF_BLOCK_BYTES, "logfile\n", 8);
         struct logfile_sim *disk = logfile_sim_new(&options);
         log_image_store(&image, logfile_sim_io(disk), NAME);
-        ck_assert_int_eq(logfile_reader_open_io(NAME, 0, logfile_sim_io(disk), &reader),
+        ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = logfile_sim_io(disk)), &reader),
                          damaged ? LOGFILE_ECORRUPT : LOGFILE_EFORMAT);
         ck_assert_ptr_null(reader);
         ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
@@ -228,7 +229,8 @@ START_TEST(errors_of_opening)
     struct logfile_sim *disk = disk_with(&image);
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         logfile_sim_fault(disk, &(struct logfile_sim_fault){.call = calls[i], .error = -EIO});
-        ck_assert_int_eq(logfile_reader_open_io(NAME, 0, logfile_sim_io(disk), &reader), -EIO);
+        ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = logfile_sim_io(disk)), &reader),
+                         -EIO);
         logfile_sim_fault_clear(disk);
     }
     ck_assert_ptr_null(reader);
@@ -318,9 +320,12 @@ START_TEST(starts_in_a_trimmed_log)
     log_image_trim(&image, 24576);
     struct logfile_sim *disk = disk_with(&image);
     const struct logfile_io *io = logfile_sim_io(disk);
-    ck_assert_int_eq(logfile_reader_open_io(NAME, FIRST_LSN, io, &reader), LOGFILE_ETRIMMED);
-    ck_assert_int_eq(logfile_reader_open_io(NAME, 24575, io, &reader), LOGFILE_ETRIMMED);
-    ck_assert_int_eq(logfile_reader_open_io(NAME, 1, io, &reader), LOGFILE_ETRIMMED);
+    ck_assert_int_eq(logfile_reader_open(NAME, READING(.lsn = FIRST_LSN, .io = io), &reader),
+                     LOGFILE_ETRIMMED);
+    ck_assert_int_eq(logfile_reader_open(NAME, READING(.lsn = 24575, .io = io), &reader),
+                     LOGFILE_ETRIMMED);
+    ck_assert_int_eq(logfile_reader_open(NAME, READING(.lsn = 1, .io = io), &reader),
+                     LOGFILE_ETRIMMED);
     ck_assert_ptr_null(reader);
     ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
     for (uint64_t lsn = 0; lsn <= 24576; lsn += 24576) {
@@ -546,7 +551,7 @@ START_TEST(a_sync_does_not_settle_its_successor)
     successor.image = &image;
     successor.writer = open_writer(disk);
     io.drop_cache = replace_then_drop_cache;
-    ck_assert_int_eq(logfile_reader_open_io(NAME, 0, &io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = &io), &reader), 0);
     expect_sample(reader);
     ck_assert_uint_eq(expect_tail(reader, LOGFILE_LIVE, image.chain.lsn).incarnation, 2);
     logfile_reader_close(reader);
@@ -938,7 +943,7 @@ START_TEST(writer_comes_and_goes)
         io.locked = meddled_locked;
         io.stat = meddled_stat;
         io.drop_cache = meddled_drop_cache;
-        ck_assert_int_eq(logfile_reader_open_io(NAME, 0, &io, &reader), 0);
+        ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = &io), &reader), 0);
         const int count = count_records(reader, 0);
         ck_assert_int_ge(count, 3);
         if (meddler.calls_left == 0) {
@@ -985,7 +990,7 @@ static void library_text(const char *path, struct text *text)
     struct logfile_record record;
     struct logfile_tail first, tail;
     bool damaged = false;
-    int found = logfile_reader_open(path, 0, &reader);
+    int found = logfile_reader_open(path, NULL, &reader);
 
     *text = (struct text){0};
     if (found != 0) {
@@ -1103,7 +1108,7 @@ static void append_25(struct logfile *log)
         else
             ck_assert_int_eq(logfile_submit(log, payload, size, NULL, NULL), 0);
     }
-    ck_assert_int_eq(logfile_flush(log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(log, NULL), 0);
 }
 
 static void expect_written(const char *path, const char *verdict, unsigned record_count)

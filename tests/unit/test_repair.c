@@ -92,7 +92,7 @@ static unsigned count_records(uint64_t *first_lsn)
     unsigned count = 0;
     int found;
 
-    ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, options.io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(LOG_PATH, READING(.io = options.io), &reader), 0);
     while ((found = logfile_reader_next(reader, &record)) == 1)
         if (count++ == 0 && first_lsn != NULL)
             *first_lsn = record.lsn;
@@ -520,7 +520,8 @@ START_TEST(another_version_is_named)
         set_version(versions[i]);
         expect_refused(LOGFILE_EFORMAT);
         ck_assert_msg(strstr(report.message, expected) != NULL, "%s", report.message);
-        ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, options.io, &reader), LOGFILE_EFORMAT);
+        ck_assert_int_eq(logfile_reader_open(LOG_PATH, READING(.io = options.io), &reader),
+                         LOGFILE_EFORMAT);
     }
     set_version(LF_FORMAT_VERSION);
     ck_assert_uint_eq(count_records(NULL), RECORDS);

@@ -103,7 +103,8 @@ static void begin(const char *name)
     logfile_sim_fault(disk, &fault);
     ck_assert_int_eq(logfile_append(sized_log, "gamma", 5, &lsn), LOGFILE_EFAILED);
     logfile_sim_fault_clear(disk);
-    ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, logfile_sim_io(disk), &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(LOG_PATH, READING(.io = logfile_sim_io(disk)), &reader),
+                     0);
     while (logfile_reader_next(reader, &record) == 1)
         continue;
 }

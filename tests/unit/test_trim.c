@@ -80,7 +80,7 @@ static void check_reads(uint64_t lsn, unsigned first)
     struct logfile_reader *reader;
     struct logfile_record record;
 
-    ck_assert_int_eq(logfile_reader_open(log_path(), lsn, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), READING(.lsn = lsn), &reader), 0);
     for (unsigned i = first; i < RECORDS; i++) {
         ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
         ck_assert_uint_eq(record.lsn, lsns[i]);
@@ -109,7 +109,8 @@ START_TEST(test_trim_forgets_what_is_below)
     uint64_t oldest_lsn = logfile_oldest_lsn(trim_log);
     ck_assert_uint_le(oldest_lsn, lsns[40]);
     ck_assert_uint_gt(oldest_lsn, lsns[39]); /* one record an epoch: exact */
-    ck_assert_int_eq(logfile_reader_open(log_path(), lsns[39], &reader), LOGFILE_ETRIMMED);
+    ck_assert_int_eq(logfile_reader_open(log_path(), READING(.lsn = lsns[39]), &reader),
+                     LOGFILE_ETRIMMED);
     check_reads(0, 40);
     check_reads(oldest_lsn, 40);
     check_reads(lsns[45], 45);

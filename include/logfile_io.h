@@ -82,7 +82,10 @@ struct logfile_io_facts {
 };
 
 struct logfile_io {
-    uint32_t version; /* LOGFILE_IO_VERSION */
+    uint32_t version; /* LOGFILE_IO_VERSION of the header that the table was written with; -EINVAL
+                         where the library does not know it.  Version 2 has all of the members
+                         below, none may be NULL; a later one may name members in place of
+                         reserved ones, and the struct keeps its size */
     void *context;
 
     /*

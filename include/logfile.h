@@ -187,6 +187,7 @@ struct logfile_options {
     uint32_t prepare;       /* enum logfile_prepare */
     uint32_t open_flags;    /* LOGFILE_OPEN_* */
     mode_t mode;            /* permissions of a file that is created; 0: 0644, less the umask */
+    uint32_t reserved_32;   /* must be zero */
     size_t slot_bytes;      /* one buffer; power of two, 8 KiB to 64 MiB; 0: 8 MiB.  A log keeps the
                             slot_bytes that it was created with; another value is
                             LOGFILE_EMISMATCH */
@@ -229,7 +230,8 @@ struct logfile_options {
  *           -EEXIST, -ENOSPC or -EDQUOT (creating; a log that exists is opened without room, and its
  *           appends are refused), -EFBIG (no room for an epoch below LSN 2^63 - 2^28), -EOVERFLOW
  *           (opened 2^32 - 1 times before, or its epochs have numbers that no log comes to: the
- *           file is left untouched, to be read), -ENOMEM, -EAGAIN (no thread can be started), any -errno of open, read, write and sync.
+ *           file is left untouched, to be read), -ENOMEM, -EAGAIN (no thread can be started), any
+ *           -errno of open, read, write and sync.
  *           On an error nothing has been created.
  * Threads:  any.
  * Blocking: reads the whole log; writes and syncs; starts up to two threads.
@@ -251,7 +253,6 @@ int logfile_open(const char *path, const struct logfile_options *options,
  * Threads:  any, also several at once, also while others append.
  * Blocking: until the last flush, or the deadline.  What the preparer or a trim has under way holds
  *           it only where it holds a flush.
- * Progress: not behind an unpublished reservation: one that is never published holds it up.
  */
 int logfile_shutdown(struct logfile *log, const struct timespec *deadline);
 

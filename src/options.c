@@ -48,6 +48,7 @@ static const char *find_unknown_value(const struct logfile_options *options)
         {"prepare", options->prepare, LOGFILE_PREPARE_NONE},
         {"open_flags", options->open_flags, OPEN_FLAGS},
         {"mode", options->mode, 07777},
+        {"reserved_32", options->reserved_32, 0},
     };
     const char *bad = find_above(limits, sizeof limits / sizeof limits[0]);
 

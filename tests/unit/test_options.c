@@ -111,6 +111,7 @@ static const struct bad_option bad_options[] = {
     BAD(slot_bytes, UINT64_MAX, -EINVAL),
     BAD(prepare_bytes, UINT64_MAX, -EINVAL),
     BAD(reserved[0], 1, -EINVAL),
+    BAD(reserved_32, 1, -EINVAL),
     BAD(reserved[LAST_RESERVED], 1, -EINVAL),
     BAD(segment_bytes, 1, -EINVAL),
     BAD(segment_bytes, (8 << 10) + (16 << 10), -EINVAL), /* no room for a CLOSE epoch */

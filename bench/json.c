@@ -251,15 +251,15 @@ static void put_choice(FILE *out, const char *key, const struct bench_name *name
 /* What only the ring has. */
 static void put_ring_options(FILE *out, const struct bench_variant *variant)
 {
-    const struct logfile_options *log = &variant->log;
+    const struct logfile_lab *lab = &variant->lab;
     bool is_ring = bench_variant_is_ring(variant);
-    put_choice(out, "flusher", bench_flusher_names, (int)log->flusher, is_ring);
-    put_choice(out, "wait", bench_wait_names, (int)log->wait, is_ring);
-    put_choice(out, "reserve", bench_reserve_names, (int)log->reserve, is_ring);
-    if (is_ring && log->publish_shards == LOGFILE_SHARDS_PER_CORE)
+    put_choice(out, "flusher", bench_flusher_names, (int)lab->flusher, is_ring);
+    put_choice(out, "wait", bench_wait_names, (int)lab->wait, is_ring);
+    put_choice(out, "reserve", bench_reserve_names, (int)lab->reserve, is_ring);
+    if (is_ring && lab->publish_shards == LOGFILE_SHARDS_PER_CORE)
         fputs(",\"publish_shards\":\"cores\"", out);
     else
-        put_number(out, "publish_shards", log->publish_shards, is_ring);
+        put_number(out, "publish_shards", lab->publish_shards, is_ring);
 }
 
 static void put_variant_flags(FILE *out, const struct bench_variant *variant)
@@ -267,7 +267,7 @@ static void put_variant_flags(FILE *out, const struct bench_variant *variant)
     const char *separator = "";
     fputs(",\"variant_flags\":[", out);
     for (const struct bench_name *flag = bench_variant_flag_names; flag->name != NULL; flag++) {
-        if ((variant->log.variant_flags & (unsigned)flag->value) == 0)
+        if ((variant->lab.variant_flags & (unsigned)flag->value) == 0)
             continue;
         fprintf(out, "%s\"%s\"", separator, flag->name);
         separator = ",";
@@ -275,15 +275,17 @@ static void put_variant_flags(FILE *out, const struct bench_variant *variant)
     fputc(']', out);
 }
 
-static void put_log_options(FILE *out, const struct logfile_options *log,
+static void put_log_options(FILE *out, const struct bench_variant *variant,
                             const struct bench_result *result)
 {
+    const struct logfile_options *log = &variant->log;
+    const struct logfile_lab *lab = &variant->lab;
     bool is_log = result->is_log;
     put_choice(out, "io", bench_io_names, (int)log->io_mode, is_log);
     put_choice(out, "io_used", bench_io_names, (int)result->io_mode, is_log);
-    put_choice(out, "sync", bench_sync_names, (int)log->sync, is_log);
+    put_choice(out, "sync", bench_sync_names, (int)lab->sync, is_log);
     put_choice(out, "prepare", bench_prepare_names, (int)log->prepare, is_log);
-    put_choice(out, "checksum", bench_checksum_names, (int)log->checksum, is_log);
+    put_choice(out, "checksum", bench_checksum_names, (int)lab->checksum, is_log);
     put_number(out, "slot_bytes", log->slot_bytes, is_log && log->slot_bytes != 0);
     put_number(out, "segment_bytes", log->segment_bytes, is_log);
 }
@@ -311,9 +313,9 @@ static void put_options(FILE *out, const struct bench_context *context,
     put_task(out, options, &id->point);
     put_ring_options(out, id->variant);
     put_variant_flags(out, id->variant);
-    put_log_options(out, &id->variant->log, result);
+    put_log_options(out, id->variant, result);
     put_number(out, "trim_keep", options->trim_keep_bytes, result->is_log);
-    put_number(out, "stages_every", options->log.stage_sample_every, result->is_log);
+    put_number(out, "stages_every", options->lab.stage_sample_every, result->is_log);
     fprintf(out, ",\"seed\":%" PRIu64 ",\"round\":%u,\"rounds\":%" PRIu64 ",\"interrupted\":%s,",
             options->seed, id->round, options->repeat, truth(result->interrupted));
     put_string(out, "command", context->command);

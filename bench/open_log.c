@@ -37,7 +37,7 @@ static void make_log(const char *path, uint64_t bytes)
     struct logfile_options options = {.open_flags = LOGFILE_OPEN_EXCLUSIVE};
     const unsigned char *records = floor_buffer(POOL_BYTES);
     uint64_t records_count = 0;
-    must(logfile_open(path, &options, &log), "opening");
+    must(logfile_open(path, &options, NULL, &log), "opening");
     while (logfile_durable_lsn(log) < bytes) {
         uint64_t lsn;
         for (unsigned i = 0; i < WINDOW; i++, records_count++) {
@@ -54,9 +54,9 @@ static void open_log(const char *path)
 {
     struct logfile *log;
     struct logfile_open_report report = {.message = ""};
-    struct logfile_options options = {.open_flags = LOGFILE_OPEN_EXISTING, .report = &report};
+    struct logfile_options options = {.open_flags = LOGFILE_OPEN_EXISTING};
     uint64_t start_ns = bench_now_ns();
-    int error = logfile_open(path, &options, &log);
+    int error = logfile_open(path, &options, &report, &log);
     uint64_t elapsed_ns = bench_now_ns() - start_ns;
     if (error != 0 && report.message[0] != '\0')
         fprintf(stderr, "open_log: %s\n", report.message);

@@ -260,7 +260,7 @@ static int parse_stages(const struct bench_argument *argument)
 {
     uint64_t every = 0;
     int status = bench_value_number(argument, 1, UINT32_MAX, &every);
-    argument->options->log.stage_sample_every = (unsigned)every;
+    argument->options->lab.stage_sample_every = (uint32_t)every;
     return status;
 }
 
@@ -304,7 +304,7 @@ const struct bench_option_spec bench_option_specs[] = {
     [OPTION_LADDER] = FLAG("ladder", parse_ladder),
     [OPTION_STAGES] = VALUE("stages", parse_stages),
     [OPTION_PROBE] = VALUE("probe", parse_probe),
-    [OPTION_SYNC] = CHOICE("sync", bench_sync_names, log.sync),
+    [OPTION_SYNC] = CHOICE("sync", bench_sync_names, lab.sync),
     [OPTION_OTHERS] = VALUE("repeat", parse_repeat),
     VALUE("seed", parse_seed),
     VALUE("device", parse_device),
@@ -320,13 +320,13 @@ const struct bench_option_spec bench_option_specs[] = {
     VALUE("trim-keep", parse_trim_keep),
     CHOICE("io", bench_io_names, log.io_mode),
     CHOICE("prepare", bench_prepare_names, log.prepare),
-    CHOICE("checksum", bench_checksum_names, log.checksum),
+    CHOICE("checksum", bench_checksum_names, lab.checksum),
 };
 
 const unsigned bench_option_count = sizeof bench_option_specs / sizeof bench_option_specs[0];
 _Static_assert(sizeof bench_option_specs / sizeof bench_option_specs[0] <= BENCH_OPTIONS_MAX,
                "one bit each in a mask");
-_Static_assert(sizeof(enum logfile_sync) == sizeof(int), "choices are stored as int");
+_Static_assert(sizeof(uint32_t) == sizeof(int), "choices are stored as int");
 
 int bench_option_take(const struct bench_option_spec *spec, const struct bench_argument *argument)
 {

@@ -69,7 +69,7 @@ static bool lists_ring(const struct bench_list *engines)
 static int check_engines(struct bench_argument *argument, uint64_t given)
 {
     const struct bench_options *options = argument->options;
-    if (options->log.sync == LOGFILE_SYNC_NONE && lists_peer(&options->engines))
+    if (options->lab.sync == LOGFILE_SYNC_NONE && lists_peer(&options->engines))
         return refuse_pair(argument, OPTION_SYNC,
                            "none is not for comparison: other stores are measured durable");
     if (lists_ring(&options->engines))
@@ -130,6 +130,7 @@ static const struct bench_options defaults = {
     .writers = {4, {1, 4, 16, 64}},
     .sizes = {1, {512}},
     .windows = {1, {1}},
+    .lab = {.sync = LOGFILE_SYNC_FDATASYNC},
     .repeat = 1,
     .seed = 1,
     .dir = ".",

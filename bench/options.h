@@ -3,7 +3,7 @@
 #ifndef BENCH_OPTIONS_H
 #define BENCH_OPTIONS_H
 
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "names.h"
 #include "place.h"
 #include "variant.h"
@@ -68,6 +68,7 @@ struct bench_options {
     const char *dir;
     const char *json_path;      /* NULL: none */
     struct logfile_options log; /* what all variants have in common */
+    struct logfile_lab lab;     /* the same */
     struct bench_variants variants;
 };
 

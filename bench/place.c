@@ -196,7 +196,8 @@ static void free_ring(void *arg, void *memory, size_t bytes)
     place->ring = NULL;
 }
 
-void bench_place_hook(struct bench_place *place, struct logfile_options *options)
+void bench_place_hook(struct bench_place *place, struct logfile_options *options,
+                      struct logfile_lab *lab)
 {
     place->sequencer.tid = 0;
     place->sequencer.error = 0;
@@ -205,9 +206,9 @@ void bench_place_hook(struct bench_place *place, struct logfile_options *options
     options->thread_arg = place;
     if (place->plan.memory == NULL)
         return;
-    options->ring_alloc = allocate_ring;
-    options->ring_free = free_ring;
-    options->ring_arg = place;
+    lab->ring_alloc = allocate_ring;
+    lab->ring_free = free_ring;
+    lab->ring_arg = place;
 }
 
 /* ---- Reading back ---------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 #ifndef BENCH_PLACE_H
 #define BENCH_PLACE_H
 
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "pin.h"
 
 #include <stddef.h>
@@ -91,7 +91,8 @@ int bench_place_bind_writer(struct bench_place *place, unsigned index);
 
 /* Puts the hooks into the options of the next log; the place must outlive it, and has one log at a
  * time.  A hook that fails notes it.  The sequencer's thread is bound, the preparer's never. */
-void bench_place_hook(struct bench_place *place, struct logfile_options *options);
+void bench_place_hook(struct bench_place *place, struct logfile_options *options,
+                      struct logfile_lab *lab);
 
 /* What was read back from the operating system during the last run.  A text that does not fit ends
  * in "...". */

@@ -40,8 +40,8 @@ static int try_log(const struct verdict *verdict, const struct bench_variant *va
         return refuse(verdict, "out of memory");
     memset(&report, 0, sizeof report);
     options.io = bench_device_io(device);
-    options.report = &report;
-    int error = logfile_open("trial", &options, &log);
+    options.lab = &variant->lab;
+    int error = logfile_open("trial", &options, &report, &log);
     if (error == 0) {
         *record_max = logfile_record_max(log);
         error = logfile_close(log);

@@ -267,12 +267,11 @@ static bool ask_library(struct probe *probe, struct logfile_stats *stats)
 {
     struct logfile *log;
     struct logfile_open_report report;
-    struct logfile_options options = {
-        .slot_bytes = 65536, .prepare_bytes = LARGE_BYTES, .report = &report};
+    struct logfile_options options = {.slot_bytes = 65536, .prepare_bytes = LARGE_BYTES};
     bench_signals_guard(probe->path);
-    int error = logfile_open(probe->path, &options, &log);
+    int error = logfile_open(probe->path, &options, &report, &log);
     if (error == 0) {
-        error = logfile_stats(log, stats);
+        error = logfile_stats(log, stats, sizeof *stats);
         logfile_close(log);
     }
     remove_files(probe);

@@ -121,7 +121,7 @@ static int check_tail(const struct readback *readback, const struct bench_writte
                       struct logfile_reader *reader)
 {
     struct logfile_tail tail;
-    int error = logfile_reader_tail(reader, &tail);
+    int error = logfile_reader_tail(reader, &tail, sizeof tail);
     if (error != 0)
         return mismatch(readback, "judging the end of the log: %s", logfile_strerror(error));
     if (tail.verdict != LOGFILE_CLEAN)
@@ -145,7 +145,7 @@ int bench_readback(const struct bench_run *run, const struct bench_written *writ
         return mismatch(&readback, "out of memory");
     for (unsigned i = 0; readback.keep_bytes > 0 && i < run->writers; i++)
         readback.next[i] = ANY;
-    int error = logfile_reader_open(run->path, 0, &reader);
+    int error = logfile_reader_open(run->path, NULL, &reader);
     int status = error == 0 ? check_all_records(&readback, reader)
                             : mismatch(&readback, "opening it: %s", logfile_strerror(error));
     if (status == 0)

@@ -220,7 +220,7 @@ static void print_stage_row(const struct table *table, unsigned point, unsigned 
 static void print_stages(const struct table *table)
 {
     fprintf(table->out, "\nmean us of one append in %u, by stage\n",
-            table->options->log.stage_sample_every);
+            table->options->lab.stage_sample_every);
     print_heading_head(table);
     for (const struct bench_name *stage = bench_stage_names; stage->name != NULL; stage++)
         fprintf(table->out, "%10s", stage->name);
@@ -251,7 +251,7 @@ void bench_report_table(FILE *out, const struct bench_context *context,
     init_table(&table, out, results);
     print_heading(&table);
     print_rows(&table, print_row);
-    if (context->options->log.stage_sample_every > 0)
+    if (context->options->lab.stage_sample_every > 0)
         print_stages(&table);
     if (was_any_interrupted(results))
         fputs("\n* interrupted: measured over less than was asked for\n", out);

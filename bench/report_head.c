@@ -86,7 +86,7 @@ static void print_log_io(FILE *out, const struct bench_options *options,
     if (log_result != NULL)
         fprintf(out, "; %s I/O, sync by %s, prepare %s",
                 bench_name_of(bench_io_names, (int)log_result->io_mode),
-                bench_name_of(bench_sync_names, (int)options->log.sync),
+                bench_name_of(bench_sync_names, (int)options->lab.sync),
                 bench_name_of(bench_prepare_names, (int)options->log.prepare));
     fputc('\n', out);
 }
@@ -125,9 +125,9 @@ static void print_device(FILE *out, const struct bench_context *context,
 
 static void print_warnings(FILE *out, const struct bench_options *options)
 {
-    if (options->log.sync == LOGFILE_SYNC_NONE)
+    if (options->lab.sync == LOGFILE_SYNC_NONE)
         fputs("UNSAFE: --sync none, so nothing here was durable\n", out);
-    if (options->log.checksum == LOGFILE_CHECKSUM_HEADER)
+    if (options->lab.checksum == LOGFILE_CHECKSUM_HEADER)
         fputs("payloads are not checksummed (--checksum header)\n", out);
 }
 

@@ -119,7 +119,8 @@ void bench_session_note_store(const struct bench_session *session, struct bench_
         usage->records = durable_records(session);
         return;
     }
-    logfile_stats(session->task.log, &usage->stats);
+    logfile_stats(session->task.log, &usage->stats, sizeof usage->stats);
+    logfile_lab_stats(session->task.log, &usage->lab_stats, sizeof usage->lab_stats);
     usage->records = usage->stats.records;
 }
 
@@ -142,14 +143,15 @@ static int open_log(struct bench_session *session, char *message, size_t message
 {
     const struct bench_run *run = session->task.run;
     struct logfile_options options = run->variant->log;
+    struct logfile_lab lab = run->variant->lab;
     struct logfile_open_report report;
     options.io = run->io;
     options.open_flags = LOGFILE_OPEN_EXCLUSIVE;
-    options.report = &report;
+    options.lab = &lab;
     memset(&report, 0, sizeof report);
     if (run->place != NULL)
-        bench_place_hook(run->place, &options);
-    int error = logfile_open(run->path, &options, &session->task.log);
+        bench_place_hook(run->place, &options, &lab);
+    int error = logfile_open(run->path, &options, &report, &session->task.log);
     if (error == 0)
         return 0;
     snprintf(message, message_bytes, "opening the log: %s%s%s", logfile_strerror(error),

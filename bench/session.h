@@ -16,7 +16,8 @@ struct bench_usage {
     uint64_t context_switches;
     uint64_t rss_bytes;
     uint64_t records;           /* durable */
-    struct logfile_stats stats; /* of a log */
+    struct logfile_stats stats; /* of a log, */
+    struct logfile_lab_stats lab_stats;
 };
 
 struct bench_session {

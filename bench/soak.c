@@ -219,8 +219,8 @@ static int fail(const char *call, int error)
 static int open_log(struct soak *soak)
 {
     struct logfile_open_report report = {.message = ""};
-    struct logfile_options options = {.segment_bytes = soak->segment_bytes, .report = &report};
-    int error = logfile_open(soak->path, &options, &soak->log);
+    struct logfile_options options = {.segment_bytes = soak->segment_bytes};
+    int error = logfile_open(soak->path, &options, &report, &soak->log);
     if (error != 0 && report.message[0] != '\0')
         fprintf(stderr, "soak: %s\n", report.message);
     if (error != 0)

@@ -34,8 +34,8 @@ static void summarise_usage(const struct bench_session *session, struct bench_re
     result->system_calls_per_record = ratio((double)session->calls, (double)before->records);
 }
 
-static void summarise_stages(const struct logfile_stats *before, const struct logfile_stats *after,
-                             struct bench_result *result)
+static void summarise_stages(const struct logfile_lab_stats *before,
+                             const struct logfile_lab_stats *after, struct bench_result *result)
 {
     result->stage_samples = after->stage_ns[0].count - before->stage_ns[0].count;
     for (unsigned i = 0; i < LOGFILE_STAGE_COUNT; i++) {
@@ -56,7 +56,7 @@ static void summarise_log(const struct bench_session *session, struct bench_resu
     result->device_bytes_per_payload_byte =
         ratio((double)(after->device_bytes - before->device_bytes), flushed * mean_bytes);
     result->io_mode = after->io_mode;
-    summarise_stages(before, after, result);
+    summarise_stages(&session->before.lab_stats, &session->after.lab_stats, result);
     for (unsigned i = 0; i < BENCH_BATCH_BUCKETS; i++)
         session->detail->batches[i] =
             after->records_per_epoch.bucket[i] - before->records_per_epoch.bucket[i];

@@ -62,14 +62,14 @@ static void make_ladder(const struct bench_options *options, struct bench_varian
     for (unsigned i = 0; i < RUNG_COUNT; i++) {
         const struct rung *rung = &ladder[i];
         struct bench_variant *variant = &variants->all[i];
-        *variant = (struct bench_variant){.rung = i + 1, .log = options->log};
+        *variant = (struct bench_variant){.rung = i + 1, .log = options->log, .lab = options->lab};
         snprintf(variant->label, sizeof variant->label, "%s", rung->label);
-        variant->log.engine = rung->engine;
-        variant->log.reserve = rung->reserve;
-        variant->log.flusher = rung->flusher;
-        variant->log.wait = rung->wait;
-        variant->log.publish_shards = rung->publish_shards;
-        variant->log.variant_flags = rung->variant_flags;
+        variant->lab.engine = rung->engine;
+        variant->lab.reserve = rung->reserve;
+        variant->lab.flusher = rung->flusher;
+        variant->lab.wait = rung->wait;
+        variant->lab.publish_shards = rung->publish_shards;
+        variant->lab.variant_flags = rung->variant_flags;
     }
     variants->count = RUNG_COUNT;
 }
@@ -93,7 +93,7 @@ static struct bench_variant *add_variant(const struct maker *maker)
         return NULL;
     }
     struct bench_variant *variant = &variants->all[variants->count++];
-    *variant = (struct bench_variant){.log = maker->options->log};
+    *variant = (struct bench_variant){.log = maker->options->log, .lab = maker->options->lab};
     return variant;
 }
 
@@ -109,7 +109,7 @@ static void add_choice(struct bench_variant *variant, const struct bench_list *l
 static void add_shards(struct bench_variant *variant, const struct bench_list *list)
 {
     char name[32];
-    unsigned shards = variant->log.publish_shards;
+    unsigned shards = variant->lab.publish_shards;
     if (shards == LOGFILE_SHARDS_PER_CORE)
         snprintf(name, sizeof name, "core-shard");
     else
@@ -119,15 +119,15 @@ static void add_shards(struct bench_variant *variant, const struct bench_list *l
 
 static void label_ring(struct bench_variant *variant, const struct bench_options *options)
 {
-    const struct logfile_options *log = &variant->log;
+    const struct logfile_lab *lab = &variant->lab;
     snprintf(variant->label, sizeof variant->label, "ring");
-    add_choice(variant, &options->reserves, bench_name_of(bench_reserve_names, (int)log->reserve),
-               log->reserve == LOGFILE_RESERVE_FAA);
+    add_choice(variant, &options->reserves, bench_name_of(bench_reserve_names, (int)lab->reserve),
+               lab->reserve == LOGFILE_RESERVE_FAA);
     add_shards(variant, &options->shards);
-    add_choice(variant, &options->flushers, bench_name_of(bench_flusher_names, (int)log->flusher),
-               log->flusher == LOGFILE_FLUSHER_HYBRID);
-    add_choice(variant, &options->waits, bench_name_of(bench_wait_names, (int)log->wait),
-               log->wait == LOGFILE_WAIT_ADAPTIVE);
+    add_choice(variant, &options->flushers, bench_name_of(bench_flusher_names, (int)lab->flusher),
+               lab->flusher == LOGFILE_FLUSHER_HYBRID);
+    add_choice(variant, &options->waits, bench_name_of(bench_wait_names, (int)lab->wait),
+               lab->wait == LOGFILE_WAIT_ADAPTIVE);
 }
 
 /* Takes the choice out of `number` that belongs to this list, the last list's choices changing
@@ -149,12 +149,11 @@ static int add_rings(const struct maker *maker)
         struct bench_variant *variant = add_variant(maker);
         if (variant == NULL)
             return -1;
-        variant->log.engine = LOGFILE_ENGINE_RING;
-        variant->log.wait = (enum logfile_wait_strategy)take_choice(&options->waits, &number);
-        variant->log.flusher = (enum logfile_flusher)take_choice(&options->flushers, &number);
-        variant->log.publish_shards = (unsigned)take_choice(&options->shards, &number);
-        variant->log.reserve =
-            (enum logfile_reserve_policy)take_choice(&options->reserves, &number);
+        variant->lab.engine = LOGFILE_ENGINE_RING;
+        variant->lab.wait = (uint32_t)take_choice(&options->waits, &number);
+        variant->lab.flusher = (uint32_t)take_choice(&options->flushers, &number);
+        variant->lab.publish_shards = (uint32_t)take_choice(&options->shards, &number);
+        variant->lab.reserve = (uint32_t)take_choice(&options->reserves, &number);
         label_ring(variant, options);
     }
     return 0;
@@ -194,7 +193,7 @@ static int add_engine(const struct maker *maker, enum bench_engine engine)
     snprintf(variant->label, sizeof variant->label, "%s", name);
     variant->peer = peer;
     if (peer == NULL)
-        variant->log.engine = (enum logfile_engine)engine;
+        variant->lab.engine = (uint32_t)engine;
     return 0;
 }
 
@@ -219,7 +218,7 @@ unsigned bench_variants_baseline(const struct bench_variants *variants)
 {
     for (unsigned i = 0; i < variants->count; i++) {
         const struct bench_variant *variant = &variants->all[i];
-        if (variant->peer == NULL && variant->log.engine == LOGFILE_ENGINE_MUTEX)
+        if (variant->peer == NULL && variant->lab.engine == LOGFILE_ENGINE_MUTEX)
             return i; /* the first on the ladder is the plain one */
     }
     return 0;
@@ -229,10 +228,10 @@ const char *bench_variant_engine(const struct bench_variant *variant)
 {
     if (variant->peer != NULL)
         return variant->peer->name;
-    return bench_name_of(bench_engine_names, (int)variant->log.engine);
+    return bench_name_of(bench_engine_names, (int)variant->lab.engine);
 }
 
 bool bench_variant_is_ring(const struct bench_variant *variant)
 {
-    return variant->peer == NULL && variant->log.engine == LOGFILE_ENGINE_RING;
+    return variant->peer == NULL && variant->lab.engine == LOGFILE_ENGINE_RING;
 }

@@ -6,7 +6,7 @@
 #ifndef BENCH_VARIANT_H
 #define BENCH_VARIANT_H
 
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "peers/peer.h"
 
 #include <stdbool.h>
@@ -33,6 +33,7 @@ struct bench_variant {
     unsigned rung;                 /* of the ladder, from 1; 0: not on it */
     const struct bench_peer *peer; /* NULL: a log, with these options */
     struct logfile_options log;
+    struct logfile_lab lab;
 };
 
 struct bench_variants {

@@ -163,7 +163,7 @@ static int tell_failure(struct bench_session *session, const char *call, int err
 {
     struct logfile_failure failure = {.error = 0};
     if (session->task.log != NULL)
-        logfile_failure(session->task.log, &failure);
+        logfile_failure(session->task.log, &failure, sizeof failure);
     if (session->task.store.message[0] != '\0')
         snprintf(message, message_bytes, "%s: %s", call, session->task.store.message);
     else if (failure.error != 0)

@@ -8,7 +8,7 @@
  *
  *     struct logfile *log;
  *     uint64_t lsn;
- *     int error = logfile_open("orders.log", NULL, &log);
+ *     int error = logfile_open("orders.log", NULL, NULL, &log);
  *     if (error == 0)
  *         error = logfile_append(log, "hello", 5, &lsn);
  *
@@ -21,23 +21,17 @@
  * else -errno or one of the LOGFILE_E codes; logfile_strerror names them all.  Out-parameters are
  * unchanged on an error unless the function says otherwise.
  *
+ * Structs.  One that goes in is zeroed but for what is set: zero means the default, in reserved space
+ * too.  One that comes out may grow: the call takes the size that the caller knows, fills in as much,
+ * and zeroes what this version does not have.  (The report of logfile_open, cursors and records grow
+ * into reserved space, or not at all.)
+ *
  * Deadlines are absolute times of CLOCK_MONOTONIC; NULL waits forever.
  *
- * A call whose deadline has passed when it begins looks once, under every engine: it never sleeps,
- * never touches the device, and makes no system call, except to wake the thread that it hands work to.
- * So under the leader flusher and the mutex engine it flushes nothing, and to the serial engine,
- * which has no other way to take a record, it appends nothing: -ETIMEDOUT.  (A lock that
- * options.reserve asks for, or under which room is asked for on a full disk, it takes all the same.)
- *
- * If the device hangs, whether a call whose deadline is still to come returns in time depends on who
- * flushes:
- *   ring, hybrid and sequencer flushers  always.  A call with a deadline never flushes itself.
- *   ring, leader flusher; mutex engine   unless it flushes itself, for then the device holds it.
- *                logfile_append_until, logfile_wait, logfile_flush and logfile_shutdown do so when
- *                nobody else is flushing, logfile_submit only for room in a full buffer.
- *   serial engine  logfile_wait and logfile_flush.  The others wait for the device, and for each
- *                other.
- * A call that was held returns what came of it, also 0, whatever its deadline was.
+ * A call whose deadline has passed when it begins looks once: it never sleeps, never touches the
+ * device, and makes no system call, except to wake the thread that it hands work to.  A call with a
+ * deadline to come is back in time, also if the device hangs.  (Unless options.lab makes the
+ * callers flush: logfile_lab.h.)
  *
  * How an append ends:
  *   durable      0.
@@ -63,8 +57,6 @@
  *
  * A process with a limit on file sizes (RLIMIT_FSIZE) ignores SIGXFSZ, or is ended by it when a
  * log meets the limit; a log that meets it gets -EFBIG, as from a file system that takes no more.
- *
- * "Not in this version" marks what answers -ENOSYS until a later release.
  */
 #ifndef LOGFILE_H
 #define LOGFILE_H
@@ -88,6 +80,14 @@ extern "C" {
 #define LOGFILE_VERSION_MINOR 1
 #define LOGFILE_VERSION_PATCH 0
 #define LOGFILE_VERSION_STRING "0.1.0"
+
+/*
+ * Tells the version of the library that is running; LOGFILE_VERSION_STRING is that of this header.
+ *
+ * Returns:  a static string, "0.1.0" for instance.
+ * Threads:  any.  Blocking: no.
+ */
+const char *logfile_version(void);
 
 /* ---------------------------------------------------------------------------------------------
  * Errors, below every -errno.
@@ -118,37 +118,6 @@ const char *logfile_strerror(int error);
  * Options.  A zeroed struct, or NULL in its place, means every default.
  */
 
-/* How appends become durable.  Not stored in the file: any engine opens any log. */
-enum logfile_engine {
-    LOGFILE_ENGINE_RING = 0, /* lock-free group commit: reserve by fetch-add, flip by swap */
-    LOGFILE_ENGINE_MUTEX,    /* group commit the classic way: one mutex, two buffers, broadcast */
-    LOGFILE_ENGINE_SERIAL    /* one write and one sync per record, under a mutex: the floor */
-};
-
-/* How ring writers take space.  All but the first are there to be compared with it. */
-enum logfile_reserve_policy {
-    LOGFILE_RESERVE_FAA = 0, /* one atomic fetch-add */
-    LOGFILE_RESERVE_CAS,     /* a compare-and-swap loop, which adds nothing to a full head */
-    LOGFILE_RESERVE_TICKET,  /* under Concurrency Kit's ticket lock, for at most 65,535 threads */
-    LOGFILE_RESERVE_MCS,     /* under Concurrency Kit's MCS queue lock */
-    LOGFILE_RESERVE_MUTEX    /* under a pthread mutex */
-};
-
-/* Who writes and syncs for the ring. */
-enum logfile_flusher {
-    LOGFILE_FLUSHER_HYBRID = 0, /* a waiting writer if that saves a thread hop, else the thread */
-    LOGFILE_FLUSHER_SEQUENCER,  /* always the sequencer thread */
-    LOGFILE_FLUSHER_LEADER      /* always a waiting writer; there is no sequencer thread */
-};
-
-/* How ring writers wait. */
-enum logfile_wait_strategy {
-    LOGFILE_WAIT_ADAPTIVE = 0, /* if the device is fast and processors are free, look again and
-                                  again, yielding in between; else, and after that, sleep */
-    LOGFILE_WAIT_BLOCK,        /* sleep at once */
-    LOGFILE_WAIT_SPIN          /* for durability, never sleep: yield until it is there */
-};
-
 enum logfile_io_mode {
     LOGFILE_IO_AUTO = 0, /* direct if the kernel says that the file system takes it in blocks of
                             4 KiB, or says nothing and it does; logfile_stats says which */
@@ -157,10 +126,12 @@ enum logfile_io_mode {
                             buffered all the same */
 };
 
+/* How what is written becomes durable. */
 enum logfile_sync {
-    LOGFILE_SYNC_FDATASYNC = 0, /* fdatasync after each write */
-    LOGFILE_SYNC_DSYNC,         /* writes with RWF_DSYNC */
-    LOGFILE_SYNC_NONE           /* UNSAFE: never syncs, promises nothing; for measuring only */
+    LOGFILE_SYNC_AUTO = 0,  /* what suits the device; logfile_stats says which.  In this version
+                               fdatasync, always */
+    LOGFILE_SYNC_FDATASYNC, /* fdatasync after each write */
+    LOGFILE_SYNC_DSYNC      /* writes with RWF_DSYNC */
 };
 
 /* What is done to the blocks ahead of the log's end, off the commit path. */
@@ -169,19 +140,6 @@ enum logfile_prepare {
     LOGFILE_PREPARE_ALLOCATE, /* allocate only */
     LOGFILE_PREPARE_NONE      /* grow at each write; a full disk then fails the log */
 };
-
-enum logfile_checksum {
-    LOGFILE_CHECKSUM_FULL = 0, /* CRC32C over header and payload */
-    LOGFILE_CHECKSUM_HEADER    /* over the header only: torn and rotten payloads go unnoticed */
-};
-
-/* variant_flags: parts of the design put in or taken out, so that each can be measured by itself.
- * The promises are the same under each. */
-#define LOGFILE_VARIANT_CHECKSUM_FIRST 0x1u /* mutex: payloads are checksummed before the lock */
-#define LOGFILE_VARIANT_WAKE_PER_EPOCH 0x2u /* mutex: a flush wakes only its own epoch's waiters */
-#define LOGFILE_VARIANT_NO_GATHER 0x4u /* ring: a flush does not wait for writers to come back */
-
-#define LOGFILE_SHARDS_PER_CORE 0xffffffffu /* publish_shards */
 
 /* open_flags */
 #define LOGFILE_OPEN_EXISTING 0x1u  /* do not create: -ENOENT */
@@ -202,7 +160,7 @@ enum logfile_verdict {
 };
 
 struct logfile_tail {
-    enum logfile_verdict verdict;
+    uint32_t verdict;      /* enum logfile_verdict */
     uint32_t incarnation;  /* how often the log has been opened for appending */
     uint64_t end_lsn;      /* end of the last valid epoch; the damage, if any, starts here */
     uint64_t promised_lsn; /* greatest durable LSN that the log's epochs promise */
@@ -217,53 +175,40 @@ struct logfile_tail {
 struct logfile_open_report {
     struct logfile_tail tail; /* what recovery found; zero when it did not get that far */
     char message[256];        /* one line: what is wrong and where; empty on success */
-    uint64_t reserved[8];
+    uint8_t id[16];           /* of the log, also of one that is refused; zero: it was not read */
+    uint64_t reserved[14];    /* zero */
 };
 
-struct logfile_io; /* logfile_io.h */
+struct logfile_io;  /* logfile_io.h */
+struct logfile_lab; /* logfile_lab.h */
 
 struct logfile_options {
-    enum logfile_engine engine;
-    enum logfile_reserve_policy reserve;
-    enum logfile_flusher flusher;
-    enum logfile_wait_strategy wait;
-    enum logfile_io_mode io_mode;
-    enum logfile_sync sync;
-    enum logfile_prepare prepare;
-    enum logfile_checksum checksum;
-    unsigned open_flags;    /* LOGFILE_OPEN_* */
+    uint32_t io_mode;       /* enum logfile_io_mode */
+    uint32_t sync;          /* enum logfile_sync */
+    uint32_t prepare;       /* enum logfile_prepare */
+    uint32_t open_flags;    /* LOGFILE_OPEN_* */
     mode_t mode;            /* permissions of a file that is created; 0: 0644, less the umask */
+    uint32_t reserved_32;   /* must be zero */
     size_t slot_bytes;      /* one buffer; power of two, 8 KiB to 64 MiB; 0: 8 MiB.  A log keeps the
                             slot_bytes that it was created with; another value is
                             LOGFILE_EMISMATCH */
-    unsigned slot_count;    /* buffers; power of two, 2 to 64; 0: 2 */
-    uint64_t prepare_bytes; /* how far ahead blocks are prepared, 0: 64 MiB; at least two slots are
-                               always allocated ahead */
     uint64_t segment_bytes; /* 0: what the log is, or one file.  Else the log is a directory of
                                segments of this size: a multiple of 4 KiB, at least slot_bytes +
                                20 KiB, at most 1 TiB.  Another value than the log was made with is
                                LOGFILE_EMISMATCH */
-    const struct logfile_io *io;        /* NULL: logfile_io_posix(); else valid until close */
-    struct logfile_open_report *report; /* NULL, or filled before logfile_open returns */
-    void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
-    void *thread_arg;
-    void *(*ring_alloc)(void *arg, size_t bytes); /* zeroed, 4 KiB-aligned; NULL: mmap */
-    void (*ring_free)(void *arg, void *memory, size_t bytes);
-    void *ring_arg;
-    unsigned variant_flags;  /* LOGFILE_VARIANT_* */
-    unsigned publish_shards; /* counters of a slot that ring writers publish into, each on lines of
-                                    its own: a power of two up to 256, or LOGFILE_SHARDS_PER_CORE: one
-                                    for each processor that runs, rounded up; 0: 8 */
-    unsigned stage_sample_every; /* time the stages of one append in so many, drawn at random, for
-                                    logfile_stats; 0: of none.  Only of calls that wait until their
-                                    record is durable */
-    const uint8_t *expect_id;    /* NULL, or the 16 bytes of logfile_id: another log is
-                                 LOGFILE_EIDENTITY, and is left as it is */
-    uint64_t keep_free_bytes;    /* of the file system, for others: if the log would leave less,
+    uint64_t prepare_bytes; /* how far ahead blocks are prepared, 0: 64 MiB; at least two slots are
+                               always allocated ahead */
+    uint64_t keep_free_bytes; /* of the file system, for others: if the log would leave less,
                                  appends are refused as on a full disk (not with LOGFILE_PREPARE_NONE in
                                  one file, nor if the free space is not known); 0: none.  See
                                  docs/DURABILITY.md */
-    uint64_t reserved[14];       /* must be zero */
+    const uint8_t *expect_id; /* NULL, or the 16 bytes of logfile_id: another log is
+                                 LOGFILE_EIDENTITY, and is left as it is */
+    void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
+    void *thread_arg;
+    const struct logfile_io *io;   /* NULL: logfile_io_posix(); else valid until close */
+    const struct logfile_lab *lab; /* NULL: every default; not needed after logfile_open */
+    uint64_t reserved[16];         /* must be zero */
 };
 
 /* ---------------------------------------------------------------------------------------------
@@ -274,9 +219,10 @@ struct logfile_options {
  * Opens a log for appending, recovering it first; creates it if there is none.
  *
  * path:     a regular file, or a name that does not exist yet.  Symbolic links are refused.
- * options:  NULL for every default.
+ * options:  NULL for every default; not needed after the call, nor is options->lab.
+ * report:   NULL, or receives what was found, and on an error what is wrong, in one line.
  * logp:     receives the log.
- * Returns:  0.  A torn tail is cut and is no error; options->report tells of it.  On a full disk the
+ * Returns:  0.  A torn tail is cut and is no error; the report tells of it.  On a full disk the
  *           log can be read and trimmed, and appends succeed when there is room.
  * Errors:   -EINVAL (NULL path or logp, unknown option value, size out of range), LOGFILE_EMISMATCH
  *           (a size is not that of the log on disk), LOGFILE_EIDENTITY (it is another log than
@@ -285,15 +231,16 @@ struct logfile_options {
  *           -EEXIST, -ENOSPC or -EDQUOT (creating; a log that exists is opened without room, and its
  *           appends are refused), -EFBIG (no room for an epoch below LSN 2^63 - 2^28), -EOVERFLOW
  *           (opened 2^32 - 1 times before, or its epochs have numbers that no log comes to: the
- *           file is left untouched, to be read), -ENOSYS (what this version does not have),
- *           -ENOMEM, -EAGAIN (no thread can be started), any -errno of open, read, write and sync.
+ *           file is left untouched, to be read), -ENOMEM, -EAGAIN (no thread can be started), any
+ *           -errno of open, read, write and sync.
  *           On an error nothing has been created.
  * Threads:  any.
  * Blocking: reads the whole log; writes and syncs; starts up to two threads.
  * Ordering: when it returns 0, what was recovered is durable.
  */
 struct logfile;
-int logfile_open(const char *path, const struct logfile_options *options, struct logfile **logp);
+int logfile_open(const char *path, const struct logfile_options *options,
+                 struct logfile_open_report *report, struct logfile **logp);
 
 /*
  * Ends appending: later appends get LOGFILE_ECLOSED, what was appended before becomes durable,
@@ -307,7 +254,6 @@ int logfile_open(const char *path, const struct logfile_options *options, struct
  * Threads:  any, also several at once, also while others append.
  * Blocking: until the last flush, or the deadline.  What the preparer or a trim has under way holds
  *           it only if it holds a flush.
- * Progress: not past an unpublished reservation: one that is never published holds it up.
  */
 int logfile_shutdown(struct logfile *log, const struct timespec *deadline);
 
@@ -316,8 +262,7 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline);
  *
  * log:      NULL is allowed and does nothing.
  * Returns:  0.
- * Errors:   LOGFILE_EFAILED (closed, but the log had failed), -EBUSY (a reservation is out;
- *           nothing happened), LOGFILE_EFORKED (nothing happened; the child cannot free it).
+ * Errors:   LOGFILE_EFAILED (closed, but the log had failed), LOGFILE_EFORKED (nothing happened; the child cannot free it).
  * Threads:  one, when every other call on the log has returned.
  * Blocking: as logfile_shutdown without a deadline, and for what the preparer has under way: at
  *           most the range, or the segments, that it is getting ready.
@@ -344,7 +289,7 @@ int logfile_close(struct logfile *log);
  *           though not at once, and after each trim.
  * Threads:  any.
  * Blocking: until durable.
- * Progress: reserving is one fetch-add, unless options.reserve says otherwise.  The group as a whole
+ * Progress: reserving is one fetch-add (unless options.lab says otherwise).  The group as a whole
  *           waits for its slowest writer between reserve and publish, and for the device.
  * Ordering: records of one thread have growing LSNs; a record that is durable makes every record
  *           with a smaller LSN durable.
@@ -365,21 +310,24 @@ int logfile_append_until(struct logfile *log, const void *data, size_t size,
                          const struct timespec *deadline, uint64_t *lsnp);
 
 /*
- * Appends one record that is gathered from several buffers.
+ * Appends one record that is gathered from several buffers, and waits for it until a deadline.
  *
- * iov, iov_count: the payload, in order; 0 to 1024 buffers, together at most logfile_record_max.
- * Returns, errors, threads, blocking, progress, ordering: as logfile_append.
+ * iov, count: the payload, in order; 0 to 1024 buffers, together at most logfile_record_max.
+ * deadline: NULL, or when to stop waiting, as logfile_append_until.
+ * lsnp:     NULL, or receives the record's LSN.
+ * Returns, errors, threads, blocking, progress, ordering: as logfile_append; with a deadline, as
+ *           logfile_append_until.
  */
-int logfile_appendv(struct logfile *log, const struct iovec *iov, int iov_count, uint64_t *lsnp);
+int logfile_appendv(struct logfile *log, const struct iovec *iov, int count,
+                    const struct timespec *deadline, uint64_t *lsnp);
 
 /*
  * Puts one record into the log without waiting for it to be durable.
  *
  * deadline: bounds the wait for room in the ring.
  * lsnp:     NULL, or receives the LSN, to be passed to logfile_wait.
- * Returns:  0: in the ring.  It becomes durable without another call, except under the leader
- *           flusher and the mutex engine (by the next wait, flush, shutdown or full buffer of a
- *           call that may wait); under serial it is durable on return.
+ * Returns:  0: in the ring.  It becomes durable without another call (unless options.lab makes the
+ *           callers flush: logfile_lab.h).
  * Errors:   as logfile_append, and -ETIMEDOUT: not written.
  * Threads:  any.
  * Blocking: only while the ring is full.
@@ -389,13 +337,14 @@ int logfile_submit(struct logfile *log, const void *data, size_t size,
                    const struct timespec *deadline, uint64_t *lsnp);
 
 /*
- * Submits several records, all or none, next to each other.  Not in this version: -ENOSYS.
+ * Puts one record that is gathered from several buffers into the log, without waiting for it to be
+ * durable.
  *
- * records, count: one record each.  lsns: NULL, or receives `count` LSNs.
- * Returns, errors, threads, blocking, ordering: as logfile_submit.
+ * iov, count: as logfile_appendv.
+ * deadline, lsnp, returns, errors, threads, blocking, ordering: as logfile_submit.
  */
-int logfile_submit_batch(struct logfile *log, const struct iovec *records, int count,
-                         const struct timespec *deadline, uint64_t *lsns);
+int logfile_submitv(struct logfile *log, const struct iovec *iov, int count,
+                    const struct timespec *deadline, uint64_t *lsnp);
 
 /*
  * Waits until everything is durable up to an LSN, the record that starts there included.
@@ -421,28 +370,7 @@ int logfile_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadl
  * Threads:  any.
  * Blocking: until durable or the deadline; not held up by what is submitted after the call.
  */
-int logfile_flush(struct logfile *log, const struct timespec *deadline);
-
-/*
- * Zero-copy: reserve room for a record, fill it in place, publish or abandon it.  Until then the
- * reservation holds back its epoch and all later ones, so the thread that holds one must not wait
- * on the same log.  Not in this version: -ENOSYS (logfile_abandon does nothing).
- */
-struct logfile_reservation {
-    void *data;  /* where the payload goes */
-    size_t size; /* its bytes */
-    uint64_t reserved[6];
-};
-/*
- * size: payload bytes.  deadline: bounds the wait for room.  reservation: receives data and size.
- * Returns, errors, threads, blocking: as logfile_submit; -ENOTSUP outside the ring engine.
- */
-int logfile_reserve(struct logfile *log, size_t size, const struct timespec *deadline,
-                    struct logfile_reservation *reservation);
-/* Hands the filled record over.  lsnp: NULL, or receives the LSN.  Never blocks. */
-int logfile_publish(struct logfile *log, struct logfile_reservation *reservation, uint64_t *lsnp);
-/* Gives the room back as padding: no record. */
-void logfile_abandon(struct logfile *log, struct logfile_reservation *reservation);
+int logfile_sync(struct logfile *log, const struct timespec *deadline);
 
 /* ---------------------------------------------------------------------------------------------
  * State.
@@ -492,12 +420,6 @@ void logfile_id(struct logfile *log, uint8_t id[16]);
 size_t logfile_record_max(struct logfile *log);
 
 /*
- * A descriptor that becomes readable when the durable LSN advances or the log fails.  It is the
- * log's own and nonblocking.  Not in this version: -ENOSYS.
- */
-int logfile_event_fd(struct logfile *log);
-
-/*
  * Tells that records below an LSN are no longer needed, and gives their space back: the blocks of a
  * one-file log become a hole, whole segments are kept for recycling or removed.
  *
@@ -507,8 +429,8 @@ int logfile_event_fd(struct logfile *log);
  * Errors:   -EINVAL (NULL log, or an LSN beyond the durable one: nothing is trimmed),
  *           LOGFILE_EFAILED (the log had failed, or the trim mark could not be made durable, which
  *           fails it; nothing is given back), LOGFILE_EFORKED, any -errno of giving the space back
- *           (the records are trimmed all the same; a later trim tries again), and with sync = none
- *           of opening what is to be synced before (nothing is trimmed).
+ *           (the records are trimmed all the same; a later trim tries again), and of opening
+ *           what is to be synced before, where commits do not sync (nothing is trimmed).
  * Threads:  any; one trim at a time, others wait for it.
  * Blocking: one write and one sync of the trim mark, then the calls that give the space back, as
  *           long as the device takes for them.  Readers and appends go on meanwhile; but through
@@ -551,18 +473,6 @@ struct logfile_histogram {
     uint64_t bucket[48];
 };
 
-/* The stages of one append, from call to return. */
-enum logfile_stage {
-    LOGFILE_STAGE_CHECKSUM = 0, /* of the payload */
-    LOGFILE_STAGE_RESERVE,      /* until it has its place; under mutex and serial, until the lock */
-    LOGFILE_STAGE_COPY,         /* record encoded and published */
-    LOGFILE_STAGE_FLIP,         /* until its epoch was sealed */
-    LOGFILE_STAGE_WRITE,        /* late publishes of the epoch, a zero-fill in its way, its write */
-    LOGFILE_STAGE_SYNC,         /* the sync; next to nothing if the write syncs itself */
-    LOGFILE_STAGE_WAKE,         /* until the append was about to return */
-    LOGFILE_STAGE_COUNT
-};
-
 /* What a log waits for.  All but PUBLISH are calls of the device. */
 enum logfile_call {
     LOGFILE_CALL_NONE = 0,
@@ -576,12 +486,12 @@ enum logfile_call {
 };
 
 struct logfile_stats {
-    enum logfile_engine engine;
-    enum logfile_io_mode io_mode; /* DIRECT only if the kernel says that writes bypass the page
-                                     cache, else BUFFERED */
-    size_t slot_bytes;
-    unsigned slot_count;
-    uint32_t incarnation;
+    uint32_t io_mode;     /* enum logfile_io_mode: DIRECT only if the kernel says that writes
+                             bypass the page cache, else BUFFERED */
+    uint32_t sync;        /* enum logfile_sync: what the log uses, never AUTO */
+    uint32_t incarnation; /* number of the last opening for appending that has begun */
+    uint32_t reserved_32;
+    uint64_t slot_bytes;
     uint64_t durable_lsn;
 
     uint64_t records;           /* flushed, since the log was opened */
@@ -605,16 +515,13 @@ struct logfile_stats {
     struct logfile_histogram flush_ns; /* write + sync of one epoch */
     struct logfile_histogram stall_ns; /* waits for a late publish */
     struct logfile_histogram records_per_epoch;
-    /* Of the appends that options.stage_sample_every picked, as many in each; their sums add up to
-     * the time that those appends took. */
-    struct logfile_histogram stage_ns[LOGFILE_STAGE_COUNT];
 
     /* What counters of things that have ended do not show: */
     uint64_t inflight_ns;  /* how long the call that is under way longest has been so; 0: none is */
     uint64_t inflight_lsn; /* of the epoch or the range that it is for; of MARK and RELEASE: where
                                the log starts then */
     uint32_t inflight_call; /* enum logfile_call: which it is */
-    uint32_t reserved_32;
+    uint32_t reserved_inflight;
     uint64_t pending_bytes; /* of the log between durable_lsn and the end of what was submitted; 0
                                when nothing is pending; in a failed log, what is in doubt */
     uint64_t writes;        /* of epochs, by flushes.  Counted when they begin, as syncs are */
@@ -626,25 +533,26 @@ struct logfile_stats {
                                kernel does not say */
     uint32_t no_allocation; /* 1: the file system cannot allocate; zeros are written instead */
     uint32_t reserved_facts;
-    uint64_t reserved[22];
 };
 
 /*
  * Copies the counters.  They are exact when the log is idle; else each is recent.  A device that
  * hangs shows in inflight_ns.
  *
+ * out, size: receives them; `size` is sizeof *out.
  * Returns:  0.
  * Errors:   -EINVAL, LOGFILE_EFORKED.
  * Threads:  any.
  * Blocking: no, also while the device hangs.
  * Progress: wait-free; no system call.
  */
-int logfile_stats(struct logfile *log, struct logfile_stats *out);
+int logfile_stats(struct logfile *log, struct logfile_stats *out, size_t size);
 
 /* What failed a log. */
 struct logfile_failure {
-    int error;       /* -errno of the failed call; 0: the log has not failed */
-    char call[16];   /* "write", "sync", "zero-fill", "allocate"; "look": see `file` */
+    int32_t error; /* -errno of the failed call; 0: the log has not failed */
+    char call[16]; /* "write", "sync", "zero-fill", "allocate"; "look": see `file` */
+    uint32_t reserved_32;
     uint64_t offset; /* LSN, in one file the offset; for a sync, of the epoch that it was for */
     /* With -ESTALE, which of the log's files has been removed or replaced, by its name in the log's
      * directory: what was appended to it since is lost with it.  "": it is the one file. */
@@ -654,10 +562,11 @@ struct logfile_failure {
 /*
  * Tells whether the log has failed, and of what.
  *
+ * out, size: receives it; `size` is sizeof *out.
  * Returns:  0, also when it has not failed (out->error is 0).  Errors: -EINVAL, LOGFILE_EFORKED.
  * Threads:  any.  Blocking: no.
  */
-int logfile_failure(struct logfile *log, struct logfile_failure *out);
+int logfile_failure(struct logfile *log, struct logfile_failure *out, size_t size);
 
 /* ---------------------------------------------------------------------------------------------
  * Reading.  A reader never returns a record that is not durable.
@@ -670,27 +579,6 @@ struct logfile_record {
     size_t size;
     uint64_t lsn;
 };
-
-/*
- * Opens a log for reading, with or without a writer in this or another process.
- *
- * path:     as logfile_open; never created.
- * lsn:      0 for the oldest record; else reading starts at the first record at or after it, also
- *           after damage.  Found by reading at most slot_bytes before it.
- * readerp:  receives the reader.
- * Returns:  0.
- * Errors:   -EINVAL, -ENOENT, LOGFILE_EFORMAT, LOGFILE_ECORRUPT (both file headers damaged),
- *           LOGFILE_ETRIMMED (lsn is below the oldest record), LOGFILE_EBEYOND (lsn is above the end
- *           of the log: where the next record can start at the earliest), -ENOMEM, -ELOOP, -EISDIR,
- *           -ESPIPE, any -errno of open and read.
- * Threads:  any.  Blocking: reads.
- */
-int logfile_reader_open(const char *path, uint64_t lsn, struct logfile_reader **readerp);
-
-/* As logfile_reader_open, on an io table of the caller's, which must stay valid until the reader is
- * closed.  io: NULL for logfile_io_posix(). */
-int logfile_reader_open_io(const char *path, uint64_t lsn, const struct logfile_io *io,
-                           struct logfile_reader **readerp);
 
 /*
  * A place in a log that is known again.  What is in it is the library's; store and hand back all of
@@ -707,26 +595,34 @@ struct logfile_cursor {
 };
 
 struct logfile_reader_options {
-    uint64_t lsn;                        /* 0: the oldest record; else as logfile_reader_open */
+    uint64_t lsn;                        /* 0: the oldest record; else reading starts at the first
+                                            record at or after it, also behind damage */
     const struct logfile_cursor *cursor; /* NULL, or where to go on; lsn is 0 then */
     const uint8_t *expect_id;            /* NULL, or the 16 bytes of logfile_id */
-    const struct logfile_io *io;         /* NULL: logfile_io_posix() */
+    const struct logfile_io *io;         /* NULL: logfile_io_posix(); else valid until the reader is
+                                            closed */
     uint64_t reserved[8];                /* must be zero */
 };
 
 /*
- * Opens a log for reading, as logfile_reader_open, at an LSN or where a cursor says.
+ * Opens a log for reading, with or without a writer in this or another process.
  *
- * options:  NULL for every default; not needed after the call.
- * Errors:   as logfile_reader_open, and LOGFILE_EIDENTITY: another log than expect_id or the cursor
- *           names, or the same one with another history, as after a copy of it was put back.
+ * path:     as logfile_open; never created.
+ * options:  NULL: from the oldest record on; not needed after the call.
+ * readerp:  receives the reader.
+ * Returns:  0.
+ * Errors:   -EINVAL (also an lsn beside a cursor), -ENOENT, LOGFILE_EFORMAT, LOGFILE_ECORRUPT (both
+ *           file headers damaged), LOGFILE_ETRIMMED (lsn is below the oldest record), LOGFILE_EBEYOND
+ *           (lsn is above the end of the log: where the next record can start at the earliest),
+ *           LOGFILE_EIDENTITY (another log than expect_id or the cursor names, or the same one with
+ *           another history, as after a copy of it was put back), -ENOMEM, -ELOOP, -EISDIR, -ESPIPE,
+ *           any -errno of open and read.
+ * Threads:  any.
+ * Blocking: reads; for an LSN at most slot_bytes before it.
  * Ordering: a cursor neither repeats nor leaves out a record.
  */
-int logfile_reader_open_with(const char *path, const struct logfile_reader_options *options,
-                             struct logfile_reader **readerp);
-
-/* Opens a reader that follows a handle to its durable LSN.  Not in this version: -ENOSYS. */
-int logfile_reader_open_log(struct logfile *log, uint64_t lsn, struct logfile_reader **readerp);
+int logfile_reader_open(const char *path, const struct logfile_reader_options *options,
+                        struct logfile_reader **readerp);
 
 /*
  * Reads the next record.
@@ -744,9 +640,6 @@ int logfile_reader_open_log(struct logfile *log, uint64_t lsn, struct logfile_re
  */
 int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *record);
 
-/* Waits for more to read.  Not in this version: -ENOSYS. */
-int logfile_reader_wait(struct logfile_reader *reader, const struct timespec *deadline);
-
 /*
  * Goes past a corrupt range, to the next valid epoch.
  *
@@ -761,15 +654,16 @@ int logfile_reader_skip(struct logfile_reader *reader);
  * Tells how the log ends, as far as this reader has read: call it when logfile_reader_next returned
  * 0 or LOGFILE_ECORRUPT.
  *
+ * out, size: receives it; `size` is sizeof *out.
  * Returns:  0.  Errors: -EINVAL, -EAGAIN (records are left to read), any -errno of read.
  * Threads:  one at a time per reader.  Blocking: reads.
  */
-int logfile_reader_tail(struct logfile_reader *reader, struct logfile_tail *tail);
+int logfile_reader_tail(struct logfile_reader *reader, struct logfile_tail *out, size_t size);
 
 /*
  * Tells where the reader is: after the last record that it returned.
  *
- * cursor:   receives it; logfile_reader_open_with goes on there.
+ * cursor:   receives it; logfile_reader_open goes on there.
  * Returns:  0.  Errors: -EINVAL.  Threads: one at a time per reader.  Blocking: no.
  */
 int logfile_reader_cursor(struct logfile_reader *reader, struct logfile_cursor *cursor);

@@ -56,7 +56,8 @@ enum logfile_io_kind {
 
 struct logfile_io_stat {
     uint64_t bytes; /* size of the file */
-    enum logfile_io_kind kind;
+    uint32_t kind;  /* enum logfile_io_kind */
+    uint32_t reserved_32;
     /* Tell files apart, as long as one of the two is open.  Both 0: the table does not say. */
     uint64_t device;
     uint64_t inode;
@@ -83,7 +84,10 @@ struct logfile_io_facts {
 };
 
 struct logfile_io {
-    uint32_t version; /* LOGFILE_IO_VERSION */
+    uint32_t version; /* LOGFILE_IO_VERSION of the header that the table was written with; -EINVAL
+                         where the library does not know it.  Version 2 has all of the members
+                         below, none may be NULL; a later one may name members in place of
+                         reserved ones, and the struct keeps its size */
     void *context;
 
     /*

@@ -143,7 +143,7 @@ struct logfile_sim *logfile_sim_clone(struct logfile_sim *disk);
 void logfile_sim_free(struct logfile_sim *disk);
 
 /*
- * The table for logfile_options.io and logfile_reader_open_io.
+ * The table for logfile_options.io and logfile_reader_options.io.
  *
  * Returns:  the table, valid until the disk is freed.  A NULL disk aborts the process with a
  *           message: a NULL table would stand for the real disk.
@@ -230,8 +230,8 @@ int logfile_sim_restart(struct logfile_sim *disk);
  */
 
 struct logfile_sim_fault {
-    enum logfile_sim_call call;
-    unsigned after;       /* calls of that kind that still go well */
+    uint32_t call;        /* enum logfile_sim_call */
+    uint32_t after;       /* calls of that kind that still go well */
     bool for_ever;        /* else once */
     int error;            /* -errno that the call returns; 0: a short count instead */
     size_t short_bytes;   /* with error 0: read or write at most this many bytes */
@@ -338,7 +338,8 @@ int logfile_sim_poke(struct logfile_sim *disk, const char *path, uint64_t offset
  *     if (lsn is set)    logfile_sim_journal_append(journal, lsn, data, size);
  *     if (error == 0)    logfile_sim_journal_durable(journal, lsn + 1);
  *     ...                                         // the crash, and the reboot
- *     if (logfile_sim_journal_check_path(journal, "orders.log", io, &report) != 0)
+ *     if (logfile_sim_journal_check_path(journal, "orders.log", io, &report,
+ *                                        sizeof report) != 0)
  *         puts(report.message);
  *
  * It knows nothing of the simulated disk, and works as well for a log on a real one.  It keeps of
@@ -364,12 +365,11 @@ enum logfile_sim_promise {
 
 /* What came of a check. */
 struct logfile_sim_report {
-    enum logfile_sim_promise broken; /* KEPT: none */
-    int error;                       /* UNREADABLE: what the reader returned */
-    uint64_t lsn;                    /* the record that is concerned; 0: none */
-    uint64_t record_count;           /* records that were read and are right */
-    char message[256];               /* one line: what is wrong and where; empty when all is kept */
-    uint64_t reserved[4];
+    uint32_t broken;       /* enum logfile_sim_promise; KEPT: none */
+    int error;             /* UNREADABLE: what the reader returned */
+    uint64_t lsn;          /* the record that is concerned; 0: none */
+    uint64_t record_count; /* records that were read and are right */
+    char message[256];     /* one line: what is wrong and where; empty when all is kept */
 };
 
 /*
@@ -441,22 +441,23 @@ size_t logfile_sim_journal_count(struct logfile_sim_journal *journal);
  * broken the journal stays as it is.
  *
  * reader:   just opened at LSN 0; it is left at the end of the log.
- * report:   NULL, or receives what came of it.
+ * report, size: NULL, or receives what came of it; `size` is sizeof *report.
  * Returns:  0: every promise is kept.  1: one is broken, and the report names it.
  * Errors:   -EINVAL, -ENOMEM (in an earlier logfile_sim_journal_append); report untouched.
  * Threads:  any; one at a time per reader.  No append is under way.
  * Blocking: reads the whole log.
  */
 int logfile_sim_journal_check(struct logfile_sim_journal *journal, struct logfile_reader *reader,
-                              struct logfile_sim_report *report);
+                              struct logfile_sim_report *report, size_t size);
 
 /*
  * The same, with a reader of its own.  A log that does not exist is empty.
  *
- * path, io: as for logfile_reader_open_io.
+ * path, io: as for logfile_reader_open.
  */
 int logfile_sim_journal_check_path(struct logfile_sim_journal *journal, const char *path,
-                                   const struct logfile_io *io, struct logfile_sim_report *report);
+                                   const struct logfile_io *io, struct logfile_sim_report *report,
+                                   size_t size);
 
 /* ---------------------------------------------------------------------------------------------
  * The sweep: a crash at every call.
@@ -482,13 +483,13 @@ struct logfile_sim_sweep {
 };
 
 struct logfile_sim_sweep_result {
-    uint64_t case_count;              /* cases that were tried */
-    uint64_t crash_at;                /* the last of them: at this call that changes something, */
-    uint64_t seed;                    /* with this fate; */
-    enum logfile_sim_call crash_call; /* what it struck; CALL_COUNT: the work was through */
-    int result;                       /* what work or check returned */
-    bool in_check;                    /* it was check */
-    uint64_t reserved[4];
+    uint64_t case_count; /* cases that were tried */
+    uint64_t crash_at;   /* the last of them: at this call that changes something, */
+    uint64_t seed;       /* with this fate; */
+    uint32_t crash_call; /* what it struck: enum logfile_sim_call; CALL_COUNT: the work was
+                            through */
+    int result;          /* what work or check returned */
+    bool in_check;       /* it was check */
 };
 
 /*
@@ -500,14 +501,14 @@ struct logfile_sim_sweep_result {
  * have that one again, for as long as the work makes the same calls (see "The same again" above).
  *
  * sweep:    what to run.
- * result:   NULL, or receives what came of it, also when it returns 1.
+ * result, size: NULL, or receives what came of it, also when it returns 1; `size` is sizeof *result.
  * Returns:  0: all went well.  1: work or check returned something else than 0.
  * Errors:   -EINVAL (a NULL or a reserved field that is not zero), -ENOMEM.
  * Threads:  any; calls work and check in the calling one.
  * Blocking: as they do.
  */
 int logfile_sim_sweep(const struct logfile_sim_sweep *sweep,
-                      struct logfile_sim_sweep_result *result);
+                      struct logfile_sim_sweep_result *result, size_t size);
 
 #pragma GCC visibility pop
 

@@ -3,9 +3,9 @@
 
 #include "ring/log.h"
 
-const struct lf_engine *lf_engine_choose(const struct logfile_options *options)
+const struct lf_engine *lf_engine_choose(const struct logfile_lab *lab)
 {
-    switch (options->engine) {
+    switch (lab->engine) {
     case LOGFILE_ENGINE_MUTEX:
         return &lf_mutex_engine;
     case LOGFILE_ENGINE_SERIAL:
@@ -13,9 +13,9 @@ const struct lf_engine *lf_engine_choose(const struct logfile_options *options)
     case LOGFILE_ENGINE_RING:
         break;
     }
-    if (options->stage_sample_every != 0)
+    if (lab->stage_sample_every != 0)
         return &lf_ring_engine_timed;
-    return options->reserve == LOGFILE_RESERVE_FAA ? &lf_ring_engine : &lf_ring_engine_by_policy;
+    return lab->reserve == LOGFILE_RESERVE_FAA ? &lf_ring_engine : &lf_ring_engine_by_policy;
 }
 
 int lf_engine_start(struct logfile *log)

@@ -12,6 +12,11 @@
 #include <stddef.h>
 #include <string.h>
 
+const char *logfile_version(void)
+{
+    return LOGFILE_VERSION_STRING;
+}
+
 /* Those of the library alone: what an error of the system means is not known here. */
 static const char *library_text(int error)
 {

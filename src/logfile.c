@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The entry points: each checks its arguments and hands over to the engine (ring/engine.h).
  * docs/ARCHITECTURE.md follows an append from here to the disk. */
+#include "base/copy_out.h"
+#include "lab/lab.h"
 #include "ring/log.h"
 
 #include <errno.h>
@@ -18,12 +20,6 @@ static int check_handle(const struct logfile *log)
     if (log == NULL)
         return -EINVAL;
     return __builtin_expect(*(const volatile uint32_t *)log->alive != 0, 1) ? 0 : LOGFILE_EFORKED;
-}
-
-static int not_in_this_version(const struct logfile *log)
-{
-    int error = check_handle(log);
-    return error != 0 ? error : -ENOSYS;
 }
 
 static bool is_valid_deadline(const struct timespec *deadline)
@@ -113,24 +109,30 @@ static int iov_size(const struct iovec *iov, int iov_count, size_t *size)
     return 0;
 }
 
-int logfile_appendv(struct logfile *log, const struct iovec *iov, int iov_count, uint64_t *lsnp)
+static int append_buffers(struct logfile *log, const struct iovec *iov, int count,
+                          const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
-    struct lf_payload payload = {.iov = iov, .iov_count = iov_count};
+    struct lf_payload payload = {.iov = iov, .iov_count = count};
     int error = check_handle(log);
 
     if (error != 0)
         return error;
-    if (iov_count < 0 || iov_count > IOV_COUNT_MAX || (iov == NULL && iov_count > 0))
+    if (count < 0 || count > IOV_COUNT_MAX || (iov == NULL && count > 0))
         return -EINVAL;
-    error = iov_size(iov, iov_count, &payload.size);
-    return error != 0 ? error : append_payload(log, &payload, NULL, true, lsnp);
+    error = iov_size(iov, count, &payload.size);
+    return error != 0 ? error : append_payload(log, &payload, deadline, wait, lsnp);
 }
 
-int logfile_submit_batch(struct logfile *log, const struct iovec *records, int count,
-                         const struct timespec *deadline, uint64_t *lsns)
+int logfile_appendv(struct logfile *log, const struct iovec *iov, int count,
+                    const struct timespec *deadline, uint64_t *lsnp)
 {
-    (void)records, (void)count, (void)deadline, (void)lsns;
-    return not_in_this_version(log);
+    return append_buffers(log, iov, count, deadline, true, lsnp);
+}
+
+int logfile_submitv(struct logfile *log, const struct iovec *iov, int count,
+                    const struct timespec *deadline, uint64_t *lsnp)
+{
+    return append_buffers(log, iov, count, deadline, false, lsnp);
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -148,7 +150,7 @@ int logfile_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadl
     return log->engine->wait(log, lsn, lf_settle_deadline(deadline));
 }
 
-int logfile_flush(struct logfile *log, const struct timespec *deadline)
+int logfile_sync(struct logfile *log, const struct timespec *deadline)
 {
     int error = check_handle(log);
 
@@ -262,18 +264,13 @@ static void copy_facts(const struct lf_facts *facts, struct logfile_stats *out)
     snprintf(out->fs_name, sizeof out->fs_name, "%s", lf_facts_name(said));
 }
 
-int logfile_stats(struct logfile *log, struct logfile_stats *out)
+static void copy_stats(struct logfile *log, struct logfile_stats *out)
 {
-    int error = check_handle(log);
-
-    if (error != 0 || out == NULL)
-        return error != 0 ? error : -EINVAL;
     memset(out, 0, sizeof *out);
     lf_stats_copy(&log->stats, out);
-    out->engine = log->options.engine;
     copy_facts(&log->store.facts, out);
+    out->sync = log->options.sync;
     out->slot_bytes = log->layout.slot_bytes;
-    out->slot_count = log->options.slot_count;
     out->incarnation = lf_load_relaxed_32(&log->incarnation); /* Relaxed: a statistic. */
     out->durable_lsn = lf_durable_lsn(log);
     out->pending_bytes = pending_bytes(log, out->durable_lsn);
@@ -284,44 +281,46 @@ int logfile_stats(struct logfile *log, struct logfile_stats *out)
         lf_counted(&log->store.device_bytes) + lf_counted(&log->store.file.header_bytes);
     out->zero_fill_bytes = lf_counted(&log->preparer.zero_fill_bytes);
     out->waits_zero_fill = lf_counted(&log->preparer.zero_fill_waits);
-    return 0;
 }
 
-int logfile_failure(struct logfile *log, struct logfile_failure *out)
+int logfile_stats(struct logfile *log, struct logfile_stats *out, size_t size)
 {
+    struct logfile_stats own;
     int error = check_handle(log);
 
     if (error != 0 || out == NULL)
         return error != 0 ? error : -EINVAL;
-    lf_store_failure(&log->store, out);
-    if (out->error != 0) /* A caller that is told of a failure enters no more. */
-        lf_engine_on_failure(log);
+    copy_stats(log, &own);
+    lf_copy_out(out, size, &own, sizeof own);
     return 0;
 }
 
-/* ---------------------------------------------------------------------------------------------
- * Not in this version.
- */
-
-int logfile_reserve(struct logfile *log, size_t size, const struct timespec *deadline,
-                    struct logfile_reservation *reservation)
+int logfile_lab_stats(struct logfile *log, struct logfile_lab_stats *out, size_t size)
 {
-    (void)size, (void)deadline, (void)reservation;
-    return not_in_this_version(log);
+    struct logfile_lab_stats own = {0};
+    int error = check_handle(log);
+
+    if (error != 0 || out == NULL)
+        return error != 0 ? error : -EINVAL;
+    own.engine = log->lab.engine;
+    own.slot_count = log->lab.slot_count;
+    own.publish_shards = log->lab.publish_shards;
+    if (log->lab_state != NULL)
+        lf_stages_copy(lf_lab_stages(log), own.stage_ns);
+    lf_copy_out(out, size, &own, sizeof own);
+    return 0;
 }
 
-int logfile_publish(struct logfile *log, struct logfile_reservation *reservation, uint64_t *lsnp)
+int logfile_failure(struct logfile *log, struct logfile_failure *out, size_t size)
 {
-    (void)reservation, (void)lsnp;
-    return not_in_this_version(log);
-}
+    struct logfile_failure own;
+    int error = check_handle(log);
 
-void logfile_abandon(struct logfile *log, struct logfile_reservation *reservation)
-{
-    (void)log, (void)reservation;
-}
-
-int logfile_event_fd(struct logfile *log)
-{
-    return not_in_this_version(log);
+    if (error != 0 || out == NULL)
+        return error != 0 ? error : -EINVAL;
+    lf_store_failure(&log->store, &own);
+    lf_copy_out(out, size, &own, sizeof own);
+    if (own.error != 0) /* A caller that is told of a failure enters no more. */
+        lf_engine_on_failure(log);
+    return 0;
 }

@@ -9,6 +9,7 @@
  * Only then is anything reported as durable: a page cache can show what a failed sync never wrote.
  */
 #include "base/buffers.h"
+#include "options.h"
 #include "read/verdict.h"
 #include "ring/log.h"
 #include "storage/io.h"
@@ -22,15 +23,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SLOT_BYTES_DEFAULT ((size_t)8 << 20)
-#define SLOT_COUNT_DEFAULT 2 /* one fills while the other is written: a third would lie idle */
-#define SLOT_COUNT_MAX 64
-#define PREPARE_BYTES_DEFAULT ((uint64_t)64 << 20)
-#define PREPARE_BYTES_MAX ((uint64_t)1 << 40)
 #define PREPARE_SEGMENTS_MAX 4
 #define PAGE_BYTES 4096
-#define VARIANT_FLAGS                                                                              \
-    (LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH | LOGFILE_VARIANT_NO_GATHER)
 
 /* What an open in progress has, for its way back. */
 struct opening {
@@ -38,118 +32,15 @@ struct opening {
     char shown[LF_MESSAGE_PATH_BYTES]; /* the same for messages */
     struct logfile *log;
     struct logfile_open_report report;
-    struct lf_layout asked; /* sizes that the caller named; 0: whatever the log has */
+    struct logfile_options options; /* with every default filled in; */
+    struct logfile_lab lab;         /* the same */
+    struct lf_layout asked;         /* sizes that the caller named; 0: whatever the log has */
     bool created;
 };
 
 #define DAMAGE_TEXT_BYTES 64
 #define SAY(opening, ...)                                                                          \
     snprintf((opening)->report.message, sizeof(opening)->report.message, __VA_ARGS__)
-
-/* ---------------------------------------------------------------------------------------------
- * Options.
- */
-
-static bool is_zero(const void *memory, size_t bytes)
-{
-    const uint8_t *byte = memory;
-    for (size_t i = 0; i < bytes; i++)
-        if (byte[i] != 0)
-            return false;
-    return true;
-}
-
-/* Names the option whose value is not one of the contract's; NULL: none. */
-static const char *find_unknown_value(const struct logfile_options *options)
-{
-    const struct {
-        const char *name;
-        unsigned value, max;
-    } checks[] = {
-        {"engine", options->engine, LOGFILE_ENGINE_SERIAL},
-        {"reserve", options->reserve, LOGFILE_RESERVE_MUTEX},
-        {"flusher", options->flusher, LOGFILE_FLUSHER_LEADER},
-        {"wait", options->wait, LOGFILE_WAIT_SPIN},
-        {"io_mode", options->io_mode, LOGFILE_IO_DIRECT},
-        {"sync", options->sync, LOGFILE_SYNC_NONE},
-        {"prepare", options->prepare, LOGFILE_PREPARE_NONE},
-        {"checksum", options->checksum, LOGFILE_CHECKSUM_HEADER},
-        {"open_flags", options->open_flags, LOGFILE_OPEN_EXISTING | LOGFILE_OPEN_EXCLUSIVE},
-        {"mode", options->mode, 07777},
-        {"variant_flags", options->variant_flags, VARIANT_FLAGS},
-    };
-
-    for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
-        if (checks[i].value > checks[i].max)
-            return checks[i].name;
-    if (options->open_flags == (LOGFILE_OPEN_EXISTING | LOGFILE_OPEN_EXCLUSIVE))
-        return "open_flags";
-    if (options->io != NULL && !lf_io_is_complete(options->io))
-        return "io";
-    if ((options->ring_alloc == NULL) != (options->ring_free == NULL))
-        return "ring_alloc";
-    return is_zero(options->reserved, sizeof options->reserved) ? NULL : "reserved";
-}
-
-/* Names the size that is out of range; NULL: none.  Defaults have been filled in. */
-static const char *find_bad_size(const struct logfile_options *options)
-{
-    const struct lf_layout layout = {options->slot_bytes, options->segment_bytes, 0};
-
-    if (!lf_is_power_of_two(options->slot_bytes) || options->slot_bytes < LF_SLOT_BYTES_MIN ||
-        options->slot_bytes > LF_SLOT_BYTES_MAX)
-        return "slot_bytes";
-    if (!lf_is_power_of_two(options->slot_count) || options->slot_count < 2 ||
-        options->slot_count > SLOT_COUNT_MAX)
-        return "slot_count";
-    if (options->prepare_bytes > PREPARE_BYTES_MAX)
-        return "prepare_bytes";
-    if (!lf_is_power_of_two(options->publish_shards) || options->publish_shards > LF_SHARDS_MAX)
-        return "publish_shards";
-    return lf_layout_is_valid(&layout) ? NULL : "segment_bytes";
-}
-
-/* One for each processor that runs, rounded up to a power of two. */
-static unsigned shards_per_core(void)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned shards = 1;
-
-    while (shards < LF_SHARDS_MAX && (long)shards < processors)
-        shards *= 2;
-    return shards;
-}
-
-static void fill_defaults(struct logfile_options *options)
-{
-    if (options->slot_bytes == 0)
-        options->slot_bytes = SLOT_BYTES_DEFAULT;
-    if (options->slot_count == 0)
-        options->slot_count = SLOT_COUNT_DEFAULT;
-    if (options->prepare_bytes == 0)
-        options->prepare_bytes = PREPARE_BYTES_DEFAULT;
-    if (options->publish_shards == 0)
-        options->publish_shards = LF_SHARDS_DEFAULT;
-    if (options->publish_shards == LOGFILE_SHARDS_PER_CORE)
-        options->publish_shards = shards_per_core();
-    if (options->io == NULL)
-        options->io = logfile_io_posix();
-}
-
-static int check_options(struct opening *opening, struct logfile_options *options)
-{
-    const char *bad = find_unknown_value(options);
-
-    if (bad == NULL) {
-        fill_defaults(options);
-        bad = find_bad_size(options);
-    }
-    if (bad != NULL) {
-        SAY(opening, "option %s: value out of range", bad);
-        return -EINVAL;
-    }
-    return 0;
-}
 
 /* ---------------------------------------------------------------------------------------------
  * Memory.
@@ -177,12 +68,12 @@ static int allocate_fork_guard(struct opening *opening)
 static int allocate_buffers(struct opening *opening)
 {
     struct logfile *log = opening->log;
-    const struct logfile_options *options = &log->options;
+    const struct logfile_lab *lab = &log->lab;
     unsigned count = log->engine->buffer_count;
 
-    log->buffers_bytes = (count != 0 ? count : options->slot_count) * log->layout.slot_bytes;
-    log->buffers = options->ring_alloc ? options->ring_alloc(options->ring_arg, log->buffers_bytes)
-                                       : lf_buffers_map(log->buffers_bytes, log->layout.slot_bytes);
+    log->buffers_bytes = (count != 0 ? count : lab->slot_count) * log->layout.slot_bytes;
+    log->buffers = lab->ring_alloc ? lab->ring_alloc(lab->ring_arg, log->buffers_bytes)
+                                   : lf_buffers_map(log->buffers_bytes, log->layout.slot_bytes);
     if (log->buffers == NULL) {
         SAY(opening, "%s: %zu bytes of buffers: %s", opening->shown, log->buffers_bytes,
             logfile_strerror(-ENOMEM));
@@ -190,16 +81,16 @@ static int allocate_buffers(struct opening *opening)
     }
     if ((uintptr_t)log->buffers % LF_BLOCK_BYTES == 0)
         return 0;
-    SAY(opening, "option ring_alloc: memory that is not aligned to %u bytes", LF_BLOCK_BYTES);
+    SAY(opening, "option lab.ring_alloc: memory that is not aligned to %u bytes", LF_BLOCK_BYTES);
     return -EINVAL;
 }
 
 static void free_memory(struct logfile *log)
 {
-    const struct logfile_options *options = &log->options;
+    const struct logfile_lab *lab = &log->lab;
 
-    if (log->buffers != NULL && options->ring_free)
-        options->ring_free(options->ring_arg, log->buffers, log->buffers_bytes);
+    if (log->buffers != NULL && lab->ring_free)
+        lab->ring_free(lab->ring_arg, log->buffers, log->buffers_bytes);
     else if (log->buffers != NULL)
         lf_buffers_unmap(log->buffers, log->buffers_bytes);
     if (log->alive != NULL)
@@ -209,7 +100,7 @@ static void free_memory(struct logfile *log)
     free(log);
 }
 
-static struct logfile *allocate_log(const struct logfile_options *options)
+static struct logfile *allocate_log(const struct opening *opening)
 {
     struct logfile *log;
     size_t bytes = lf_round_up(sizeof *log, LF_CACHE_PAIR);
@@ -218,9 +109,10 @@ static struct logfile *allocate_log(const struct logfile_options *options)
     if (log == NULL)
         return NULL;
     memset(log, 0, bytes);
-    log->options = *options;
-    log->engine = lf_engine_choose(options);
-    log->layout.slot_bytes = options->slot_bytes;
+    log->options = opening->options;
+    log->lab = opening->lab;
+    log->engine = lf_engine_choose(&log->lab);
+    log->layout.slot_bytes = log->options.slot_bytes;
     return log;
 }
 
@@ -228,8 +120,9 @@ static struct logfile *allocate_log(const struct logfile_options *options)
  * The steps of opening.
  */
 
-static int open_store(struct opening *opening, const struct logfile_options *options)
+static int open_store(struct opening *opening)
 {
+    const struct logfile_options *options = &opening->options;
     struct logfile *log = opening->log;
     struct lf_store_create create = {.slot_bytes = options->slot_bytes,
                                      .segment_bytes = options->segment_bytes,
@@ -347,6 +240,7 @@ static int check_id(struct opening *opening, const struct lf_file_header *header
 static int adopt_prologue(struct opening *opening, const struct lf_prologue *prologue)
 {
     struct logfile *log = opening->log;
+    memcpy(opening->report.id, prologue->header.id, sizeof opening->report.id);
     int error = check_id(opening, &prologue->header);
 
     if (error == 0)
@@ -590,14 +484,14 @@ static int open_steps(struct opening *opening)
 }
 
 /* Opens with a log in hand; on an error nothing of it is left, neither in memory nor on disk. */
-static int open_log(struct opening *opening, const struct logfile_options *options)
+static int open_log(struct opening *opening)
 {
     int error;
 
-    opening->log = allocate_log(options);
+    opening->log = allocate_log(opening);
     if (opening->log == NULL)
         return -ENOMEM;
-    error = open_store(opening, options);
+    error = open_store(opening);
     if (error == 0) {
         error = open_steps(opening);
         if (error != 0 && opening->created)
@@ -612,25 +506,36 @@ static int open_log(struct opening *opening, const struct logfile_options *optio
     return error;
 }
 
-int logfile_open(const char *path, const struct logfile_options *options, struct logfile **logp)
+static int check_options(struct opening *opening)
 {
-    struct logfile_options filled = {0};
+    const char *bad = lf_options_resolve(&opening->options, &opening->lab);
+
+    if (bad == NULL)
+        return 0;
+    SAY(opening, "option %s: value out of range", bad);
+    return -EINVAL;
+}
+
+int logfile_open(const char *path, const struct logfile_options *options,
+                 struct logfile_open_report *report, struct logfile **logp)
+{
     struct opening opening = {.path = path != NULL ? path : "(no path)"};
     int cancel_state, error;
 
     if (options != NULL)
-        filled = *options;
+        opening.options = *options;
     lf_message_name(opening.path, opening.shown, sizeof opening.shown);
-    opening.asked = (struct lf_layout){filled.slot_bytes, filled.segment_bytes, 0};
+    opening.asked =
+        (struct lf_layout){opening.options.slot_bytes, opening.options.segment_bytes, 0};
     /* A thread that is cancelled half-way would take file and lock along. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    error = path == NULL || logp == NULL ? -EINVAL : check_options(&opening, &filled);
+    error = path == NULL || logp == NULL ? -EINVAL : check_options(&opening);
     if (error == 0)
-        error = open_log(&opening, &filled);
+        error = open_log(&opening);
     if (error != 0 && opening.report.message[0] == '\0')
         SAY(&opening, "%s: %s", opening.shown, logfile_strerror(error));
-    if (filled.report != NULL)
-        *filled.report = opening.report;
+    if (report != NULL)
+        *report = opening.report;
     if (error == 0)
         *logp = opening.log;
     pthread_setcancelstate(cancel_state, NULL);

@@ -9,7 +9,7 @@
  *     cc crash_test.c $(pkg-config --cflags --libs logfile-sim) && ./a.out --bug
  */
 #include <inttypes.h>
-#include <logfile.h>
+#include <logfile_lab.h>
 #include <logfile_sim.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,15 +98,16 @@ static int open_store(struct store *store, const struct logfile_io *io)
     /* No thread but ours, so that the same seed makes the same calls each time. */
     struct logfile_options options = {.io = io,
                                       .slot_bytes = 64 << 10,
-                                      .flusher = LOGFILE_FLUSHER_LEADER,
+                                      .lab =
+                                          &(struct logfile_lab){.flusher = LOGFILE_FLUSHER_LEADER},
                                       .prepare = LOGFILE_PREPARE_NONE};
     struct logfile_reader *reader;
 
     *store = (struct store){0};
-    int result = logfile_open("/store.log", &options, &store->log);
+    int result = logfile_open("/store.log", &options, NULL, &store->log);
     if (result != 0)
         return result;
-    result = logfile_reader_open_io("/store.log", 0, io, &reader);
+    result = logfile_reader_open("/store.log", &(struct logfile_reader_options){.io = io}, &reader);
     if (result == 0) {
         result = replay(store, reader);
         logfile_reader_close(reader);
@@ -166,7 +167,7 @@ static int check(struct logfile_sim *disk, void *arg)
     struct store store;
 
     (void)arg;
-    if (logfile_sim_journal_check_path(journal, "/store.log", io, &report) != 0)
+    if (logfile_sim_journal_check_path(journal, "/store.log", io, &report, sizeof report) != 0)
         return fail(report.message, report.error);
     for (unsigned again = 0; again < 2; again++) {
         int error = open_store(&store, io);
@@ -199,7 +200,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: crash_test [--bug] [CRASH_AT SEED]\n");
         return 2;
     }
-    int error = logfile_sim_sweep(&sweep, &result);
+    int error = logfile_sim_sweep(&sweep, &result, sizeof result);
     logfile_sim_journal_free(journal);
     if (error == 0)
         printf("%" PRIu64 " crashes: no transfer was lost, and none is half done\n",

@@ -8,13 +8,13 @@ int main(void)
     struct logfile_reader *reader;
     struct logfile_record record;
 
-    int error = logfile_open("orders.log", NULL, &log); /* creates it, or recovers what is there */
+    int error = logfile_open("orders.log", NULL, NULL, &log); /* creates or recovers it */
     if (error == 0) {
         error = logfile_append(log, "hello", 5, NULL); /* 0: the record is on stable storage */
         logfile_close(log);
     }
     if (error == 0)
-        error = logfile_reader_open("orders.log", 0, &reader); /* 0: from the oldest record on */
+        error = logfile_reader_open("orders.log", NULL, &reader); /* from the oldest record on */
     if (error == 0) {
         while ((error = logfile_reader_next(reader, &record)) == 1)
             printf("%.*s\n", (int)record.size, (const char *)record.data);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/stats.h"
 
-static void histogram_copy(const struct logfile_histogram *from, struct logfile_histogram *to)
+void lf_histogram_copy(const struct logfile_histogram *from, struct logfile_histogram *to)
 {
     to->count = lf_counted(&from->count);
     to->sum = lf_counted(&from->sum);
@@ -63,9 +63,7 @@ void lf_stats_copy(const struct lf_stats *stats, struct logfile_stats *out)
     out->gathers = lf_counted(&stats->gathers);
     out->gather_timeouts = lf_counted(&stats->gather_timeouts);
     out->stalls = lf_counted(&stats->stalls);
-    histogram_copy(&stats->flush_ns, &out->flush_ns);
-    histogram_copy(&stats->stall_ns, &out->stall_ns);
-    histogram_copy(&stats->records_per_epoch, &out->records_per_epoch);
-    for (int i = 0; i < LOGFILE_STAGE_COUNT; i++)
-        histogram_copy(&stats->stage_ns[i], &out->stage_ns[i]);
+    lf_histogram_copy(&stats->flush_ns, &out->flush_ns);
+    lf_histogram_copy(&stats->stall_ns, &out->stall_ns);
+    lf_histogram_copy(&stats->records_per_epoch, &out->records_per_epoch);
 }

@@ -27,7 +27,6 @@ struct lf_stats {
     struct logfile_histogram flush_ns;
     struct logfile_histogram stall_ns;
     struct logfile_histogram records_per_epoch;
-    struct logfile_histogram stage_ns[LOGFILE_STAGE_COUNT];
 };
 
 enum {
@@ -90,6 +89,7 @@ static inline void lf_histogram_add(struct logfile_histogram *histogram, uint64_
         max = lf_counted(&histogram->max);
     } while (value > max && !lf_cas_acq_rel_64(&histogram->max, max, value)); /* No pair. */
 }
+void lf_histogram_copy(const struct logfile_histogram *from, struct logfile_histogram *to);
 
 /* Copies the counters into the public struct. */
 void lf_stats_copy(const struct lf_stats *stats, struct logfile_stats *out);

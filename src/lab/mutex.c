@@ -49,7 +49,7 @@ struct lf_mutex_engine {
 
 static struct lf_mutex_engine *engine_of(const struct logfile *log)
 {
-    return log->lab;
+    return log->lab_state;
 }
 
 static struct lf_buffer *active_of(struct lf_mutex_engine *engine)
@@ -75,7 +75,7 @@ static int unlock(struct logfile *log, int cancel_state, int result)
 
 static bool wakes_per_epoch(const struct logfile *log)
 {
-    return log->options.variant_flags & LOGFILE_VARIANT_WAKE_PER_EPOCH;
+    return log->lab.variant_flags & LOGFILE_VARIANT_WAKE_PER_EPOCH;
 }
 
 /* The condition that waiters of an epoch, or with SPACE for space, wait on. */
@@ -234,13 +234,13 @@ static int make_space(struct logfile *log, uint64_t need, const struct timespec 
 
 static bool checksums_first(const struct logfile *log)
 {
-    return log->options.variant_flags & LOGFILE_VARIANT_CHECKSUM_FIRST;
+    return log->lab.variant_flags & LOGFILE_VARIANT_CHECKSUM_FIRST;
 }
 
 /* 0 where payloads are not covered. */
 static uint32_t payload_crc(const struct logfile *log, const struct lf_payload *payload)
 {
-    return log->options.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
+    return log->lab.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
 }
 
 static uint64_t add_record(struct logfile *log, const struct lf_payload *payload, uint32_t crc)
@@ -308,7 +308,7 @@ static int append(struct logfile *log, const struct lf_payload *payload,
         *lsnp = lsn;
     error = unlock(log, cancel_state, wait ? wait_durable(log, lsn, deadline) : 0);
     if (error == 0)
-        lf_stages_finish(lf_lab_stages(log), &clock, epoch, &log->stats);
+        lf_stages_finish(lf_lab_stages(log), &clock, epoch);
     return error;
 }
 
@@ -436,7 +436,7 @@ static int start(struct logfile *log)
     engine->epoch = log->chain.epoch;
     error = init_locks(engine);
     if (error == 0)
-        log->lab = engine;
+        log->lab_state = engine;
     else
         free(engine);
     return error;

@@ -12,7 +12,7 @@
 #ifndef LF_LAB_RESERVE_H
 #define LF_LAB_RESERVE_H
 
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "ring/ring.h"
 
 #include <pthread.h>

@@ -20,7 +20,7 @@ void *lf_lab_new(const struct logfile *log, size_t bytes)
     if (lab == NULL)
         return NULL;
     memset(lab, 0, bytes);
-    lab->stages.every = log->options.stage_sample_every;
+    lab->stages.every = log->lab.stage_sample_every;
     return lab;
 }
 
@@ -72,7 +72,7 @@ append_with(struct logfile *log, const struct lf_payload *payload, const struct 
         *lsnp = durable.lsn;
     error = lf_append_conclude(log, &reservation, &durable);
     if (clock != NULL && error == 0)
-        lf_stages_finish(lf_lab_stages(log), clock, reservation.epoch, &log->stats);
+        lf_stages_finish(lf_lab_stages(log), clock, reservation.epoch);
     return error;
 }
 
@@ -94,12 +94,12 @@ static int append_timed(struct logfile *log, const struct lf_payload *payload,
 
 static int start(struct logfile *log)
 {
-    enum logfile_reserve_policy policy = log->options.reserve;
+    enum logfile_reserve_policy policy = log->lab.reserve;
     struct lf_lab_ring *state = lf_lab_new(log, sizeof *state);
     int error = state != NULL ? lf_reserve_init(&state->lock, policy) : -ENOMEM;
 
     if (error == 0) {
-        log->lab = state;
+        log->lab_state = state;
         error = lf_ring_engine_start(log, lf_reserve_policy_of(policy), &state->lock);
         if (error == 0)
             return 0;
@@ -111,10 +111,10 @@ static int start(struct logfile *log)
 
 static void stop(struct logfile *log)
 {
-    struct lf_lab_ring *state = log->lab;
+    struct lf_lab_ring *state = log->lab_state;
 
     lf_ring_engine_stop(log);
-    lf_reserve_destroy(&state->lock, log->options.reserve);
+    lf_reserve_destroy(&state->lock, log->lab.reserve);
     free(state);
 }
 

@@ -21,7 +21,7 @@ struct lf_serial_engine {
 
 static struct lf_serial_engine *engine_of(const struct logfile *log)
 {
-    return log->lab;
+    return log->lab_state;
 }
 
 static int lock(struct logfile *log)
@@ -98,7 +98,7 @@ static int append(struct logfile *log, const struct lf_payload *payload,
     if (error != 0)
         return unlock(log, cancel_state, error);
     lf_stages_mark(&clock, LOGFILE_STAGE_RESERVE);
-    crc = log->options.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
+    crc = log->lab.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
     lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
     place.epoch = log->chain.epoch;
     place.seed = log->record_seed;
@@ -114,7 +114,7 @@ static int append(struct logfile *log, const struct lf_payload *payload,
         lf_count(&log->stats.inline_flushes, 1);
     unlock(log, cancel_state, error);
     if (error == 0)
-        lf_stages_finish(lf_lab_stages(log), &clock, place.epoch, &log->stats);
+        lf_stages_finish(lf_lab_stages(log), &clock, place.epoch);
     return error;
 }
 
@@ -192,7 +192,7 @@ static int start(struct logfile *log)
     engine->end_lsn = log->chain.lsn;
     error = -pthread_mutex_init(&engine->lock, NULL);
     if (error == 0)
-        log->lab = engine;
+        log->lab_state = engine;
     else
         free(engine);
     return error;

@@ -53,8 +53,7 @@ static bool read_times(const struct lf_stages *stages, uint64_t epoch, struct lf
     return lf_load_acquire_64(&times->epoch) == epoch; /* T2: pairs with lf_stages_sealed. */
 }
 
-void lf_stages_finish(const struct lf_stages *stages, struct lf_stage_clock *clock, uint64_t epoch,
-                      struct lf_stats *stats)
+void lf_stages_finish(struct lf_stages *stages, struct lf_stage_clock *clock, uint64_t epoch)
 {
     struct lf_epoch_times times;
     uint64_t now_ns;
@@ -69,7 +68,14 @@ void lf_stages_finish(const struct lf_stages *stages, struct lf_stage_clock *clo
     advance(clock, LOGFILE_STAGE_SYNC, times.durable_ns);
     advance(clock, LOGFILE_STAGE_WAKE, now_ns);
     for (int i = 0; i < LOGFILE_STAGE_COUNT; i++)
-        lf_histogram_add(&stats->stage_ns[i], clock->ns[i]);
+        lf_histogram_add(&stages->ns[i], clock->ns[i]);
+}
+
+void lf_stages_copy(const struct lf_stages *stages,
+                    struct logfile_histogram ns[LOGFILE_STAGE_COUNT])
+{
+    for (int i = 0; i < LOGFILE_STAGE_COUNT; i++)
+        lf_histogram_copy(&stages->ns[i], &ns[i]);
 }
 
 void lf_stages_sealed(struct lf_stages *stages, uint64_t epoch)

@@ -12,7 +12,7 @@
 
 #include "base/atomic.h"
 #include "base/stats.h"
-#include "logfile.h"
+#include "logfile_lab.h"
 
 #define LF_STAGES_EPOCHS 64u
 
@@ -26,6 +26,7 @@ struct lf_epoch_times {
 
 struct lf_stages {
     unsigned every; /* never changes; 0: no append is sampled */
+    struct logfile_histogram ns[LOGFILE_STAGE_COUNT];
     struct lf_epoch_times times[LF_STAGES_EPOCHS];
 };
 
@@ -40,8 +41,11 @@ void lf_stages_begin(const struct lf_stages *stages, struct lf_stage_clock *cloc
 /* The stage ends now.  Nothing, for an append that is not sampled. */
 void lf_stages_mark(struct lf_stage_clock *clock, enum logfile_stage stage);
 /* The append is durable, in that epoch, and about to return. */
-void lf_stages_finish(const struct lf_stages *stages, struct lf_stage_clock *clock, uint64_t epoch,
-                      struct lf_stats *stats);
+void lf_stages_finish(struct lf_stages *stages, struct lf_stage_clock *clock, uint64_t epoch);
+
+/* What has been sampled so far.  Any thread. */
+void lf_stages_copy(const struct lf_stages *stages,
+                    struct logfile_histogram ns[LOGFILE_STAGE_COUNT]);
 
 /* For who commits: the epoch has been sealed; it is durable. */
 void lf_stages_sealed(struct lf_stages *stages, uint64_t epoch);

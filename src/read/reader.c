@@ -2,6 +2,7 @@
 /* Reading a log by its path, record by record: what is durable, and how it ends, is the cursor's. */
 #include "read/reader.h"
 
+#include "base/copy_out.h"
 #include "format/record.h"
 #include "storage/io.h"
 
@@ -75,18 +76,18 @@ int logfile_reader_cursor(struct logfile_reader *reader, struct logfile_cursor *
     return 0;
 }
 
-int logfile_reader_tail(struct logfile_reader *reader, struct logfile_tail *tail)
+int logfile_reader_tail(struct logfile_reader *reader, struct logfile_tail *out, size_t size)
 {
     struct lf_record_view view;
 
-    if (reader == NULL || tail == NULL)
+    if (reader == NULL || out == NULL)
         return -EINVAL;
     const int found = find_record(reader, &view);
     if (found == 1)
         return -EAGAIN;
     if (found != 0 && found != LOGFILE_ECORRUPT)
         return found;
-    *tail = reader->cursor.tail;
+    lf_copy_out(out, size, &reader->cursor.tail, sizeof reader->cursor.tail);
     return 0;
 }
 
@@ -210,8 +211,8 @@ static int reader_open(const char *path, const struct logfile_reader_options *op
     return 0;
 }
 
-int logfile_reader_open_with(const char *path, const struct logfile_reader_options *options,
-                             struct logfile_reader **readerp)
+int logfile_reader_open(const char *path, const struct logfile_reader_options *options,
+                        struct logfile_reader **readerp)
 {
     const struct logfile_reader_options defaults = {0};
 
@@ -220,31 +221,6 @@ int logfile_reader_open_with(const char *path, const struct logfile_reader_optio
     if (path == NULL || readerp == NULL || !options_are_valid(options))
         return -EINVAL;
     return reader_open(path, options, readerp);
-}
-
-int logfile_reader_open(const char *path, uint64_t lsn, struct logfile_reader **readerp)
-{
-    return logfile_reader_open_io(path, lsn, NULL, readerp);
-}
-
-int logfile_reader_open_io(const char *path, uint64_t lsn, const struct logfile_io *io,
-                           struct logfile_reader **readerp)
-{
-    const struct logfile_reader_options options = {.lsn = lsn, .io = io};
-
-    return logfile_reader_open_with(path, &options, readerp);
-}
-
-int logfile_reader_open_log(struct logfile *log, uint64_t lsn, struct logfile_reader **readerp)
-{
-    (void)lsn;
-    return log == NULL || readerp == NULL ? -EINVAL : -ENOSYS;
-}
-
-int logfile_reader_wait(struct logfile_reader *reader, const struct timespec *deadline)
-{
-    (void)deadline;
-    return reader == NULL ? -EINVAL : -ENOSYS;
 }
 
 void logfile_reader_close(struct logfile_reader *reader)

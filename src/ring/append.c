@@ -27,7 +27,7 @@ enum {
 static bool may_lead(const struct logfile *log, const struct timespec *deadline)
 {
     return deadline == NULL ||
-           (log->options.flusher == LOGFILE_FLUSHER_LEADER && lf_may_wait(deadline));
+           (log->lab.flusher == LOGFILE_FLUSHER_LEADER && lf_may_wait(deadline));
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ static int wait_for_flip(struct logfile *log, struct queueing *queueing, uint32_
     if (lf_ring_overshot(ring, head))
         lf_flusher_demand(log, UINT64_MAX, may_lead(log, queueing->deadline));
     /* Nobody else would open it, if no call may wait. */
-    if (!lf_may_wait(queueing->deadline) && log->options.flusher == LOGFILE_FLUSHER_LEADER &&
+    if (!lf_may_wait(queueing->deadline) && log->lab.flusher == LOGFILE_FLUSHER_LEADER &&
         lf_ring_is_unopened(ring, head) && lf_flusher_open_pending(log))
         return 0;
     return lf_waiter_sleep_counted(&ring->flipped, key, queueing->deadline,
@@ -223,9 +223,9 @@ static uint64_t spin_ns(struct logfile *log)
 {
     uint64_t flush_ns = lf_load_relaxed_64(&log->flush_ns); /* Relaxed: an estimate. */
 
-    if (log->options.wait == LOGFILE_WAIT_SPIN)
+    if (log->lab.wait == LOGFILE_WAIT_SPIN)
         return UINT64_MAX / 2;
-    if (log->options.wait == LOGFILE_WAIT_BLOCK || flush_ns > SPIN_FLUSH_NS)
+    if (log->lab.wait == LOGFILE_WAIT_BLOCK || flush_ns > SPIN_FLUSH_NS)
         return 0;
     /* Relaxed, here and below: a heuristic. */
     if (lf_now_ns() < lf_load_relaxed_64(&log->spin_again_ns))
@@ -291,7 +291,7 @@ int lf_append_await(struct logfile *log, struct lf_durable_wait *wait)
             lf_flusher_demand(log, wait->lsn, may_lead(log, wait->deadline)))
             continue;
         /* What was taken is looked at again when it is given back; only leaders must try again. */
-        wait->demands = log->options.flusher == LOGFILE_FLUSHER_LEADER;
+        wait->demands = log->lab.flusher == LOGFILE_FLUSHER_LEADER;
         if (wait_once(log, wait) == -ETIMEDOUT) {
             error = durability(log, wait->lsn);
             return error == -EAGAIN ? -ETIMEDOUT : error;
@@ -309,7 +309,7 @@ bool lf_append_must_demand(struct logfile *log, const struct lf_reservation *res
     struct lf_ring *ring = &log->ring;
     uint32_t target;
 
-    if (log->options.flusher == LOGFILE_FLUSHER_LEADER &&
+    if (log->lab.flusher == LOGFILE_FLUSHER_LEADER &&
         !lf_load_acquire_32(&reservation->slot->guarded)) /* F4: pairs with the guard's stores. */
         return true; /* Its first record was only submitted, and nobody was rung for it. */
     lf_fence(); /* F3: publish before target load; pairs with set_idle's fence after plan_gather. */
@@ -358,7 +358,7 @@ int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec
     if (lsn >= end_lsn)
         return end_lsn == 0 ? -ETIMEDOUT : -EINVAL;
     wait.slot = find_slot(&log->ring, lsn);
-    wait.demands = log->options.flusher == LOGFILE_FLUSHER_LEADER;
+    wait.demands = log->lab.flusher == LOGFILE_FLUSHER_LEADER;
     if (wait.slot == NULL) /* Every epoch in the ring is above: it became durable meanwhile. */
         return durability(log, lsn);
     wait.key = lf_waiter_key(&wait.slot->durable);
@@ -402,7 +402,7 @@ void lf_ring_engine_room(struct logfile *log)
     /* The token holder opens the epoch, or says that there is no room; under the leader flusher
      * whoever waits for the flip becomes it. */
     lf_flusher_demand(log, UINT64_MAX, false);
-    if (log->options.flusher == LOGFILE_FLUSHER_LEADER)
+    if (log->lab.flusher == LOGFILE_FLUSHER_LEADER)
         lf_waiter_wake(&ring->flipped);
 }
 
@@ -412,8 +412,8 @@ int lf_ring_engine_start(struct logfile *log, const struct lf_reserve_policy *po
     struct lf_ring *ring = &log->ring;
     struct lf_ring_config config = {
         .buffers = log->buffers,
-        .slot_count = log->options.slot_count,
-        .shard_count = log->options.publish_shards,
+        .slot_count = log->lab.slot_count,
+        .shard_count = log->lab.publish_shards,
         .layout = log->chain.layout,
         .policy = policy,
         .policy_state = policy_state,

@@ -41,7 +41,7 @@ int lf_append_await(struct logfile *log, struct lf_durable_wait *wait);
 static inline __attribute__((always_inline)) uint32_t
 lf_append_touch(const struct logfile *log, const struct lf_payload *payload)
 {
-    if (log->options.checksum == LOGFILE_CHECKSUM_FULL)
+    if (log->lab.checksum == LOGFILE_CHECKSUM_FULL)
         return lf_payload_crc(payload);
     for (int i = 0; i < payload->iov_count; i++) {
         const volatile uint8_t *bytes = payload->iov[i].iov_base;

@@ -19,11 +19,11 @@
 #include <time.h>
 
 struct logfile;
-struct logfile_options;
+struct logfile_lab;
 
 /* The entry points have checked the arguments; LSNs, deadlines and results are as in logfile.h. */
 struct lf_engine {
-    unsigned buffer_count;        /* buffers of slot_bytes that it fills; 0: options.slot_count */
+    unsigned buffer_count;        /* buffers of slot_bytes that it fills; 0: lab.slot_count */
     bool fills_tails_of_segments; /* with epochs shorter than a slot (docs/adr/0010) */
 
     /* Between opening and closing the log.  start: 0 or -errno.  stop: after a shutdown. */
@@ -60,7 +60,7 @@ extern const struct lf_engine lf_ring_engine_timed;
 extern const struct lf_engine lf_mutex_engine;
 extern const struct lf_engine lf_serial_engine;
 
-const struct lf_engine *lf_engine_choose(const struct logfile_options *options);
+const struct lf_engine *lf_engine_choose(const struct logfile_lab *lab);
 /* Starts the log's engine.  0 or -errno. */
 int lf_engine_start(struct logfile *log);
 /* What the store and the preparer report, from any thread, also before the engine has started. */

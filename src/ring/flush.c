@@ -65,7 +65,7 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
         return LOGFILE_EFAILED;
 
     /* 1. Seal: the header, chained to the epoch before; zeros to the end of the block. */
-    if (log->options.checksum == LOGFILE_CHECKSUM_HEADER)
+    if (log->lab.checksum == LOGFILE_CHECKSUM_HEADER)
         flags |= LF_EPOCH_HEADER_CHECKSUM;
     log->chain.time_ns = lf_wall_clock_ns();
     size_t bytes = lf_chain_seal(&log->chain, buffer, end, records, flags, promise);
@@ -413,7 +413,7 @@ bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
     int cancel_state;
 
     lf_fence(); /* F5: head fetch-add before token load; pairs with set_idle. */
-    if (!may_lead || log->options.flusher == LOGFILE_FLUSHER_SEQUENCER) {
+    if (!may_lead || log->lab.flusher == LOGFILE_FLUSHER_SEQUENCER) {
         if (flusher->has_sequencer)
             ring_bell(flusher);
         return false;
@@ -582,8 +582,8 @@ int lf_flusher_start(struct logfile *log)
     struct lf_flusher *flusher = &log->flusher;
     int error;
 
-    flusher->gather.never = log->options.variant_flags & LOGFILE_VARIANT_NO_GATHER;
-    if (log->options.flusher == LOGFILE_FLUSHER_LEADER)
+    flusher->gather.never = log->lab.variant_flags & LOGFILE_VARIANT_NO_GATHER;
+    if (log->lab.flusher == LOGFILE_FLUSHER_LEADER)
         return 0;
     error = lf_thread_start(&flusher->sequencer, sequencer_main, log);
     flusher->has_sequencer = error == 0;

@@ -8,7 +8,7 @@
 #include "base/stats.h"
 #include "base/waiter.h"
 #include "format/format.h"
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "ring/engine.h"
 #include "ring/flush.h"
 #include "ring/ring.h"
@@ -20,6 +20,7 @@ struct logfile {
     /* Never change after open. */
     const uint32_t *alive;          /* 1; on a page that a fork wipes in the child */
     struct logfile_options options; /* with every default filled in */
+    struct logfile_lab lab;         /* the same */
     const struct lf_engine *engine;
     struct lf_layout layout;
     size_t record_max;      /* payload bytes of a record that an empty slot holds */
@@ -52,7 +53,7 @@ struct logfile {
     struct lf_flusher flusher;
     uint64_t spin_again_ns; /* W, R: waiters.  Processors were busy: until then nobody spins. */
 
-    void *lab; /* of an engine of the laboratory: its own */
+    void *lab_state; /* of an engine of the laboratory: its own */
 };
 
 /* L1: pairs with the release in lf_epoch_commit: who sees it sees what was made durable. */

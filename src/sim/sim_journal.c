@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/sim_journal.h"
 
+#include "sim/reserved.h"
 #include "sim/rng.h"
 
 #include <errno.h>
@@ -395,13 +396,16 @@ static int check(struct logfile_sim_journal *journal, lf_sim_next *next, void *f
 }
 
 int lf_sim_journal_check_from(struct logfile_sim_journal *journal, lf_sim_next *next, void *from,
-                              struct logfile_sim_report *report)
+                              struct logfile_sim_report *report, size_t size)
 {
-    struct logfile_sim_report ignored;
+    struct logfile_sim_report own;
 
     if (!take(journal))
         return -EINVAL;
-    return give(journal, check(journal, next, from, report == NULL ? &ignored : report));
+    int result = check(journal, next, from, &own);
+    if (result >= 0)
+        lf_sim_copy_out(report, size, &own, sizeof own);
+    return give(journal, result);
 }
 
 static int next_of_reader(void *from, struct logfile_record *record)
@@ -410,11 +414,11 @@ static int next_of_reader(void *from, struct logfile_record *record)
 }
 
 int logfile_sim_journal_check(struct logfile_sim_journal *journal, struct logfile_reader *reader,
-                              struct logfile_sim_report *report)
+                              struct logfile_sim_report *report, size_t size)
 {
     if (reader == NULL)
         return -EINVAL;
-    return lf_sim_journal_check_from(journal, next_of_reader, reader, report);
+    return lf_sim_journal_check_from(journal, next_of_reader, reader, report, size);
 }
 
 /* A log that cannot be opened gives no record but the reason. */
@@ -426,27 +430,28 @@ static int next_of_error(void *from, struct logfile_record *record)
 
 /* A log that was never made has nothing in it; one that was trimmed was made. */
 static int check_unopened(struct logfile_sim_journal *journal, int error,
-                          struct logfile_sim_report *report)
+                          struct logfile_sim_report *report, size_t size)
 {
     take(journal);
     bool was_trimmed = journal->oldest_min > 0;
     give(journal, 0);
     if (error == -ENOENT && !was_trimmed)
         error = 0;
-    return lf_sim_journal_check_from(journal, next_of_error, &error, report);
+    return lf_sim_journal_check_from(journal, next_of_error, &error, report, size);
 }
 
 int logfile_sim_journal_check_path(struct logfile_sim_journal *journal, const char *path,
-                                   const struct logfile_io *io, struct logfile_sim_report *report)
+                                   const struct logfile_io *io, struct logfile_sim_report *report,
+                                   size_t size)
 {
     struct logfile_reader *reader;
 
     if (journal == NULL || path == NULL)
         return -EINVAL;
-    int error = logfile_reader_open_io(path, 0, io, &reader);
+    int error = logfile_reader_open(path, &(struct logfile_reader_options){.io = io}, &reader);
     if (error != 0)
-        return check_unopened(journal, error, report);
-    int result = logfile_sim_journal_check(journal, reader, report);
+        return check_unopened(journal, error, report, size);
+    int result = logfile_sim_journal_check(journal, reader, report, size);
     logfile_reader_close(reader);
     return result;
 }

@@ -24,6 +24,6 @@ typedef int lf_sim_next(void *from, struct logfile_record *record);
 
 /* As logfile_sim_journal_check, with records from anywhere. */
 int lf_sim_journal_check_from(struct logfile_sim_journal *journal, lf_sim_next *next, void *from,
-                              struct logfile_sim_report *report);
+                              struct logfile_sim_report *report, size_t size);
 
 #endif /* SIM_JOURNAL_H */

@@ -78,7 +78,7 @@ static bool is_valid(const struct logfile_sim_sweep *sweep)
 }
 
 int logfile_sim_sweep(const struct logfile_sim_sweep *sweep,
-                      struct logfile_sim_sweep_result *result)
+                      struct logfile_sim_sweep_result *result, size_t size)
 {
     struct logfile_sim_sweep_result here = {.crash_call = LOGFILE_SIM_CALL_COUNT};
 
@@ -87,7 +87,6 @@ int logfile_sim_sweep(const struct logfile_sim_sweep *sweep,
     here.crash_at = sweep->crash_at;
     here.seed = sweep->seed;
     int error = sweep->crash_at != 0 ? run_case(sweep, &here) : run_all(sweep, &here);
-    if (result != NULL)
-        *result = here;
+    lf_sim_copy_out(result, size, &here, sizeof here);
     return error;
 }

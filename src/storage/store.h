@@ -8,7 +8,7 @@
 #define LF_STORE_H
 
 #include "base/stats.h"
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "storage/facts.h"
 #include "storage/file.h"
 
@@ -17,7 +17,7 @@
 struct lf_store {
     struct lf_file file;
     struct lf_facts facts; /* O_DIRECT or not, and what that is worth here */
-    enum logfile_sync sync;
+    uint32_t sync;         /* enum logfile_sync but AUTO, or LOGFILE_SYNC_NONE */
     /* W: any thread that does I/O (fetch-add).  R: stats. */
     uint64_t device_bytes;
     uint64_t write_count; /* of commits, begun */

@@ -558,7 +558,7 @@ static int init_locks(struct lf_store *store)
 static int init_store(struct lf_store *store, const struct logfile_options *options)
 {
     memset(store, 0, sizeof *store);
-    store->sync = options->sync;
+    store->sync = options->sync == LOGFILE_SYNC_AUTO ? LOGFILE_SYNC_FDATASYNC : options->sync;
     return init_locks(store);
 }
 

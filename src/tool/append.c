@@ -190,7 +190,7 @@ static void tell_signal(const char *path, int number, const struct append_range 
 int lf_tool_append(const struct lf_tool_args *args)
 {
     struct logfile_open_report report = {0};
-    struct logfile_options options = {.report = &report};
+    struct logfile_options options = {0};
     struct append_range range = {0};
     struct logfile *log;
     size_t unfinished = 0;
@@ -198,7 +198,7 @@ int lf_tool_append(const struct lf_tool_args *args)
     int signals = lf_tool_signals_open(); /* before there is a log to be left open */
     if (signals < 0)
         return lf_tool_error("signals", signals);
-    int error = logfile_open(args->path, &options, &log);
+    int error = logfile_open(args->path, &options, &report, &log);
     if (error != 0)
         return lf_tool_open_error(error, &report);
     int status = append_input(args->path, log, signals, &range, &unfinished);

@@ -25,7 +25,7 @@ static int print_all(struct logfile_reader *reader, bool raw)
 static int report_damage(const char *path, struct logfile_reader *reader)
 {
     struct logfile_tail tail;
-    int error = logfile_reader_tail(reader, &tail);
+    int error = logfile_reader_tail(reader, &tail, sizeof tail);
 
     if (error != 0)
         return lf_tool_error(path, error);
@@ -48,7 +48,8 @@ static int print_log(const char *path, struct logfile_reader *reader, bool raw)
 int lf_tool_cat(const struct lf_tool_args *args)
 {
     struct logfile_reader *reader;
-    int error = logfile_reader_open(args->path, args->from_lsn, &reader);
+    int error = logfile_reader_open(
+        args->path, &(struct logfile_reader_options){.lsn = args->from_lsn}, &reader);
 
     if (error != 0)
         return lf_tool_path_error(NULL, args->path, error);

@@ -129,7 +129,7 @@ static int usage_error(const struct command *command, const char *what, const ch
 
 static void print_version(void)
 {
-    puts("logfile " LOGFILE_VERSION_STRING);
+    printf("logfile %s\n", logfile_version());
 }
 
 static void print_help(void)

@@ -41,9 +41,8 @@ static int open_copy(struct salvage *s)
         .mode = s->what->mode,
         .slot_bytes = s->reader->cursor.scan.prologue.header.slot_bytes,
         .io = s->what->to,
-        .report = &report,
     };
-    int error = logfile_open(s->output, &options, &s->copy);
+    int error = logfile_open(s->output, &options, &report, &s->copy);
     return error == 0 ? LF_TOOL_OK : lf_tool_open_error(error, &report);
 }
 
@@ -51,7 +50,7 @@ static int open_copy(struct salvage *s)
 static int begin_damage(struct salvage *s)
 {
     struct logfile_tail tail;
-    int error = logfile_reader_tail(s->reader, &tail);
+    int error = logfile_reader_tail(s->reader, &tail, sizeof tail);
 
     if (error != 0)
         return error;
@@ -67,7 +66,7 @@ static int report_end(struct salvage *s)
 {
     const struct lf_layout *layout = &s->reader->cursor.file.layout;
     struct logfile_tail tail;
-    int error = logfile_reader_tail(s->reader, &tail);
+    int error = logfile_reader_tail(s->reader, &tail, sizeof tail);
 
     s->at_end = true;
     if (error != 0 && error != -EAGAIN)
@@ -238,7 +237,7 @@ static int open_headless(struct salvage *s, struct lf_headless *headless)
     int error = lf_headless_find(headless, &s->bad->view.io, s->path);
 
     if (error == 0)
-        error = logfile_reader_open_io(s->path, 0, &headless->view.io, &s->reader);
+        error = logfile_reader_open(s->path, &(struct logfile_reader_options){.io = &headless->view.io}, &s->reader);
     if (error == 0) {
         s->damage_count++;
         report_headless(s->path, headless);
@@ -250,7 +249,7 @@ static int open_headless(struct salvage *s, struct lf_headless *headless)
 static int may_be_foreign(struct logfile_reader *reader)
 {
     struct logfile_tail tail;
-    const int error = logfile_reader_tail(reader, &tail);
+    const int error = logfile_reader_tail(reader, &tail, sizeof tail);
 
     if (error != 0 && error != -EAGAIN)
         return error;
@@ -262,7 +261,7 @@ static int may_be_foreign(struct logfile_reader *reader)
 static int open_by_header(struct salvage *s, struct lf_headless *headless)
 {
     struct logfile_reader *by_header;
-    int error = logfile_reader_open_io(s->path, 0, &s->bad->view.io, &by_header);
+    int error = logfile_reader_open(s->path, &(struct logfile_reader_options){.io = &s->bad->view.io}, &by_header);
 
     if (error != 0)
         return error;

@@ -107,7 +107,7 @@ static int failure_error(const char *path, struct logfile *log, int error)
 {
     struct logfile_failure failure = {0};
 
-    if (logfile_failure(log, &failure) != 0 || failure.error == 0)
+    if (logfile_failure(log, &failure, sizeof failure) != 0 || failure.error == 0)
         return lf_tool_error(path, error);
     if (failure.error == -ESTALE)
         lf_tool_message(

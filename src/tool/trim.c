@@ -46,14 +46,12 @@ int lf_tool_trim(const struct lf_tool_args *args)
 {
     struct logfile_open_report report = {0};
     /* Nothing is appended: no more than it takes is prepared. */
-    struct logfile_options options = {.open_flags = LOGFILE_OPEN_EXISTING,
-                                      .prepare = LOGFILE_PREPARE_NONE,
-                                      .prepare_bytes = 1,
-                                      .report = &report};
+    struct logfile_options options = {
+        .open_flags = LOGFILE_OPEN_EXISTING, .prepare = LOGFILE_PREPARE_NONE, .prepare_bytes = 1};
     const uint64_t before_bytes = allocated_bytes(args->path);
     struct logfile *log;
 
-    int error = logfile_open(args->path, &options, &log);
+    int error = logfile_open(args->path, &options, &report, &log);
     if (error != 0)
         return lf_tool_open_error(error, &report);
     int status = trim_log(args, log);

@@ -216,8 +216,8 @@ static int verify_open_log(struct verification *v)
         failed = unread;
     if (failed == 0)
         return v->bad->count > 0 ? conclude_unreadable(v) : conclude(v);
-    lf_tool_message("%s: at LSN %" PRIu64 ": %s", lf_tool_shown(v->path), v->walk.cursor.scan.chain.lsn,
-                    logfile_strerror(failed));
+    lf_tool_message("%s: at LSN %" PRIu64 ": %s", lf_tool_shown(v->path),
+                    v->walk.cursor.scan.chain.lsn, logfile_strerror(failed));
     return LF_TOOL_FAILED;
 }
 

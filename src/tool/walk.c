@@ -137,8 +137,8 @@ static bool can_only_be_read(const struct lf_walk *walk)
     const uint64_t features = walk->cursor.scan.prologue.header.features_read_only;
 
     return (features & ~LF_FEATURES_READ_ONLY_KNOWN) != 0 ||
-           walk->cursor.scan.chain.incarnation == UINT32_MAX || walk->cursor.scan.chain.epoch >= LF_EPOCH_LIMIT ||
-           walk->cursor.scan.chain.epoch == 0;
+           walk->cursor.scan.chain.incarnation == UINT32_MAX ||
+           walk->cursor.scan.chain.epoch >= LF_EPOCH_LIMIT || walk->cursor.scan.chain.epoch == 0;
 }
 
 static bool is_refused(const struct lf_walk *walk)

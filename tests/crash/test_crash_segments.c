@@ -131,13 +131,14 @@ static bool read_end_lsn(struct crash_run *run, struct logfile_sim *disk, uint64
     struct logfile_reader *reader;
     struct logfile_record record;
     struct logfile_tail tail;
-    int error = logfile_reader_open_io(LOG_PATH, 0, logfile_sim_io(disk), &reader);
+    int error = logfile_reader_open(
+        LOG_PATH, &(struct logfile_reader_options){.io = logfile_sim_io(disk)}, &reader);
 
     if (error != 0)
         return crash_fails(run, "opening a reader of a closed log", error);
     while (logfile_reader_next(reader, &record) == 1)
         continue;
-    error = logfile_reader_tail(reader, &tail);
+    error = logfile_reader_tail(reader, &tail, sizeof tail);
     logfile_reader_close(reader);
     if (error != 0 || tail.verdict != LOGFILE_CLEAN)
         return crash_fails(run, "a closed log is not clean", error);
@@ -205,7 +206,7 @@ static void plan_log(struct crash_run *run)
     uint64_t slot_bytes = rng_one_in(&run->rng, 6) ? 16 * KIB : 8 * KIB;
 
     run->options.slot_bytes = slot_bytes;
-    run->options.slot_count = rng_one_in(&run->rng, 2) ? 2 : 4;
+    run->lab.slot_count = rng_one_in(&run->rng, 2) ? 2 : 4;
     run->options.prepare_bytes = 64 * KIB;
     if (!rng_one_in(&run->rng, 4))
         run->options.segment_bytes = slot_bytes + (20 + 4 * rng_below(&run->rng, 8)) * KIB;
@@ -245,15 +246,16 @@ static void fill_disk(uint64_t capacity_bytes)
     const struct logfile_sim_options disk_options = {.capacity_bytes = capacity_bytes,
                                                      .no_allocate = true};
     struct logfile_sim *disk = logfile_sim_new(&disk_options);
-    const struct logfile_options options = {.io = logfile_sim_io(disk),
-                                            .flusher = LOGFILE_FLUSHER_LEADER,
-                                            .prepare = LOGFILE_PREPARE_ALLOCATE,
-                                            .prepare_bytes = 64 * KIB,
-                                            .slot_bytes = 8 * KIB,
-                                            .segment_bytes = 128 * KIB};
+    const struct logfile_options options = {
+        .io = logfile_sim_io(disk),
+        .lab = &(struct logfile_lab){.flusher = LOGFILE_FLUSHER_LEADER},
+        .prepare = LOGFILE_PREPARE_ALLOCATE,
+        .prepare_bytes = 64 * KIB,
+        .slot_bytes = 8 * KIB,
+        .segment_bytes = 128 * KIB};
     struct logfile *log;
 
-    int error = logfile_open(LOG_PATH, &options, &log);
+    int error = logfile_open(LOG_PATH, &options, NULL, &log);
     if (error == 0) {
         while ((error = logfile_append(log, "x", 1, NULL)) == 0)
             continue;

@@ -18,7 +18,7 @@ static void widen(struct crash_run *run)
     if (rng_one_in(&run->rng, 8))
         run->options.slot_bytes = 32 << 10;
     if (rng_one_in(&run->rng, 8))
-        run->options.slot_count = 8;
+        run->lab.slot_count = 8;
     if (rng_one_in(&run->rng, 8))
         run->disk_options.capacity_bytes = (48 + 4 * rng_below(&run->rng, 64)) << 10;
     if (rng_one_in(&run->rng, 16))
@@ -35,7 +35,7 @@ static void plan_run(struct crash_run *run)
     if (rng_one_in(&run->rng, 60))
         run->thread_count = 2 + (unsigned)rng_below(&run->rng, CRASH_THREADS_MAX - 1);
     run->options.slot_bytes = rng_one_in(&run->rng, 4) ? 16 << 10 : 8 << 10;
-    run->options.slot_count = rng_one_in(&run->rng, 2) ? 2 : 4;
+    run->lab.slot_count = rng_one_in(&run->rng, 2) ? 2 : 4;
     run->options.prepare_bytes = 64 << 10;
     run->disk_options.no_direct = rng_one_in(&run->rng, 4);
     run->disk_options.no_allocate = rng_one_in(&run->rng, 8);

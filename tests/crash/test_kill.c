@@ -168,7 +168,7 @@ static void child_main(const char *path, const struct logfile_options *options)
     pthread_t thread;
     struct logfile *log;
 
-    if (logfile_open(path, options, &log) != 0)
+    if (logfile_open(path, options, NULL, &log) != 0)
         _exit(2);
     __atomic_store_n(&life->opened, 1, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < WRITER_COUNT; i++) {
@@ -245,7 +245,7 @@ static void check_end(struct logfile_reader *reader)
 {
     struct logfile_tail tail;
 
-    int error = logfile_reader_tail(reader, &tail);
+    int error = logfile_reader_tail(reader, &tail, sizeof tail);
     ck_assert_msg(error == 0, "%s: tail: %s", current, logfile_strerror(error));
     ck_assert_msg(tail.verdict == LOGFILE_TORN ||
                       (tail.verdict == LOGFILE_CLEAN && tail.last_epoch == 0),
@@ -273,7 +273,7 @@ static void check_log(const char *path)
 
     /* A child that was killed before it had created the log has acknowledged nothing. */
     if (access(path, F_OK) == 0) {
-        result = logfile_reader_open(path, 0, &reader);
+        result = logfile_reader_open(path, NULL, &reader);
         ck_assert_msg(result == 0, "%s: reading: %s", current, logfile_strerror(result));
         while ((result = logfile_reader_next(reader, &record)) == 1)
             check_record(&record, numbers);

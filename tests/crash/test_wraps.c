@@ -83,7 +83,6 @@ static void life_begin(struct life *life, int index, uint64_t segment_bytes,
     life->options.segment_bytes = has_segments(index) ? segment_bytes : 0;
     life->options.prepare_bytes = 64 * KIB;
     life->options.prepare = (enum logfile_prepare)(way % 3);
-    life->options.report = &life->report;
     life->options.io = &life->io;
     life->disk = logfile_sim_new(&disk_options);
     life->rng.state = (uint64_t)index;
@@ -108,7 +107,7 @@ static void life_end(struct life *life)
 
 static void open_log(struct life *life)
 {
-    int error = logfile_open(LOG_PATH, &life->options, &life->log);
+    int error = logfile_open(LOG_PATH, &life->options, &life->report, &life->log);
 
     ck_assert_msg(error == 0, "%s: %s: %s", life->name, logfile_strerror(error),
                   life->report.message);
@@ -116,7 +115,7 @@ static void open_log(struct life *life)
 
 static void check_is_refused(struct life *life, int expected)
 {
-    int error = logfile_open(LOG_PATH, &life->options, &life->log);
+    int error = logfile_open(LOG_PATH, &life->options, &life->report, &life->log);
 
     ck_assert_msg(error == expected, "%s: opened again: %s", life->name, logfile_strerror(error));
 }
@@ -299,10 +298,10 @@ static void read_tail(struct life *life, struct logfile_tail *tail)
     struct logfile_reader *reader;
     struct logfile_record record;
 
-    ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, &life->io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(LOG_PATH, READING(.io = &life->io), &reader), 0);
     while (logfile_reader_next(reader, &record) == 1)
         continue;
-    ck_assert_int_eq(logfile_reader_tail(reader, tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, tail, sizeof *tail), 0);
     logfile_reader_close(reader);
 }
 
@@ -346,7 +345,8 @@ static void check_reads_from(struct life *life, const struct journal_entry *entr
     struct logfile_reader *reader;
     struct logfile_record record;
 
-    ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, entry->lsn, &life->io, &reader), 0);
+    ck_assert_int_eq(
+        logfile_reader_open(LOG_PATH, READING(.lsn = entry->lsn, .io = &life->io), &reader), 0);
     ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
     ck_assert_uint_eq(record.lsn, entry->lsn);
     ck_assert(record.size == entry->size && payload_matches(record.data, record.size, entry->seed));
@@ -381,7 +381,7 @@ static void append_well(struct life *life, unsigned thread_count, unsigned recor
     int error = append(life, thread_count, record_count);
 
     ck_assert_msg(error == 0, "%s: append: %s", life->name, logfile_strerror(error));
-    ck_assert_int_eq(logfile_flush(life->log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(life->log, NULL), 0);
     journal_ack_below(&life->journal, logfile_durable_lsn(life->log));
 }
 
@@ -477,8 +477,8 @@ static void check_is_full(struct life *life)
     ck_assert_int_eq(logfile_append(life->log, &byte, 1, &lsn), -EFBIG);
     ck_assert_int_eq(logfile_submit(life->log, &byte, 1, NULL, &lsn), -EFBIG);
     ck_assert_uint_eq(lsn, 1);
-    ck_assert_int_eq(logfile_flush(life->log, NULL), 0);
-    ck_assert_int_eq(logfile_failure(life->log, &failure), 0);
+    ck_assert_int_eq(logfile_sync(life->log, NULL), 0);
+    ck_assert_int_eq(logfile_failure(life->log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, 0);
     ck_assert_uint_le(logfile_durable_lsn(life->log), end_of_log(life));
 }

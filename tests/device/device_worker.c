@@ -31,13 +31,15 @@ struct worker {
     uint8_t payload[RECORD_BYTES_MAX];
 };
 
-void device_choose_options(unsigned workload, struct rng *rng, struct logfile_options *options)
+void device_choose_options(unsigned workload, struct rng *rng, struct logfile_options *options,
+                           struct logfile_lab *lab)
 {
-    memset(options, 0, sizeof *options);
-    options->engine = (enum logfile_engine)(rng_one_in(rng, 3) ? rng_below(rng, 3) : 0);
-    options->flusher = (enum logfile_flusher)rng_below(rng, 3);
-    options->sync = (enum logfile_sync)rng_below(rng, 2);
-    options->prepare = (enum logfile_prepare)rng_below(rng, 3);
+    *lab = (struct logfile_lab){0};
+    *options = (struct logfile_options){.lab = lab};
+    lab->engine = rng_one_in(rng, 3) ? (uint32_t)rng_below(rng, 3) : 0;
+    lab->flusher = (uint32_t)rng_below(rng, 3);
+    options->sync = LOGFILE_SYNC_FDATASYNC + (uint32_t)rng_below(rng, 2);
+    options->prepare = (uint32_t)rng_below(rng, 3);
     options->io_mode = workload == 1 || workload == 4 ? LOGFILE_IO_BUFFERED : LOGFILE_IO_AUTO;
     options->slot_bytes = 16 << 10;
     options->prepare_bytes = 64 << 10;
@@ -91,7 +93,7 @@ static int wait_for_last(struct worker *worker)
 static int flush(struct worker *worker)
 {
     uint64_t next_lsn = logfile_next_lsn(worker->log);
-    int error = logfile_flush(worker->log, NULL);
+    int error = logfile_sync(worker->log, NULL);
 
     if (error != 0)
         return complain(worker, "flush", error);
@@ -165,12 +167,12 @@ static void live(unsigned workload, const char *path, struct rng *rng, struct di
                  char *why)
 {
     struct logfile_options options;
+    struct logfile_lab lab;
     struct logfile_open_report report;
     struct logfile *log;
 
-    device_choose_options(workload, rng, &options);
-    options.report = &report;
-    int error = logfile_open(path, &options, &log);
+    device_choose_options(workload, rng, &options, &lab);
+    int error = logfile_open(path, &options, &report, &log);
     if (error != 0) {
         snprintf(why, JOURNAL_WHY_BYTES, "open: %s: %.150s", logfile_strerror(error),
                  report.message);

@@ -6,14 +6,16 @@
 #define DEVICE_WORKER_H
 
 #include "diary.h"
+#include "logfile_lab.h"
 
 enum {
     DEVICE_WORKLOAD_COUNT = 5
 };
 extern const char *const device_workload_names[DEVICE_WORKLOAD_COUNT];
 
-/* The options of the next opening. */
-void device_choose_options(unsigned workload, struct rng *rng, struct logfile_options *options);
+/* The options of the next opening; options->lab is `lab`. */
+void device_choose_options(unsigned workload, struct rng *rng, struct logfile_options *options,
+                           struct logfile_lab *lab);
 
 /* Opens the log in a process of its own, works, and closes it, or dies without.  Returns when that
  * process has ended.  False: an answer was wrong, `why` says which. */

@@ -117,11 +117,11 @@ static bool go_on(struct run *run, const char *path, struct journal *journal)
 {
     struct logfile_open_report report;
     struct logfile_options options;
+    struct logfile_lab lab;
     struct logfile *log;
 
-    device_choose_options(run->workload, &run->rng, &options);
-    options.report = &report;
-    int error = logfile_open(path, &options, &log);
+    device_choose_options(run->workload, &run->rng, &options, &lab);
+    int error = logfile_open(path, &options, &report, &log);
     if (error != 0)
         return fails(run, logfile_strerror(error), report.message);
     bool good = append_some(run, log, journal);

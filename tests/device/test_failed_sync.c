@@ -36,6 +36,7 @@ struct trial {
     struct mounted mounted;
     char path[128];
     struct logfile_options options;
+    struct logfile_lab lab;
     struct journal journal;
 };
 
@@ -54,13 +55,13 @@ static void begin(int index, uint64_t round)
              file_system_names[trial.file_system], modes[buffered],
              trial.fails_write ? "write" : "flush");
     watchdog_start(100, trial.name);
-    trial.options =
-        (struct logfile_options){.io_mode = trial.io_mode,
-                                 .slot_bytes = 16 << 10,
-                                 .prepare_bytes = 64 << 10,
-                                 .engine = (enum logfile_engine)rng_below(&trial.rng, 3),
-                                 .flusher = (enum logfile_flusher)rng_below(&trial.rng, 3),
-                                 .prepare = (enum logfile_prepare)rng_below(&trial.rng, 3)};
+    trial.lab = (struct logfile_lab){.engine = (uint32_t)rng_below(&trial.rng, 3),
+                                     .flusher = (uint32_t)rng_below(&trial.rng, 3)};
+    trial.options = (struct logfile_options){.io_mode = trial.io_mode,
+                                             .slot_bytes = 16 << 10,
+                                             .prepare_bytes = 64 << 10,
+                                             .prepare = (uint32_t)rng_below(&trial.rng, 3),
+                                             .lab = &trial.lab};
 }
 
 static void mount_file(enum disk_file file)
@@ -106,9 +107,9 @@ static void check_failed_log(struct logfile *log, uint64_t last_good_lsn)
         ck_assert_msg(error == LOGFILE_EFAILED, "%s: an append after the failure: %s", trial.name,
                       logfile_strerror(error));
     }
-    ck_assert_int_eq(logfile_flush(log, NULL), LOGFILE_EFAILED);
+    ck_assert_int_eq(logfile_sync(log, NULL), LOGFILE_EFAILED);
     ck_assert_int_eq(logfile_wait(log, last_good_lsn, NULL), 0);
-    ck_assert_int_eq(logfile_failure(log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(log, &failure, sizeof failure), 0);
     ck_assert_msg(failure.error == -EIO || failure.error == -EROFS, "%s: %s failed: %s", trial.name,
                   failure.call, logfile_strerror(failure.error));
     ck_assert_int_eq(logfile_close(log), LOGFILE_EFAILED);
@@ -194,7 +195,7 @@ static void read_in_place(void)
     struct logfile_reader *reader;
     struct logfile_record record;
     size_t count = 0;
-    int result = logfile_reader_open(trial.path, 0, &reader);
+    int result = logfile_reader_open(trial.path, NULL, &reader);
 
     if (result == 0) {
         while ((result = logfile_reader_next(reader, &record)) == 1)
@@ -225,8 +226,7 @@ static void reopen_in_place(void)
     struct logfile_open_report report;
     struct logfile *log;
 
-    trial.options.report = &report;
-    int error = logfile_open(trial.path, &trial.options, &log);
+    int error = logfile_open(trial.path, &trial.options, &report, &log);
 
     ck_assert_msg(error > -4096, "%s: reopened in place: %s", trial.name, logfile_strerror(error));
     printf("%s: reopened in place: %s\n", trial.name, logfile_strerror(error));
@@ -258,7 +258,7 @@ static void run_trial(int index, uint64_t round)
 
     begin(index, round);
     mount_file(DISK_FILE_DISK);
-    int error = logfile_open(trial.path, &trial.options, &log);
+    int error = logfile_open(trial.path, &trial.options, NULL, &log);
     ck_assert_msg(error == 0, "%s: open: %s", trial.name, logfile_strerror(error));
     for (unsigned i = 0; i < RECORDS_BEFORE; i++)
         ck_assert_int_eq(append(log, rng_next(&trial.rng)), 0);

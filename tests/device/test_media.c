@@ -44,8 +44,7 @@ static struct logfile_options options_of(bool segments)
 {
     return (struct logfile_options){.slot_bytes = SLOT_BYTES,
                                     .prepare_bytes = 128 << 10,
-                                    .segment_bytes = segments ? SEGMENT_BYTES : 0,
-                                    .report = &report};
+                                    .segment_bytes = segments ? SEGMENT_BYTES : 0};
 }
 
 static void append(struct logfile *log, unsigned from, unsigned count)
@@ -61,10 +60,10 @@ static void append(struct logfile *log, unsigned from, unsigned count)
 static struct logfile *must_open(const char *path, const struct logfile_options *options)
 {
     struct logfile *log = NULL;
-    int error = logfile_open(path, options, &log);
+    int error = logfile_open(path, options, &report, &log);
 
     ck_assert_msg(error == 0, "%d: %s", error, report.message);
-    ck_assert_int_eq(logfile_stats(log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(log, &stats, sizeof stats), 0);
     return log;
 }
 
@@ -89,7 +88,7 @@ static int read_records(const char *path, unsigned *count, struct logfile_tail *
 {
     struct logfile_reader *reader;
     struct logfile_record record;
-    int found = logfile_reader_open(path, 0, &reader);
+    int found = logfile_reader_open(path, NULL, &reader);
 
     *count = 0;
     ck_assert_msg(found == 0, "%s: %d", path, found);
@@ -98,7 +97,7 @@ static int read_records(const char *path, unsigned *count, struct logfile_tail *
         ++*count;
     }
     if (found == 0)
-        found = logfile_reader_tail(reader, tail);
+        found = logfile_reader_tail(reader, tail, sizeof *tail);
     logfile_reader_close(reader);
     return found;
 }
@@ -150,7 +149,7 @@ static void assert_direct_is_refused(const char *path, const char *why)
     struct logfile *log;
 
     options.io_mode = LOGFILE_IO_DIRECT;
-    ck_assert_int_eq(logfile_open(path, &options, &log), -EINVAL);
+    ck_assert_int_eq(logfile_open(path, &options, &report, &log), -EINVAL);
     ck_assert_ptr_nonnull(strstr(report.message, "direct I/O"));
     ck_assert_msg(strstr(report.message, why) != NULL, "no '%s' in: %s", why, report.message);
     ck_assert_int_eq(access(path, F_OK), -1);
@@ -242,7 +241,7 @@ static void assert_append_is_refused(const char *path, bool segments)
     struct logfile_options options = options_of(segments);
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(path, &options, &log), -EROFS);
+    ck_assert_int_eq(logfile_open(path, &options, &report, &log), -EROFS);
     ck_assert_msg(strstr(report.message, "Read-only file system") != NULL, "%s", report.message);
 }
 
@@ -447,7 +446,7 @@ START_TEST(segments_that_inherit_a_journal_end_direct)
     flags |= FS_JOURNAL_DATA_FL;
     if (ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0 && was_direct) {
         append(log, 0, 4 * RECORDS);
-        ck_assert_int_eq(logfile_stats(log, &stats), 0);
+        ck_assert_int_eq(logfile_stats(log, &stats, sizeof stats), 0);
         ck_assert_int_eq(stats.io_mode, LOGFILE_IO_BUFFERED);
         ck_assert_uint_eq(stats.o_direct, 1);
     }

@@ -58,6 +58,7 @@ struct step {
 
 struct log_world {
     struct logfile_options options;
+    struct logfile_lab lab;
     struct disk_options disk;
     bool may_time_out;
     bool may_lack_room;
@@ -161,7 +162,7 @@ static const char *name_of(const void *address)
     };
     const char *name = name_in(known, sizeof known / sizeof known[0], address);
 
-    if (name != NULL || explored->options.engine != LOGFILE_ENGINE_RING)
+    if (name != NULL || explored->lab.engine != LOGFILE_ENGINE_RING)
         return name;
     return name_in_slot(address);
 }
@@ -265,7 +266,7 @@ static void do_wait(struct actor *actor, const struct step *step, const struct t
 /* All that was told to this script before is durable afterwards. */
 static void do_flush(struct actor *actor, const struct step *step, const struct timespec *deadline)
 {
-    int error = logfile_flush(explored, deadline);
+    int error = logfile_sync(explored, deadline);
 
     trace("%s: %d", call_name(step->call), error);
     check_error(step->call, error, deadline);
@@ -421,13 +422,16 @@ static void check_quiet(void)
 static void set_up(const void *arg)
 {
     struct logfile_options options;
+    struct logfile_lab lab;
 
     world = arg;
     options = world->options;
+    options.lab = &lab;
+    lab = world->lab;
     options.io = disk_new(&world->disk);
     options.slot_bytes = SLOT_BYTES;
-    options.publish_shards = options.publish_shards != 0 ? options.publish_shards : 1;
-    int error = logfile_open("explored.log", &options, &explored);
+    lab.publish_shards = lab.publish_shards != 0 ? lab.publish_shards : 1;
+    int error = logfile_open("explored.log", &options, NULL, &explored);
     if (error != 0) {
         scheduler_fail("the log does not open: %s", logfile_strerror(error));
         return;
@@ -437,7 +441,7 @@ static void set_up(const void *arg)
     memory_ignore(&explored->store.device_bytes, sizeof explored->store.device_bytes);
     memory_ignore(&explored->store.sync_count, sizeof explored->store.sync_count);
     memory_watch(explored->buffers, explored->buffers_bytes);
-    if (options.engine == LOGFILE_ENGINE_RING)
+    if (lab.engine == LOGFILE_ENGINE_RING)
         scheduler_on_quiet(check_quiet);
 }
 
@@ -477,11 +481,9 @@ static void check(void)
 
 /* ---- The worlds ---- */
 
+#define UNPREPARED .options = {.prepare = LOGFILE_PREPARE_NONE, .io_mode = LOGFILE_IO_BUFFERED}
 #define RING(flush, waits)                                                                         \
-    .options = {.prepare = LOGFILE_PREPARE_NONE,                                                   \
-                .io_mode = LOGFILE_IO_BUFFERED,                                                    \
-                .flusher = LOGFILE_FLUSHER_##flush,                                                \
-                .wait = LOGFILE_WAIT_##waits}
+    UNPREPARED, .lab = {.flusher = LOGFILE_FLUSHER_##flush, .wait = LOGFILE_WAIT_##waits}
 #define DEVICE .disk = {.sync_ns = 30000}
 
 static const struct log_world three_sequencer = {
@@ -592,24 +594,20 @@ static const struct log_world spin = {
                 {{APPEND_UNTIL, SMALL, HOUR}}},
 };
 static const struct log_world shards = {
-    .options = {.prepare = LOGFILE_PREPARE_NONE,
-                .io_mode = LOGFILE_IO_BUFFERED,
-                .publish_shards = 2,
-                .reserve = LOGFILE_RESERVE_CAS},
+    UNPREPARED,
+    .lab = {.publish_shards = 2, .reserve = LOGFILE_RESERVE_CAS},
     DEVICE,
     .scripts = {{{APPEND, HALF, 0}}, {{APPEND, HALF, 0}}, {{APPEND, SMALL, 0}}},
 };
 static const struct log_world locked = {
-    .options = {.prepare = LOGFILE_PREPARE_NONE,
-                .io_mode = LOGFILE_IO_BUFFERED,
-                .reserve = LOGFILE_RESERVE_TICKET},
+    UNPREPARED,
+    .lab = {.reserve = LOGFILE_RESERVE_TICKET},
     DEVICE,
     .scripts = {{{APPEND, HALF, 0}}, {{APPEND, HALF, 0}}, {{FLUSH, 0, 0}, {APPEND, SMALL, 0}}},
 };
 static const struct log_world locked_mutex = {
-    .options = {.prepare = LOGFILE_PREPARE_NONE,
-                .io_mode = LOGFILE_IO_BUFFERED,
-                .reserve = LOGFILE_RESERVE_MUTEX},
+    UNPREPARED,
+    .lab = {.reserve = LOGFILE_RESERVE_MUTEX},
     DEVICE,
     .scripts = {{{APPEND, HALF, 0}}, {{APPEND, HALF, 0}}, {{APPEND, SMALL, 0}}},
 };
@@ -642,8 +640,7 @@ static const struct log_world room_failure = {
     DEVICE,
     .scripts = {{{APPEND, HALF, 0}, {APPEND, HALF, 0}}, {{APPEND, HALF, 0}, {APPEND, HALF, 0}}},
 };
-#define ENGINE(name)                                                                               \
-    .options = {.prepare = LOGFILE_PREPARE_NONE, .io_mode = LOGFILE_IO_BUFFERED, .engine = name}
+#define ENGINE(name) UNPREPARED, .lab = {.engine = name}
 static const struct log_world mutex = {
     ENGINE(LOGFILE_ENGINE_MUTEX),
     DEVICE,
@@ -652,10 +649,9 @@ static const struct log_world mutex = {
                 {{SUBMIT, SMALL, 0}, {FLUSH, 0, 0}}},
 };
 static const struct log_world mutex_per_epoch = {
-    .options = {.prepare = LOGFILE_PREPARE_NONE,
-                .io_mode = LOGFILE_IO_BUFFERED,
-                .engine = LOGFILE_ENGINE_MUTEX,
-                .variant_flags = LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH},
+    UNPREPARED,
+    .lab = {.engine = LOGFILE_ENGINE_MUTEX,
+            .variant_flags = LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH},
     DEVICE,
     .scripts = {{{APPEND_UNTIL, HALF, HOUR}, {SUBMIT, SMALL, 0}, {WAIT, 0, 0}},
                 {{APPEND, HALF, 0}, {APPEND, HALF, 0}},

@@ -106,7 +106,7 @@ static void open_shared(const struct variant *variant, const char *path)
     options.io_mode = LOGFILE_IO_BUFFERED;
     options.thread_start = note_thread;
     armed = fired = told = 0;
-    ck_assert_int_eq(logfile_open(path, &options, &shared_log), 0);
+    ck_assert_int_eq(logfile_open(path, &options, NULL, &shared_log), 0);
 }
 
 START_TEST(every_writer_is_told)

@@ -68,9 +68,8 @@ static void begin(unsigned engine, enum logfile_prepare prepare, uint64_t segmen
     work.options.prepare = prepare;
     work.options.prepare_bytes = 16 << 10;
     /* No machine crashes here; some sync all the same. */
-    work.options.sync = engine % 3 == 0 ? LOGFILE_SYNC_FDATASYNC : LOGFILE_SYNC_NONE;
+    variant.lab->sync = engine % 3 == 0 ? 0 : LOGFILE_SYNC_NONE;
     work.options.segment_bytes = segment_bytes;
-    work.options.report = &work.report;
     snprintf(work.name, sizeof work.name, "%s, preparation %d, %s", variant.name, (int)prepare,
              segment_bytes != 0 ? "segments" : "one file");
     watchdog_start(60, work.name);
@@ -90,7 +89,7 @@ static void end(void)
 
 static void open_well(void)
 {
-    int error = logfile_open(work.path, &work.options, &work.log);
+    int error = logfile_open(work.path, &work.options, &work.report, &work.log);
 
     ck_assert_msg(error == 0, "%s: %s", work.name, work.report.message);
 }
@@ -101,7 +100,7 @@ static const char *reason(int error)
     static char text[128];
     struct logfile_failure failure = {0};
 
-    if (error != LOGFILE_EFAILED || logfile_failure(work.log, &failure) != 0)
+    if (error != LOGFILE_EFAILED || logfile_failure(work.log, &failure, sizeof failure) != 0)
         return logfile_strerror(error);
     snprintf(text, sizeof text, "failed by %s at %llu, durable %llu: %s", failure.call,
              (unsigned long long)failure.offset, (unsigned long long)logfile_durable_lsn(work.log),
@@ -159,10 +158,10 @@ static void check_not_failed(void)
 {
     struct logfile_failure failure;
 
-    ck_assert_int_eq(logfile_failure(work.log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(work.log, &failure, sizeof failure), 0);
     ck_assert_msg(failure.error == 0, "%s: failed by %s: %s", work.name, failure.call,
                   logfile_strerror(failure.error));
-    ck_assert_int_eq(logfile_flush(work.log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(work.log, NULL), 0);
 }
 
 static void compare(void)
@@ -237,7 +236,7 @@ static unsigned open_with_few(bool exists)
     for (unsigned count = 0; count < DESCRIPTORS_MAX; count++) {
         int lowest = lowest_free_descriptor();
         rlim_t before = leave_descriptors(count);
-        int error = logfile_open(work.path, &work.options, &work.log);
+        int error = logfile_open(work.path, &work.options, &work.report, &work.log);
         set_limit(RLIMIT_NOFILE, before);
         if (error == 0)
             return count;
@@ -295,7 +294,7 @@ static void trim_without(rlim_t *limit)
     journal_trimmed(&work.journal, oldest_lsn);
     *limit = set_limit(RLIMIT_NOFILE, *limit);
     ck_assert_int_eq(logfile_trim(work.log, lsn), 0);
-    if (error == -EMFILE && work.options.sync == LOGFILE_SYNC_NONE)
+    if (error == -EMFILE && work.options.lab->sync == LOGFILE_SYNC_NONE)
         journal_trimmed(&work.journal, logfile_oldest_lsn(work.log));
     else
         ck_assert_uint_eq(logfile_oldest_lsn(work.log), oldest_lsn);
@@ -351,7 +350,7 @@ static unsigned open_reader_with_few(struct logfile_reader **reader)
 {
     for (unsigned count = 0; count < DESCRIPTORS_MAX; count++) {
         rlim_t before = leave_descriptors(count);
-        int error = logfile_reader_open(work.path, 0, reader);
+        int error = logfile_reader_open(work.path, NULL, reader);
         set_limit(RLIMIT_NOFILE, before);
         if (error == 0)
             return count;
@@ -431,7 +430,7 @@ static void check_failed_by(int error, const char *call)
 {
     struct logfile_failure failure;
 
-    ck_assert_int_eq(logfile_failure(work.log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(work.log, &failure, sizeof failure), 0);
     ck_assert_msg(failure.error == error && strcmp(failure.call, call) == 0, "%s: failed by %s: %s",
                   work.name, failure.call, logfile_strerror(failure.error));
     ck_assert_int_eq(append(), LOGFILE_EFAILED);
@@ -489,7 +488,7 @@ static void append_until_killed(struct shared *shared)
     signal(SIGXFSZ, SIG_DFL);
     set_limit(RLIMIT_CORE, 0); /* nothing is left of a death that is wanted */
     set_limit(RLIMIT_FSIZE, FILE_BYTES_MAX);
-    if (logfile_open(work.path, &work.options, &work.log) != 0)
+    if (logfile_open(work.path, &work.options, &work.report, &work.log) != 0)
         _exit(1);
     for (unsigned i = 0; i < APPENDS_MAX; i++) {
         payload_fill(payload, sizeof payload, i + 1);
@@ -569,7 +568,7 @@ static void open_with_little_memory(void)
 
     for (uint64_t spare = 0; spare < UINT64_C(1) << 30; spare += 256 << 10) {
         set_limit(RLIMIT_AS, used + spare);
-        error = logfile_open(work.path, &work.options, &work.log);
+        error = logfile_open(work.path, &work.options, &work.report, &work.log);
         if (error == 0)
             break;
         /* A thread's stack is told as -EAGAIN. */
@@ -611,15 +610,15 @@ static void open_without_threads(void)
     if (geteuid() == 0 && (setresgid(NOBODY_ID, NOBODY_ID, NOBODY_ID) != 0 ||
                            setresuid(NOBODY_ID, NOBODY_ID, NOBODY_ID) != 0))
         _exit(77);
-    int error = logfile_open(LOG_PATH, &work.options, &work.log);
+    int error = logfile_open(LOG_PATH, &work.options, &work.report, &work.log);
     if (error != -EAGAIN || strstr(work.report.message, "no thread can be started") == NULL)
         _exit(1);
     if (access(LOG_PATH, F_OK) == 0)
         _exit(2);
     /* This one has no thread. */
-    work.options.flusher = LOGFILE_FLUSHER_LEADER;
+    work.options.lab = &(struct logfile_lab){.flusher = LOGFILE_FLUSHER_LEADER};
     work.options.prepare = LOGFILE_PREPARE_NONE;
-    if (logfile_open(LOG_PATH, &work.options, &work.log) != 0 ||
+    if (logfile_open(LOG_PATH, &work.options, &work.report, &work.log) != 0 ||
         logfile_append(work.log, "alone", 5, NULL) != 0 || logfile_close(work.log) != 0)
         _exit(3);
 }
@@ -652,7 +651,7 @@ static void remove_log(void)
 static void open_on_full_disk(void)
 {
     fill_file(folder_path("other"));
-    ck_assert_int_eq(logfile_open(work.path, &work.options, &work.log), -ENOSPC);
+    ck_assert_int_eq(logfile_open(work.path, &work.options, &work.report, &work.log), -ENOSPC);
     ck_assert_ptr_nonnull(strstr(work.report.message, strerror(ENOSPC)));
     ck_assert_int_eq(folder_entry_count(), 1);
     ck_assert_int_eq(unlink(folder_path("other")), 0);
@@ -709,7 +708,7 @@ static size_t count_copied(const char *path)
     struct logfile_record record;
     size_t count = 0;
 
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), 0);
     while (logfile_reader_next(reader, &record) == 1) {
         ck_assert_uint_lt(count, work.journal.count);
         ck_assert(payload_matches(record.data, record.size, work.journal.entries[count++].seed));

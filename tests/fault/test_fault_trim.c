@@ -30,7 +30,7 @@ static uint64_t lsns[RECORDS];
 
 static void open_log(void)
 {
-    ck_assert_int_eq(logfile_open(LOG_PATH, &options, &trim_log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &options, NULL, &trim_log), 0);
 }
 
 static void append_all(void)
@@ -92,7 +92,7 @@ static void fail_trim(int index, bool for_ever)
     ck_assert_int_eq(logfile_trim(trim_log, lsns[RECORDS - 1]), -EIO);
     ck_assert_uint_ge(logfile_sim_fault_hits(disk), 1);
     ck_assert_uint_ge(logfile_sim_used_bytes(disk, NULL), used_bytes); /* more is prepared */
-    ck_assert_int_eq(logfile_failure(trim_log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(trim_log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, 0);
     ck_assert_uint_gt(logfile_oldest_lsn(trim_log), lsns[RECORDS - 2]);
 }
@@ -211,17 +211,17 @@ static void check_corrupt(uint64_t at_lsn)
     struct logfile_record record;
     struct logfile_tail tail;
 
-    options.report = &report;
-    ck_assert_int_eq(logfile_open(LOG_PATH, &options, &trim_log), LOGFILE_ECORRUPT);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &options, &report, &trim_log), LOGFILE_ECORRUPT);
     ck_assert_uint_eq(report.tail.end_lsn, at_lsn);
     ck_assert_ptr_nonnull(strstr(report.message, "corrupt: LSN"));
     ck_assert_uint_gt(report.tail.promised_lsn, at_lsn);
-    ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, options.io, &reader), 0);
+    ck_assert_int_eq(
+        logfile_reader_open(LOG_PATH, &(struct logfile_reader_options){.io = options.io}, &reader),
+        0);
     ck_assert_int_eq(logfile_reader_next(reader, &record), LOGFILE_ECORRUPT);
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CORRUPT);
     logfile_reader_close(reader);
-    options.report = NULL;
 }
 
 /* Loop test: one file or segments, times a byte of the header, the record and the padding. */

@@ -31,7 +31,7 @@ static void begin(int index)
     engine_variant_get((unsigned)index, &variant);
     watchdog_start(60, variant.name);
     enter_folder();
-    ck_assert_int_eq(logfile_open(log_path(), &variant.options, &parents_log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &variant.options, NULL, &parents_log), 0);
 }
 
 static void end(void)
@@ -64,17 +64,20 @@ static int try_every_call(void)
     struct iovec iov = {(char[]){"x"}, 1};
     struct logfile_stats stats;
     struct logfile_failure failure;
+    struct logfile_lab_stats lab_stats;
     uint64_t lsn = 4;
     const int results[] = {
         logfile_append(parents_log, "x", 1, &lsn),
         logfile_append_until(parents_log, "x", 1, &deadline, &lsn),
-        logfile_appendv(parents_log, &iov, 1, &lsn),
+        logfile_appendv(parents_log, &iov, 1, &deadline, &lsn),
+        logfile_submitv(parents_log, &iov, 1, &deadline, &lsn),
         logfile_submit(parents_log, "x", 1, &deadline, &lsn),
         logfile_wait(parents_log, 0, &deadline),
-        logfile_flush(parents_log, &deadline),
+        logfile_sync(parents_log, &deadline),
         logfile_trim(parents_log, 0),
-        logfile_stats(parents_log, &stats),
-        logfile_failure(parents_log, &failure),
+        logfile_stats(parents_log, &stats, sizeof stats),
+        logfile_failure(parents_log, &failure, sizeof failure),
+        logfile_lab_stats(parents_log, &lab_stats, sizeof lab_stats),
         logfile_shutdown(parents_log, &deadline),
         logfile_close(parents_log),
     };
@@ -110,7 +113,7 @@ static int try_to_open_again(void)
 {
     struct logfile *log;
 
-    return logfile_open(log_path(), &variant.options, &log) == LOGFILE_ELOCKED ? 0 : 1;
+    return logfile_open(log_path(), &variant.options, NULL, &log) == LOGFILE_ELOCKED ? 0 : 1;
 }
 
 START_TEST(test_every_call_in_the_child)
@@ -131,7 +134,7 @@ static int use_a_log_of_its_own(void)
 {
     struct logfile *log;
 
-    if (logfile_open(folder_path("child.log"), &variant.options, &log) != 0)
+    if (logfile_open(folder_path("child.log"), &variant.options, NULL, &log) != 0)
         return 1;
     for (unsigned i = 0; i < 5; i++)
         if (logfile_append(log, "child", 5, NULL) != 0)
@@ -235,7 +238,7 @@ static void *sleep_in_flush(void *argument)
 {
     struct sleeper *sleeper = argument;
 
-    sleeper->error = logfile_flush(parents_log, NULL);
+    sleeper->error = logfile_sync(parents_log, NULL);
     return NULL;
 }
 
@@ -294,7 +297,7 @@ static void begin_hanging(int index, const struct phase *phase)
     disk = logfile_sim_new(NULL);
     variant.options.prepare = LOGFILE_PREPARE_NONE;
     variant.options.io = logfile_sim_io(disk);
-    ck_assert_int_eq(logfile_open("fork.log", &variant.options, &parents_log), 0);
+    ck_assert_int_eq(logfile_open("fork.log", &variant.options, NULL, &parents_log), 0);
     append(1);
     append(2);
     durable_lsn = journal.entries[1].lsn;

@@ -75,10 +75,8 @@ static uint64_t free_bytes(void)
 static void open_log(const char *path, const struct logfile_options *options, struct logfile **log)
 {
     struct logfile_open_report report = {0};
-    struct logfile_options reporting = *options;
 
-    reporting.report = &report;
-    int error = logfile_open(path, &reporting, log);
+    int error = logfile_open(path, options, &report, log);
     ck_assert_msg(error == 0, "%s", report.message);
 }
 
@@ -112,7 +110,7 @@ static unsigned read_all(const char *path)
     unsigned count = 0;
     int error;
 
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), 0);
     while ((error = logfile_reader_next(reader, &record)) == 1)
         count++;
     ck_assert_int_eq(error, 0);
@@ -160,7 +158,7 @@ START_TEST(test_nothing_is_held_that_is_of_no_use)
     ck_assert_int_eq(unlink(path), 0);
 
     int error = logfile_open(folder_path("mnt/y.log"),
-                             &(struct logfile_options){.slot_bytes = 32 << 20}, &log);
+                             &(struct logfile_options){.slot_bytes = 32 << 20}, NULL, &log);
     ck_assert_int_eq(error, -ENOSPC); /* what is refused leaves nothing behind */
     ck_assert_uint_ge(free_bytes(), 10 << 20);
     unmount();
@@ -176,7 +174,7 @@ static void fill_in_child(const char *path, const struct logfile_options *option
 
     if (child == 0) {
         struct logfile *log;
-        int error = logfile_open(path, options, &log);
+        int error = logfile_open(path, options, NULL, &log);
         while (error == 0)
             error = logfile_append(log, payload, sizeof payload, NULL);
         _exit(error != -ENOSPC || (!crash && logfile_close(log) != 0));
@@ -274,7 +272,7 @@ START_TEST(test_right_to_make_segments_is_lost_and_found)
     unsigned count = append_until(log, -EACCES);
     ck_assert_uint_gt(count, 0);
     ck_assert_int_eq(logfile_append(log, payload, 1, NULL), -EACCES);
-    ck_assert_int_eq(logfile_failure(log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, 0);
     set_right(path, is_root, true);
     append_when_mended(log, -EACCES);

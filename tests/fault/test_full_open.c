@@ -87,10 +87,8 @@ static void open_log(struct full *full)
 {
     struct logfile_open_report report = {0};
 
-    full->options.report = &report;
-    int error = logfile_open(LOG_PATH, &full->options, &full->log);
+    int error = logfile_open(LOG_PATH, &full->options, &report, &full->log);
     ck_assert_msg(error == 0, "%s: %s", current, report.message);
-    full->options.report = NULL;
 }
 
 static void read_tail(const struct full *full, struct logfile_tail *tail)
@@ -98,10 +96,13 @@ static void read_tail(const struct full *full, struct logfile_tail *tail)
     struct logfile_reader *reader;
     struct logfile_record record;
 
-    ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, full->options.io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(LOG_PATH,
+                                         &(struct logfile_reader_options){.io = full->options.io},
+                                         &reader),
+                     0);
     while (logfile_reader_next(reader, &record) == 1)
         continue;
-    ck_assert_int_eq(logfile_reader_tail(reader, tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, tail, sizeof *tail), 0);
     logfile_reader_close(reader);
 }
 
@@ -133,7 +134,7 @@ static void cut(struct full *full)
     struct logfile *log;
 
     logfile_sim_set_capacity(full->disk, LOGFILE_IO_BLOCK);
-    ck_assert_int_eq(logfile_open(LOG_PATH, &full->options, &log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &full->options, NULL, &log), 0);
     ck_assert_int_eq(logfile_close(log), 0);
 }
 
@@ -169,16 +170,16 @@ static void use_without_room(struct full *full)
     for (unsigned i = 0; i < 3; i++)
         ck_assert_int_eq(append(full), -ENOSPC);
     /* Serial, where every append is a call of the device, makes none after the deadline. */
-    int late = full->options.engine == LOGFILE_ENGINE_SERIAL ? -ETIMEDOUT : -ENOSPC;
+    int late = full->options.lab->engine == LOGFILE_ENGINE_SERIAL ? -ETIMEDOUT : -ENOSPC;
     ck_assert_int_eq(logfile_append_until(full->log, "", 0, &past, &lsn), late);
     ck_assert_int_eq(logfile_submit(full->log, "", 0, NULL, &lsn), -ENOSPC);
     ck_assert_uint_eq(lsn, 5);
-    ck_assert_int_eq(logfile_flush(full->log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(full->log, NULL), 0);
     ck_assert_int_eq(logfile_wait(full->log, durable_lsn - 1, NULL), 0);
     ck_assert_int_eq(logfile_wait(full->log, logfile_next_lsn(full->log), NULL), -EINVAL);
     ck_assert_uint_eq(logfile_durable_lsn(full->log), durable_lsn);
     ck_assert_uint_ge(logfile_next_lsn(full->log), durable_lsn);
-    ck_assert_int_eq(logfile_stats(full->log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(full->log, &stats, sizeof stats), 0);
     ck_assert_uint_ge(stats.incarnation, 1);
     compare(full, "open without room");
     ck_assert_int_eq(logfile_trim(full->log, logfile_oldest_lsn(full->log)), 0);
@@ -361,7 +362,7 @@ static void refuse_next_segment(unsigned engine, enum logfile_sim_call call, int
     logfile_sim_fault(full.disk, &fault);
     int error = append_until_refused(&full);
     /* It may also come to a segment that was made ready, and is believed to be something else now. */
-    ck_assert_int_eq(logfile_failure(full.log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(full.log, &failure, sizeof failure), 0);
     if (error == LOGFILE_EFAILED && call == LOGFILE_SIM_OPEN && failure.error == -ESTALE) {
         logfile_sim_fault_clear(full.disk);
         ck_assert_int_eq(logfile_close(full.log), LOGFILE_EFAILED);
@@ -370,7 +371,7 @@ static void refuse_next_segment(unsigned engine, enum logfile_sim_call call, int
     }
     ck_assert_msg(error == refusal, "%s: %s", current, logfile_strerror(error));
     ck_assert_int_eq(append(&full), refusal);
-    ck_assert_int_eq(logfile_failure(full.log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(full.log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, 0);
     logfile_sim_fault_clear(full.disk);
     ck_assert_int_eq(append_when_it_goes_on(&full, refusal), 0);
@@ -403,7 +404,7 @@ static void fail_next_segment(enum logfile_sim_call call)
     ck_assert_int_eq(append(&full), 0);
     logfile_sim_fault(full.disk, &fault);
     ck_assert_int_eq(append_until_refused(&full), LOGFILE_EFAILED);
-    ck_assert_int_eq(logfile_failure(full.log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(full.log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, -EIO);
     ck_assert_int_eq(logfile_close(full.log), LOGFILE_EFAILED);
     logfile_sim_fault_clear(full.disk);

@@ -88,6 +88,7 @@ struct trial {
     char name[160];
     const struct scenario *scenario;
     struct logfile_options options;
+    struct logfile_lab lab;
     bool has_provoker; /* else it is BY_APPEND, and an asker comes first */
     bool keeps;        /* every deadline, whatever hangs */
     pthread_t thread;
@@ -196,7 +197,7 @@ static void note_acknowledgement(struct asker *asker, const char *call, bool hun
 /* Serial has no other way than to make a record durable. */
 static bool is_durable_on_return(const struct trial *trial, bool submits)
 {
-    return !submits || trial->options.engine == LOGFILE_ENGINE_SERIAL;
+    return !submits || trial->lab.engine == LOGFILE_ENGINE_SERIAL;
 }
 
 static int append_once(struct asker *asker, bool submits)
@@ -271,7 +272,8 @@ static void ask_for_state(struct asker *asker)
     uint64_t durable_lsn = logfile_durable_lsn(log);
     uint64_t next_lsn = logfile_next_lsn(log);
     if (next_lsn <= asker->trial->first_lsn || logfile_oldest_lsn(log) > durable_lsn ||
-        logfile_stats(log, &stats) != 0 || logfile_failure(log, &failure) != 0)
+        logfile_stats(log, &stats, sizeof stats) != 0 ||
+        logfile_failure(log, &failure, sizeof failure) != 0)
         blame(asker->trial, "the state makes no sense");
 }
 
@@ -279,7 +281,7 @@ static void flush_once(struct asker *asker)
 {
     struct trial *trial = asker->trial;
     struct timespec deadline = begin_call(asker);
-    int error = logfile_flush(trial->log, &deadline);
+    int error = logfile_sync(trial->log, &deadline);
 
     end_call(asker, error);
     judge_error(asker, "flush", error);
@@ -426,7 +428,8 @@ static void *read_all(void *argument)
     int error;
 
     hung_disk_join(&trial->disk, HUNG_READER);
-    error = logfile_reader_open_io(LOG_PATH, 0, &trial->disk.io, &reader);
+    error = logfile_reader_open(LOG_PATH, &(struct logfile_reader_options){.io = &trial->disk.io},
+                                &reader);
     if (error == 0) {
         while ((error = logfile_reader_next(reader, &record)) > 0)
             continue;
@@ -456,7 +459,7 @@ static void open_trial(struct trial *trial)
     options->io = &trial->disk.io;
     options->thread_start = hung_disk_thread_start;
     options->thread_arg = &trial->disk;
-    ck_assert_int_eq(logfile_open(LOG_PATH, options, &trial->log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, options, NULL, &trial->log), 0);
 }
 
 /* Records that are durable before anything hangs. */
@@ -584,8 +587,7 @@ static void check_what_was_tried(struct trial *trial)
 /* Under the ring's flushers with a thread of their own, who has a deadline never comes here. */
 static bool has_sequencer(const struct trial *trial)
 {
-    return trial->options.engine == LOGFILE_ENGINE_RING &&
-           trial->options.flusher != LOGFILE_FLUSHER_LEADER;
+    return trial->lab.engine == LOGFILE_ENGINE_RING && trial->lab.flusher != LOGFILE_FLUSHER_LEADER;
 }
 
 static void check_who_came(struct trial *trial)
@@ -604,7 +606,7 @@ static void append_last(struct trial *trial)
         sleep_us(1000);
     if (is_to_fail(trial) != (error == LOGFILE_EFAILED))
         blame(trial, "at the end: %s", logfile_strerror(error));
-    if (logfile_failure(trial->log, &failure) != 0 ||
+    if (logfile_failure(trial->log, &failure, sizeof failure) != 0 ||
         failure.error != (is_to_fail(trial) ? trial->scenario->what.error : 0))
         blame(trial, "the log has failed with %d in %s", failure.error, failure.call);
 }
@@ -731,10 +733,10 @@ static void leave_pending(struct trial *trial)
     struct asker *asker = &trial->askers[0];
     uint64_t lsn;
 
-    if (trial->options.engine == LOGFILE_ENGINE_SERIAL)
+    if (trial->lab.engine == LOGFILE_ENGINE_SERIAL)
         append_untimed(asker, 100);
     hung_disk_begin(&trial->disk, &trial->scenario->what);
-    if (trial->options.engine == LOGFILE_ENGINE_SERIAL)
+    if (trial->lab.engine == LOGFILE_ENGINE_SERIAL)
         return;
     uint8_t payload[100];
     payload_fill(payload, sizeof payload, ++asker->seed);
@@ -793,7 +795,7 @@ static bool keeps_deadlines(const struct trial *trial)
         return true;
     if (trial->scenario->provoker == BY_FEEDING || trial->scenario->provoker == BY_TRIM)
         return !trial->scenario->holds_flush;
-    return trial->options.engine != LOGFILE_ENGINE_SERIAL && trial->has_provoker;
+    return trial->lab.engine != LOGFILE_ENGINE_SERIAL && trial->has_provoker;
 }
 
 static const unsigned shard_counts[] = {1, 8, LOGFILE_SHARDS_PER_CORE};
@@ -812,8 +814,8 @@ static void add_trial(const struct scenario *scenario, unsigned engine, bool has
     snprintf(trial->name, sizeof trial->name, "%s, %s, %s%s", scenario->name, variant.name,
              has_segments ? "segments" : "one file", has_provoker ? "" : ", an asker comes first");
     /* These take turns: they do not multiply the number of trials. */
-    variant.options.publish_shards = shard_counts[trial_count % 3];
-    variant.options.wait = trial_count % 2 ? LOGFILE_WAIT_BLOCK : LOGFILE_WAIT_ADAPTIVE;
+    variant.lab->publish_shards = shard_counts[trial_count % 3];
+    variant.lab->wait = trial_count % 2 ? LOGFILE_WAIT_BLOCK : LOGFILE_WAIT_ADAPTIVE;
     variant.options.slot_bytes = SLOT_BYTES;
     variant.options.segment_bytes = has_segments ? SEGMENT_BYTES : 0;
     variant.options.prepare = scenario->prepare;
@@ -821,6 +823,8 @@ static void add_trial(const struct scenario *scenario, unsigned engine, bool has
     variant.options.io_mode = scenario->io_mode;
     variant.options.sync = scenario->sync;
     trial->options = variant.options;
+    trial->lab = *variant.lab;
+    trial->options.lab = &trial->lab;
     trial->keeps = keeps_deadlines(trial);
     pthread_mutex_init(&trial->lock, NULL);
     hung_disk_init(&trial->disk);

@@ -180,8 +180,7 @@ static struct logfile_options log_options(void)
 {
     return (struct logfile_options){.slot_bytes = SLOT_BYTES,
                                     .segment_bytes = SEGMENT_BYTES,
-                                    .prepare_bytes = 3 * SEGMENT_BYTES,
-                                    .report = &report};
+                                    .prepare_bytes = 3 * SEGMENT_BYTES};
 }
 
 /* A log that was closed, and the same with its end as it is in a log that was not. */
@@ -190,7 +189,7 @@ static void make_logs(const char *closed, const char *torn)
     struct logfile_options options = log_options();
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(folder_path(closed), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(folder_path(closed), &options, &report, &log), 0);
     for (unsigned i = 0; i < RECORDS; i++) {
         uint64_t lsn;
         ck_assert_int_eq(logfile_append(log, "0123456789", 10, &lsn), 0);
@@ -225,7 +224,7 @@ static void expect_refused(const char *directory, const char *named)
     struct logfile *log;
 
     take_picture(directory, &before);
-    const int error = logfile_open(folder_path(directory), &options, &log);
+    const int error = logfile_open(folder_path(directory), &options, &report, &log);
     ck_assert_msg(error == LOGFILE_ECORRUPT, "%s: %s: %s", named, logfile_strerror(error),
                   report.message);
     ck_assert_msg(strstr(report.message, named) != NULL, "%s, not %s", report.message, named);
@@ -243,11 +242,11 @@ static void expect_opens(const char *directory, enum logfile_verdict verdict)
     struct logfile *log;
     unsigned count = 0;
 
-    const int error = logfile_open(folder_path(directory), &options, &log);
+    const int error = logfile_open(folder_path(directory), &options, &report, &log);
     ck_assert_msg(error == 0, "%s: %s", logfile_strerror(error), report.message);
     ck_assert_int_eq(report.tail.verdict, verdict);
     ck_assert_int_eq(logfile_close(log), 0);
-    ck_assert_int_eq(logfile_reader_open(folder_path(directory), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(folder_path(directory), NULL, &reader), 0);
     while (logfile_reader_next(reader, &record) == 1)
         count++;
     ck_assert_uint_eq(count, RECORDS);
@@ -431,7 +430,7 @@ START_TEST(a_stale_copy_of_itself)
 
     watchdog_start(300, "stale");
     enter_folder();
-    ck_assert_int_eq(logfile_open(folder_path("closed"), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(folder_path("closed"), &options, &report, &log), 0);
     for (unsigned i = 0; i < RECORDS; i++) {
         uint64_t lsn;
         char name[32];

@@ -42,10 +42,9 @@ static int try_open(const char *path, uint64_t segment_bytes, struct logfile **l
 {
     struct logfile_options options = {.segment_bytes = segment_bytes,
                                       .slot_bytes = SLOT_BYTES,
-                                      .engine = engine,
-                                      .io = table.version != 0 ? &table : NULL,
-                                      .report = &report};
-    return logfile_open(path, &options, logp);
+                                      .lab = &(struct logfile_lab){.engine = engine},
+                                      .io = table.version != 0 ? &table : NULL};
+    return logfile_open(path, &options, &report, logp);
 }
 
 static struct logfile *open_log(const char *path, uint64_t segment_bytes)
@@ -94,7 +93,7 @@ static unsigned read_rest(struct logfile_reader *reader, int *result)
 static unsigned count_records(const char *path, int *result)
 {
     struct logfile_reader *reader;
-    *result = logfile_reader_open(path, 0, &reader);
+    *result = logfile_reader_open(path, NULL, &reader);
     if (*result != 0)
         return 0;
     unsigned count = read_rest(reader, result);
@@ -258,7 +257,7 @@ START_TEST(reader_stays_with_its_directory)
     begin("a reader whose directory is replaced");
     make_log(log_path(), SEGMENT_BYTES, 300);
     make_log(folder_path("other"), SEGMENT_BYTES, 10);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), 0);
     ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
     replace_by("other");
     ck_assert_uint_eq(read_rest(reader, &result), 299);
@@ -382,7 +381,7 @@ static void lose(const struct loss *loss, int tell)
     ck_assert_int_eq(error, loss->error);
     if (loss->failure == 0)
         ck_assert_uint_gt(count, 10); /* what is prepared can be used */
-    logfile_failure(log, &failure);
+    logfile_failure(log, &failure, sizeof failure);
     ck_assert_int_eq(failure.error, loss->failure);
     ck_assert_int_eq(logfile_close(log), loss->failure == 0 ? 0 : LOGFILE_EFAILED);
     _exit(write(tell, &count, sizeof count) == sizeof count ? 0 : 8);

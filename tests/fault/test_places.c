@@ -97,7 +97,7 @@ static void put_log(const char *path)
 {
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(path, &options, &log), 0);
+    ck_assert_int_eq(logfile_open(path, &options, NULL, &log), 0);
     ck_assert_int_eq(append_some(log), 0);
     ck_assert_int_eq(logfile_close(log), 0);
 }
@@ -107,7 +107,7 @@ static int read_log(const char *path)
 {
     struct logfile_reader *reader;
     struct logfile_record record;
-    int result = logfile_reader_open(path, 0, &reader);
+    int result = logfile_reader_open(path, NULL, &reader);
 
     counted_records = 0;
     if (result != 0)
@@ -408,7 +408,7 @@ static void make_append_only(void)
 
 static void hold(const char *path)
 {
-    ck_assert_int_eq(logfile_open(path, &options, &holder), 0);
+    ck_assert_int_eq(logfile_open(path, &options, NULL, &holder), 0);
     ck_assert_int_eq(append_some(holder), 0);
 }
 static void let_go(void)
@@ -618,7 +618,7 @@ static void *try_to_open(void *argument)
 
     asked.segment_bytes = attempt->place->segment_bytes;
     attempt->reader_result = read_log(attempt->path);
-    attempt->writer_result = logfile_open(attempt->path, &asked, &log);
+    attempt->writer_result = logfile_open(attempt->path, &asked, NULL, &log);
     if (attempt->writer_result == 0)
         use_log(attempt, log);
     attempt->leaked_descriptors = count_descriptors() - before;
@@ -890,7 +890,7 @@ static void check_log_afterwards(const struct event *event)
                   logfile_strerror(result), logfile_strerror(event->read_result));
     ck_assert_msg(counted_records == event->record_count, "%s: %d records", event->name,
                   counted_records);
-    result = logfile_open(event->path, &options, &log);
+    result = logfile_open(event->path, &options, NULL, &log);
     ck_assert_msg(result == event->open_result, "%s: opening again: %s, expected %s", event->name,
                   logfile_strerror(result), logfile_strerror(event->open_result));
     if (result == 0)

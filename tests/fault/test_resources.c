@@ -121,11 +121,10 @@ static void set_options(struct trial *trial)
     if (is_last) {
         options->slot_bytes = 4 << 20;
         options->segment_bytes = trial->plan.segments ? 8 << 20 : 0;
-        options->reserve = LOGFILE_RESERVE_MUTEX;
-        options->publish_shards = LOGFILE_SHARDS_PER_CORE;
+        variant.lab->reserve = LOGFILE_RESERVE_MUTEX;
+        variant.lab->publish_shards = LOGFILE_SHARDS_PER_CORE;
     }
     options->io = &trial->io;
-    options->report = &trial->report;
 }
 
 static int count_descriptors(void)
@@ -140,7 +139,7 @@ static int count_descriptors(void)
 static int open_log(struct trial *trial)
 {
     trial->log = NULL;
-    return logfile_open(folder_path(LOG_PATH), &trial->options, &trial->log);
+    return logfile_open(folder_path(LOG_PATH), &trial->options, &trial->report, &trial->log);
 }
 
 static void append(struct trial *trial, size_t size)
@@ -234,7 +233,7 @@ static int read_records(struct trial *trial, struct logfile_reader *reader, size
              "%s: record %zu is another", trial->name, *count);
         ++*count;
     }
-    return found != 0 ? found : logfile_reader_tail(reader, &tail);
+    return found != 0 ? found : logfile_reader_tail(reader, &tail, sizeof tail);
 }
 
 static int run_read(struct trial *trial)
@@ -242,7 +241,8 @@ static int run_read(struct trial *trial)
     struct logfile_reader *reader;
     size_t count = 0;
     int first_error = 0;
-    int error = logfile_reader_open_io(folder_path(LOG_PATH), 0, &trial->io, &reader);
+    int error = logfile_reader_open(folder_path(LOG_PATH),
+                                    &(struct logfile_reader_options){.io = &trial->io}, &reader);
 
     if (error != 0)
         return error;
@@ -281,7 +281,7 @@ static void check_copy(struct trial *trial, bool is_whole)
     struct logfile_record record;
     size_t count = 0;
 
-    int error = logfile_reader_open(folder_path(COPY_PATH), 0, &reader);
+    int error = logfile_reader_open(folder_path(COPY_PATH), NULL, &reader);
     must(error == 0, "%s: the copy: %s", trial->name, logfile_strerror(error));
     while (logfile_reader_next(reader, &record) == 1) {
         const struct journal_entry *entry = &trial->journal.entries[count++];
@@ -613,14 +613,14 @@ static void use_log(struct trial *trial)
         error = i % 2 == 0 ? logfile_append(trial->log, payload, sizeof payload, &lsn)
                            : logfile_submit(trial->log, payload, sizeof payload, NULL, &lsn);
         if (error == 0 && i % 10 == 9)
-            error = logfile_flush(trial->log, NULL);
+            error = logfile_sync(trial->log, NULL);
         if (error == 0 && i % 20 == 19)
             error = logfile_trim(trial->log, logfile_durable_lsn(trial->log));
     }
     if (error == 0)
-        error = logfile_stats(trial->log, &stats);
+        error = logfile_stats(trial->log, &stats, sizeof stats);
     if (error == 0)
-        error = logfile_failure(trial->log, &failure);
+        error = logfile_failure(trial->log, &failure, sizeof failure);
     if (error == 0)
         error = logfile_shutdown(trial->log, NULL);
     resources_mend();
@@ -677,7 +677,7 @@ START_TEST(test_conditions_are_given_back)
     struct variant variant;
 
     engine_variant_get(plan.variant, &variant);
-    ck_assert_int_eq(variant.options.engine, LOGFILE_ENGINE_MUTEX);
+    ck_assert_int_eq(variant.lab->engine, LOGFILE_ENGINE_MUTEX);
     /* Those of the store, the segments and the preparer, and at least two of the engine. */
     ck_assert_uint_ge(fail_calls(plan), 5);
 }

@@ -157,7 +157,7 @@ static void make_damaged_log(bool segments)
     master = logfile_sim_new(NULL);
     ck_assert_ptr_nonnull(master);
     options.io = logfile_sim_io(master);
-    ck_assert_int_eq(logfile_open(LOG_PATH, &options, &log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &options, NULL, &log), 0);
     append_records(log);
     ck_assert_int_eq(logfile_close(log), 0);
     damage(lsns[DAMAGED], segments);
@@ -241,7 +241,7 @@ static unsigned count_copied(struct trial *trial)
 
     if (!logfile_sim_exists(trial->to, COPY_PATH))
         return 0;
-    int error = logfile_reader_open_io(COPY_PATH, 0, logfile_sim_io(trial->to), &reader);
+    int error = logfile_reader_open(COPY_PATH, READING(.io = logfile_sim_io(trial->to)), &reader);
     ck_assert_msg(error == 0, "%s: the copy: %s", trial->name, logfile_strerror(error));
     while ((found = logfile_reader_next(reader, &record)) == 1) {
         unsigned seed = count < DAMAGED ? count : count + 1;
@@ -340,7 +340,7 @@ static void check_copy_is_a_log(struct trial *trial)
 
     if (!logfile_sim_exists(trial->to, COPY_PATH))
         return;
-    ck_assert_int_eq(logfile_open(COPY_PATH, &options, &log), 0);
+    ck_assert_int_eq(logfile_open(COPY_PATH, &options, NULL, &log), 0);
     ck_assert_int_eq(logfile_append(log, "more", 4, NULL), 0);
     ck_assert_int_eq(logfile_close(log), 0);
 }

@@ -168,7 +168,7 @@ static int put_one(struct writer *writer)
 static int flush_one(struct writer *writer)
 {
     struct timespec deadline = deadline_in_ms((int64_t)rng_below(&writer->rng, 3));
-    int error = logfile_flush(stormy_log, rng_one_in(&writer->rng, 2) ? NULL : &deadline);
+    int error = logfile_sync(stormy_log, rng_one_in(&writer->rng, 2) ? NULL : &deadline);
 
     return error == -ETIMEDOUT ? 0 : error;
 }
@@ -233,7 +233,8 @@ START_TEST(test_appending_in_a_storm)
     enter_folder();
     install_handlers();
     begin_storm(); /* without targets yet: it hits the thread that opens */
-    ck_assert_int_eq(logfile_open(folder_path("storm.log"), &variant.options, &stormy_log), 0);
+    ck_assert_int_eq(logfile_open(folder_path("storm.log"), &variant.options, NULL, &stormy_log),
+                     0);
     end_storm();
     start_writers(write_until_stopped, &stop);
     begin_storm();
@@ -272,7 +273,7 @@ static void *time_out(void *argument)
     if (error != -ETIMEDOUT)
         complain(writer, "wait", error, ", not pending");
     deadline = deadline_in_ms(DEADLINE_MS);
-    error = logfile_flush(stormy_log, &deadline);
+    error = logfile_sync(stormy_log, &deadline);
     check_time(writer, "flush", error, &deadline);
     if (error != -ETIMEDOUT)
         complain(writer, "flush", error, ", not pending");
@@ -303,12 +304,12 @@ START_TEST(test_deadlines_in_a_storm)
     struct logfile_sim *disk = logfile_sim_new(NULL);
 
     engine_variant_get((unsigned)_i / 3, &variant);
-    variant.options.wait = (enum logfile_wait_strategy)(_i % 3);
+    variant.lab->wait = (enum logfile_wait_strategy)(_i % 3);
     variant.options.prepare = LOGFILE_PREPARE_NONE;
     variant.options.io = logfile_sim_io(disk);
     watchdog_start(60, variant.name);
     install_handlers();
-    ck_assert_int_eq(logfile_open("storm.log", &variant.options, &stormy_log), 0);
+    ck_assert_int_eq(logfile_open("storm.log", &variant.options, NULL, &stormy_log), 0);
     logfile_sim_gate_close(disk, LOGFILE_SIM_SYNC);
     start_writers(time_out, NULL);
     begin_storm();

@@ -45,13 +45,15 @@ static ssize_t slow_write(void *context, int fd, const void *buffer, size_t byte
 static void open_log(struct logfile **log, enum logfile_flusher flusher,
                      enum logfile_prepare prepare)
 {
-    struct logfile_options options = {
-        .flusher = flusher, .prepare = prepare, .slot_bytes = 8192, .io = &slow_io};
+    struct logfile_options options = {.prepare = prepare,
+                                      .slot_bytes = 8192,
+                                      .io = &slow_io,
+                                      .lab = &(struct logfile_lab){.flusher = flusher}};
 
     slow_io = *logfile_io_posix();
     slow_io.sync = slow_sync;
     slow_io.write = slow_write;
-    ck_assert_int_eq(logfile_open(folder_path("log"), &options, log), 0);
+    ck_assert_int_eq(logfile_open(folder_path("log"), &options, NULL, log), 0);
 }
 
 static void begin(const char *what)
@@ -76,11 +78,11 @@ static void expect_record(enum logfile_verdict verdict)
     struct logfile_record record;
     struct logfile_tail tail;
 
-    ck_assert_int_eq(logfile_reader_open(folder_path("log"), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(folder_path("log"), NULL, &reader), 0);
     ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
     ck_assert_uint_eq(record.size, 1);
     ck_assert_int_eq(logfile_reader_next(reader, &record), 0);
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, verdict);
     logfile_reader_close(reader);
 }
@@ -105,7 +107,7 @@ START_TEST(flush_beside_the_shutdown_of_an_idle_log)
     sleep_us(100000);
     /* A flush that nobody wakes sleeps until then, and the watchdog says so before. */
     deadline = deadline_in_ms(3600000);
-    ck_assert_int_eq(logfile_flush(log, &deadline), 0);
+    ck_assert_int_eq(logfile_sync(log, &deadline), 0);
     pthread_join(thread, &result);
     ck_assert_int_eq((intptr_t)result, 0);
     ck_assert_int_eq(logfile_shutdown(log, NULL), 0);
@@ -147,7 +149,7 @@ START_TEST(shutdown_after_a_failed_zero_fill)
     open_log(&log, (enum logfile_flusher)_i, LOGFILE_PREPARE_ZERO);
     zero_fill_fails = true; /* from now on: opening may have to wait for the first one */
     while (failure.error == 0)
-        ck_assert_int_eq(logfile_failure(log, &failure), 0);
+        ck_assert_int_eq(logfile_failure(log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, -EIO);
     ck_assert_int_eq(logfile_shutdown(log, NULL), LOGFILE_EFAILED);
     ck_assert_int_eq(logfile_close(log), LOGFILE_EFAILED);
@@ -175,7 +177,7 @@ START_TEST(a_creator_that_gives_up_leaves_no_log)
     begin("a creator that gives up");
     slow_io = *logfile_io_posix();
     slow_io.allocate = full_disk;
-    ck_assert_int_eq(logfile_open(folder_path("log"), &options, &log), -ENOSPC);
+    ck_assert_int_eq(logfile_open(folder_path("log"), &options, NULL, &log), -ENOSPC);
     ck_assert_int_eq(folder_entry_count(), 0);
     ck_assert_int_ge(second_fd, 0);
     ck_assert_int_eq(slow_io.stat(NULL, second_fd, &status), 0);
@@ -259,7 +261,7 @@ static void *submit_all_the_time(void *log)
 static uint64_t epoch_count(struct logfile *log)
 {
     struct logfile_stats stats;
-    ck_assert_int_eq(logfile_stats(log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(log, &stats, sizeof stats), 0);
     return stats.epochs;
 }
 

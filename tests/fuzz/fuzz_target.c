@@ -3,7 +3,7 @@
 
 #include "fuzz_input.h"
 #include "fuzz_meter.h"
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "format/record.h"
 #include "tool/tool.h"
 #include "read/window.h"
@@ -185,7 +185,7 @@ static void read_all(struct logfile_reader *reader, struct reading *reading, uin
 
     while (go_on) {
         const int found = read_on(reader, &lsn, reading, limit);
-        MUST(logfile_reader_tail(reader, &tail) == 0, "no tail");
+        MUST(logfile_reader_tail(reader, &tail, sizeof tail) == 0, "no tail");
         MUST((found != 0) == (tail.verdict == LOGFILE_CORRUPT), "verdict %d", tail.verdict);
         if (reading->break_count++ == 0)
             reading->verdict = tail.verdict;
@@ -204,7 +204,8 @@ static struct reading read_disk(struct memory_disk *disk, uint64_t limit)
     struct logfile_reader *reader = NULL;
     struct reading reading = {0};
 
-    reading.error = logfile_reader_open_io(MEMORY_PATH, 0, &disk->io, &reader);
+    reading.error = logfile_reader_open(MEMORY_PATH,
+                                        &(struct logfile_reader_options){.io = &disk->io}, &reader);
     if (reading.error != 0) {
         MUST(may_refuse_to_open(reading.error), "reader: %d", reading.error);
         return reading;
@@ -293,13 +294,14 @@ void fuzz_target_reader(const uint8_t *data, size_t size)
 
 static int open_disk(struct memory_disk *disk, struct logfile **log)
 {
-    const struct logfile_options options = {.engine = LOGFILE_ENGINE_SERIAL,
-                                            .prepare = LOGFILE_PREPARE_NONE,
-                                            .prepare_bytes = LF_BLOCK_BYTES,
-                                            .open_flags = LOGFILE_OPEN_EXISTING,
-                                            .io = &disk->io};
+    const struct logfile_options options = {
+        .lab = &(struct logfile_lab){.engine = LOGFILE_ENGINE_SERIAL},
+        .prepare = LOGFILE_PREPARE_NONE,
+        .prepare_bytes = LF_BLOCK_BYTES,
+        .open_flags = LOGFILE_OPEN_EXISTING,
+        .io = &disk->io};
 
-    return logfile_open(MEMORY_PATH, &options, log);
+    return logfile_open(MEMORY_PATH, &options, NULL, log);
 }
 
 /* Whether it could be appended to and was closed; a log may have come to the end of all numbers. */

@@ -87,7 +87,7 @@ static struct costs read_all(void)
 
     disk.read_bytes = 0;
     fuzz_meter_start();
-    ck_assert_int_eq(logfile_reader_open_io(MEMORY_PATH, 0, &disk.io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(MEMORY_PATH, READING(.io = &disk.io), &reader), 0);
     while ((found = logfile_reader_next(reader, &record)) != 0) {
         costs.records += found == 1;
         costs.breaks += found != 1;
@@ -152,11 +152,13 @@ static size_t window_bytes_max(size_t record_bytes)
 static size_t memory_of_opening(void)
 {
     const struct logfile_options options = {
-        .engine = LOGFILE_ENGINE_SERIAL, .prepare = LOGFILE_PREPARE_NONE, .io = &disk.io};
+        .lab = &(struct logfile_lab){.engine = LOGFILE_ENGINE_SERIAL},
+        .prepare = LOGFILE_PREPARE_NONE,
+        .io = &disk.io};
     struct logfile *log;
 
     fuzz_meter_start();
-    ck_assert_int_eq(logfile_open(MEMORY_PATH, &options, &log), 0);
+    ck_assert_int_eq(logfile_open(MEMORY_PATH, &options, NULL, &log), 0);
     const size_t memory_bytes = fuzz_meter_peak();
     ck_assert_int_eq(logfile_close(log), 0);
     return memory_bytes;

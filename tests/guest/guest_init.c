@@ -171,7 +171,7 @@ static void read_log(const char *path)
     struct logfile_reader *reader;
     struct logfile_record record;
     struct stamp stamp;
-    int error = logfile_reader_open(path, 0, &reader);
+    int error = logfile_reader_open(path, NULL, &reader);
 
     if (error != 0)
         give_up("reader", error);
@@ -228,7 +228,7 @@ static void open_log(const char *path)
         .prepare_bytes = 1 << 20,
         .segment_bytes = *setting("lf.segments") == '1' ? 1 << 20 : 0,
     };
-    int error = logfile_open(path, &options, &the_log);
+    int error = logfile_open(path, &options, NULL, &the_log);
 
     if (error != 0)
         give_up("open", error);

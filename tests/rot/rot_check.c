@@ -138,7 +138,7 @@ static void read_along(const struct rot_check *check, struct logfile_reader *rea
             give_up(check, "reader", "%s instead of the record at LSN %" PRIu64,
                     found == 0 ? "the end" : logfile_strerror(found), event.lsn);
         check_error(check, "reader", found, event.kind == ROT_DAMAGE ? LOGFILE_ECORRUPT : 0);
-        check_error(check, "tail", logfile_reader_tail(reader, &tail), 0);
+        check_error(check, "tail", logfile_reader_tail(reader, &tail, sizeof tail), 0);
         check_tail(check, "tail", &tail, &event.tail);
         if (event.kind == ROT_DAMAGE)
             check_error(check, "skip", logfile_reader_skip(reader),
@@ -151,7 +151,7 @@ static struct sight check_reader(struct rot_check *check)
     struct logfile_reader *reader = NULL;
     struct rot_oracle oracle;
     struct sight sight = {.error = rot_oracle_start(&oracle, check->log, &check->damaged)};
-    const int error = logfile_reader_open_io(MEMORY_PATH, 0, &check->damaged.io, &reader);
+    const int error = logfile_reader_open(MEMORY_PATH, READING(.io = &check->damaged.io), &reader);
 
     check_error(check, "reader", error, sight.error);
     sight.bad_copy_count = oracle.bad_copy_count;
@@ -242,14 +242,14 @@ static void check_verify(struct rot_check *check, const struct sight *sight)
 static int open_log(struct memory_disk *disk, struct logfile_open_report *report,
                     struct logfile **log)
 {
-    const struct logfile_options options = {.engine = LOGFILE_ENGINE_SERIAL,
-                                            .prepare = LOGFILE_PREPARE_NONE,
-                                            .prepare_bytes = LF_BLOCK_BYTES,
-                                            .open_flags = LOGFILE_OPEN_EXISTING,
-                                            .io = &disk->io,
-                                            .report = report};
+    const struct logfile_options options = {
+        .lab = &(struct logfile_lab){.engine = LOGFILE_ENGINE_SERIAL},
+        .prepare = LOGFILE_PREPARE_NONE,
+        .prepare_bytes = LF_BLOCK_BYTES,
+        .open_flags = LOGFILE_OPEN_EXISTING,
+        .io = &disk->io};
 
-    return logfile_open(MEMORY_PATH, &options, log);
+    return logfile_open(MEMORY_PATH, &options, report, log);
 }
 
 /* The first break decides. */
@@ -289,7 +289,7 @@ static void check_appended(struct rot_check *check)
 
     rot_oracle_start(&oracle, check->log, &check->damaged);
     check_error(check, "reader after open",
-                logfile_reader_open_io(MEMORY_PATH, 0, &check->work.io, &reader), 0);
+                logfile_reader_open(MEMORY_PATH, READING(.io = &check->work.io), &reader), 0);
     for (event = rot_oracle_next(&oracle); event.kind == ROT_RECORD;
          event = rot_oracle_next(&oracle)) {
         check_error(check, "reader after open", logfile_reader_next(reader, &record), 1);
@@ -299,7 +299,7 @@ static void check_appended(struct rot_check *check)
     if (record.size != LATER_BYTES || !payload_matches(record.data, LATER_BYTES, 1))
         give_up(check, "reader after append", "not the record that was appended");
     check_error(check, "reader after append", logfile_reader_next(reader, &record), 0);
-    check_error(check, "tail after append", logfile_reader_tail(reader, &tail), 0);
+    check_error(check, "tail after append", logfile_reader_tail(reader, &tail, sizeof tail), 0);
     if (tail.verdict != LOGFILE_CLEAN)
         give_up(check, "tail after append", "verdict %d", tail.verdict);
     logfile_reader_close(reader);

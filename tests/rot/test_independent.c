@@ -371,7 +371,7 @@ static void library_text(struct memory_disk *disk, struct text *text)
     struct logfile_record record;
     struct logfile_tail first, tail;
     bool is_damaged = false;
-    int found = logfile_reader_open_io(MEMORY_PATH, 0, &disk->io, &reader);
+    int found = logfile_reader_open(MEMORY_PATH, READING(.io = &disk->io), &reader);
 
     text->used = 0;
     if (found != 0) {
@@ -385,7 +385,7 @@ static void library_text(struct memory_disk *disk, struct text *text)
             say(text, "record %" PRIu64 " %zu %08x\n", record.lsn, record.size,
                 lf_crc32c(0, record.data, record.size));
         ck_assert_msg(found == 0 || found == LOGFILE_ECORRUPT, "%s", logfile_strerror(found));
-        ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+        ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
         if (!is_damaged)
             first = tail;
         is_damaged = true;

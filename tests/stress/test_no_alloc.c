@@ -149,7 +149,7 @@ static int append_one(struct worker *worker, unsigned turn)
     case 0:
         return logfile_append(watched_log, payload, size, &lsn);
     case 1:
-        return logfile_appendv(watched_log, iov, 2, &lsn);
+        return logfile_appendv(watched_log, iov, 2, NULL, &lsn);
     case 2:
         deadline = deadline_in_ms((int64_t)(turn / 8 % 3) - 1);
         error = logfile_append_until(watched_log, payload, size, &deadline, &lsn);
@@ -162,7 +162,7 @@ static int append_one(struct worker *worker, unsigned turn)
         return error != 0 ? error : logfile_wait(watched_log, lsn, NULL);
     case 4:
         error = logfile_submit(watched_log, payload, size, NULL, &lsn);
-        return error != 0 ? error : logfile_flush(watched_log, NULL);
+        return error != 0 ? error : logfile_sync(watched_log, NULL);
     default:
         return logfile_submit(watched_log, payload, size, NULL, &lsn);
     }
@@ -193,7 +193,7 @@ static struct logfile_sim *open_watched_log(const struct variant *variant, uint6
     options.slot_bytes = SLOT_BYTES;
     options.prepare_bytes = 256 << 10;
     options.io = logfile_sim_io(disk);
-    ck_assert_int_eq(logfile_open(LOG_PATH, &options, &watched_log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &options, NULL, &watched_log), 0);
     return disk;
 }
 
@@ -209,12 +209,12 @@ static void check_work(const struct variant *variant, const struct worker *worke
                       logfile_strerror(workers[i].error));
         pending_count += workers[i].pending_count;
     }
-    if (variant->options.engine != LOGFILE_ENGINE_RING)
+    if (variant->lab->engine != LOGFILE_ENGINE_RING)
         return;
-    ck_assert_int_eq(logfile_stats(watched_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(watched_log, &stats, sizeof stats), 0);
     ck_assert_uint_gt(stats.overshoots, 0);
     ck_assert_uint_gt(stats.waits_durable + stats.waits_flip, 0);
-    if (deadlines_pass && variant->options.flusher != LOGFILE_FLUSHER_LEADER)
+    if (deadlines_pass && variant->lab->flusher != LOGFILE_FLUSHER_LEADER)
         ck_assert_uint_gt(pending_count, 0);
 }
 
@@ -273,10 +273,10 @@ START_TEST(test_no_allocation_over_rotations)
     variant.options.slot_bytes = 8 << 10;
     variant.options.prepare_bytes = 128 << 10;
     variant.options.segment_bytes = _i % 2 == 0 ? 64 << 10 : 0;
-    variant.options.sync = LOGFILE_SYNC_NONE;
+    variant.lab->sync = LOGFILE_SYNC_NONE;
     watchdog_start((unsigned)scaled(300, 300, 7200), variant.name);
     enter_folder();
-    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, &watched_log), 0);
+    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, NULL, &watched_log), 0);
     __atomic_store_n(&watching, 1, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < 1000; i++) {
         int error = logfile_append(watched_log, record, sizeof record, &lsn);

@@ -63,7 +63,7 @@ static void *run_writer(void *argument)
         journal_add(&worker->journal, lsn, seed, size, true);
     }
     if (worker->error == 0)
-        worker->error = logfile_flush(shared_log, NULL);
+        worker->error = logfile_sync(shared_log, NULL);
     return NULL;
 }
 
@@ -108,7 +108,7 @@ static int read_on(struct worker *worker, struct logfile_reader *reader, uint64_
 static int follow_from(struct worker *worker, uint64_t *last_lsn)
 {
     struct logfile_reader *reader;
-    int error = logfile_reader_open(log_path, 0, &reader);
+    int error = logfile_reader_open(log_path, NULL, &reader);
 
     if (error != 0)
         return error;
@@ -147,7 +147,7 @@ static void open_log(int index)
     watchdog_start(240, variant.name);
     enter_folder();
     log_path = folder_path("segments.log");
-    ck_assert_int_eq(logfile_open(log_path, &variant.options, &shared_log), 0);
+    ck_assert_int_eq(logfile_open(log_path, &variant.options, NULL, &shared_log), 0);
 }
 
 static void start(struct worker *worker, void *(*run)(void *), uint64_t index)
@@ -177,7 +177,7 @@ static void check_all(struct journal *journal)
         ck_assert_int_eq(logfile_close(shared_log), 0);
         ck_assert_msg(journal_compare_path(journal, log_path, NULL, why), "%s: %s", variant.name,
                       why);
-        ck_assert_int_eq(logfile_open(log_path, &variant.options, &shared_log), 0);
+        ck_assert_int_eq(logfile_open(log_path, &variant.options, NULL, &shared_log), 0);
         ck_assert_uint_eq(logfile_oldest_lsn(shared_log), oldest_lsn);
     }
     ck_assert_int_eq(logfile_close(shared_log), 0);

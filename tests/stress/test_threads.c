@@ -159,7 +159,7 @@ static int wait_for_an_old_one(struct worker *worker)
 static int flush(struct worker *worker)
 {
     struct timespec deadline = deadline_in_ms((int64_t)rng_below(&worker->rng, 3) - 1);
-    int error = logfile_flush(shared_log, rng_one_in(&worker->rng, 2) ? NULL : &deadline);
+    int error = logfile_sync(shared_log, rng_one_in(&worker->rng, 2) ? NULL : &deadline);
 
     return error == -ETIMEDOUT ? 0 : error;
 }
@@ -236,10 +236,10 @@ static void begin_sim_variant(uint64_t sync_us)
     disk = logfile_sim_new(NULL);
     logfile_sim_delay(disk, LOGFILE_SIM_SYNC, sync_us);
     variant.options.slot_bytes = 8 << 10;
-    variant.options.slot_count = 2;
+    variant.lab->slot_count = 2;
     variant.options.prepare_bytes = 128 << 10;
     variant.options.io = logfile_sim_io(disk);
-    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &shared_log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, NULL, &shared_log), 0);
 }
 
 static void begin_sim(int index, uint64_t sync_us)
@@ -280,10 +280,10 @@ START_TEST(test_64_threads)
     prepare_workers(count, (unsigned)scaled(50, 200, 20000));
     start_workers(0, count, run_appends);
     join_workers(0, count);
-    ck_assert_int_eq(logfile_stats(shared_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(shared_log, &stats, sizeof stats), 0);
     ck_assert_uint_eq(stats.records, journal.count);
     ck_assert_uint_eq(stats.records_per_epoch.count, stats.epochs);
-    if (variant.options.engine == LOGFILE_ENGINE_RING)
+    if (variant.lab->engine == LOGFILE_ENGINE_RING)
         ck_assert_uint_gt(stats.overshoots, 0);
     end_sim();
 }
@@ -305,11 +305,11 @@ END_TEST
  * not asked for them. */
 static void check_stages(void)
 {
-    unsigned every = variant.options.stage_sample_every;
-    struct logfile_stats stats;
+    unsigned every = variant.lab->stage_sample_every;
+    struct logfile_lab_stats stats;
     uint64_t samples;
 
-    ck_assert_int_eq(logfile_stats(shared_log, &stats), 0);
+    ck_assert_int_eq(logfile_lab_stats(shared_log, &stats, sizeof stats), 0);
     samples = stats.stage_ns[0].count;
     for (int i = 0; i < LOGFILE_STAGE_COUNT; i++)
         ck_assert_uint_eq(stats.stage_ns[i].count, samples);
@@ -335,8 +335,8 @@ END_TEST
  * that a round takes about as long as under the other policies. */
 static unsigned crowd_record_count(void)
 {
-    bool is_queue = variant.options.reserve == LOGFILE_RESERVE_TICKET ||
-                    variant.options.reserve == LOGFILE_RESERVE_MCS;
+    bool is_queue = variant.lab->reserve == LOGFILE_RESERVE_TICKET ||
+                    variant.lab->reserve == LOGFILE_RESERVE_MCS;
 
     return (unsigned)scaled(20, 30, 200) / (is_queue ? 5 : 1);
 }
@@ -386,12 +386,12 @@ START_TEST(test_mixed_calls_on_a_file)
     unsigned count = 12;
 
     engine_variant_get((unsigned)_i / WAIT_STRATEGIES, &variant);
-    variant.options.wait = (enum logfile_wait_strategy)(_i % WAIT_STRATEGIES);
+    variant.lab->wait = (enum logfile_wait_strategy)(_i % WAIT_STRATEGIES);
     watchdog_start(240, variant.name);
     enter_folder();
     variant.options.slot_bytes = 8 << 10;
-    variant.options.slot_count = 2;
-    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, &shared_log), 0);
+    variant.lab->slot_count = 2;
+    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, NULL, &shared_log), 0);
     prepare_workers(count, (unsigned)scaled(10, 40, 4000));
     start_workers(0, count, run_mix);
     join_workers(0, count);
@@ -421,8 +421,8 @@ START_TEST(test_short_deadlines)
             pthread_join(workers[i].thread, NULL);
             ck_assert_msg(workers[i].why[0] == '\0', "%s: %s", variant.name, workers[i].why);
         }
-        ck_assert_int_eq(logfile_flush(shared_log, NULL), 0);
-        ck_assert_int_eq(logfile_flush(shared_log, &past), 0);
+        ck_assert_int_eq(logfile_sync(shared_log, NULL), 0);
+        ck_assert_int_eq(logfile_sync(shared_log, &past), 0);
     }
     for (unsigned i = 0; i < count; i++)
         journal_take(&journal, &workers[i].journal);
@@ -491,7 +491,7 @@ static uint64_t epoch_count(void)
 {
     struct logfile_stats stats;
 
-    ck_assert_int_eq(logfile_stats(shared_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(shared_log, &stats, sizeof stats), 0);
     return stats.epochs;
 }
 
@@ -549,9 +549,9 @@ START_TEST(test_1000_threads)
     /* As an embedding program would: with the default buffers. */
     variant.options.slot_bytes = 0;
     variant.options.prepare_bytes = 0;
-    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, &shared_log), 0);
+    ck_assert_int_eq(logfile_open(folder_path(LOG_PATH), &variant.options, NULL, &shared_log), 0);
     prepare_workers(
-        count, variant.options.engine == LOGFILE_ENGINE_SERIAL ? 2 : (unsigned)scaled(5, 20, 2000));
+        count, variant.lab->engine == LOGFILE_ENGINE_SERIAL ? 2 : (unsigned)scaled(5, 20, 2000));
     for (unsigned i = 0; i < count; i++)
         workers[i].size_max = PAYLOAD_BYTES_MAX;
     start_workers(0, count, run_appends);
@@ -596,7 +596,7 @@ static void make_old_log(uint64_t epoch)
     static const uint8_t nothing[2 * LF_BLOCK_BYTES];
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, NULL, &log), 0);
     ck_assert_int_eq(logfile_close(log), 0);
     logfile_sim_peek(disk, LOG_PATH, 0, blocks, sizeof blocks);
     set_trim_marks(blocks, epoch, LF_FIRST_LSN);
@@ -617,15 +617,13 @@ START_TEST(test_epoch_numbers_wrap)
     disk = logfile_sim_new(NULL);
     variant.options.io = logfile_sim_io(disk);
     make_old_log(epoch);
-    variant.options.report = &report;
-    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &shared_log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, &report, &shared_log), 0);
     ck_assert_uint_eq(report.tail.last_epoch, epoch - 1);
-    variant.options.report = NULL;
     prepare_workers(8, (unsigned)scaled(40, 100, 10000));
     start_workers(0, 8, run_mix);
     join_workers(0, 8);
     struct logfile_stats stats;
-    ck_assert_int_eq(logfile_stats(shared_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(shared_log, &stats, sizeof stats), 0);
     ck_assert_uint_gt(stats.epochs, 100);
     end_sim();
 }

@@ -64,34 +64,34 @@ static bool append_all(struct crash_run *run, struct logfile_sim *disk, struct l
 /* What the first generation left as it is by default. */
 static void choose_variant(struct crash_run *run)
 {
-    struct logfile_options *options = &run->options;
+    struct logfile_lab *lab = &run->lab;
 
-    options->reserve = (enum logfile_reserve_policy)rng_below(&run->rng, 5);
-    options->publish_shards = 1u << rng_below(&run->rng, 4);
-    options->variant_flags = (unsigned)rng_below(&run->rng, 8);
-    options->stage_sample_every = rng_one_in(&run->rng, 8);
+    lab->reserve = (uint32_t)rng_below(&run->rng, 5);
+    lab->publish_shards = 1u << rng_below(&run->rng, 4);
+    lab->variant_flags = (uint32_t)rng_below(&run->rng, 8);
+    lab->stage_sample_every = rng_one_in(&run->rng, 8);
 }
 
 void crash_choose_engine(struct crash_run *run)
 {
     struct logfile_options *options = &run->options;
+    struct logfile_lab *lab = &run->lab;
     bool threads = run->thread_count > 1 || rng_one_in(&run->rng, 40);
 
-    options->engine = (enum logfile_engine)rng_below(&run->rng, 3);
-    options->io_mode =
-        (enum logfile_io_mode)rng_below(&run->rng, run->disk_options.no_direct ? 2 : 3);
-    options->sync = (enum logfile_sync)rng_below(&run->rng, 2);
+    lab->engine = (uint32_t)rng_below(&run->rng, 3);
+    options->io_mode = (uint32_t)rng_below(&run->rng, run->disk_options.no_direct ? 2 : 3);
+    options->sync = LOGFILE_SYNC_FDATASYNC + (uint32_t)rng_below(&run->rng, 2);
     /* Without threads of the log's own, a case costs microseconds and is the same each time. */
-    options->flusher = LOGFILE_FLUSHER_LEADER;
+    lab->flusher = LOGFILE_FLUSHER_LEADER;
     options->prepare = LOGFILE_PREPARE_NONE;
     if (threads) {
-        options->flusher = (enum logfile_flusher)rng_below(&run->rng, 3);
-        options->prepare = (enum logfile_prepare)rng_below(&run->rng, 3);
-        options->wait = (enum logfile_wait_strategy)rng_below(&run->rng, 2);
+        lab->flusher = (uint32_t)rng_below(&run->rng, 3);
+        options->prepare = (uint32_t)rng_below(&run->rng, 3);
+        lab->wait = (uint32_t)rng_below(&run->rng, 2);
     }
     /* A log of segments has a thread anyway; and without preparation a full disk fails a log. */
     if (options->segment_bytes != 0)
-        options->prepare = (enum logfile_prepare)rng_below(&run->rng, 3);
+        options->prepare = (uint32_t)rng_below(&run->rng, 3);
     if (run->disk_options.capacity_bytes != 0 && options->prepare == LOGFILE_PREPARE_NONE &&
         !crash_is_wide(run))
         options->prepare = LOGFILE_PREPARE_ALLOCATE;
@@ -104,7 +104,7 @@ void crash_choose_engine(struct crash_run *run)
 static bool check_tail(struct crash_run *run, struct logfile_reader *reader)
 {
     struct logfile_tail tail;
-    int error = logfile_reader_tail(reader, &tail);
+    int error = logfile_reader_tail(reader, &tail, sizeof tail);
 
     if (error != 0)
         return crash_fails(run, "tail", error);
@@ -117,7 +117,8 @@ static bool check_tail(struct crash_run *run, struct logfile_reader *reader)
 static bool inspect(struct crash_run *run, struct logfile_sim *disk, struct journal *journal)
 {
     struct logfile_reader *reader;
-    int error = logfile_reader_open_io(run->path, 0, logfile_sim_io(disk), &reader);
+    int error = logfile_reader_open(
+        run->path, &(struct logfile_reader_options){.io = logfile_sim_io(disk)}, &reader);
 
     if (error == -ENOENT && journal_acked_count(journal) == 0 && journal->oldest_min == 0) {
         journal->count = 0;
@@ -141,7 +142,9 @@ static bool inspect_from_within(struct crash_run *run, struct logfile_sim *disk,
         return true;
     uint64_t lsn = journal->entries[rng_below(&run->rng, journal->count)].lsn;
     lsn -= rng_below(&run->rng, 2);
-    int error = logfile_reader_open_io(run->path, lsn, logfile_sim_io(disk), &reader);
+    int error = logfile_reader_open(
+        run->path, &(struct logfile_reader_options){.lsn = lsn, .io = logfile_sim_io(disk)},
+        &reader);
     if (error == LOGFILE_ETRIMMED && lsn < journal->oldest_max)
         return true;
     if (error != 0)
@@ -157,14 +160,15 @@ static bool inspect_from_within(struct crash_run *run, struct logfile_sim *disk,
 
 /* ---- Opening and closing ---- */
 
-static int try_to_open(struct crash_run *run, struct logfile_sim *disk, struct logfile **logp)
+static int try_to_open(struct crash_run *run, struct logfile_sim *disk,
+                       struct logfile_open_report *report, struct logfile **logp)
 {
-    int error = logfile_open(run->path, &run->options, logp);
+    int error = logfile_open(run->path, &run->options, report, logp);
 
     /* A log that is full may need room to be made. */
     if (error == -ENOSPC && run->disk_options.capacity_bytes != 0) {
         logfile_sim_set_capacity(disk, 0);
-        error = logfile_open(run->path, &run->options, logp);
+        error = logfile_open(run->path, &run->options, report, logp);
     }
     return error;
 }
@@ -175,9 +179,9 @@ static bool open_log(struct crash_run *run, struct logfile_sim *disk, struct log
     struct logfile_open_report report;
 
     run->options.io = logfile_sim_io(disk);
-    run->options.report = &report;
-    heap_use(&run->options);
-    int error = try_to_open(run, disk, logp);
+    run->options.lab = &run->lab;
+    heap_use(&run->lab);
+    int error = try_to_open(run, disk, &report, logp);
     if (error != 0 && !logfile_sim_is_down(disk)) {
         crash_fails(run, "open", error);
         size_t length = strlen(run->why);
@@ -192,7 +196,8 @@ static bool open_log(struct crash_run *run, struct logfile_sim *disk, struct log
 static bool has_begun(const struct crash_run *run, struct logfile *log)
 {
     struct logfile_stats stats;
-    return logfile_stats(log, &stats) == 0 && stats.incarnation > run->found_incarnation;
+    return logfile_stats(log, &stats, sizeof stats) == 0 &&
+           stats.incarnation > run->found_incarnation;
 }
 
 /* A log starts where a trim left it, or was about to. */
@@ -270,7 +275,7 @@ static bool close_log(struct crash_run *run, struct logfile_sim *disk, struct lo
     bool began = has_begun(run, log);
 
     (void)logfile_shutdown(log, NULL);
-    (void)logfile_failure(log, &failure);
+    (void)logfile_failure(log, &failure, sizeof failure);
     int error = logfile_close(log);
     bool was_full = error == LOGFILE_EFAILED && crash_worker_was_full(&failure) &&
                     run->disk_options.capacity_bytes != 0 && crash_is_wide(run);
@@ -458,6 +463,7 @@ static bool all_fates(struct crash_run *run, struct logfile_sim *disk,
                       const struct journal *journal)
 {
     struct logfile_options options = run->options;
+    struct logfile_lab lab = run->lab;
     bool good = true;
 
     for (unsigned i = 0; i < 6 && good; i++) {
@@ -465,6 +471,7 @@ static bool all_fates(struct crash_run *run, struct logfile_sim *disk,
         struct journal copy = {0};
         journal_copy(&copy, journal);
         run->options = options;
+        run->lab = lab;
         good = later_lives(run, clone, &copy);
         journal_free(&copy);
         logfile_sim_free(clone);

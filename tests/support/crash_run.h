@@ -41,6 +41,7 @@ struct crash_run {
     /* The plan. */
     const char *path;
     struct logfile_options options; /* of the next open */
+    struct logfile_lab lab;         /* the same */
     struct logfile_sim_options disk_options;
     unsigned thread_count;
     unsigned trim_one_in;    /* steps of a thread; 0: none */

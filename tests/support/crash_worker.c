@@ -46,7 +46,7 @@ static bool may_have_failed(const struct worker *worker)
 
     if (logfile_sim_is_down(worker->load->disk))
         return true;
-    (void)logfile_failure(worker->log, &failure);
+    (void)logfile_failure(worker->log, &failure, sizeof failure);
     return worker->load->is_wide && worker->load->may_be_full && crash_worker_was_full(&failure);
 }
 
@@ -94,12 +94,12 @@ static int append_in_pieces(struct worker *worker, size_t size, uint64_t *lsnp)
         at += piece;
     }
     iov[count++] = (struct iovec){.iov_base = worker->payload + at, .iov_len = size - at};
-    return logfile_appendv(worker->log, iov, count, lsnp);
+    return logfile_appendv(worker->log, iov, count, NULL, lsnp);
 }
 
 static bool submit_is_durable(const struct crash_workload *load)
 {
-    return load->options->engine == LOGFILE_ENGINE_SERIAL || load->submit_is_promised;
+    return load->options->lab->engine == LOGFILE_ENGINE_SERIAL || load->submit_is_promised;
 }
 
 static void do_append(struct worker *worker)
@@ -148,7 +148,7 @@ static void do_wait(struct worker *worker)
 
 static void do_flush(struct worker *worker)
 {
-    int error = logfile_flush(worker->log, choose_deadline(worker));
+    int error = logfile_sync(worker->log, choose_deadline(worker));
 
     if (!is_expected(worker, error))
         fails(worker, "flush", error);
@@ -245,8 +245,10 @@ static void open_reader(struct worker *worker)
 
     if (journal->count > 0 && rng_one_in(&worker->rng, 2))
         lsn = journal->entries[rng_below(&worker->rng, journal->count)].lsn;
-    int error = logfile_reader_open_io(worker->load->path, lsn, logfile_sim_io(worker->load->disk),
-                                       &worker->reader);
+    int error = logfile_reader_open(
+        worker->load->path,
+        &(struct logfile_reader_options){.lsn = lsn, .io = logfile_sim_io(worker->load->disk)},
+        &worker->reader);
     worker->read_lsn = 0;
     if (error == 0)
         return;

@@ -141,8 +141,8 @@ static void check_failure(struct fault_trial *trial)
 {
     struct logfile_failure failure;
 
-    must_hold(logfile_failure(trial->log, &failure) == 0, "%s: cannot tell of its failure",
-              trial->name);
+    must_hold(logfile_failure(trial->log, &failure, sizeof failure) == 0,
+              "%s: cannot tell of its failure", trial->name);
     if (trial->failed) {
         must_hold(memcmp(&failure, &trial->failure, sizeof failure) == 0,
                   "%s: the failure is another now", trial->name);
@@ -199,8 +199,7 @@ static int try_to_open(struct fault_trial *trial)
 
     trial->log = NULL;
     trial->failed = false;
-    trial->options.report = &trial->report;
-    int error = logfile_open(FAULT_LOG_PATH, &trial->options, &trial->log);
+    int error = logfile_open(FAULT_LOG_PATH, &trial->options, &trial->report, &trial->log);
     if (error != 0)
         check_nothing_is_left(trial, error, files);
     return error;
@@ -283,7 +282,7 @@ void fault_trial_append(struct fault_trial *trial, size_t size, bool submits)
 
 static void flush(struct fault_trial *trial)
 {
-    int error = logfile_flush(trial->log, NULL);
+    int error = logfile_sync(trial->log, NULL);
 
     if (error == 0)
         journal_ack_below(&trial->journal, UINT64_MAX);
@@ -375,8 +374,8 @@ void fault_trial_check_waits(struct fault_trial *trial)
 
     append_in_the_end(trial);
     flush(trial); /* or a background thread may fail the log between two looks at it */
-    must_hold(logfile_failure(trial->log, &failure) == 0, "%s: cannot tell of its failure",
-              trial->name);
+    must_hold(logfile_failure(trial->log, &failure, sizeof failure) == 0,
+              "%s: cannot tell of its failure", trial->name);
     if (failure.error != 0)
         check_failure(trial);
     uint64_t durable_lsn = logfile_durable_lsn(trial->log);
@@ -422,13 +421,14 @@ static int read_all(const struct fault_trial *trial, struct logfile_reader *read
 
     while ((result = logfile_reader_next(reader, &record)) == 1)
         check_record(trial, &record);
-    return result != 0 ? result : logfile_reader_tail(reader, &tail);
+    return result != 0 ? result : logfile_reader_tail(reader, &tail, sizeof tail);
 }
 
 static int open_and_read(const struct fault_trial *trial)
 {
     struct logfile_reader *reader = NULL;
-    int error = logfile_reader_open_io(FAULT_LOG_PATH, 0, trial->options.io, &reader);
+    int error = logfile_reader_open(
+        FAULT_LOG_PATH, &(struct logfile_reader_options){.io = trial->options.io}, &reader);
 
     if (error != 0)
         return error;
@@ -470,7 +470,7 @@ static void compare(struct fault_trial *trial, const char *when)
 
 static void open_well(struct fault_trial *trial, const char *when)
 {
-    int error = logfile_open(FAULT_LOG_PATH, &trial->options, &trial->log);
+    int error = logfile_open(FAULT_LOG_PATH, &trial->options, &trial->report, &trial->log);
 
     must_hold(error == 0, "%s: %s: %s", trial->name, when, trial->report.message);
 }

@@ -38,8 +38,8 @@ static void give_back(void *arg, void *memory, size_t bytes)
     free(memory);
 }
 
-void heap_use(struct logfile_options *options)
+void heap_use(struct logfile_lab *lab)
 {
-    options->ring_alloc = take;
-    options->ring_free = give_back;
+    lab->ring_alloc = take;
+    lab->ring_free = give_back;
 }

@@ -6,11 +6,11 @@
 #ifndef HEAP_H
 #define HEAP_H
 
-#include "logfile.h"
+#include "logfile_lab.h"
 
 /* Whatever is allocated from now on comes from the heap, and stays there when it is freed. */
 void heap_keep(void);
 /* Sets ring_alloc and ring_free. */
-void heap_use(struct logfile_options *options);
+void heap_use(struct logfile_lab *lab);
 
 #endif /* HEAP_H */

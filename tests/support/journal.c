@@ -173,7 +173,7 @@ bool journal_compare(struct journal *journal, struct logfile_reader *reader,
 {
     struct logfile_sim_journal *told = tell(journal);
     struct logfile_sim_report report;
-    bool good = logfile_sim_journal_check(told, reader, &report) == 0;
+    bool good = logfile_sim_journal_check(told, reader, &report, sizeof report) == 0;
 
     if (good)
         go_on_with(journal, logfile_sim_journal_count(told));
@@ -187,7 +187,7 @@ bool journal_compare_path(struct journal *journal, const char *path, const struc
                           char why[JOURNAL_WHY_BYTES])
 {
     struct logfile_reader *reader;
-    int error = logfile_reader_open_io(path, 0, io, &reader);
+    int error = logfile_reader_open(path, &(struct logfile_reader_options){.io = io}, &reader);
 
     if (error != 0) {
         snprintf(why, JOURNAL_WHY_BYTES, "opening the reader: %s", logfile_strerror(error));

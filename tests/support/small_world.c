@@ -121,7 +121,7 @@ static int try_to_open(struct small_world *world)
     int error = -EIO;
 
     for (int i = 0; i < OPEN_TRIES && error != 0 && !logfile_sim_is_down(world->disk); i++) {
-        error = logfile_open(LOG_PATH, &world->options, &world->log);
+        error = logfile_open(LOG_PATH, &world->options, NULL, &world->log);
         expect(world, "open", error);
         if (error == -ENOSPC)
             give_space(world);
@@ -133,6 +133,7 @@ static int try_to_open(struct small_world *world)
 static void open_log(struct small_world *world)
 {
     world->options.io = logfile_sim_io(world->disk);
+    world->options.lab = &world->lab;
     int error = try_to_open(world);
 
     if (error != 0) {
@@ -171,7 +172,7 @@ static void note(struct small_world *world, uint64_t lsn, uint64_t seed, size_t 
 
 static bool submit_is_durable(const struct small_world *world)
 {
-    return world->options.engine == LOGFILE_ENGINE_SERIAL ||
+    return world->lab.engine == LOGFILE_ENGINE_SERIAL ||
            world->script->plant == SMALL_WORLD_EARLY_ACK;
 }
 
@@ -211,7 +212,7 @@ static void append_too_late(struct small_world *world)
 
 static void flush(struct small_world *world)
 {
-    int error = logfile_flush(world->log, NULL);
+    int error = logfile_sync(world->log, NULL);
 
     expect(world, "flush", error);
     if (error == 0)
@@ -332,18 +333,20 @@ static void begin(struct small_world *world, const struct small_world_script *sc
 
     *world = (struct small_world){.script = script, .disk = logfile_sim_new(&disk)};
     world->options = (struct logfile_options){
-        .engine = script->kind->engine,
         .io_mode = script->kind->io_mode,
         .sync = script->kind->sync,
-        .flusher = LOGFILE_FLUSHER_LEADER,
-        .wait = LOGFILE_WAIT_BLOCK,
         .prepare = LOGFILE_PREPARE_NONE,
         .slot_bytes = SLOT_BYTES,
         .segment_bytes = script->kind->segment_bytes,
+    };
+    world->lab = (struct logfile_lab){
+        .engine = script->kind->engine,
+        .flusher = LOGFILE_FLUSHER_LEADER,
+        .wait = LOGFILE_WAIT_BLOCK,
         .slot_count = 2,
         .publish_shards = 1,
     };
-    heap_use(&world->options);
+    heap_use(&world->lab);
 }
 
 static void take_last_step(struct small_world *world, char letter, unsigned nth)
@@ -416,14 +419,15 @@ static void compare_closed(struct small_world *world)
 {
     struct logfile_reader *reader;
     struct logfile_tail tail;
-    int error = logfile_reader_open_io(LOG_PATH, 0, logfile_sim_io(world->disk), &reader);
+    int error = logfile_reader_open(
+        LOG_PATH, &(struct logfile_reader_options){.io = logfile_sim_io(world->disk)}, &reader);
 
     if (error != 0) {
         fails(world, "reading what was closed", error);
         return;
     }
     if (journal_compare(&world->journal, reader, world->why)) {
-        error = logfile_reader_tail(reader, &tail);
+        error = logfile_reader_tail(reader, &tail, sizeof tail);
         if (error != 0 || tail.verdict != LOGFILE_CLEAN)
             fails(world, "a log that was closed is not clean", error);
     }
@@ -444,8 +448,10 @@ static void go_on(struct small_world *world)
 
 bool small_world_check(struct small_world *world, uint64_t keep)
 {
-    struct small_world left = {
-        .script = world->script, .disk = logfile_sim_clone(world->disk), .options = world->options};
+    struct small_world left = {.script = world->script,
+                               .disk = logfile_sim_clone(world->disk),
+                               .options = world->options,
+                               .lab = world->lab};
 
     journal_copy(&left.journal, &world->journal);
     give_space(&left);

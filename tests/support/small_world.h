@@ -69,6 +69,7 @@ struct small_world {
     struct logfile_sim *disk;
     struct logfile *log; /* NULL: not open */
     struct logfile_options options;
+    struct logfile_lab lab;
     struct journal journal;
     unsigned cut_count;  /* power cuts that were steps */
     unsigned crash_call; /* of the step under way; 0: none */

@@ -293,15 +293,16 @@ static const struct {
     {"serial", LOGFILE_ENGINE_SERIAL, LOGFILE_FLUSHER_HYBRID, 1, 0},
 };
 #define ENGINE_COUNT (sizeof engines / sizeof engines[0])
+#define VARIANTS_MAX (ENGINE_COUNT * 3 * 3 * 3)
 
-static void small_options(struct logfile_options *options, size_t engine)
+static void begin_variant(struct variant *variant, size_t engine, struct logfile_lab *lab)
 {
-    memset(options, 0, sizeof *options);
-    options->engine = engines[engine].engine;
-    options->flusher = engines[engine].flusher;
-    options->variant_flags = engines[engine].flags;
-    options->slot_bytes = 16 << 10;
-    options->prepare_bytes = 256 << 10;
+    *lab = (struct logfile_lab){.engine = engines[engine].engine,
+                                .flusher = engines[engine].flusher,
+                                .variant_flags = engines[engine].flags};
+    variant->lab = lab;
+    variant->options =
+        (struct logfile_options){.slot_bytes = 16 << 10, .prepare_bytes = 256 << 10, .lab = lab};
 }
 
 unsigned engine_variant_count(void)
@@ -311,7 +312,9 @@ unsigned engine_variant_count(void)
 
 void engine_variant_get(unsigned index, struct variant *variant)
 {
-    small_options(&variant->options, index);
+    static struct logfile_lab labs[ENGINE_COUNT];
+
+    begin_variant(variant, index, &labs[index]);
     snprintf(variant->name, sizeof variant->name, "%s", engines[index].name);
 }
 
@@ -326,6 +329,8 @@ unsigned variant_count(void)
 
 void variant_get(unsigned index, struct variant *variant)
 {
+    static struct logfile_lab labs[VARIANTS_MAX];
+    struct logfile_lab *lab = &labs[index];
     /* Preparation takes turns: it does not multiply the number of variants. */
     unsigned prepare = index % 3;
     unsigned sync = index % 3;
@@ -337,11 +342,12 @@ void variant_get(unsigned index, struct variant *variant)
     while (index >= engines[engine].wait_count)
         index -= engines[engine++].wait_count;
 
-    small_options(&variant->options, engine);
-    variant->options.wait = (enum logfile_wait_strategy)index;
-    variant->options.sync = (enum logfile_sync)sync;
-    variant->options.io_mode = (enum logfile_io_mode)io_mode;
-    variant->options.prepare = (enum logfile_prepare)prepare;
+    begin_variant(variant, engine, lab);
+    lab->wait = index;
+    variant->options.sync = sync < 2 ? LOGFILE_SYNC_FDATASYNC + sync : LOGFILE_SYNC_AUTO;
+    lab->sync = sync < 2 ? 0 : LOGFILE_SYNC_NONE;
+    variant->options.io_mode = io_mode;
+    variant->options.prepare = prepare;
     snprintf(variant->name, sizeof variant->name, "%s %s sync=%s io=%s prepare=%s",
              engines[engine].name, wait_names[index], sync_names[sync], io_names[io_mode],
              prepare_names[prepare]);
@@ -363,32 +369,32 @@ unsigned combination_count(void)
 
 static void ring_combination(unsigned index, struct variant *variant)
 {
-    struct logfile_options *options = &variant->options;
+    struct logfile_lab *lab = variant->lab;
     unsigned shards = index / POLICIES % 3;
 
-    options->reserve = (enum logfile_reserve_policy)(index % POLICIES);
-    options->publish_shards = shard_counts[shards];
-    options->flusher = (enum logfile_flusher)(index / POLICIES / 3 % 3);
-    options->wait = (enum logfile_wait_strategy)(index / POLICIES / 9);
+    lab->reserve = index % POLICIES;
+    lab->publish_shards = shard_counts[shards];
+    lab->flusher = index / POLICIES / 3 % 3;
+    lab->wait = index / POLICIES / 9;
     /* These take turns: they do not multiply the number of combinations. */
-    options->variant_flags = index % 2 != 0 ? LOGFILE_VARIANT_NO_GATHER : 0;
-    options->stage_sample_every = index % 3;
+    lab->variant_flags = index % 2 != 0 ? LOGFILE_VARIANT_NO_GATHER : 0;
+    lab->stage_sample_every = index % 3;
     snprintf(variant->name, sizeof variant->name, "ring %s, shards %u, %s, %s, flags %u, stages %u",
-             policy_names[options->reserve], options->publish_shards,
-             flusher_names[options->flusher], wait_names[options->wait], options->variant_flags,
-             options->stage_sample_every);
+             policy_names[lab->reserve], lab->publish_shards, flusher_names[lab->flusher],
+             wait_names[lab->wait], lab->variant_flags, lab->stage_sample_every);
 }
 
 void combination_get(unsigned index, struct variant *variant)
 {
-    small_options(&variant->options, 0);
+    static struct logfile_lab labs[RING_COMBINATIONS + MUTEX_COMBINATIONS];
+
+    begin_variant(variant, 0, &labs[index]);
     if (index < RING_COMBINATIONS) {
         ring_combination(index, variant);
         return;
     }
-    variant->options.engine = LOGFILE_ENGINE_MUTEX;
-    variant->options.variant_flags = index - RING_COMBINATIONS;
-    variant->options.stage_sample_every = index % 3;
-    snprintf(variant->name, sizeof variant->name, "mutex, flags %u",
-             variant->options.variant_flags);
+    variant->lab->engine = LOGFILE_ENGINE_MUTEX;
+    variant->lab->variant_flags = index - RING_COMBINATIONS;
+    variant->lab->stage_sample_every = index % 3;
+    snprintf(variant->name, sizeof variant->name, "mutex, flags %u", variant->lab->variant_flags);
 }

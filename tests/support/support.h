@@ -6,7 +6,7 @@
 #ifndef SUPPORT_H
 #define SUPPORT_H
 
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "sim/rng.h"
 
 #include <check.h>
@@ -19,6 +19,11 @@
 int run_suite(Suite *suite);
 /* The same, of one test. */
 int run_test(const char *name, const TTest *test);
+
+/* ---- Readers ---- */
+
+/* What a reader is opened with: READING(.lsn = lsn, .io = io). */
+#define READING(...) (&(struct logfile_reader_options){__VA_ARGS__})
 
 /* ---- Payloads ---- */
 
@@ -99,7 +104,8 @@ uint64_t scaled(uint64_t small_count, uint64_t normal_count, uint64_t long_count
 /* ---- Variants: every choice of engine, flusher, wait strategy, sync and I/O mode ---- */
 
 struct variant {
-    struct logfile_options options; /* small slots; everything else as named */
+    struct logfile_options options; /* small slots; everything else as named; .lab is the next: */
+    struct logfile_lab *lab;        /* never freed; the next _get of the same variant resets it */
     char name[96];
 };
 

@@ -692,6 +692,7 @@ END_TEST
 #define TOUCHED_PAGES 3
 
 static struct bench_place *place;
+static struct logfile_lab log_lab;
 static struct logfile_options log_options;
 static struct bench_placement placement;
 
@@ -699,7 +700,8 @@ static void load_this_machine(void)
 {
     ck_assert_int_eq(bench_pin_load(&topology), 0);
     memset(&options, 0, sizeof options);
-    memset(&log_options, 0, sizeof log_options);
+    log_lab = (struct logfile_lab){0};
+    log_options = (struct logfile_options){.lab = &log_lab};
     place = NULL;
 }
 
@@ -805,7 +807,7 @@ START_TEST(threads_are_bound_and_read_back)
     pin("compact");
     sequencer("core:0");
     create(2);
-    bench_place_hook(place, &log_options);
+    bench_place_hook(place, &log_options, &log_lab);
     for (unsigned i = 0; i < 2; i++)
         start(&writers[i], be_writer, i);
     start(&sequencing, be_sequencer, 0);
@@ -844,7 +846,7 @@ START_TEST(a_thread_that_was_moved_or_ended_reads_back_so)
         return;
     pin("compact");
     create(1);
-    bench_place_hook(place, &log_options);
+    bench_place_hook(place, &log_options, &log_lab);
     start(&writer, be_moved_writer, 0);
     bench_place_read_back(place, &placement);
     print_all(hwloc_get_obj_by_type(topology, HWLOC_OBJ_PU, units - 1)->cpuset, expected);
@@ -870,7 +872,7 @@ START_TEST(an_unbound_sequencer_is_read_back_by_what_it_inherits)
     if (!can_bind_threads())
         return;
     create(1);
-    bench_place_hook(place, &log_options);
+    bench_place_hook(place, &log_options, &log_lab);
     start(&sequencing, be_sequencer, 0);
     bench_place_read_back(place, &placement);
     ck_assert_str_eq(placement.sequencer, "");
@@ -883,7 +885,7 @@ START_TEST(an_unbound_sequencer_is_read_back_by_what_it_inherits)
         print_all(first, expected);
     ck_assert_str_eq(placement.sequencer, expected);
     finish(&sequencing);
-    bench_place_hook(place, &log_options);
+    bench_place_hook(place, &log_options, &log_lab);
     bench_place_read_back(place, &placement);
     ck_assert_str_eq(placement.sequencer, "");
     ck_assert_int_eq(bench_pin_thread(topology, all), 0);
@@ -908,11 +910,11 @@ END_TEST
 START_TEST(without_options_nothing_is_bound)
 {
     create(3);
-    bench_place_hook(place, &log_options);
+    bench_place_hook(place, &log_options, &log_lab);
     ck_assert_ptr_null(bench_place_writer(place, 2));
     ck_assert_int_eq(bench_place_bind_writer(place, 2), 0);
-    ck_assert_ptr_null((void *)(uintptr_t)log_options.ring_alloc);
-    ck_assert_ptr_null((void *)(uintptr_t)log_options.ring_free);
+    ck_assert_ptr_null((void *)(uintptr_t)log_lab.ring_alloc);
+    ck_assert_ptr_null((void *)(uintptr_t)log_lab.ring_free);
     bench_place_read_back(place, &placement);
     ck_assert_int_eq(placement.error, 0);
     ck_assert_str_eq(placement.writers, "");
@@ -951,8 +953,8 @@ START_TEST(ring_memory_is_bound_and_read_back)
     pin("compact");
     memory(real_memories[_i].value);
     create(1);
-    bench_place_hook(place, &log_options);
-    char *ring = log_options.ring_alloc(log_options.ring_arg, RING_BYTES);
+    bench_place_hook(place, &log_options, &log_lab);
+    char *ring = log_lab.ring_alloc(log_lab.ring_arg, RING_BYTES);
     ck_assert_ptr_nonnull(ring);
     ck_assert_uint_eq((uintptr_t)ring % 4096, 0);
     ck_assert_int_eq(policy_of(ring), real_memories[_i].policy);
@@ -972,7 +974,7 @@ START_TEST(ring_memory_is_bound_and_read_back)
                  hwloc_get_obj_by_type(topology, HWLOC_OBJ_NUMANODE, 0)->os_index, TOUCHED_PAGES);
         ck_assert_str_eq(placement.ring_memory, expected);
     }
-    log_options.ring_free(log_options.ring_arg, ring, RING_BYTES);
+    log_lab.ring_free(log_lab.ring_arg, ring, RING_BYTES);
     bench_place_read_back(place, &placement);
     ck_assert_str_eq(placement.ring_memory, "");
 }
@@ -990,11 +992,11 @@ START_TEST(a_log_is_placed)
     sequencer("core:0");
     memory("sequencer");
     create(1);
-    bench_place_hook(place, &log_options);
-    log_options.flusher = LOGFILE_FLUSHER_SEQUENCER;
+    bench_place_hook(place, &log_options, &log_lab);
+    log_lab.flusher = LOGFILE_FLUSHER_SEQUENCER;
     ck_assert_ptr_nonnull(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/log", directory);
-    ck_assert_int_eq(logfile_open(path, &log_options, &log), 0);
+    ck_assert_int_eq(logfile_open(path, &log_options, NULL, &log), 0);
     ck_assert_int_eq(logfile_append(log, "record", 6, &lsn), 0);
     bench_place_read_back(place, &placement);
     ck_assert_int_eq(placement.error, 0);

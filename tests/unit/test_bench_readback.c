@@ -29,7 +29,7 @@ static void start(size_t size_min, size_t size_max)
     ck_assert_int_eq(bench_payload_create(&payload), 0);
     enter_folder();
     path = folder_path("log");
-    ck_assert_int_eq(logfile_open(path, NULL, &writing), 0);
+    ck_assert_int_eq(logfile_open(path, NULL, NULL, &writing), 0);
 }
 
 /* Appends a record that no writer counts. */

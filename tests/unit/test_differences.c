@@ -37,6 +37,7 @@ enum {
 static struct logfile_sim *disk;
 static const struct logfile_io *io;
 static struct logfile_options options;
+static struct logfile_lab lab;
 
 static void begin(void)
 {
@@ -44,10 +45,9 @@ static void begin(void)
     disk = logfile_sim_new(&(struct logfile_sim_options){0});
     io = logfile_sim_io(disk);
     /* Without threads of the log's own: each append is an epoch, and each case the same each time. */
-    options = (struct logfile_options){.slot_bytes = 16 << 10,
-                                       .flusher = LOGFILE_FLUSHER_LEADER,
-                                       .prepare = LOGFILE_PREPARE_NONE,
-                                       .io = io};
+    lab = (struct logfile_lab){.flusher = LOGFILE_FLUSHER_LEADER};
+    options = (struct logfile_options){
+        .slot_bytes = 16 << 10, .prepare = LOGFILE_PREPARE_NONE, .io = io, .lab = &lab};
 }
 
 static void end(void)
@@ -109,9 +109,9 @@ static struct seen read_ours(struct logfile_tail *tail)
     struct seen seen = {0};
     struct logfile_reader *reader;
 
-    ck_assert_int_eq(logfile_reader_open_io(OURS, 0, io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(OURS, READING(.io = io), &reader), 0);
     read_all(reader, &seen);
-    int error = logfile_reader_tail(reader, tail);
+    int error = logfile_reader_tail(reader, tail, sizeof *tail);
     ck_assert_msg(error == 0 || error == seen.result, "tail: %s", logfile_strerror(error));
     logfile_reader_close(reader);
     return seen;
@@ -141,7 +141,7 @@ static struct logfile *open_ours(void)
 {
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(OURS, &options, &log), 0);
+    ck_assert_int_eq(logfile_open(OURS, &options, NULL, &log), 0);
     return log;
 }
 
@@ -400,7 +400,7 @@ START_TEST(the_file_does_not_grow_at_each_sync)
     uint64_t bytes;
 
     begin();
-    options.flusher = LOGFILE_FLUSHER_HYBRID;
+    lab.flusher = LOGFILE_FLUSHER_HYBRID;
     options.prepare = LOGFILE_PREPARE_ZERO;
     log = open_ours();
     append_ours(log, 0);
@@ -503,7 +503,7 @@ START_TEST(a_cancelled_append_can_be_asked_about)
 {
     for (int fails = 0; fails < 2; fails++) {
         begin();
-        options.flusher = LOGFILE_FLUSHER_SEQUENCER;
+        lab.flusher = LOGFILE_FLUSHER_SEQUENCER;
         options.io_mode = LOGFILE_IO_BUFFERED;
         ck_assert_int_eq(outcome_of_a_cancelled_append(fails), fails ? LOGFILE_EFAILED : 0);
         end();
@@ -542,7 +542,7 @@ static uint64_t sleep_count(struct logfile *log)
 {
     struct logfile_stats stats;
 
-    ck_assert_int_eq(logfile_stats(log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(log, &stats, sizeof stats), 0);
     return stats.waits_durable;
 }
 
@@ -555,9 +555,9 @@ static uint64_t sleeps_over_two_flushes(enum logfile_engine engine)
     uint64_t first_lsn = 0, later_lsn, sleeps;
     struct logfile *log;
 
-    options.engine = engine;
-    options.flusher = LOGFILE_FLUSHER_SEQUENCER;
-    options.wait = LOGFILE_WAIT_BLOCK;
+    lab.engine = engine;
+    lab.flusher = LOGFILE_FLUSHER_SEQUENCER;
+    lab.wait = LOGFILE_WAIT_BLOCK;
     log = open_ours();
     logfile_sim_gate_close(disk, LOGFILE_SIM_SYNC);
     if (engine == LOGFILE_ENGINE_RING)
@@ -613,7 +613,7 @@ START_TEST(a_second_opener_is_refused)
 
     log = open_ours();
     append_ours(log, 0);
-    ck_assert_int_eq(logfile_open(OURS, &options, &second), LOGFILE_ELOCKED);
+    ck_assert_int_eq(logfile_open(OURS, &options, NULL, &second), LOGFILE_ELOCKED);
     append_ours(log, 1);
     ck_assert_int_eq(logfile_close(log), 0);
     seen = read_ours(&tail);
@@ -688,7 +688,7 @@ static struct seen read_around_damage(void)
     struct logfile_reader *reader;
     struct seen seen = {0};
 
-    ck_assert_int_eq(logfile_reader_open_io(OURS, 0, io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(OURS, READING(.io = io), &reader), 0);
     read_all(reader, &seen);
     ck_assert_int_eq(seen.result, LOGFILE_ECORRUPT);
     ck_assert_int_eq(logfile_reader_skip(reader), 0);

@@ -24,6 +24,12 @@ START_TEST(success_is_zero_and_above)
 }
 END_TEST
 
+START_TEST(the_library_is_of_this_header)
+{
+    ck_assert_str_eq(logfile_version(), LOGFILE_VERSION_STRING);
+}
+END_TEST
+
 START_TEST(library_codes_have_different_texts)
 {
     for (size_t i = 0; i < LIBRARY_CODE_COUNT; i++) {
@@ -104,6 +110,7 @@ int main(void)
     TCase *tests = tcase_create("strerror");
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, success_is_zero_and_above);
+    tcase_add_test(tests, the_library_is_of_this_header);
     tcase_add_test(tests, library_codes_have_different_texts);
     tcase_add_test(tests, each_errno_has_the_system_text);
     tcase_add_test(tests, each_errno_without_a_text_is_named_by_its_number);

@@ -137,7 +137,6 @@ static void setup(void)
     table.allocate = disk_allocate;
     table.facts = disk_facts;
     options = (struct logfile_options){.io = &table,
-                                       .report = &report,
                                        .slot_bytes = SLOT_BYTES,
                                        .prepare_bytes = 64 << 10,
                                        .prepare = LOGFILE_PREPARE_ALLOCATE};
@@ -157,7 +156,7 @@ static void use_kind(int kind)
 
 static int open_log(void)
 {
-    return logfile_open(log_path(), &options, &test_log);
+    return logfile_open(log_path(), &options, &report, &test_log);
 }
 
 static void must_open(void)
@@ -187,7 +186,7 @@ static int read_records(unsigned *count, struct logfile_tail *tail)
 {
     struct logfile_reader *reader;
     struct logfile_record record;
-    int found = logfile_reader_open_io(log_path(), 0, &table, &reader);
+    int found = logfile_reader_open(log_path(), READING(.io = &table), &reader);
     *count = 0;
     if (found != 0)
         return found;
@@ -196,7 +195,7 @@ static int read_records(unsigned *count, struct logfile_tail *tail)
         ++*count;
     }
     if (found == 0)
-        found = logfile_reader_tail(reader, tail);
+        found = logfile_reader_tail(reader, tail, sizeof *tail);
     logfile_reader_close(reader);
     return found;
 }
@@ -213,7 +212,7 @@ static void assert_reads(unsigned expected, enum logfile_verdict verdict)
 static void assert_mode(enum logfile_io_mode io_mode, bool o_direct, uint32_t direct_align)
 {
     struct logfile_stats stats;
-    ck_assert_int_eq(logfile_stats(test_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(test_log, &stats, sizeof stats), 0);
     ck_assert_int_eq(stats.io_mode, io_mode);
     ck_assert_uint_eq(stats.o_direct, o_direct);
     ck_assert_uint_eq(stats.direct_align, direct_align);
@@ -288,7 +287,7 @@ START_TEST(file_systems_have_names)
     ck_assert_str_eq(lf_facts_name(&said), "");
     disk.said.fs_type = 0x58465342;
     must_open();
-    ck_assert_int_eq(logfile_stats(test_log, &stats), 0);
+    ck_assert_int_eq(logfile_stats(test_log, &stats, sizeof stats), 0);
     ck_assert_uint_eq(stats.fs_type, 0x58465342);
     ck_assert_str_eq(stats.fs_name, "xfs");
     ck_assert_int_eq(logfile_close(test_log), 0);
@@ -421,7 +420,7 @@ START_TEST(want_of_allocation_is_said)
     for (unsigned refused = 0; refused < 2; refused++) {
         disk.allocate_error = refused ? -EOPNOTSUPP : 0;
         must_open();
-        ck_assert_int_eq(logfile_stats(test_log, &stats), 0);
+        ck_assert_int_eq(logfile_stats(test_log, &stats, sizeof stats), 0);
         ck_assert_uint_eq(stats.no_allocation, refused);
         ck_assert_int_eq(logfile_close(test_log), 0);
     }
@@ -517,7 +516,7 @@ START_TEST(stopped_file_system_gives_the_rest_to_tools)
     use_kind(_i);
     tear_log();
     disk.sync_error = -EROFS;
-    ck_assert_int_eq(logfile_reader_open_io(log_path(), 0, &table, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), READING(.io = &table), &reader), 0);
     reader->cursor.takes_unsynced = true;
     while ((found = logfile_reader_next(reader, &record)) == 1)
         ck_assert_uint_eq(reader->cursor.unsynced_lsn != 0, ++count == RECORDS);
@@ -671,7 +670,6 @@ static void open_with_cache(int index)
     variant.options.prepare = LOGFILE_PREPARE_NONE; /* no thread but those of the test */
     variant.options.io_mode = caches[which].io_mode;
     variant.options.sync = index % 2 != 0 ? LOGFILE_SYNC_DSYNC : LOGFILE_SYNC_FDATASYNC;
-    variant.options.report = &report;
     options = variant.options;
     uint32_t align = caches[which].direct == LOGFILE_IO_DIRECT_YES ? 512 : 0;
     say_direct(caches[which].direct, align, align);

@@ -67,7 +67,7 @@ static void make_log(const struct kind *kind)
     uint64_t trim_lsn = 0, lsn;
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(folder_path("log"), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(folder_path("log"), &options, NULL, &log), 0);
     for (unsigned i = 0; i < RECORDS; i++) {
         payload_fill(payload, sizeof payload, i);
         ck_assert_int_eq(logfile_append(log, payload, sizeof payload, &lsn), 0);
@@ -244,7 +244,7 @@ static unsigned check_copy(const char *name)
     unsigned count = 0, first = RECORDS;
     int found;
 
-    ck_assert_int_eq(logfile_reader_open(folder_path("copy"), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(folder_path("copy"), NULL, &reader), 0);
     while ((found = logfile_reader_next(reader, &record)) == 1) {
         ck_assert_uint_eq(record.size, sizeof payload);
         for (unsigned i = count == 0 ? 0 : first + count; first == RECORDS && i < RECORDS; i++) {
@@ -335,7 +335,7 @@ START_TEST(records_prove_a_seed)
     struct logfile_options options = {.slot_bytes = SLOT_BYTES};
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(folder_path("log"), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(folder_path("log"), &options, NULL, &log), 0);
     ck_assert_int_eq(logfile_append(log, "lonely", 6, NULL), 0);
     ck_assert_int_eq(logfile_close(log), 0);
     ck_assert_int_eq(truncate(folder_path("log"), LF_FIRST_LSN + 2 * BLOCK), 0);

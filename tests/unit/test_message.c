@@ -114,7 +114,7 @@ static void make_log(void)
 {
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(folder_path("log"), NULL, &log), 0);
+    ck_assert_int_eq(logfile_open(folder_path("log"), NULL, NULL, &log), 0);
     ck_assert_int_eq(logfile_append(log, "x", 1, NULL), 0);
     ck_assert_int_eq(logfile_close(log), 0);
 }
@@ -123,7 +123,7 @@ START_TEST(failing_read_is_named_as_the_system_does)
 {
     struct logfile_io io = *logfile_io_posix();
     struct logfile_open_report report = {0};
-    struct logfile_options options = {.io = &io, .report = &report, .io_mode = LOGFILE_IO_BUFFERED};
+    struct logfile_options options = {.io = &io, .io_mode = LOGFILE_IO_BUFFERED};
     struct logfile_reader *reader;
     struct logfile_record record;
     struct logfile *log;
@@ -131,11 +131,11 @@ START_TEST(failing_read_is_named_as_the_system_does)
     make_log();
     io.read = failing_read;
     read_error = 0;
-    ck_assert_int_eq(logfile_reader_open_io(folder_path("log"), 0, &io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(folder_path("log"), READING(.io = &io), &reader), 0);
     read_error = device_errors[_i];
     ck_assert_int_eq(logfile_reader_next(reader, &record), -read_error);
     logfile_reader_close(reader);
-    ck_assert_int_eq(logfile_open(folder_path("log"), &options, &log), -read_error);
+    ck_assert_int_eq(logfile_open(folder_path("log"), &options, &report, &log), -read_error);
     ck_assert_msg(strstr(report.message, words_for(read_error)) != NULL, "%d: %s", read_error,
                   report.message);
 }
@@ -160,12 +160,12 @@ static bool forbid(int number, int error)
 static void open_without(int number, int error)
 {
     struct logfile_open_report report = {0};
-    struct logfile_options options = {.report = &report};
+    struct logfile_options options = {0};
     struct logfile *log;
 
     if (!forbid(number, error))
         _exit(SKIPPED);
-    int result = logfile_open(folder_path("log"), &options, &log);
+    int result = logfile_open(folder_path("log"), &options, &report, &log);
     if (result == -error && strstr(report.message, words_for(error)) != NULL)
         _exit(0);
     printf("error %d: %d, %s\n", error, result, report.message);
@@ -198,10 +198,10 @@ END_TEST
 static const char *message_of(const char *path, int expected)
 {
     static struct logfile_open_report report;
-    struct logfile_options options = {.report = &report};
+    struct logfile_options options = {0};
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(path, &options, &log), expected);
+    ck_assert_int_eq(logfile_open(path, &options, &report, &log), expected);
     return report.message;
 }
 

@@ -101,7 +101,7 @@ static bool install_filter(bool may_wake)
 
 static bool is_serial(void)
 {
-    return variant.options.engine == LOGFILE_ENGINE_SERIAL;
+    return variant.lab->engine == LOGFILE_ENGINE_SERIAL;
 }
 
 /* Until it is refused: nothing is written then. */
@@ -129,14 +129,14 @@ static void submit_to_a_full_ring(const struct timespec *past)
     size_t max = logfile_record_max(log_under_test);
 
     step = "submit to a full ring";
-    REQUIRE(logfile_stats(log_under_test, &before) == 0);
+    REQUIRE(logfile_stats(log_under_test, &before, sizeof before) == 0);
     for (unsigned i = 0; i < 10; i++) {
         REQUIRE(logfile_submit(log_under_test, payload, 4000, past, &lsn) == -ETIMEDOUT);
         REQUIRE(logfile_submit(log_under_test, payload, max, past, &lsn) == -ETIMEDOUT);
         REQUIRE(logfile_append_until(log_under_test, payload, 4000, past, &lsn) == -ETIMEDOUT);
     }
     REQUIRE(lsn == UINT64_MAX);
-    REQUIRE(logfile_stats(log_under_test, &after) == 0);
+    REQUIRE(logfile_stats(log_under_test, &after, sizeof after) == 0);
     REQUIRE(after.waits_durable == before.waits_durable);
     REQUIRE(after.waits_flip == before.waits_flip);
     REQUIRE(after.waits_space == before.waits_space);
@@ -146,10 +146,15 @@ static void submit_to_a_full_ring(const struct timespec *past)
  * the very moment of a flip: then a call may have to come back without an answer. */
 static void make_every_call(const struct timespec *past, bool is_idle)
 {
+    struct iovec iov = {(char[]){"abc"}, 3};
     uint64_t lsn = UINT64_MAX;
 
     step = "append_until";
     REQUIRE(logfile_append_until(log_under_test, "abc", 3, past, &lsn) == -ETIMEDOUT);
+    REQUIRE((lsn == UINT64_MAX) == is_serial());
+    step = "appendv";
+    lsn = UINT64_MAX;
+    REQUIRE(logfile_appendv(log_under_test, &iov, 1, past, &lsn) == -ETIMEDOUT);
     REQUIRE((lsn == UINT64_MAX) == is_serial());
     step = "the positions";
     REQUIRE(logfile_oldest_lsn(log_under_test) <= logfile_durable_lsn(log_under_test));
@@ -162,10 +167,13 @@ static void make_every_call(const struct timespec *past, bool is_idle)
         REQUIRE(logfile_wait(log_under_test, lsn, past) == -ETIMEDOUT);
     step = "flush";
     if (next_lsn > logfile_durable_lsn(log_under_test))
-        REQUIRE(logfile_flush(log_under_test, past) == -ETIMEDOUT);
+        REQUIRE(logfile_sync(log_under_test, past) == -ETIMEDOUT);
     if (is_idle) {
         step = "submit";
         error = logfile_submit(log_under_test, "de", 2, past, NULL);
+        REQUIRE(error == 0 || error == -ETIMEDOUT);
+        step = "submitv";
+        error = logfile_submitv(log_under_test, &iov, 1, past, NULL);
         REQUIRE(error == 0 || error == -ETIMEDOUT);
     } else {
         fill_the_ring(past);
@@ -212,7 +220,7 @@ static void open_log(void)
     variant.options.slot_bytes = SLOT_BYTES;
     variant.options.prepare = LOGFILE_PREPARE_NONE; /* There is always room for an epoch. */
     variant.options.io = logfile_sim_io(disk);
-    REQUIRE(logfile_open("no_wait.log", &variant.options, &log_under_test) == 0);
+    REQUIRE(logfile_open("no_wait.log", &variant.options, NULL, &log_under_test) == 0);
     REQUIRE(logfile_append(log_under_test, "x", 1, NULL) == 0);
 }
 
@@ -300,13 +308,13 @@ START_TEST(test_room_comes_without_waiting)
     variant.options.prepare = LOGFILE_PREPARE_ALLOCATE;
     variant.options.prepare_bytes = 1;
     variant.options.io = logfile_sim_io(disk);
-    ck_assert_int_eq(logfile_open("no_wait.log", &variant.options, &log_under_test), 0);
+    ck_assert_int_eq(logfile_open("no_wait.log", &variant.options, NULL, &log_under_test), 0);
     for (unsigned i = 0; i < 100 && !is_serial(); i++) {
         static const uint8_t payload[5000];
         while ((error = logfile_submit(log_under_test, payload, 5000, &past, NULL)) == -ETIMEDOUT)
             sleep_us(100);
         ck_assert_int_eq(error, 0);
-        ck_assert_int_eq(logfile_flush(log_under_test, NULL), 0);
+        ck_assert_int_eq(logfile_sync(log_under_test, NULL), 0);
     }
     ck_assert_int_eq(logfile_close(log_under_test), 0);
     logfile_sim_free(disk);

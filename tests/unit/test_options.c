@@ -43,22 +43,23 @@ static void end(void)
     watchdog_stop();
 }
 
+/* What the last opening that failed said. */
+static struct logfile_open_report refusal;
+
 /* Opening fails with this error, says why, and hands out nothing. */
 static void check_refused(const char *path, const struct logfile_options *asked, int expected)
 {
-    struct logfile_open_report report;
     struct logfile_options options = asked == NULL ? small_options() : *asked;
     struct logfile *log = UNTOUCHED;
 
-    memset(&report, 0x5a, sizeof report);
-    options.report = &report;
-    int error = logfile_open(path, &options, &log);
+    memset(&refusal, 0x5a, sizeof refusal);
+    int error = logfile_open(path, &options, &refusal, &log);
     ck_assert_msg(error == expected, "got %d, %s, instead of %s: %.200s", error,
-                  logfile_strerror(error), logfile_strerror(expected), report.message);
+                  logfile_strerror(error), logfile_strerror(expected), refusal.message);
     ck_assert_ptr_eq(log, UNTOUCHED);
-    ck_assert_uint_gt(strnlen(report.message, sizeof report.message), 0);
-    ck_assert_uint_lt(strnlen(report.message, sizeof report.message), sizeof report.message);
-    ck_assert_ptr_null(strchr(report.message, '\n'));
+    ck_assert_uint_gt(strnlen(refusal.message, sizeof refusal.message), 0);
+    ck_assert_uint_lt(strnlen(refusal.message, sizeof refusal.message), sizeof refusal.message);
+    ck_assert_ptr_null(strchr(refusal.message, '\n'));
 }
 
 /* A closed log with a few records. */
@@ -68,7 +69,7 @@ static void make_log(void)
     struct logfile *log;
     uint64_t lsn;
 
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
     for (unsigned i = 0; i < 5; i++)
         ck_assert_int_eq(logfile_append(log, "0123456789", i * 2, &lsn), 0);
     ck_assert_int_eq(logfile_close(log), 0);
@@ -76,7 +77,7 @@ static void make_log(void)
 
 /* ---- Options ---- */
 
-/* Sets one option to a value that the compiler would refuse. */
+/* Sets one option to a value that is not one of its own. */
 struct bad_option {
     const char *name;
     size_t offset;
@@ -95,15 +96,9 @@ enum {
 };
 
 static const struct bad_option bad_options[] = {
-    BAD(engine, 3, -EINVAL),
-    BAD(engine, 0xffffffff, -EINVAL),
-    BAD(reserve, 5, -EINVAL),
-    BAD(flusher, 3, -EINVAL),
-    BAD(wait, 3, -EINVAL),
     BAD(io_mode, 3, -EINVAL),
     BAD(sync, 3, -EINVAL),
     BAD(prepare, 3, -EINVAL),
-    BAD(checksum, 2, -EINVAL),
     BAD(open_flags, LOGFILE_OPEN_EXISTING | LOGFILE_OPEN_EXCLUSIVE, -EINVAL),
     BAD(open_flags, 4, -EINVAL),
     BAD(open_flags, 0x80000000, -EINVAL),
@@ -114,24 +109,57 @@ static const struct bad_option bad_options[] = {
     BAD(slot_bytes, (8 << 10) + 1, -EINVAL),
     BAD(slot_bytes, 128 << 20, -EINVAL),
     BAD(slot_bytes, UINT64_MAX, -EINVAL),
-    BAD(slot_count, 1, -EINVAL),
-    BAD(slot_count, 3, -EINVAL),
-    BAD(slot_count, 128, -EINVAL),
-    BAD(slot_count, 0x80000000, -EINVAL),
     BAD(prepare_bytes, UINT64_MAX, -EINVAL),
     BAD(reserved[0], 1, -EINVAL),
+    BAD(reserved_32, 1, -EINVAL),
     BAD(reserved[LAST_RESERVED], 1, -EINVAL),
     BAD(segment_bytes, 1, -EINVAL),
     BAD(segment_bytes, (8 << 10) + (16 << 10), -EINVAL), /* no room for a CLOSE epoch */
     BAD(segment_bytes, (1 << 20) + 512, -EINVAL),
     BAD(segment_bytes, (UINT64_C(1) << 40) + 4096, -EINVAL),
-    BAD(variant_flags, 8, -EINVAL),
-    BAD(variant_flags, 0x80000000, -EINVAL),
-    BAD(publish_shards, 3, -EINVAL),
-    BAD(publish_shards, 512, -EINVAL),
-    BAD(publish_shards, 0xfffffffe, -EINVAL),
 };
 #define BAD_OPTION_COUNT (sizeof bad_options / sizeof bad_options[0])
+
+#define BAD_LAB(field, number)                                                                     \
+    {                                                                                              \
+        "lab." #field, offsetof(struct logfile_lab, field),                                        \
+            sizeof((struct logfile_lab *)0)->field, number, -EINVAL                                \
+    }
+
+enum {
+    LAST_LAB_RESERVED = sizeof((struct logfile_lab *)0)->reserved / sizeof(uint64_t) - 1
+};
+
+static const struct bad_option bad_labs[] = {
+    BAD_LAB(engine, 3),
+    BAD_LAB(engine, 0xffffffff),
+    BAD_LAB(reserve, 5),
+    BAD_LAB(flusher, 3),
+    BAD_LAB(wait, 3),
+    BAD_LAB(checksum, 2),
+    BAD_LAB(slot_count, 1),
+    BAD_LAB(slot_count, 3),
+    BAD_LAB(slot_count, 128),
+    BAD_LAB(slot_count, 0x80000000),
+    BAD_LAB(variant_flags, 8),
+    BAD_LAB(variant_flags, 0x80000000),
+    BAD_LAB(publish_shards, 3),
+    BAD_LAB(publish_shards, 512),
+    BAD_LAB(publish_shards, 0xfffffffe),
+    BAD_LAB(sync, 4),
+    BAD_LAB(reserved[0], 1),
+    BAD_LAB(reserved[LAST_LAB_RESERVED], 1),
+};
+#define BAD_LAB_COUNT (sizeof bad_labs / sizeof bad_labs[0])
+
+/* The message names the option: of an array, as a whole. */
+static void check_names(const struct bad_option *bad, const char *message)
+{
+    char expected[64];
+
+    snprintf(expected, sizeof expected, "option %.*s:", (int)strcspn(bad->name, "["), bad->name);
+    ck_assert_msg(strncmp(message, expected, strlen(expected)) == 0, "%s: %s", bad->name, message);
+}
 
 START_TEST(test_bad_option)
 {
@@ -141,10 +169,75 @@ START_TEST(test_bad_option)
     begin(bad->name);
     memcpy((char *)&options + bad->offset, &bad->value, bad->bytes);
     check_refused(log_path(), &options, bad->expected);
+    check_names(bad, refusal.message);
     ck_assert_int_eq(folder_entry_count(), 0);
     /* Nor is a log that exists touched. */
     make_log();
     check_refused(log_path(), &options, bad->expected);
+    end();
+}
+END_TEST
+
+START_TEST(test_bad_lab)
+{
+    const struct bad_option *bad = &bad_labs[_i];
+    struct logfile_options options = small_options();
+    struct logfile_lab lab = {0};
+
+    begin(bad->name);
+    options.lab = &lab;
+    memcpy((char *)&lab + bad->offset, &bad->value, bad->bytes);
+    check_refused(log_path(), &options, -EINVAL);
+    check_names(bad, refusal.message);
+    ck_assert_int_eq(folder_entry_count(), 0);
+    end();
+}
+END_TEST
+
+/* No lab, and a zeroed one, are every default. */
+START_TEST(test_default_lab)
+{
+    static const struct logfile_lab zeroed;
+    struct logfile_options options = small_options();
+    struct logfile_lab_stats stats;
+    struct logfile *log;
+
+    begin("default lab");
+    options.lab = _i == 0 ? NULL : &zeroed;
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
+    ck_assert_int_eq(logfile_append(log, "1", 1, NULL), 0);
+    ck_assert_int_eq(logfile_lab_stats(log, &stats, sizeof stats), 0);
+    ck_assert_uint_eq(stats.engine, LOGFILE_ENGINE_RING);
+    ck_assert_uint_eq(stats.slot_count, 2);
+    ck_assert_uint_eq(stats.publish_shards, 8);
+    for (int i = 0; i < LOGFILE_STAGE_COUNT; i++)
+        ck_assert_uint_eq(stats.stage_ns[i].count, 0);
+    ck_assert_int_eq(logfile_lab_stats(NULL, &stats, sizeof stats), -EINVAL);
+    ck_assert_int_eq(logfile_lab_stats(log, NULL, sizeof stats), -EINVAL);
+    ck_assert_int_eq(logfile_close(log), 0);
+    end();
+}
+END_TEST
+
+/* The caller's struct is not looked at after opening. */
+START_TEST(test_lab_is_copied)
+{
+    struct logfile_options options = small_options();
+    struct logfile_lab lab = {.engine = LOGFILE_ENGINE_MUTEX, .stage_sample_every = 1};
+    struct logfile_lab_stats stats;
+    struct logfile *log;
+
+    begin("lab is copied");
+    options.lab = &lab;
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
+    memset(&lab, 0xff, sizeof lab);
+    memset(&options, 0xff, sizeof options);
+    ck_assert_int_eq(logfile_append(log, "1", 1, NULL), 0);
+    ck_assert_int_eq(logfile_lab_stats(log, &stats, sizeof stats), 0);
+    ck_assert_uint_eq(stats.engine, LOGFILE_ENGINE_MUTEX);
+    for (int i = 0; i < LOGFILE_STAGE_COUNT; i++)
+        ck_assert_uint_eq(stats.stage_ns[i].count, 1);
+    ck_assert_int_eq(logfile_close(log), 0);
     end();
 }
 END_TEST
@@ -186,13 +279,56 @@ static void free_nothing(void *arg, void *memory, size_t bytes)
 START_TEST(test_bad_ring_memory)
 {
     struct logfile_options options = small_options();
+    struct logfile_lab lab = {0};
 
     begin("ring memory");
-    options.ring_alloc = alloc_nothing;
+    options.lab = &lab;
+    lab.ring_alloc = alloc_nothing;
     check_refused(log_path(), &options, -EINVAL);
-    options.ring_free = free_nothing;
+    lab.ring_free = free_nothing;
     check_refused(log_path(), &options, -ENOMEM);
     ck_assert_int_eq(folder_entry_count(), 0);
+    end();
+}
+END_TEST
+
+static bool is_zeroed(const void *memory, size_t bytes)
+{
+    const uint8_t *byte = memory;
+
+    for (size_t i = 0; i < bytes; i++)
+        if (byte[i] != 0)
+            return false;
+    return true;
+}
+
+/* Whose log it is stands in the report, also of a log that is refused; nobody needs to ask. */
+START_TEST(test_report_names_the_log)
+{
+    struct logfile_options options = small_options();
+    struct logfile_open_report report;
+    struct logfile *log;
+    uint8_t id[16];
+
+    begin("report");
+    options.segment_bytes = _i == 0 ? 0 : 64 << 10;
+    memset(&report, 0x5a, sizeof report);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), 0);
+    logfile_id(log, id);
+    ck_assert(!is_zeroed(id, sizeof id));
+    ck_assert_mem_eq(report.id, id, sizeof id);
+    ck_assert(is_zeroed(report.reserved, sizeof report.reserved));
+    ck_assert_str_eq(report.message, "");
+    ck_assert_int_eq(logfile_close(log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
+    ck_assert_int_eq(logfile_close(log), 0);
+    options.slot_bytes = 16 << 10;
+    check_refused(log_path(), &options, LOGFILE_EMISMATCH);
+    ck_assert_mem_eq(refusal.id, id, sizeof id);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), LOGFILE_EMISMATCH);
+    options.slot_bytes = 1;
+    check_refused(log_path(), &options, -EINVAL);
+    ck_assert(is_zeroed(refusal.id, sizeof refusal.id));
     end();
 }
 END_TEST
@@ -207,7 +343,7 @@ START_TEST(test_size_in_conflict_with_the_log)
     options.slot_bytes = 16 << 10;
     check_refused(log_path(), &options, LOGFILE_EMISMATCH);
     options.slot_bytes = 0;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
     ck_assert_uint_eq(logfile_record_max(log), (8 << 10) - 88);
     ck_assert_int_eq(logfile_close(log), 0);
     options.slot_bytes = 8 << 10;
@@ -224,13 +360,13 @@ START_TEST(test_segment_size_in_conflict_with_the_log)
 
     begin("conflict of segments");
     options.segment_bytes = 64 << 10;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
     ck_assert_int_eq(logfile_append(log, "x", 1, NULL), 0);
     ck_assert_int_eq(logfile_close(log), 0);
     options.segment_bytes = 128 << 10;
     check_refused(log_path(), &options, LOGFILE_EMISMATCH);
     options.segment_bytes = 0; /* whatever it is */
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
     ck_assert_int_eq(logfile_close(log), 0);
     end();
 }
@@ -250,29 +386,29 @@ START_TEST(test_null_arguments)
     uint64_t lsn = 3;
 
     begin("NULL");
-    ck_assert_int_eq(logfile_open(NULL, NULL, &log), -EINVAL);
-    ck_assert_int_eq(logfile_open(log_path(), NULL, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_open(NULL, NULL, NULL, &log), -EINVAL);
+    ck_assert_int_eq(logfile_open(log_path(), NULL, NULL, NULL), -EINVAL);
     ck_assert_ptr_eq(log, UNTOUCHED);
     ck_assert_int_eq(logfile_append(NULL, "x", 1, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_append_until(NULL, "x", 1, NULL, &lsn), -EINVAL);
-    ck_assert_int_eq(logfile_appendv(NULL, &iov, 1, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_appendv(NULL, &iov, 1, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_submitv(NULL, &iov, 1, NULL, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_submit(NULL, "x", 1, NULL, &lsn), -EINVAL);
-    ck_assert_int_eq(logfile_submit_batch(NULL, &iov, 1, NULL, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_wait(NULL, 0, NULL), -EINVAL);
-    ck_assert_int_eq(logfile_flush(NULL, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_sync(NULL, NULL), -EINVAL);
     ck_assert_int_eq(logfile_shutdown(NULL, NULL), -EINVAL);
-    ck_assert_int_eq(logfile_stats(NULL, &stats), -EINVAL);
-    ck_assert_int_eq(logfile_failure(NULL, &failure), -EINVAL);
+    ck_assert_int_eq(logfile_stats(NULL, &stats, sizeof stats), -EINVAL);
+    ck_assert_int_eq(logfile_failure(NULL, &failure, sizeof failure), -EINVAL);
     ck_assert_uint_eq(logfile_durable_lsn(NULL), 0);
     ck_assert_uint_eq(logfile_next_lsn(NULL), 0);
     ck_assert_uint_eq(logfile_oldest_lsn(NULL), 0);
     ck_assert_uint_eq(logfile_record_max(NULL), 0);
     ck_assert_int_eq(logfile_close(NULL), 0);
-    ck_assert_int_eq(logfile_reader_open(NULL, 0, &reader), -EINVAL);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_reader_open(NULL, NULL, &reader), -EINVAL);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, NULL), -EINVAL);
     ck_assert_int_eq(logfile_reader_next(NULL, &record), -EINVAL);
     ck_assert_int_eq(logfile_reader_skip(NULL), -EINVAL);
-    ck_assert_int_eq(logfile_reader_tail(NULL, &tail), -EINVAL);
+    ck_assert_int_eq(logfile_reader_tail(NULL, &tail, sizeof tail), -EINVAL);
     logfile_reader_close(NULL);
     ck_assert_uint_eq(lsn, 3);
     ck_assert_int_eq(folder_entry_count(), 0);
@@ -290,23 +426,29 @@ START_TEST(test_bad_payloads)
 
     engine_variant_get((unsigned)_i, &variant);
     begin(variant.name);
-    ck_assert_int_eq(logfile_open(log_path(), &variant.options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &variant.options, NULL, &log), 0);
     uint64_t next_lsn = logfile_next_lsn(log);
     size_t max = logfile_record_max(log);
     uint8_t *payload = calloc(1, max + 1);
     struct iovec iov[2] = {{payload, 1}, {NULL, 1}};
+    const struct timespec no_time = {.tv_nsec = 1000000000};
 
     ck_assert_int_eq(logfile_append(log, NULL, 1, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_append_until(log, NULL, 1, &deadline, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_submit(log, NULL, 1, NULL, &lsn), -EINVAL);
-    ck_assert_int_eq(logfile_appendv(log, iov, 2, &lsn), -EINVAL);
-    ck_assert_int_eq(logfile_appendv(log, NULL, 1, &lsn), -EINVAL);
-    ck_assert_int_eq(logfile_appendv(log, iov, -1, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_appendv(log, iov, 2, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_appendv(log, NULL, 1, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_appendv(log, iov, -1, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_appendv(log, iov, 1, &no_time, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_submitv(log, iov, 2, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_submitv(log, NULL, 1, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_submitv(log, iov, -1, NULL, &lsn), -EINVAL);
+    ck_assert_int_eq(logfile_submitv(log, iov, 1, &no_time, &lsn), -EINVAL);
     ck_assert_int_eq(logfile_append(log, payload, max + 1, &lsn), LOGFILE_ETOOBIG);
     ck_assert_int_eq(logfile_append_until(log, payload, max + 1, &deadline, &lsn), LOGFILE_ETOOBIG);
     ck_assert_int_eq(logfile_submit(log, payload, max + 1, NULL, &lsn), LOGFILE_ETOOBIG);
-    ck_assert_int_eq(logfile_stats(log, NULL), -EINVAL);
-    ck_assert_int_eq(logfile_failure(log, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_stats(log, NULL, 0), -EINVAL);
+    ck_assert_int_eq(logfile_failure(log, NULL, 0), -EINVAL);
     ck_assert_uint_eq(lsn, 3);
     ck_assert_uint_eq(logfile_next_lsn(log), next_lsn);
     ck_assert_int_eq(logfile_append(log, payload, max, &lsn), 0);
@@ -352,7 +494,7 @@ static void check_file_refused(int expected)
 
     read_image(&before);
     check_refused(log_path(), NULL, expected);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), expected);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), expected);
     read_image(&after);
     ck_assert_uint_eq(before.size, after.size);
     ck_assert_mem_eq(before.bytes, after.bytes, before.size);
@@ -442,7 +584,7 @@ static void check_place_refused(int expected)
     int entries = folder_entry_count();
 
     check_refused(log_path(), NULL, expected);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), expected);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), expected);
     ck_assert_int_eq(folder_entry_count(), entries);
 }
 
@@ -465,7 +607,7 @@ START_TEST(test_places_that_are_no_regular_files)
     ck_assert_int_eq(mkfifo(log_path(), 0644), 0);
     check_place_refused(-ESPIPE);
     check_refused("/dev/null", NULL, -ESPIPE);
-    ck_assert_int_eq(logfile_reader_open("/dev/null", 0, &reader), -ESPIPE);
+    ck_assert_int_eq(logfile_reader_open("/dev/null", NULL, &reader), -ESPIPE);
     end();
 }
 END_TEST
@@ -478,7 +620,7 @@ START_TEST(test_names_that_lead_nowhere)
 
     begin("nowhere");
     check_refused(folder_path("missing/options.log"), NULL, -ENOENT);
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), -ENOENT);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), -ENOENT);
     check_refused("", NULL, -ENOENT);
     memset(long_name, 'x', sizeof long_name - 1);
     check_refused(long_name, NULL, -ENAMETOOLONG);
@@ -506,7 +648,7 @@ static int open_in_child(void)
     if (child == 0) {
         struct logfile_options options = small_options();
         struct logfile *log;
-        int error = logfile_open(log_path(), &options, &log);
+        int error = logfile_open(log_path(), &options, NULL, &log);
         _exit(error == 0 ? 0 : error == LOGFILE_ELOCKED ? 1 : 2);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
@@ -521,7 +663,7 @@ START_TEST(test_two_openers)
     uint64_t lsn;
 
     begin("two openers");
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, NULL, &log), 0);
     for (unsigned i = 0; i < 3; i++) {
         check_refused(log_path(), NULL, LOGFILE_ELOCKED);
         ck_assert_int_eq(open_in_child(), 1);
@@ -529,7 +671,7 @@ START_TEST(test_two_openers)
     }
     /* A reader that comes and goes does not take the lock along. */
     struct logfile_reader *reader;
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), 0);
     logfile_reader_close(reader);
     ck_assert_int_eq(open_in_child(), 1);
     ck_assert_int_eq(logfile_close(log), 0);
@@ -550,7 +692,7 @@ START_TEST(test_damage_is_refused_and_named)
     uint64_t lsns[4];
 
     begin("damage");
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), 0);
     for (unsigned i = 0; i < 4; i++)
         ck_assert_int_eq(logfile_append(log, "0123456789abcdef", 16, &lsns[i]), 0);
     ck_assert_int_eq(logfile_close(log), 0);
@@ -558,8 +700,7 @@ START_TEST(test_damage_is_refused_and_named)
     image.bytes[lsns[1] + LF_RECORD_HEADER_BYTES + 3] ^= 1;
     write_file(log_path(), image.bytes, image.size);
 
-    options.report = &report;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), LOGFILE_ECORRUPT);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), LOGFILE_ECORRUPT);
     ck_assert_int_eq(report.tail.verdict, LOGFILE_CORRUPT);
     ck_assert_uint_gt(report.tail.end_lsn, lsns[0]);
     ck_assert_uint_le(report.tail.end_lsn, lsns[1]);
@@ -586,7 +727,7 @@ START_TEST(test_a_torn_tail_is_cut)
 
     begin("torn tail");
     options.prepare = LOGFILE_PREPARE_NONE;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), 0);
     for (unsigned i = 0; i < 3; i++) {
         uint8_t bytes[3000];
         payload_fill(bytes, sizeof bytes, i);
@@ -600,8 +741,7 @@ START_TEST(test_a_torn_tail_is_cut)
     write_file(log_path(), image.bytes, image.size);
     journal.entries[2].acked = false;
 
-    options.report = &report;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), 0);
     ck_assert_int_eq(report.tail.verdict, LOGFILE_TORN);
     ck_assert_uint_gt(report.tail.cut_bytes, 0);
     ck_assert_int_eq(logfile_close(log), 0);
@@ -622,23 +762,22 @@ START_TEST(test_a_log_that_never_syncs_promises_nothing)
     uint64_t lsn;
 
     begin("a log that never syncs");
-    options.sync = LOGFILE_SYNC_NONE;
-    options.report = &report;
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    options.lab = &(struct logfile_lab){.sync = LOGFILE_SYNC_NONE};
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), 0);
     for (unsigned i = 0; i < 3; i++)
         ck_assert_int_eq(logfile_append(log, "0123456789", 10, &lsn), 0);
     struct logfile_reader *reader;
     struct logfile_record record;
     struct logfile_tail tail;
-    ck_assert_int_eq(logfile_reader_open(log_path(), 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), NULL, &reader), 0);
     while (logfile_reader_next(reader, &record) == 1)
         continue;
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_uint_eq(tail.end_lsn, LF_FIRST_LSN + 4 * LF_BLOCK_BYTES);
     ck_assert_uint_eq(tail.promised_lsn, LF_FIRST_LSN);
     logfile_reader_close(reader);
     ck_assert_int_eq(logfile_close(log), 0);
-    ck_assert_int_eq(logfile_open(log_path(), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(log_path(), &options, &report, &log), 0);
     ck_assert_int_eq(report.tail.verdict, LOGFILE_CLEAN);
     ck_assert_uint_eq(report.tail.promised_lsn, LF_FIRST_LSN + 5 * LF_BLOCK_BYTES);
     ck_assert_int_eq(logfile_close(log), 0);
@@ -653,6 +792,10 @@ static Suite *options_suite(void)
 
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, test_bad_option, 0, (int)BAD_OPTION_COUNT);
+    tcase_add_loop_test(tcase, test_bad_lab, 0, (int)BAD_LAB_COUNT);
+    tcase_add_loop_test(tcase, test_default_lab, 0, 2);
+    tcase_add_test(tcase, test_lab_is_copied);
+    tcase_add_loop_test(tcase, test_report_names_the_log, 0, 2);
     tcase_add_test(tcase, test_bad_io_table);
     tcase_add_test(tcase, test_bad_ring_memory);
     tcase_add_test(tcase, test_size_in_conflict_with_the_log);

@@ -67,8 +67,7 @@ static struct logfile *open_log(void)
     struct logfile_options options = options_of_log();
     struct logfile *log = NULL;
 
-    options.report = &report;
-    int error = logfile_open(NAME, &options, &log);
+    int error = logfile_open(NAME, &options, &report, &log);
     ck_assert_msg(error == 0, "%s", report.message);
     return log;
 }
@@ -109,14 +108,14 @@ static void expect_end(struct logfile_reader *reader)
 
 static int open_at(uint64_t lsn, struct logfile_reader **readerp)
 {
-    return logfile_reader_open_io(NAME, lsn, &table, readerp);
+    return logfile_reader_open(NAME, READING(.lsn = lsn, .io = &table), readerp);
 }
 
 static int open_at_cursor(const struct logfile_cursor *cursor, struct logfile_reader **readerp)
 {
     const struct logfile_reader_options options = {.cursor = cursor, .io = &table};
 
-    return logfile_reader_open_with(NAME, &options, readerp);
+    return logfile_reader_open(NAME, &options, readerp);
 }
 
 /* Changes a byte of a record's payload on the disk. */
@@ -205,7 +204,7 @@ START_TEST(another_log_is_told)
     logfile_id(log, id);
     append(log, 0, 50);
     ck_assert_int_eq(logfile_close(log), 0);
-    ck_assert_int_eq(logfile_reader_open_with(NAME, &expecting, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(NAME, &expecting, &reader), 0);
     for (unsigned i = 0; i < 50; i++)
         expect(reader, i);
     ck_assert_int_eq(logfile_reader_cursor(reader, &cursor), 0);
@@ -221,16 +220,15 @@ START_TEST(another_log_is_told)
     ck_assert_int_eq(open_at(saved, &reader), LOGFILE_EBEYOND);
     append(log, 5, 80);
     ck_assert_int_eq(open_at_cursor(&cursor, &reader), LOGFILE_EIDENTITY);
-    ck_assert_int_eq(logfile_reader_open_with(NAME, &expecting, &reader), LOGFILE_EIDENTITY);
+    ck_assert_int_eq(logfile_reader_open(NAME, &expecting, &reader), LOGFILE_EIDENTITY);
     ck_assert_int_eq(logfile_close(log), 0);
 
     struct logfile_open_report report;
     struct logfile_options options = options_of_log();
     options.expect_id = id;
-    options.report = &report;
-    ck_assert_int_eq(logfile_open(NAME, &options, &log), LOGFILE_EIDENTITY);
+    ck_assert_int_eq(logfile_open(NAME, &options, &report, &log), LOGFILE_EIDENTITY);
     options.expect_id = other;
-    ck_assert_int_eq(logfile_open(NAME, &options, &log), 0);
+    ck_assert_int_eq(logfile_open(NAME, &options, &report, &log), 0);
     ck_assert_int_eq(logfile_close(log), 0);
     end();
 }

@@ -251,7 +251,7 @@ static struct logfile_io table;
 static struct lf_store store;
 static struct lf_preparer preparer;
 static struct lf_preparer_config config;
-static enum logfile_sync sync_method;
+static uint32_t sync_method;
 
 static void setup(void)
 {

@@ -7,7 +7,7 @@
 #include "golden.h"
 #include "storage/io.h"
 #include "log_image.h"
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "format/record.h"
 #include "logfile_sim.h"
 #include "support.h"
@@ -40,7 +40,8 @@ static struct logfile_reader *open_reader(struct logfile_sim *disk, uint64_t lsn
 {
     struct logfile_reader *reader = NULL;
 
-    ck_assert_int_eq(logfile_reader_open_io(NAME, lsn, logfile_sim_io(disk), &reader), 0);
+    ck_assert_int_eq(
+        logfile_reader_open(NAME, READING(.lsn = lsn, .io = logfile_sim_io(disk)), &reader), 0);
     ck_assert_ptr_nonnull(reader);
     return reader;
 }
@@ -135,7 +136,7 @@ static struct logfile_tail expect_tail(struct logfile_reader *reader, enum logfi
 {
     struct logfile_tail tail;
 
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, verdict);
     ck_assert_uint_eq(tail.end_lsn, end_lsn);
     return tail;
@@ -151,23 +152,20 @@ START_TEST(bad_arguments)
     struct logfile_io io = *logfile_io_posix();
     const char *path = golden_path("tiny.log");
 
-    ck_assert_int_eq(logfile_reader_open(NULL, 0, &reader), -EINVAL);
-    ck_assert_int_eq(logfile_reader_open(path, 0, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_reader_open(NULL, NULL, &reader), -EINVAL);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, NULL), -EINVAL);
     io.read = NULL;
-    ck_assert_int_eq(logfile_reader_open_io(path, 0, &io, &reader), -EINVAL);
-    ck_assert_int_eq(logfile_reader_open_log(NULL, 0, &reader), -EINVAL);
+    ck_assert_int_eq(logfile_reader_open(path, READING(.io = &io), &reader), -EINVAL);
     ck_assert_ptr_null(reader);
     ck_assert_int_eq(logfile_reader_next(NULL, &record), -EINVAL);
-    ck_assert_int_eq(logfile_reader_tail(NULL, &tail), -EINVAL);
+    ck_assert_int_eq(logfile_reader_tail(NULL, &tail, sizeof tail), -EINVAL);
     ck_assert_int_eq(logfile_reader_skip(NULL), -EINVAL);
-    ck_assert_int_eq(logfile_reader_wait(NULL, NULL), -EINVAL);
     logfile_reader_close(NULL);
 
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), 0);
     ck_assert_int_eq(logfile_reader_next(reader, NULL), -EINVAL);
-    ck_assert_int_eq(logfile_reader_tail(reader, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_reader_tail(reader, NULL, 0), -EINVAL);
     ck_assert_int_eq(logfile_reader_skip(reader), -EINVAL);
-    ck_assert_int_eq(logfile_reader_wait(reader, NULL), -ENOSYS);
     logfile_reader_close(reader);
 }
 END_TEST
@@ -178,19 +176,19 @@ START_TEST(bad_places)
     const char *path = folder_path("place");
     char *target;
 
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), -ENOENT);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), -ENOENT);
     ck_assert_int_eq(access(path, F_OK), -1);
     ck_assert_int_eq(mkdir(path, 0755), 0);
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), -EISDIR);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), -EISDIR);
     ck_assert_int_eq(rmdir(path), 0);
     ck_assert_int_eq(mkfifo(path, 0644), 0);
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), -ESPIPE);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), -ESPIPE);
     ck_assert_int_eq(unlink(path), 0);
     target = realpath(golden_path("tiny.log"), NULL);
     ck_assert_int_eq(symlink(target, path), 0);
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), -ELOOP);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), -ELOOP);
     ck_assert_int_eq(unlink(path), 0);
-    ck_assert_int_eq(logfile_reader_open("/dev/null", 0, &reader), -ESPIPE);
+    ck_assert_int_eq(logfile_reader_open("/dev/null", NULL, &reader), -ESPIPE);
     ck_assert_ptr_null(reader);
     free(target);
 }
@@ -209,7 +207,7 @@ START_TEST(not_a_log)
             memcpy(image.bytes + LF_BLOCK_BYTES, "logfile\n", 8);
         struct logfile_sim *disk = logfile_sim_new(&options);
         log_image_store(&image, logfile_sim_io(disk), NAME);
-        ck_assert_int_eq(logfile_reader_open_io(NAME, 0, logfile_sim_io(disk), &reader),
+        ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = logfile_sim_io(disk)), &reader),
                          damaged ? LOGFILE_ECORRUPT : LOGFILE_EFORMAT);
         ck_assert_ptr_null(reader);
         ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
@@ -231,7 +229,8 @@ START_TEST(errors_of_opening)
     struct logfile_sim *disk = disk_with(&image);
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         logfile_sim_fault(disk, &(struct logfile_sim_fault){.call = calls[i], .error = -EIO});
-        ck_assert_int_eq(logfile_reader_open_io(NAME, 0, logfile_sim_io(disk), &reader), -EIO);
+        ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = logfile_sim_io(disk)), &reader),
+                         -EIO);
         logfile_sim_fault_clear(disk);
     }
     ck_assert_ptr_null(reader);
@@ -321,9 +320,12 @@ START_TEST(starts_in_a_trimmed_log)
     log_image_trim(&image, 24576);
     struct logfile_sim *disk = disk_with(&image);
     const struct logfile_io *io = logfile_sim_io(disk);
-    ck_assert_int_eq(logfile_reader_open_io(NAME, FIRST_LSN, io, &reader), LOGFILE_ETRIMMED);
-    ck_assert_int_eq(logfile_reader_open_io(NAME, 24575, io, &reader), LOGFILE_ETRIMMED);
-    ck_assert_int_eq(logfile_reader_open_io(NAME, 1, io, &reader), LOGFILE_ETRIMMED);
+    ck_assert_int_eq(logfile_reader_open(NAME, READING(.lsn = FIRST_LSN, .io = io), &reader),
+                     LOGFILE_ETRIMMED);
+    ck_assert_int_eq(logfile_reader_open(NAME, READING(.lsn = 24575, .io = io), &reader),
+                     LOGFILE_ETRIMMED);
+    ck_assert_int_eq(logfile_reader_open(NAME, READING(.lsn = 1, .io = io), &reader),
+                     LOGFILE_ETRIMMED);
     ck_assert_ptr_null(reader);
     ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
     for (uint64_t lsn = 0; lsn <= 24576; lsn += 24576) {
@@ -349,9 +351,9 @@ START_TEST(tail_waits_for_the_last_record)
     struct logfile_sim *disk = disk_with(&image);
     struct logfile_reader *reader = open_reader(disk, 0);
     for (int i = 0; i < 2; i++)
-        ck_assert_int_eq(logfile_reader_tail(reader, &tail), -EAGAIN);
+        ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), -EAGAIN);
     expect_record(reader, FIRST_LSN, 100);
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), -EAGAIN);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), -EAGAIN);
     expect_record(reader, SECOND_LSN, 5000);
     expect_record(reader, THIRD_LSN, 300);
     expect_tail(reader, LOGFILE_CLEAN, image.chain.lsn);
@@ -549,7 +551,7 @@ START_TEST(a_sync_does_not_settle_its_successor)
     successor.image = &image;
     successor.writer = open_writer(disk);
     io.drop_cache = replace_then_drop_cache;
-    ck_assert_int_eq(logfile_reader_open_io(NAME, 0, &io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = &io), &reader), 0);
     expect_sample(reader);
     ck_assert_uint_eq(expect_tail(reader, LOGFILE_LIVE, image.chain.lsn).incarnation, 2);
     logfile_reader_close(reader);
@@ -725,7 +727,7 @@ static unsigned read_damaged_stubbornly(struct logfile_reader *reader)
 
     while ((found = logfile_reader_next(reader, &record)) != 0) {
         if (found == LOGFILE_ECORRUPT) {
-            while ((found = logfile_reader_tail(reader, &tail)) == -EIO)
+            while ((found = logfile_reader_tail(reader, &tail, sizeof tail)) == -EIO)
                 failed++;
             ck_assert_int_eq(found, 0);
             ck_assert_uint_eq(tail.end_lsn, 24576);
@@ -941,7 +943,7 @@ START_TEST(writer_comes_and_goes)
         io.locked = meddled_locked;
         io.stat = meddled_stat;
         io.drop_cache = meddled_drop_cache;
-        ck_assert_int_eq(logfile_reader_open_io(NAME, 0, &io, &reader), 0);
+        ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = &io), &reader), 0);
         const int count = count_records(reader, 0);
         ck_assert_int_ge(count, 3);
         if (meddler.calls_left == 0) {
@@ -988,7 +990,7 @@ static void library_text(const char *path, struct text *text)
     struct logfile_record record;
     struct logfile_tail first, tail;
     bool damaged = false;
-    int found = logfile_reader_open(path, 0, &reader);
+    int found = logfile_reader_open(path, NULL, &reader);
 
     *text = (struct text){0};
     if (found != 0) {
@@ -1000,7 +1002,7 @@ static void library_text(const char *path, struct text *text)
         while ((found = logfile_reader_next(reader, &record)) == 1)
             say(text, "record %lu %zu %08x\n", (unsigned long)record.lsn, record.size,
                 lf_crc32c(0, record.data, record.size));
-        ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+        ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
         if (!damaged)
             first = tail;
         damaged = true;
@@ -1106,7 +1108,7 @@ static void append_25(struct logfile *log)
         else
             ck_assert_int_eq(logfile_submit(log, payload, size, NULL, NULL), 0);
     }
-    ck_assert_int_eq(logfile_flush(log, NULL), 0);
+    ck_assert_int_eq(logfile_sync(log, NULL), 0);
 }
 
 static void expect_written(const char *path, const char *verdict, unsigned record_count)
@@ -1129,9 +1131,11 @@ START_TEST(written_logs_agree)
 
     for (unsigned opened = 1; opened <= 4; opened++) {
         struct logfile *log;
-        options.checksum = opened == 2 ? LOGFILE_CHECKSUM_HEADER : LOGFILE_CHECKSUM_FULL;
-        options.engine = opened == 3 ? LOGFILE_ENGINE_SERIAL : LOGFILE_ENGINE_RING;
-        ck_assert_int_eq(logfile_open(path, &options, &log), 0);
+        const struct logfile_lab lab = {
+            .checksum = opened == 2 ? LOGFILE_CHECKSUM_HEADER : LOGFILE_CHECKSUM_FULL,
+            .engine = opened == 3 ? LOGFILE_ENGINE_SERIAL : LOGFILE_ENGINE_RING};
+        options.lab = &lab;
+        ck_assert_int_eq(logfile_open(path, &options, NULL, &log), 0);
         append_25(log);
         copy_log(path, crashed);
         expect_written(crashed, "verdict TORN ", 25 * opened);

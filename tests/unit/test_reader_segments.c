@@ -46,7 +46,8 @@ static struct logfile_reader *open_reader(struct logfile_sim *disk, uint64_t lsn
 {
     struct logfile_reader *reader = NULL;
 
-    ck_assert_int_eq(logfile_reader_open_io(NAME, lsn, logfile_sim_io(disk), &reader), 0);
+    ck_assert_int_eq(
+        logfile_reader_open(NAME, READING(.lsn = lsn, .io = logfile_sim_io(disk)), &reader), 0);
     return reader;
 }
 
@@ -195,7 +196,7 @@ static struct logfile_tail expect_tail(struct logfile_reader *reader, enum logfi
 {
     struct logfile_tail tail;
 
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, verdict);
     ck_assert_uint_eq(tail.end_lsn, end_lsn);
     return tail;
@@ -237,7 +238,7 @@ START_TEST(starts_anywhere)
     for (uint64_t lsn = 8; lsn < image.chain.lsn; lsn += 1000) {
         struct logfile_reader *reader = NULL;
         unsigned first = 7, n;
-        const int error = logfile_reader_open_io(NAME, lsn, io, &reader);
+        const int error = logfile_reader_open(NAME, READING(.lsn = lsn, .io = io), &reader);
         ck_assert_int_eq(error, lsn < epoch_lsn(7) ? LOGFILE_ETRIMMED : 0);
         if (error != 0)
             continue;
@@ -262,16 +263,17 @@ START_TEST(bad_directories)
     struct log_image image;
 
     ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, NAME, 0755), 0);
-    ck_assert_int_eq(logfile_reader_open_io(NAME, 0, io, &reader), -EISDIR);
+    ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = io), &reader), -EISDIR);
     ck_assert_int_eq(io->make_directory(io->context, LOGFILE_IO_HERE, CONTROL, 0755), 0);
-    ck_assert_int_eq(logfile_reader_open_io(NAME, 0, io, &reader), -EISDIR);
+    ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = io), &reader), -EISDIR);
     logfile_sim_free(disk);
 
     build_log(&image, 3);
     disk = disk_with(&image);
     /* A segment is no log by itself. */
-    ck_assert_int_eq(logfile_reader_open_io(segment_path(0), 0, logfile_sim_io(disk), &reader),
-                     LOGFILE_EFORMAT);
+    ck_assert_int_eq(
+        logfile_reader_open(segment_path(0), READING(.io = logfile_sim_io(disk)), &reader),
+        LOGFILE_EFORMAT);
     ck_assert_ptr_null(reader);
     ck_assert_uint_eq(logfile_sim_open_count(disk), 0);
     logfile_sim_free(disk);
@@ -722,7 +724,7 @@ static unsigned read_while_trimmed(const struct logfile_io *io)
     struct logfile_record record;
     unsigned n = 1, ends = 0;
 
-    ck_assert_int_eq(logfile_reader_open_io(NAME, 0, io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = io), &reader), 0);
     while (ends < 2) {
         const int found = logfile_reader_next(reader, &record);
         if (found == 1) {
@@ -731,7 +733,7 @@ static unsigned read_while_trimmed(const struct logfile_io *io)
             expect_epoch(&record, n++);
         } else if (found == LOGFILE_ETRIMMED) {
             logfile_reader_close(reader);
-            ck_assert_int_eq(logfile_reader_open_io(NAME, 0, io, &reader), 0);
+            ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = io), &reader), 0);
         } else {
             ck_assert_msg(found == 0, "%s at epoch %u", logfile_strerror(found), n);
             ends++;
@@ -809,7 +811,7 @@ static void *append_and_trim(void *arg)
         if (logfile_submit(live->log, payload, live_size(i), NULL, &live->lsns[i]) != 0)
             abort();
         if (i % 500 == 499) {
-            if (logfile_flush(live->log, NULL) != 0 ||
+            if (logfile_sync(live->log, NULL) != 0 ||
                 logfile_trim(live->log, live->lsns[i - 50]) != 0)
                 abort();
             live->trims++;
@@ -824,7 +826,7 @@ static unsigned follow(const char *path)
     struct logfile_reader *reader = NULL;
     unsigned trimmed = 0, next = 0;
 
-    ck_assert_int_eq(logfile_reader_open(path, 0, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), 0);
     while (next < LIVE_RECORDS) {
         struct logfile_record record;
         unsigned i;
@@ -834,7 +836,7 @@ static unsigned follow(const char *path)
         if (found == LOGFILE_ETRIMMED) {
             trimmed++;
             logfile_reader_close(reader);
-            ck_assert_int_eq(logfile_reader_open(path, 0, &reader), 0);
+            ck_assert_int_eq(logfile_reader_open(path, NULL, &reader), 0);
             continue;
         }
         ck_assert_msg(found == 1, "%s", logfile_strerror(found));
@@ -858,22 +860,24 @@ START_TEST(follows_a_live_log)
 
     watchdog_start(120, "follows_a_live_log");
     options.segment_bytes = _i == 0 ? 0 : 2 * SEGMENT_BYTES;
-    ck_assert_int_eq(logfile_open(path, &options, &live.log), 0);
+    ck_assert_int_eq(logfile_open(path, &options, NULL, &live.log), 0);
     ck_assert_int_eq(pthread_create(&writer, NULL, append_and_trim, &live), 0);
     follow(path);
     ck_assert_int_eq(pthread_join(writer, NULL), 0);
     ck_assert_uint_eq(live.trims, LIVE_RECORDS / 500);
-    ck_assert_int_eq(logfile_reader_open(path, live.lsns[0], &reader), LOGFILE_ETRIMMED);
+    ck_assert_int_eq(logfile_reader_open(path, READING(.lsn = live.lsns[0]), &reader),
+                     LOGFILE_ETRIMMED);
     ck_assert_int_eq(logfile_close(live.log), 0);
 
-    ck_assert_int_eq(logfile_reader_open(path, live.lsns[LIVE_RECORDS - 20], &reader), 0);
+    ck_assert_int_eq(
+        logfile_reader_open(path, READING(.lsn = live.lsns[LIVE_RECORDS - 20]), &reader), 0);
     for (unsigned i = LIVE_RECORDS - 20; i < LIVE_RECORDS; i++) {
         ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
         ck_assert_uint_eq(record.lsn, live.lsns[i]);
     }
     ck_assert_int_eq(logfile_reader_next(reader, &record), 0);
     struct logfile_tail tail;
-    ck_assert_int_eq(logfile_reader_tail(reader, &tail), 0);
+    ck_assert_int_eq(logfile_reader_tail(reader, &tail, sizeof tail), 0);
     ck_assert_int_eq(tail.verdict, LOGFILE_CLEAN);
     logfile_reader_close(reader);
     watchdog_stop();

@@ -4,7 +4,7 @@
  * refused.  Logs are written by the library on a simulated disk, damaged there, and opened again.
  */
 #include "format/format.h"
-#include "logfile.h"
+#include "logfile_lab.h"
 #include "logfile_sim.h"
 #include "support.h"
 
@@ -26,6 +26,7 @@ enum {
 
 static struct logfile_sim *disk;
 static bool has_segments;
+static const struct logfile_lab never_syncs = {.sync = LOGFILE_SYNC_NONE};
 static struct logfile_options options;
 static struct logfile_open_report report;
 
@@ -50,8 +51,7 @@ static void begin(int index)
     has_segments = index % 2 == 1;
     options = (struct logfile_options){.slot_bytes = SLOT_BYTES,
                                        .segment_bytes = has_segments ? SEGMENT_BYTES : 0,
-                                       .prepare_bytes = 64 << 10,
-                                       .report = &report};
+                                       .prepare_bytes = 64 << 10};
     use_disk(logfile_sim_new(&sim_options));
 }
 
@@ -65,7 +65,7 @@ static void end(void)
 static struct logfile *open_log(void)
 {
     struct logfile *log = NULL;
-    const int error = logfile_open(LOG_PATH, &options, &log);
+    const int error = logfile_open(LOG_PATH, &options, &report, &log);
 
     ck_assert_msg(error == 0, "open: %s: %s", logfile_strerror(error), report.message);
     return log;
@@ -93,7 +93,7 @@ static unsigned count_records(uint64_t *first_lsn)
     unsigned count = 0;
     int found;
 
-    ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, options.io, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(LOG_PATH, READING(.io = options.io), &reader), 0);
     while ((found = logfile_reader_next(reader, &record)) == 1)
         if (count++ == 0 && first_lsn != NULL)
             *first_lsn = record.lsn;
@@ -206,7 +206,7 @@ static void expect_refused(int expected)
     struct logfile *log;
 
     take_picture(&before);
-    const int error = logfile_open(LOG_PATH, &options, &log);
+    const int error = logfile_open(LOG_PATH, &options, &report, &log);
     ck_assert_msg(error == expected, "%s: %s", logfile_strerror(error), report.message);
     take_picture(&after);
     expect_same(&before, &after);
@@ -559,7 +559,7 @@ START_TEST(a_whole_session_that_is_gone)
     for (unsigned count = 0; count < 3; count++) {
         uint64_t lsns[RECORDS];
         begin(_i);
-        options.sync = synced ? LOGFILE_SYNC_FDATASYNC : LOGFILE_SYNC_NONE;
+        options.lab = synced ? NULL : &never_syncs;
         write_session(2, lsns);
         struct logfile *log = open_log();
         const uint64_t from = report.tail.end_lsn;
@@ -579,7 +579,7 @@ START_TEST(one_bit_of_a_closed_log_that_never_syncs)
     uint64_t lsns[RECORDS];
 
     begin(_i);
-    options.sync = LOGFILE_SYNC_NONE;
+    options.lab = &never_syncs;
     write_session(RECORDS, lsns);
     const uint64_t close_lsn = lsns[RECORDS - 1] + 2 * BLOCK;
     for (unsigned i = 0; i < RECORDS; i++) {
@@ -623,7 +623,8 @@ START_TEST(another_version_is_named)
         set_version(versions[i]);
         expect_refused(LOGFILE_EFORMAT);
         ck_assert_msg(strstr(report.message, expected) != NULL, "%s", report.message);
-        ck_assert_int_eq(logfile_reader_open_io(LOG_PATH, 0, options.io, &reader), LOGFILE_EFORMAT);
+        ck_assert_int_eq(logfile_reader_open(LOG_PATH, READING(.io = options.io), &reader),
+                         LOGFILE_EFORMAT);
     }
     set_version(LF_FORMAT_VERSION);
     ck_assert_uint_eq(count_records(NULL), RECORDS);

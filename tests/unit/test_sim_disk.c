@@ -1153,14 +1153,14 @@ START_TEST(test_a_sweep_crashes_at_every_change)
     struct logfile_sim_sweep_result result;
 
     sweep.seed_count = 5;
-    ck_assert_int_eq(logfile_sim_sweep(&sweep, &result), 0);
+    ck_assert_int_eq(logfile_sim_sweep(&sweep, &result, sizeof result), 0);
     /* Write, sync, sync-directory, and the end; each with every seed. */
     ck_assert_uint_eq(result.case_count, 4 * 5);
     ck_assert_uint_eq(result.crash_at, 4);
     ck_assert_int_eq(result.crash_call, LOGFILE_SIM_CALL_COUNT);
     ck_assert(swept.works == 20 && swept.checks == 20);
     sweep.seed_count = 0;
-    ck_assert_int_eq(logfile_sim_sweep(&sweep, NULL), 0);
+    ck_assert_int_eq(logfile_sim_sweep(&sweep, NULL, 0), 0);
     ck_assert_uint_eq(swept.works, 20 + 4 * 8);
 }
 END_TEST
@@ -1172,13 +1172,13 @@ START_TEST(test_a_sweep_finds_and_repeats)
     struct logfile_sim_sweep_result found;
     struct logfile_sim_sweep_result again;
 
-    ck_assert_int_eq(logfile_sim_sweep(&sweep, &found), 1);
+    ck_assert_int_eq(logfile_sim_sweep(&sweep, &found, sizeof found), 1);
     ck_assert(found.in_check && found.result == -42);
     ck_assert_uint_eq(found.crash_at, 3); /* behind write and sync-directory */
     ck_assert_uint_eq(found.seed, 0);     /* which loses all */
     sweep.crash_at = found.crash_at;
     sweep.seed = found.seed;
-    ck_assert_int_eq(logfile_sim_sweep(&sweep, &again), 1);
+    ck_assert_int_eq(logfile_sim_sweep(&sweep, &again, sizeof again), 1);
     ck_assert_uint_eq(again.case_count, 1);
     ck_assert(again.crash_at == found.crash_at && again.seed == found.seed &&
               again.crash_call == found.crash_call && again.result == -42);
@@ -1191,7 +1191,7 @@ START_TEST(test_a_sweep_ends_where_the_work_fails)
     struct logfile_sim_sweep sweep = {.work = work, .check = check, .arg = &swept};
     struct logfile_sim_sweep_result result;
 
-    ck_assert_int_eq(logfile_sim_sweep(&sweep, &result), 1);
+    ck_assert_int_eq(logfile_sim_sweep(&sweep, &result, sizeof result), 1);
     ck_assert(!result.in_check && result.result == 9 && result.case_count == 1);
     ck_assert_int_eq(result.crash_call, LOGFILE_SIM_WRITE);
     ck_assert_uint_eq(swept.checks, 0);
@@ -1203,15 +1203,15 @@ START_TEST(test_sweeps_that_cannot_be)
     struct logfile_sim_options options = {.reserved = {1}};
     struct logfile_sim_sweep sweep = {.work = work, .check = check};
 
-    ck_assert_int_eq(logfile_sim_sweep(NULL, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_sim_sweep(NULL, NULL, 0), -EINVAL);
     sweep.options = &options;
-    ck_assert_int_eq(logfile_sim_sweep(&sweep, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_sim_sweep(&sweep, NULL, 0), -EINVAL);
     sweep = (struct logfile_sim_sweep){.work = work};
-    ck_assert_int_eq(logfile_sim_sweep(&sweep, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_sim_sweep(&sweep, NULL, 0), -EINVAL);
     sweep = (struct logfile_sim_sweep){.check = check};
-    ck_assert_int_eq(logfile_sim_sweep(&sweep, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_sim_sweep(&sweep, NULL, 0), -EINVAL);
     sweep = (struct logfile_sim_sweep){.work = work, .check = check, .reserved = {1}};
-    ck_assert_int_eq(logfile_sim_sweep(&sweep, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_sim_sweep(&sweep, NULL, 0), -EINVAL);
 }
 END_TEST
 

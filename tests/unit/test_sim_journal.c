@@ -61,7 +61,7 @@ static struct list list_of(unsigned from, unsigned to)
 
 static int check_list(struct list list)
 {
-    return lf_sim_journal_check_from(journal, next_of_list, &list, &report);
+    return lf_sim_journal_check_from(journal, next_of_list, &list, &report, sizeof report);
 }
 
 static void append(unsigned i)
@@ -339,10 +339,10 @@ START_TEST(test_bad_arguments)
     ck_assert_int_eq(logfile_sim_journal_trim(NULL, 1), -EINVAL);
     ck_assert_int_eq(logfile_sim_journal_trimmed(NULL, 1), -EINVAL);
     ck_assert_uint_eq(logfile_sim_journal_count(NULL), 0);
-    ck_assert_int_eq(logfile_sim_journal_check(journal, NULL, NULL), -EINVAL);
-    ck_assert_int_eq(logfile_sim_journal_check_path(journal, NULL, NULL, NULL), -EINVAL);
-    ck_assert_int_eq(logfile_sim_journal_check_path(NULL, "/x", NULL, NULL), -EINVAL);
-    ck_assert_int_eq(lf_sim_journal_check_from(NULL, next_of_list, &list, NULL), -EINVAL);
+    ck_assert_int_eq(logfile_sim_journal_check(journal, NULL, NULL, 0), -EINVAL);
+    ck_assert_int_eq(logfile_sim_journal_check_path(journal, NULL, NULL, NULL, 0), -EINVAL);
+    ck_assert_int_eq(logfile_sim_journal_check_path(NULL, "/x", NULL, NULL, 0), -EINVAL);
+    ck_assert_int_eq(lf_sim_journal_check_from(NULL, next_of_list, &list, NULL, 0), -EINVAL);
     ck_assert_str_eq(logfile_sim_promise_name((enum logfile_sim_promise)99), "unknown");
     end();
 }
@@ -356,11 +356,12 @@ static struct logfile *open_log(void)
 {
     struct logfile_options options = {.io = logfile_sim_io(disk),
                                       .slot_bytes = 8 << 10,
-                                      .flusher = LOGFILE_FLUSHER_LEADER,
+                                      .lab =
+                                          &(struct logfile_lab){.flusher = LOGFILE_FLUSHER_LEADER},
                                       .prepare = LOGFILE_PREPARE_NONE};
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open("/log", &options, &log), 0);
+    ck_assert_int_eq(logfile_open("/log", &options, NULL, &log), 0);
     return log;
 }
 
@@ -375,7 +376,8 @@ static void append_to(struct logfile *log, const char *data)
 
 static int check_log(void)
 {
-    return logfile_sim_journal_check_path(journal, "/log", logfile_sim_io(disk), &report);
+    return logfile_sim_journal_check_path(journal, "/log", logfile_sim_io(disk), &report,
+                                          sizeof report);
 }
 
 static void begin_log(void)

@@ -963,7 +963,7 @@ static void make_segments(unsigned count)
         0);
 }
 
-static void open_for_commits(enum logfile_sync sync)
+static void open_for_commits(uint32_t sync)
 {
     options.sync = sync;
     must_open();

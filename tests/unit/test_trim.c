@@ -38,8 +38,7 @@ static void open_log(void)
     struct logfile_open_report report;
     struct logfile_options options = variant.options;
 
-    options.report = &report;
-    int error = logfile_open(log_path(), &options, &trim_log);
+    int error = logfile_open(log_path(), &options, &report, &trim_log);
     ck_assert_msg(error == 0, "%s: %s: %s", variant.name, logfile_strerror(error), report.message);
 }
 
@@ -81,7 +80,7 @@ static void check_reads(uint64_t lsn, unsigned first)
     struct logfile_reader *reader;
     struct logfile_record record;
 
-    ck_assert_int_eq(logfile_reader_open(log_path(), lsn, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), READING(.lsn = lsn), &reader), 0);
     for (unsigned i = first; i < RECORDS; i++) {
         ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
         ck_assert_uint_eq(record.lsn, lsns[i]);
@@ -110,7 +109,8 @@ START_TEST(test_trim_forgets_what_is_below)
     uint64_t oldest_lsn = logfile_oldest_lsn(trim_log);
     ck_assert_uint_le(oldest_lsn, lsns[40]);
     ck_assert_uint_gt(oldest_lsn, lsns[39]); /* one record an epoch: exact */
-    ck_assert_int_eq(logfile_reader_open(log_path(), lsns[39], &reader), LOGFILE_ETRIMMED);
+    ck_assert_int_eq(logfile_reader_open(log_path(), READING(.lsn = lsns[39]), &reader),
+                     LOGFILE_ETRIMMED);
     check_reads(0, 40);
     check_reads(oldest_lsn, 40);
     check_reads(lsns[45], 45);
@@ -159,10 +159,10 @@ START_TEST(test_trim_of_everything_keeps_the_incarnation)
     append_all();
     ck_assert_int_eq(logfile_trim(trim_log, logfile_durable_lsn(trim_log)), 0);
     ck_assert_uint_ge(first_kept(), RECORDS - 1);
-    ck_assert_int_eq(logfile_stats(trim_log, &before), 0);
+    ck_assert_int_eq(logfile_stats(trim_log, &before, sizeof before), 0);
     close_log();
     open_log();
-    ck_assert_int_eq(logfile_stats(trim_log, &after), 0);
+    ck_assert_int_eq(logfile_stats(trim_log, &after, sizeof after), 0);
     ck_assert_uint_eq(after.incarnation, before.incarnation + 1);
     check_reads(0, first_kept());
     ck_assert_int_eq(logfile_append(trim_log, "x", 1, NULL), 0);
@@ -219,7 +219,7 @@ START_TEST(test_trim_of_a_long_log_is_close)
     watchdog_start(120, "long log");
     enter_folder();
     engine_variant_get(0, &variant);
-    variant.options.sync = LOGFILE_SYNC_NONE;
+    variant.lab->sync = LOGFILE_SYNC_NONE;
     open_log();
     for (unsigned i = 0; i < MANY; i++)
         ck_assert_int_eq(logfile_append(trim_log, "x", 1, &many[i]), 0);

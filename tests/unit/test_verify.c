@@ -117,7 +117,7 @@ static struct logfile *open_log(void)
     struct logfile_options options = {.slot_bytes = 8192, .prepare = LOGFILE_PREPARE_NONE};
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(folder_path("log"), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(folder_path("log"), &options, NULL, &log), 0);
     return log;
 }
 

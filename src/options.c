@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include "base/num.h"
+#include "format/format.h"
+#include "ring/ring.h"
+#include "storage/io.h"
+
+#include <stdbool.h>
+#include <unistd.h>
+
+#define SLOT_BYTES_DEFAULT ((size_t)8 << 20)
+#define SLOT_COUNT_DEFAULT 2 /* one fills while the other is written: a third would lie idle */
+#define SLOT_COUNT_MAX 64
+#define PREPARE_BYTES_DEFAULT ((uint64_t)64 << 20)
+#define PREPARE_BYTES_MAX ((uint64_t)1 << 40)
+#define OPEN_FLAGS (LOGFILE_OPEN_EXISTING | LOGFILE_OPEN_EXCLUSIVE)
+#define VARIANT_FLAGS                                                                              \
+    (LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH | LOGFILE_VARIANT_NO_GATHER)
+
+/* What a number may be at most. */
+struct limit {
+    const char *name;
+    uint32_t value, max;
+};
+
+static const char *find_above(const struct limit *limits, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (limits[i].value > limits[i].max)
+            return limits[i].name;
+    return NULL;
+}
+
+static bool is_zero(const uint64_t *words, size_t bytes)
+{
+    for (size_t i = 0; i < bytes / sizeof *words; i++)
+        if (words[i] != 0)
+            return false;
+    return true;
+}
+
+static const char *find_unknown_value(const struct logfile_options *options)
+{
+    const struct limit limits[] = {
+        {"io_mode", options->io_mode, LOGFILE_IO_DIRECT},
+        {"sync", options->sync, LOGFILE_SYNC_DSYNC},
+        {"prepare", options->prepare, LOGFILE_PREPARE_NONE},
+        {"open_flags", options->open_flags, OPEN_FLAGS},
+        {"mode", options->mode, 07777},
+        {"reserved_32", options->reserved_32, 0},
+    };
+    const char *bad = find_above(limits, sizeof limits / sizeof limits[0]);
+
+    if (bad != NULL)
+        return bad;
+    if (options->open_flags == OPEN_FLAGS)
+        return "open_flags";
+    if (options->io != NULL && !lf_io_is_complete(options->io))
+        return "io";
+    return is_zero(options->reserved, sizeof options->reserved) ? NULL : "reserved";
+}
+
+static const char *find_unknown_lab_value(const struct logfile_lab *lab)
+{
+    const struct limit limits[] = {
+        {"lab.engine", lab->engine, LOGFILE_ENGINE_SERIAL},
+        {"lab.reserve", lab->reserve, LOGFILE_RESERVE_MUTEX},
+        {"lab.flusher", lab->flusher, LOGFILE_FLUSHER_LEADER},
+        {"lab.wait", lab->wait, LOGFILE_WAIT_SPIN},
+        {"lab.sync", lab->sync, LOGFILE_SYNC_NONE},
+        {"lab.checksum", lab->checksum, LOGFILE_CHECKSUM_HEADER},
+        {"lab.variant_flags", lab->variant_flags, VARIANT_FLAGS},
+    };
+    const char *bad = find_above(limits, sizeof limits / sizeof limits[0]);
+
+    if (bad != NULL)
+        return bad;
+    if ((lab->ring_alloc == NULL) != (lab->ring_free == NULL))
+        return "lab.ring_alloc";
+    return is_zero(lab->reserved, sizeof lab->reserved) ? NULL : "lab.reserved";
+}
+
+/* Names the size that is out of range; NULL: none.  Defaults have been filled in. */
+static const char *find_bad_size(const struct logfile_options *options,
+                                 const struct logfile_lab *lab)
+{
+    const struct lf_layout layout = {options->slot_bytes, options->segment_bytes, 0};
+
+    if (!lf_is_power_of_two(options->slot_bytes) || options->slot_bytes < LF_SLOT_BYTES_MIN ||
+        options->slot_bytes > LF_SLOT_BYTES_MAX)
+        return "slot_bytes";
+    if (options->prepare_bytes > PREPARE_BYTES_MAX)
+        return "prepare_bytes";
+    if (!lf_layout_is_valid(&layout))
+        return "segment_bytes";
+    if (!lf_is_power_of_two(lab->slot_count) || lab->slot_count < 2 ||
+        lab->slot_count > SLOT_COUNT_MAX)
+        return "lab.slot_count";
+    if (!lf_is_power_of_two(lab->publish_shards) || lab->publish_shards > LF_SHARDS_MAX)
+        return "lab.publish_shards";
+    return NULL;
+}
+
+/* One for each processor that runs, rounded up to a power of two. */
+static unsigned shards_per_core(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned shards = 1;
+
+    while (shards < LF_SHARDS_MAX && (long)shards < processors)
+        shards *= 2;
+    return shards;
+}
+
+static void fill_defaults(struct logfile_options *options)
+{
+    if (options->slot_bytes == 0)
+        options->slot_bytes = SLOT_BYTES_DEFAULT;
+    if (options->prepare_bytes == 0)
+        options->prepare_bytes = PREPARE_BYTES_DEFAULT;
+    if (options->sync == LOGFILE_SYNC_AUTO)
+        options->sync = LOGFILE_SYNC_FDATASYNC;
+    if (options->io == NULL)
+        options->io = logfile_io_posix();
+}
+
+static void fill_lab_defaults(struct logfile_lab *lab)
+{
+    if (lab->slot_count == 0)
+        lab->slot_count = SLOT_COUNT_DEFAULT;
+    if (lab->publish_shards == 0)
+        lab->publish_shards = LF_SHARDS_DEFAULT;
+    if (lab->publish_shards == LOGFILE_SHARDS_PER_CORE)
+        lab->publish_shards = shards_per_core();
+}
+
+const char *lf_options_resolve(struct logfile_options *options, struct logfile_lab *lab)
+{
+    const char *bad = find_unknown_value(options);
+
+    *lab = options->lab != NULL ? *options->lab : (struct logfile_lab){0};
+    options->lab = NULL;
+    if (bad == NULL)
+        bad = find_unknown_lab_value(lab);
+    if (bad != NULL)
+        return bad;
+    if (lab->sync != 0)
+        options->sync = lab->sync;
+    fill_defaults(options);
+    fill_lab_defaults(lab);
+    return find_bad_size(options, lab);
+}

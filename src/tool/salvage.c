@@ -237,7 +237,8 @@ static int open_headless(struct salvage *s, struct lf_headless *headless)
     int error = lf_headless_find(headless, &s->bad->view.io, s->path);
 
     if (error == 0)
-        error = logfile_reader_open(s->path, &(struct logfile_reader_options){.io = &headless->view.io}, &s->reader);
+        error = logfile_reader_open(
+            s->path, &(struct logfile_reader_options){.io = &headless->view.io}, &s->reader);
     if (error == 0) {
         s->damage_count++;
         report_headless(s->path, headless);
@@ -261,7 +262,8 @@ static int may_be_foreign(struct logfile_reader *reader)
 static int open_by_header(struct salvage *s, struct lf_headless *headless)
 {
     struct logfile_reader *by_header;
-    int error = logfile_reader_open(s->path, &(struct logfile_reader_options){.io = &s->bad->view.io}, &by_header);
+    int error = logfile_reader_open(
+        s->path, &(struct logfile_reader_options){.io = &s->bad->view.io}, &by_header);
 
     if (error != 0)
         return error;

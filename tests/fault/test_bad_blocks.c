@@ -127,24 +127,25 @@ static void append_groups(struct logfile *log)
         payload_fill(payload, sizes[i % GROUP_RECORDS], i);
         ck_assert_int_eq(logfile_submit(log, payload, sizes[i % GROUP_RECORDS], NULL, &lsns[i]), 0);
         if (i % GROUP_RECORDS == GROUP_RECORDS - 1)
-            ck_assert_int_eq(logfile_flush(log, NULL), 0);
+            ck_assert_int_eq(logfile_sync(log, NULL), 0);
     }
 }
 
 static void make_log(void)
 {
+    const struct logfile_lab lab = {.flusher = LOGFILE_FLUSHER_LEADER,
+                                    .checksum = kind.header_only ? LOGFILE_CHECKSUM_HEADER
+                                                                 : LOGFILE_CHECKSUM_FULL};
     struct logfile_options options = {.slot_bytes = SLOT_BYTES,
                                       .prepare_bytes = 16 << 10,
-                                      .flusher = LOGFILE_FLUSHER_LEADER,
                                       .segment_bytes = kind.segments ? SEGMENT_BYTES : 0,
-                                      .checksum = kind.header_only ? LOGFILE_CHECKSUM_HEADER
-                                                                   : LOGFILE_CHECKSUM_FULL};
+                                      .lab = &lab};
     struct logfile_sim *first = logfile_sim_new(NULL);
     struct logfile *log;
 
     ck_assert_ptr_nonnull(first);
     options.io = logfile_sim_io(first);
-    ck_assert_int_eq(logfile_open(LOG_PATH, &options, &log), 0);
+    ck_assert_int_eq(logfile_open(LOG_PATH, &options, NULL, &log), 0);
     append_groups(log);
     first_record = kind.trimmed ? TRIMMED_GROUPS * GROUP_RECORDS : 0;
     if (kind.trimmed)
@@ -187,7 +188,7 @@ static void check_reader(void)
     struct logfile_reader *reader;
     struct logfile_record record;
     unsigned number = first_record;
-    int found = logfile_reader_open_io(LOG_PATH, 0, &bad.io, &reader);
+    int found = logfile_reader_open(LOG_PATH, READING(.io = &bad.io), &reader);
 
     if (found == 0) {
         while ((found = logfile_reader_next(reader, &record)) == 1)

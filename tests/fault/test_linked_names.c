@@ -208,9 +208,8 @@ static int try_open(uint64_t segment_bytes, unsigned open_flags, struct logfile 
     struct logfile_options options = {.segment_bytes = segment_bytes,
                                       .slot_bytes = SLOT_BYTES,
                                       .open_flags = open_flags,
-                                      .io = &table,
-                                      .report = &report};
-    return logfile_open(log_path(), &options, logp);
+                                      .io = &table};
+    return logfile_open(log_path(), &options, &report, logp);
 }
 
 static struct logfile *open_log(uint64_t segment_bytes)
@@ -242,7 +241,7 @@ static void assert_records(unsigned expected)
     struct logfile_record record;
     unsigned count = 0;
     int result;
-    ck_assert_int_eq(logfile_reader_open_with(log_path(), &options, &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), &options, &reader), 0);
     while ((result = logfile_reader_next(reader, &record)) == 1)
         count++;
     logfile_reader_close(reader);

@@ -791,7 +791,7 @@ START_TEST(file_in_use_is_removed)
     name_in_use(removal, lsn, name);
     remove_in_use(name);
     ck_assert_int_eq(notice(log, _i % WAY_COUNT, lsn), LOGFILE_EFAILED);
-    ck_assert_int_eq(logfile_failure(log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, -ESTALE);
     ck_assert_str_eq(failure.file, name);
     ck_assert_int_lt(append(log, NULL), 0);
@@ -814,7 +814,7 @@ START_TEST(full_segment_is_removed)
     ck_assert_int_eq(unlink(segment_path(lsn / SEGMENT_BYTES)), 0);
     ck_assert_uint_le(append_until_error(log, &error), SEGMENT_BYTES / 4096);
     ck_assert_int_eq(error, LOGFILE_EFAILED);
-    ck_assert_int_eq(logfile_failure(log, &failure), 0);
+    ck_assert_int_eq(logfile_failure(log, &failure, sizeof failure), 0);
     ck_assert_int_eq(failure.error, -ESTALE);
     ck_assert_int_eq(logfile_close(log), LOGFILE_EFAILED);
     end();

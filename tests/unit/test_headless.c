@@ -190,7 +190,7 @@ static void take_control_of_an_empty_log(const struct kind *kind)
     uint8_t blocks[LF_FIRST_LSN];
     struct logfile *log;
 
-    ck_assert_int_eq(logfile_open(folder_path("empty"), &options, &log), 0);
+    ck_assert_int_eq(logfile_open(folder_path("empty"), &options, NULL, &log), 0);
     ck_assert_int_eq(logfile_close(log), 0);
     int fd = open(folder_path(kind->is_directory ? "empty/control" : "empty"), O_RDONLY);
     ck_assert_int_eq(pread(fd, blocks, sizeof blocks, 0), sizeof blocks);

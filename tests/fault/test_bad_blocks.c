@@ -226,7 +226,7 @@ static void check_copy(struct logfile_sim *to)
     unsigned number = first_record;
     int found;
 
-    ck_assert_int_eq(logfile_reader_open_io(COPY_PATH, 0, logfile_sim_io(to), &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(COPY_PATH, READING(.io = logfile_sim_io(to)), &reader), 0);
     while ((found = logfile_reader_next(reader, &record)) == 1) {
         /* Without its mark a trimmed log begins with what was not given back. */
         while (number < RECORDS && is_lost(number))

@@ -596,7 +596,7 @@ struct logfile_cursor {
 
 struct logfile_reader_options {
     uint64_t lsn;                        /* 0: the oldest record; else reading starts at the first
-                                            record at or after it, also behind damage */
+                                            record at or after it, also after damage */
     const struct logfile_cursor *cursor; /* NULL, or where to go on; lsn is 0 then */
     const uint8_t *expect_id;            /* NULL, or the 16 bytes of logfile_id */
     const struct logfile_io *io;         /* NULL: logfile_io_posix(); else valid until the reader is

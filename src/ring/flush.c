@@ -246,10 +246,11 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
     if (lf_sealed_is_empty(&sealed) && !(ends && open_next))
         return NULL;
 
-    /* 3. Collect.  The write that follows takes the place of this note. */
-    lf_inflight_begin(&log->store.inflight[LF_CALLER_FLUSHER], LOGFILE_CALL_PUBLISH, base_lsn,
-                      flusher->flushed_ns);
+    /* 3. Collect. */
+    struct lf_inflight *inflight = &log->store.inflight[LF_CALLER_FLUSHER];
+    lf_inflight_begin(inflight, LOGFILE_CALL_PUBLISH, base_lsn, flusher->flushed_ns);
     uint64_t stall_ns = lf_ring_collect(&sealed);
+    lf_inflight_end(inflight); /* or it would be blamed for a zero-fill that the commit waits for */
     if (stall_ns > 0) {
         lf_count(&log->stats.stalls, 1);
         lf_histogram_add(&log->stats.stall_ns, stall_ns);

@@ -197,7 +197,8 @@ static struct lf_slot *find_slot(struct lf_ring *ring, uint64_t lsn)
     return found;
 }
 
-/* Failure is read first and the durable LSN second: durable wins. */
+/* Failure is read first and the durable LSN second: durable wins.  The other way round a record that
+ * became durable between the two looks would be reported as lost with the log. */
 static int durability(struct logfile *log, uint64_t lsn)
 {
     bool failed = lf_store_has_failed(&log->store);
@@ -278,8 +279,25 @@ static int wait_once(struct logfile *log, struct lf_durable_wait *wait)
     return 0;
 }
 
-/* For the token holder to make the epoch durable, or the log to fail; this thread may be the
- * holder.  The device bounds it, or the deadline. */
+/*
+ * Waits for the token holder to make the epoch durable, or for the log to fail; this thread may be the
+ * holder.  The device bounds it, or the deadline.
+ *
+ * No wake-up is lost, because the key is taken before everything that says not to sleep:
+ *
+ *     waiter                              flusher
+ *     key
+ *     durable LSN: not yet
+ *                                         stores the durable LSN
+ *                                         wakes: the count moves on
+ *     sleeps on key: comes back at once
+ *
+ * A key taken after the look would be the new one, and the sleep would wait for the next flush of a
+ * slot that may never have another.
+ *
+ * Pausing is checked each time round (F6): a sequencer that began a pause after this thread published,
+ * and saw no waiter, would let it sleep for the rest of the pause.
+ */
 int lf_append_await(struct logfile *log, struct lf_durable_wait *wait)
 {
     for (;; wait->key = lf_waiter_key(&wait->slot->durable)) {
@@ -303,7 +321,19 @@ int lf_append_await(struct logfile *log, struct lf_durable_wait *wait)
  * Appending.
  */
 
-/* Whether it falls to this writer, before it waits, to have its epoch flushed. */
+/*
+ * Whether it falls to this writer, before it waits, to have its epoch flushed.  Of the writers that are
+ * gathered it is the last one's task.  What the fences of F3 exclude:
+ *
+ *     last writer                         token holder
+ *     loads the target: still the old one
+ *                                         stores the target: 8
+ *                                         sums the shards: 7, so the epoch is gathering
+ *     publishes: 8
+ *
+ * and both leave the flush to the other; only the guard's patience would end that.  With publish,
+ * fence, load here and store, fence, sum there, one sees the other.
+ */
 bool lf_append_must_demand(struct logfile *log, const struct lf_reservation *reservation)
 {
     struct lf_ring *ring = &log->ring;
@@ -319,7 +349,14 @@ bool lf_append_must_demand(struct logfile *log, const struct lf_reservation *res
     return lf_ring_waiters(reservation->slot) >= target;
 }
 
-/* The life of one append. */
+/*
+ * The life of one append:
+ *
+ *   touch      reads every page of the payload, for the checksum: later a page fault would hold a place
+ *   reserve    one fetch-add; from here to publish the flusher may wait for this thread
+ *   fill       copies, and publishes with a release: the record is visible
+ *   conclude   leads the flush, or leaves it to another thread; returns when the record is durable
+ */
 static int append(struct logfile *log, const struct lf_payload *payload,
                   const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {

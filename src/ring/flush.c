@@ -271,7 +271,9 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
     return sealed.slot;
 }
 
-/* Nothing more is accepted; what was accepted becomes durable; the log is marked as closed. */
+/* Nothing more is accepted; what was accepted becomes durable; the log is marked as closed.  The gate
+ * closes before the flip: a writer that reserves after the flip finds an epoch that is full from birth,
+ * and learns from the gate why.  DEAD is the last word: nobody takes the token any more. */
 static void finish(struct logfile *log)
 {
     struct lf_flusher *flusher = &log->flusher;
@@ -500,7 +502,18 @@ static bool try_pause(struct logfile *log)
     return !is_urgent(log);
 }
 
-/* Ends it: from here on the first submit of an epoch rings.  Whether one came just before. */
+/*
+ * Ends it: from here on the first submit of an epoch rings.  Whether one came just before.  What the
+ * fences of F6 exclude:
+ *
+ *     writer that submits                 sequencer
+ *     looks at pacing: still 1
+ *                                         stores pacing: 0
+ *                                         looks at the head: empty, and goes to sleep
+ *     adds to the head, rings nobody
+ *
+ * and the record lies there until somebody else comes.
+ */
 static bool end_pause(struct logfile *log)
 {
     lf_store_relaxed_32(&log->flusher.pacing, 0);

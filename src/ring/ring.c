@@ -1,4 +1,29 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The ring, on two threads that never wait for each other but in two places.
+ *
+ *     writer                                     flipper (the token's holder)
+ *
+ *                                                prepare_slot(8)            all of slot 8
+ *     old = fetch_add(head, need)     <-- R1 --  old = swap(head, 8 | header)
+ *       within the slot: it has a place            within the slot: that is the end
+ *       past it, and first: stores end -- R2 -->   past it: waits for the crosser's end   (1)
+ *     copies the record
+ *     waits for the base              <-- R3 --  store_base(8)                            (2)
+ *     published += bytes              -- R4 -->  collects: the sum of the shards is the end
+ *
+ * (1) waits for one store of a writer that waits for nobody, (2) for one store of a flipper that waits
+ * at most for (1).  Whoever is preempted in between is given the processor by the other's back-off.
+ *
+ * Why one word.  If the slot and the place in it were two loads, a flip could come in between:
+ *
+ *     writer                          flipper
+ *     slot = active                   active = other slot; seals the old one at 4,000
+ *     offset = fetch_add(...)         4,096 of which slot?
+ *
+ * The fetch-add answers both from one instant, and a generation that recurs after 2^24 epochs finds no
+ * writer that still holds an old one: collecting waits for each before its slot is used again.
+ */
 #include "ring/ring.h"
 
 #include "base/buffers.h"
@@ -41,6 +66,7 @@ void lf_ring_destroy(struct lf_ring *ring)
     lf_buffers_unmap(ring->slots, slots_bytes(ring));
 }
 
+/* The store that takes a place.  Nobody sees a record yet: only publishing shows it to the flusher. */
 bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation)
 {
     /* R1: pairs with the release of the swap in lf_ring_flip: the slot is prepared. */
@@ -90,6 +116,8 @@ uint64_t lf_ring_lsn(const struct lf_reservation *reservation)
     }
 }
 
+/* The store that makes a record visible.  Bytes, records and waiters travel in one word, so the flusher
+ * never counts a waiter whose record is not there. */
 void lf_ring_publish(const struct lf_reservation *reservation, unsigned waiters)
 {
     /* A hint: a thread that has moved since only shares another thread's line for once. */
@@ -239,6 +267,15 @@ static uint64_t next_lsn(const struct lf_ring *ring, const struct lf_sealed *sea
     return lf_layout_place(layout, base_lsn + lf_round_up(sealed->end, LF_BLOCK_BYTES));
 }
 
+/*
+ * Seals one epoch and opens the next in one swap.  The order around it:
+ *
+ *   prepare before swap   a writer that gets the new generation finds its slot empty (R1); the other way
+ *                         round its publish could be wiped out by the reset, and collecting would wait
+ *                         for it forever
+ *   swap before base      the base depends on where the sealed epoch ends, which only the swap tells
+ *   base before wake      a writer that is woken can go on to its LSN without waiting
+ */
 void lf_ring_flip(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn, bool open_next,
                   struct lf_sealed *sealed)
 {
@@ -258,6 +295,8 @@ void lf_ring_flip(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn, bool 
     lf_waiter_wake(&ring->flipped);
 }
 
+/* After this nobody touches the slot's data but the flusher, until the slot is prepared again; and that
+ * happens only after its epoch is durable, since the same thread does both. */
 uint64_t lf_ring_collect(struct lf_sealed *sealed)
 {
     struct lf_backoff backoff = {0};

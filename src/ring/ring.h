@@ -96,6 +96,22 @@ struct lf_shard {
     _Alignas(LF_CACHE_PAIR) uint64_t published;
 };
 
+/*
+ * The life of a slot:
+ *
+ *              prepare_slot               swap                    swap of the next
+ *     durable ------------> prepared ---------------> open ------------------------> sealed
+ *        ^                                             ^                                |
+ *        |                     lf_ring_open_epoch      |                                | collect
+ *        |        prepared -----> full from birth -----+                                v
+ *        +-------------------------- commit ----------------------------------- collected
+ *
+ *   full from birth   head beyond the end, end = LF_EPOCH_HEADER_BYTES: lf_ring_is_unopened
+ *   open              head within the slot; beyond it, once a record did not fit: lf_ring_overshot
+ *   sealed            the head names a later generation
+ *   collected         the shards sum up to the end: only the flusher touches it now
+ *   durable           the durable LSN is beyond it; its waiters may still read base and event count
+ */
 struct lf_slot {
     uint8_t *data;       /* slot_bytes, 4 KiB-aligned; never changes */
     unsigned shard_mask; /* which of the shards are used; never changes */

@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flushing: the token, one flush from the flip to the wake-up (flush_epoch), and how its epoch
- * becomes durable (lf_epoch_commit, the same for every engine).
+ * Flushing: how an epoch becomes durable (lf_epoch_commit, the same for every engine), one flush from
+ * the flip to the wake-up (flush_epoch), and who does it.
+ *
+ *   token      the right to flush: one thread has it, or none (IDLE), or none ever again (DEAD)
+ *   leader     a waiting writer that took the token and flushes inline
+ *   sequencer  the log's own thread; it is rung, and finds the token in its name
+ *   guard      the first writer of an epoch that is gathering: it has the epoch flushed when its
+ *              patience ends (gather.h)
+ *   pacing     1 while the sequencer puts off a flush that nobody waits for
+ *   wanted     the greatest LSN that a thread waits for without being counted in an epoch
+ *
+ * A fetch-add, swap, store or load that orders something carries a label, as R1 or F5; its row in
+ * docs/MEMORY_ORDERING.md says what the pair carries, and which is the other half.
  */
 #include "ring/flush.h"
 
@@ -29,8 +40,9 @@ static void note_flush_time(struct logfile *log, uint64_t ns)
     lf_histogram_add(&log->stats.flush_ns, ns);
 }
 
-/* An OPEN or CLOSE epoch of a log that never syncs is made durable all the same, because a trim mark
- * will speak of it: first all that comes before it, which it then promises, and at last itself. */
+/* An OPEN or CLOSE epoch is made durable even by a log that never syncs, because a trim mark will name
+ * it.  Before it is written, all that comes before it is synced, so that it can promise that; after it
+ * has been written, it is synced itself. */
 static int sync_before(struct logfile *log, uint64_t lsn, uint64_t *promise)
 {
     if (lsn <= log->recovered_lsn)
@@ -87,7 +99,7 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
         log->engine->durable(log, epoch, log->store.written_ns);
 
     /* 4. Durable.  L1: the write and the sync, before.  This store is what acknowledges: a waiter
-     * that sees it returns.  No record starts between this epoch and the next. */
+     * that sees it returns.  chain.lsn is where the next epoch goes: beyond the padding of this one. */
     lf_store_release_64(&log->durable_lsn, log->chain.lsn);
     if (records > 0) {
         note_flush_time(log, lf_now_ns() - begin_ns);
@@ -192,7 +204,8 @@ static void plan_gather(struct logfile *log, const struct lf_sealed *flushed)
         if (lf_gather_note(gather, target, flushed->waiters))
             lf_count(&log->stats.gather_timeouts, 1);
     }
-    /* F3: pairs with needs_service and lf_append_must_demand. */
+    /* F3: pairs with needs_service and lf_append_must_demand; the fence between this store and the
+     * next sum of the shards is the one of set_idle, which comes before anybody relies on it. */
     lf_store_release_32(&ring->gather_target, lf_gather_plan(gather, &flush));
 }
 
@@ -219,8 +232,8 @@ static void wake_owed(struct logfile *log)
  *     flusher                     flip  collect  write  sync  durable  wake
  *     writers of 7                  | publish ^           sleep ...    ^
  *
- * From the flip on writers join epoch 8, so nobody waits for the device to reserve.  Collecting waits
- * for the writers of 7 that are between reserve and publish, and for nothing else.
+ * From the flip on writers join epoch 8, so none of them waits for the device before that is full too.
+ * Collecting waits for the writers of 7 that are between reserve and publish, and for nothing else.
  */
 static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
 {
@@ -230,7 +243,8 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
     uint64_t base_lsn = log->chain.lsn;
     struct lf_sealed sealed;
 
-    /* 1. Flip.  The swap opens the next epoch where it fits wherever this one ends. */
+    /* 1. Flip.  The swap opens the next epoch at once if a whole one is sure to fit after this one,
+     * however long this one turns out to be. */
     flusher->flushed_ns = lf_now_ns();
     if (log->engine->sealed != NULL)
         log->engine->sealed(log, epoch);
@@ -243,6 +257,8 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
         open_pending(log, epoch + 1, sealed.next_lsn);
     wake_owed(log);
     bool ends = lf_sealed_ends_segment(&sealed, base_lsn);
+    /* An epoch without records is not written, and the next one takes its place; unless it has to say
+     * that its segment ends here. */
     if (lf_sealed_is_empty(&sealed) && !(ends && open_next))
         return NULL;
 
@@ -326,7 +342,7 @@ static bool is_urgent(struct logfile *log)
 
     return lf_ring_overshot(ring, head) ||
            lf_ring_waiters(lf_ring_slot(ring, lf_head_generation(head))) > 0 ||
-           /* Relaxed: F6's fence orders it. */
+           /* Relaxed: a thread that relies on the answer has passed F6's fence, or asks again after it. */
            lf_load_relaxed_64(&flusher->wanted_lsn) >= lf_durable_lsn(log) ||
            lf_load_acquire_32(&flusher->shutdown_asked); /* F2 */
 }
@@ -382,7 +398,9 @@ static void wake_leaders(struct logfile *log)
  *                                        looks at the token: taken, so it relies on the holder
  *     stores IDLE
  *
- * and nobody flushes.  With IDLE, fence, look here and add, fence, look there, one sees the other.
+ * and nobody flushes.  The same comes of it if the writer's look at the token moves up before its add.
+ * If the one stores IDLE, then looks, and the other adds, then looks, with a full fence in between on
+ * both sides, at least one of them sees what the other did.
  */
 static void set_idle(struct lf_flusher *flusher)
 {
@@ -428,8 +446,9 @@ bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     bool serves = lf_durable_lsn(log) <= lsn && needs_service(log);
     struct lf_slot *flushed = serves ? serve(log) : NULL;
-    /* The successor first, or it would be scheduled after everybody who is woken.  It may recycle
-     * the slot meanwhile: then a later epoch's waiters look once too often. */
+    /* The next flusher is woken before the waiters, or it would be scheduled after all of them.  It may
+     * have recycled the slot by the time that they are woken: then a later epoch's waiters look once
+     * too often. */
     hand_over(log);
     wake_waiters(log, flushed);
     pthread_setcancelstate(cancel_state, NULL);
@@ -489,8 +508,19 @@ uint64_t lf_flusher_patience_ns(const struct logfile *log)
  * The sequencer thread.
  */
 
-/* Begins a pause before the flush that is due, for more to be submitted; not if the last flush is long
- * ago, or if somebody waits. */
+/*
+ * Begins a pause before the flush that is due, for more to be submitted; not if the last flush is long
+ * ago.  False also if a thread waits: then the caller flushes, and pacing goes back to 0 with the pause.
+ * It is believed only after set_idle's fence, where sequence asks is_urgent again.  Without that:
+ *
+ *     sequencer                           thread that is about to wait
+ *     looks at what is wanted: nothing
+ *                                         stores what it wants
+ *                                         looks at pacing: still 0, so it rings nobody
+ *     stores pacing: 1, and sleeps
+ *
+ * and the thread waits for the end of the pause.
+ */
 static bool try_pause(struct logfile *log)
 {
     struct lf_flusher *flusher = &log->flusher;

@@ -2,15 +2,16 @@
 /*
  * When a flush waits for the writers that the last one woke: a policy that knows no log.
  *
- * A flush that starts with the first writer that comes back makes all the others wait for two syncs.
+ * If a flush started as soon as the first writer is back, all the others would miss it: they would wait
+ * for the rest of that sync, and for the next one.
  * So after each flush the policy says how many waiters the next epoch is to gather before it is
  * flushed: those that are about to be woken, and those that wait in it already.  The writer that
  * completes them flushes; the epoch's first writer guards it meanwhile, and has it flushed as it is
  * when its patience ends.  A lone writer never waits.
  *
  * Gathering pays while a flush is longer than a wake-up and a group is bound by the sync, not by the
- * bandwidth.  Where it was in vain (writers that do not come back at once) it pauses, twice as long
- * each time, up to GATHER_PAUSE_MAX flushes.  docs/adr/0002 has the figures.
+ * bandwidth.  If it was in vain (writers that do not come back at once) it pauses, for 1, 3, 7 ... up to
+ * LF_GATHER_PAUSE_MAX flushes that would have gathered.  docs/adr/0002 has the figures.
  */
 #ifndef LF_GATHER_H
 #define LF_GATHER_H
@@ -31,7 +32,7 @@ enum {
 
 struct lf_gather {
     bool never;       /* never changes */
-    uint32_t pause;   /* flushes left without a gather */
+    uint32_t pause;   /* flushes left that would gather and do not */
     uint32_t penalty; /* the pause after the last gather in vain; 0: the last one was not */
 };
 

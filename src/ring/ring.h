@@ -330,7 +330,8 @@ void lf_ring_admit(struct lf_ring *ring, uint32_t refusal);
 /* A sealed epoch. */
 struct lf_sealed {
     struct lf_slot *slot;
-    uint64_t end;      /* bytes, header included; LF_EPOCH_HEADER_BYTES: no records */
+    uint64_t end;      /* bytes from the epoch's start (slot->end counts from the slot's), header
+                          included; LF_EPOCH_HEADER_BYTES: no records */
     uint64_t next_lsn; /* where the next epoch goes */
     bool crossed;      /* some record did not fit */
     uint32_t records;  /* filled by lf_ring_collect */
@@ -371,7 +372,8 @@ static inline bool lf_ring_can_flip_open(const struct lf_ring *ring, uint64_t ba
 }
 /*
  * Seals the open epoch `epoch`, which starts at base_lsn, and opens the next one, or, with
- * open_next false, leaves that one full from birth.  Does nothing that can block or fail.
+ * open_next false, leaves that one full from birth.  Neither blocks nor fails: of an overshot slot it
+ * waits for the crosser's one store, which follows its fetch-add.
  *
  * The place where an epoch starts, and so the room that it has, is known only when the one before has
  * been sealed.  Where that may be less than a slot, near the end of a segment, the flip leaves the

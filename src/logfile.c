@@ -213,7 +213,7 @@ void logfile_id(struct logfile *log, uint8_t id[16])
 int logfile_trim(struct logfile *log, uint64_t lsn)
 {
     int error = check_handle(log);
-    return error != 0 ? error : lf_trim_below(&log->trim, lsn, lf_durable_lsn(log), NULL);
+    return error != 0 ? error : lf_trim_below(&log->trim, lsn, NULL);
 }
 
 int logfile_mark(struct logfile *log, uint64_t lsn, const void *data, size_t size)
@@ -227,7 +227,7 @@ int logfile_mark(struct logfile *log, uint64_t lsn, const void *data, size_t siz
     if (data == NULL && size > 0)
         return -EINVAL;
     const struct lf_user_bytes user = {.bytes = data != NULL ? data : "", .size = (uint32_t)size};
-    return lf_trim_below(&log->trim, lsn, lf_durable_lsn(log), &user);
+    return lf_trim_below(&log->trim, lsn, &user);
 }
 
 int logfile_mark_read(struct logfile *log, void *data, size_t size)

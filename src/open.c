@@ -4,7 +4,7 @@
  *
  *   check the options -> open, or create, and lock (store.c) -> sync, drop cached pages, scan and
  *   decide (verdict.c) -> cut the torn part -> allocate room (prepare.c) -> write and sync the
- *   OPEN epoch (epoch.c; on a full disk later, before the first append) -> start the engine
+ *   OPEN epoch (ring/flush.c; on a full disk later, before the first append) -> start the engine
  *
  * Only then is anything reported as durable: a page cache can show what a failed sync never wrote.
  */
@@ -466,7 +466,7 @@ static int open_steps(struct opening *opening)
     int error = allocate_fork_guard(opening);
 
     if (error == 0)
-        error = lf_trim_init(&log->trim, &log->store, &log->preparer);
+        error = lf_trim_init(&log->trim, &log->store, &log->preparer, &log->durable_lsn);
     if (error == 0)
         error = recover(opening);
     if (error == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The laboratory: engines to compare the ring with.  The log reaches them through struct lf_engine
- * alone, and keeps the state of the one that it has in log->lab_state.
+ * The laboratory: engines to compare the ring with.  The log reaches them through struct lf_engine,
+ * and logfile_lab_stats through lf_lab_stages, and keeps the state of the one that it has in log->lab_state.
  *
  *   mutex.c    one mutex, two ping-pong buffers, one broadcast; the first waiter flushes
  *   serial.c   one write and one sync per record, under a mutex

@@ -47,7 +47,7 @@ static int reserve(struct logfile *log, uint64_t need, const struct timespec *de
     return lf_append_reserve_slowly(log, need, deadline, reservation);
 }
 
-/* The life of one append, as in engine_ring.c.  `clock` is NULL or not, so that each of the ways below
+/* The life of one append, as in ring/append.c.  `clock` is NULL or not, so that each of the ways below
  * has only what it needs. */
 static inline __attribute__((always_inline)) int
 append_with(struct logfile *log, const struct lf_payload *payload, const struct timespec *deadline,
@@ -105,6 +105,7 @@ static int start(struct logfile *log)
             return 0;
         lf_reserve_destroy(&state->lock, policy);
     }
+    log->lab_state = NULL;
     free(state);
     return error;
 }

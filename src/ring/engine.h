@@ -3,7 +3,7 @@
  * The seam between the entry points and an engine: one table of functions, chosen once, when the log
  * is opened.
  *
- *   ring    writers reserve in a lock-free ring; the flusher cuts groups off (ring.h, flusher.h)
+ *   ring    writers reserve in a lock-free ring; the flusher cuts groups off (ring.h, flush.h)
  *   mutex   one mutex, two ping-pong buffers, one broadcast; the first waiter flushes
  *   serial  one write and one sync per record, under a mutex
  *
@@ -46,8 +46,9 @@ struct lf_engine {
     void (*failed)(struct logfile *log);
     void (*room)(struct logfile *log);
 
-    /* Told by the thread that commits, which holds no lock for it: an epoch of records was sealed,
-     * and is durable as soon as this call returns.  NULL: nobody measures. */
+    /* Told by the thread that commits, which holds no lock for it.  sealed: the epoch is about to be
+     * sealed; it may turn out to have no records, and then is not written.  durable: an epoch of records
+     * is, as soon as this call returns.  NULL: nobody measures. */
     void (*sealed)(struct logfile *log, uint64_t epoch);
     void (*durable)(struct logfile *log, uint64_t epoch, uint64_t written_ns);
 };

@@ -85,7 +85,7 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     /* 2. Claim: the preparer leaves these blocks alone from here on. */
     lf_preparer_claim(&log->preparer, lsn, lsn + bytes);
 
-    /* 3. Write and sync.  A failure has been told to everybody by the time that this returns. */
+    /* 3. Write and sync.  The thread that fails the log tells everybody, about now. */
     uint64_t begin_ns = lf_now_ns();
     lf_inflight_begin(inflight, LOGFILE_CALL_WRITE, lsn, begin_ns);
     int error = lf_store_commit(&log->store, buffer, bytes, lsn);
@@ -273,7 +273,7 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
     }
 
     /* 4. Commit: write, sync, and the store that acknowledges.  After a failure lf_engine_on_failure
-     * has woken everybody. */
+     * wakes everybody. */
     if (lf_epoch_commit(log, lf_slot_epoch(sealed.slot), sealed.end, sealed.records,
                         ends ? LF_EPOCH_END : 0) != 0)
         return NULL;

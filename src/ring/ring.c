@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ring, on two threads that never wait for each other but in two places.
+ * The ring, on two threads.  They wait for each other in three places: for a single store of the other
+ * at (1) and (2), and at (3) for a record to be copied.
  *
  *     writer                                     flipper (the token's holder)
  *
@@ -10,7 +11,7 @@
  *       past it, and first: stores end -- R2 -->   past it: waits for the crosser's end   (1)
  *     copies the record
  *     waits for the base              <-- R3 --  store_base(8)                            (2)
- *     published += bytes              -- R4 -->  collects: the sum of the shards is the end
+ *     published += bytes              -- R4 -->  collects: the sum of the shards is the end  (3)
  *
  * (1) waits for one store of a writer that waits for nobody, (2) for one store of a flipper that waits
  * at most for (1).  Whoever is preempted in between is given the processor by the other's back-off.

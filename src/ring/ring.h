@@ -373,7 +373,8 @@ static inline bool lf_ring_can_flip_open(const struct lf_ring *ring, uint64_t ba
 /*
  * Seals the open epoch `epoch`, which starts at base_lsn, and opens the next one, or, with
  * open_next false, leaves that one full from birth.  Neither blocks nor fails: of an overshot slot it
- * waits for the crosser's one store, which follows its fetch-add.
+ * waits for the crosser's one store, which follows its fetch-add.  (The laboratory's policies that have
+ * a lock take that.)
  *
  * The place where an epoch starts, and so the room that it has, is known only when the one before has
  * been sealed.  Where that may be less than a slot, near the end of a segment, the flip leaves the

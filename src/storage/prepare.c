@@ -797,7 +797,6 @@ static void destroy_locks(struct lf_preparer *preparer)
     pthread_cond_destroy(&preparer->work);
 }
 
-/* The thread inherits a mask in which every signal is blocked. */
 /* In the caller's thread, so that open knows whether there is room. */
 static int allocate_first(struct lf_preparer *preparer)
 {

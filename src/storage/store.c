@@ -170,13 +170,18 @@ int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, ui
         begin_sync(store);
     }
     error = write_blocks(store, buffer, bytes, lsn, dsync ? LOGFILE_IO_WRITE_DSYNC : 0);
+    if (dsync)
+        error = settle_sync(store, error, "write", lsn);
     store->written_ns = lf_now_ns();
     if (dsync)
-        return settle_sync(store, error, "write", lsn);
+        return error;
     if (error != 0)
         return lf_store_fail(store, error, "write", lsn);
     if (store->sync == LOGFILE_SYNC_NONE)
         return 0;
+    /* A sync in the background may have failed meanwhile: nothing more is asked of the device. */
+    if (lf_store_has_failed(store))
+        return LOGFILE_EFAILED;
 
     lf_inflight_begin(&store->inflight[LF_CALLER_FLUSHER], LOGFILE_CALL_SYNC, lsn,
                       store->written_ns);

@@ -34,13 +34,15 @@ static int init_locks(struct lf_trim *trim)
     return error;
 }
 
-int lf_trim_init(struct lf_trim *trim, struct lf_store *store, struct lf_preparer *preparer)
+int lf_trim_init(struct lf_trim *trim, struct lf_store *store, struct lf_preparer *preparer,
+                 const uint64_t *durable_lsn)
 {
     int error;
 
     memset(trim, 0, sizeof *trim);
     trim->store = store;
     trim->preparer = preparer;
+    trim->durable_lsn = durable_lsn;
     trim->landmarks = calloc(LF_LANDMARKS_MAX, sizeof *trim->landmarks);
     trim->mark = aligned_alloc(LF_BLOCK_BYTES, LF_BLOCK_BYTES);
     error = trim->landmarks != NULL && trim->mark != NULL ? init_locks(trim) : -ENOMEM;
@@ -243,10 +245,11 @@ static void keep_user_bytes(struct lf_trim_mark *mark, const struct lf_user_byte
 }
 
 /* One durable step: where reading starts, NULL: where it did; and the user's bytes, NULL: the same. */
-static int move_mark(struct lf_trim *trim, const struct lf_landmark *oldest, uint64_t durable_lsn,
+static int move_mark(struct lf_trim *trim, const struct lf_landmark *oldest,
                      const struct lf_user_bytes *user)
 {
     struct lf_trim_mark *mark = mark_of(trim);
+    uint64_t durable_lsn = lf_load_acquire_64(trim->durable_lsn); /* L1; as late as can be */
     int error = lf_trim_sync_unsynced(trim, durable_lsn);
 
     if (error != 0)
@@ -265,9 +268,9 @@ static int move_mark(struct lf_trim *trim, const struct lf_landmark *oldest, uin
     return 0;
 }
 
-int lf_trim_below(struct lf_trim *trim, uint64_t lsn, uint64_t durable_lsn,
-                  const struct lf_user_bytes *user)
+int lf_trim_below(struct lf_trim *trim, uint64_t lsn, const struct lf_user_bytes *user)
 {
+    uint64_t durable_lsn = lf_load_acquire_64(trim->durable_lsn); /* L1 */
     struct lf_inflight *inflight = &trim->store->inflight[LF_CALLER_TRIMMER];
     struct lf_landmark oldest;
     int cancel_state, error = 0;
@@ -280,7 +283,7 @@ int lf_trim_below(struct lf_trim *trim, uint64_t lsn, uint64_t durable_lsn,
     error = lf_store_look(trim->store, durable_lsn);
     bool moves = find_landmark(trim, lsn, durable_lsn, &oldest) && oldest.lsn > trim->oldest_lsn;
     if (error == 0 && (moves || user != NULL))
-        error = move_mark(trim, moves ? &oldest : NULL, durable_lsn, user);
+        error = move_mark(trim, moves ? &oldest : NULL, user);
     /* Also where the mark stays: an earlier trim, or a process that died, may owe the space. */
     if (error == 0) {
         lf_inflight_begin(inflight, LOGFILE_CALL_RELEASE, trim->oldest_lsn, lf_now_ns());

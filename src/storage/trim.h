@@ -43,7 +43,8 @@ struct lf_trim {
     struct lf_store *store;
     struct lf_preparer *preparer; /* is told when space has been given back */
     uint32_t log_seed;
-    uint64_t recovered_lsn; /* all below was durable when the log was opened */
+    uint64_t recovered_lsn;      /* all below was durable when the log was opened */
+    const uint64_t *durable_lsn; /* the log's: all below is durable now */
 
     uint64_t oldest_lsn;           /* W: under `trimming`.  R: any. */
     pthread_mutex_t lock;          /* landmarks; held shortly */
@@ -56,7 +57,8 @@ struct lf_trim {
 };
 
 /* 0 or -ENOMEM. */
-int lf_trim_init(struct lf_trim *trim, struct lf_store *store, struct lf_preparer *preparer);
+int lf_trim_init(struct lf_trim *trim, struct lf_store *store, struct lf_preparer *preparer,
+                 const uint64_t *durable_lsn);
 void lf_trim_free(struct lf_trim *trim);
 /* An epoch starts where the chain is now.  The recovering thread, or the token's holder. */
 void lf_trim_note(struct lf_trim *trim, const struct lf_chain *chain);
@@ -84,10 +86,8 @@ struct lf_user_bytes {
     const void *bytes;
     uint32_t size;
 };
-/* As logfile_mark, of checked bytes and a log that is durable to durable_lsn; user = NULL: as
- * logfile_trim. */
-int lf_trim_below(struct lf_trim *trim, uint64_t lsn, uint64_t durable_lsn,
-                  const struct lf_user_bytes *user);
+/* As logfile_mark, of checked bytes; user = NULL: as logfile_trim. */
+int lf_trim_below(struct lf_trim *trim, uint64_t lsn, const struct lf_user_bytes *user);
 /* Copies the first `size` of the user's bytes; returns how many are kept. */
 uint32_t lf_trim_user_bytes(struct lf_trim *trim, void *data, size_t size);
 

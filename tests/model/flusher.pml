@@ -16,7 +16,7 @@ byte owed; /* slot whose waiters are not woken yet, or NONE */
     byte h_epoch, h_offset;                   /* a value of the head */                            \
     byte found_base, found_epoch, end_lsn;    /* lf_ring_end_lsn, find_slot */                     \
     byte prepared, sealed, sealed_end, next_lsn; /* lf_ring_flip */                                \
-    byte sealed_waiters, commit_lsn, flushed; /* flush_open_epoch */                               \
+    byte sealed_waiters, commit_lsn, flushed; /* flush_epoch */                               \
     bool committed, has_room;                                                                      \
     bool needed, urgent, got, serves, led, closing, unopened; /* the token */                      \
     byte summed
@@ -75,7 +75,7 @@ inline plan_gather()
 }
 
 /* `flushed`: the slot whose waiters are to be woken, or NONE. */
-inline flush_open_epoch(opens_next)
+inline flush_epoch(opens_next)
 {
     flushed = NONE;
     has_room = opens_next && chain_epoch + 1 <= room; /* P1 */
@@ -210,7 +210,7 @@ inline serve()
 #else
     :: !unopened ->
 #endif
-        flush_open_epoch(!closing)
+        flush_epoch(!closing)
     fi;
     if
     :: closing -> finish()
@@ -358,7 +358,7 @@ inline lf_flusher_want(lsn_asked)
 /* ---- The sequencer thread ----------------------------------------------------------------------*/
 
 /* `urgent`: the flush that is due cannot wait. */
-inline may_pace()
+inline try_pause()
 {
     urgent = true;
     if
@@ -369,7 +369,7 @@ inline may_pace()
     fi
 }
 
-inline end_pace()
+inline end_pause()
 {
     pacing = false; /* F6: pacing before head */
     needs_service()
@@ -396,7 +396,7 @@ inline sequence()
             needs_service();
             if
             :: !needed -> urgent = true; break
-            :: else -> may_pace()
+            :: else -> try_pause()
             fi;
             if
             :: !urgent -> break
@@ -414,7 +414,7 @@ inline sequence()
         fi;
         if
         :: !urgent -> break
-        :: else -> end_pace()
+        :: else -> end_pause()
         fi;
         if
         :: needed -> try_token(SEQUENCER_TOKEN)
@@ -443,7 +443,7 @@ inline await_bell()
         :: has_moved(BELL)
         :: !PATIENT || pause_is_idle ->
             forget_key(BELL);
-            end_pace();
+            end_pause();
             if
             :: needed -> try_token(SEQUENCER_TOKEN)
             :: else

@@ -53,6 +53,7 @@ static struct {
     unsigned direct_transfer_count; /* reads */
     size_t short_bytes;             /* a write moves at most this many bytes; 0: all */
     void (*before_rename)(void);
+    void (*after_write)(void);
     unsigned counts[CALL_COUNT];
     unsigned call_count;
     unsigned direct_open_count;
@@ -136,7 +137,10 @@ static ssize_t fake_write(void *context, int fd, const void *buffer, size_t byte
     fake.dsync_count += flags & LOGFILE_IO_WRITE_DSYNC ? 1 : 0;
     if (fake.short_bytes != 0 && bytes > fake.short_bytes)
         bytes = fake.short_bytes;
-    return posix->write(context, fd, buffer, bytes, offset, flags);
+    ssize_t written = posix->write(context, fd, buffer, bytes, offset, flags);
+    if (fake.after_write != NULL)
+        fake.after_write();
+    return written;
 }
 
 static int fake_sync(void *context, int fd)
@@ -1037,6 +1041,25 @@ START_TEST(commit_without_sync_does_not_sync)
 }
 END_TEST
 
+/* As a sync in the background does. */
+static void fail_the_store(void)
+{
+    fake.after_write = NULL;
+    (void)lf_store_fail(&store, -EIO, "sync", 0);
+}
+
+START_TEST(failed_store_is_not_synced)
+{
+    use_kind(_i);
+    open_for_commits(LOGFILE_SYNC_FDATASYNC);
+    fake.after_write = fail_the_store;
+    ck_assert_int_eq(commit('a', 1, LF_FIRST_LSN), LOGFILE_EFAILED);
+    ck_assert_uint_eq(fake.counts[CALL_WRITE], 1);
+    ck_assert_uint_eq(fake.counts[CALL_SYNC], 0);
+    lf_store_close(&store);
+}
+END_TEST
+
 START_TEST(short_writes_are_completed)
 {
     static const size_t counts[] = {1000, 4096, 5000, 4095};
@@ -1397,6 +1420,7 @@ static TCase *committing(void)
     tcase_add_loop_test(tcase, short_writes_are_completed, 0, KIND_COUNT);
     tcase_add_loop_test(tcase, failed_write_fails_the_store, 0, KIND_COUNT);
     tcase_add_loop_test(tcase, failed_sync_fails_the_store, 0, KIND_COUNT);
+    tcase_add_loop_test(tcase, failed_store_is_not_synced, 0, KIND_COUNT);
     tcase_add_loop_test(tcase, dsync_that_is_not_supported_fails_the_store, 0, KIND_COUNT);
     tcase_add_test(tcase, first_failure_wins);
     tcase_add_test(tcase, one_of_many_failures_wins);

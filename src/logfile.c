@@ -188,7 +188,7 @@ static uint64_t next_lsn(struct logfile *log)
     uint64_t durable_lsn = lf_durable_lsn(log);
     uint64_t end_lsn = log->engine->end_lsn(log);
 
-    return end_lsn > durable_lsn ? end_lsn : durable_lsn;
+    return lf_max(end_lsn, durable_lsn);
 }
 
 uint64_t logfile_next_lsn(struct logfile *log)

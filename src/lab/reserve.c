@@ -36,11 +36,6 @@ static uint64_t take_by_cas(struct lf_ring *ring, uint64_t units)
     }
 }
 
-static uint64_t swap_head(struct lf_ring *ring, uint64_t word)
-{
-    return lf_swap_acq_rel_64(&ring->head, word); /* R1 */
-}
-
 static bool reserve_by_cas(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation)
 {
     return lf_ring_settle(ring, take_by_cas(ring, need >> LF_UNIT_SHIFT), need, reservation);
@@ -121,7 +116,7 @@ UNDER(mutex)
 const struct lf_reserve_policy *lf_reserve_policy_of(enum logfile_reserve_policy policy)
 {
     static const struct lf_reserve_policy policies[] = {
-        [LOGFILE_RESERVE_CAS] = {reserve_by_cas, lf_ring_reserve_known, swap_head},
+        [LOGFILE_RESERVE_CAS] = {reserve_by_cas, lf_ring_reserve_known, lf_ring_swap_head},
         [LOGFILE_RESERVE_TICKET] = {reserve_by_ticket, reserve_known_by_ticket, swap_by_ticket},
         [LOGFILE_RESERVE_MCS] = {reserve_by_mcs, reserve_known_by_mcs, swap_by_mcs},
         [LOGFILE_RESERVE_MUTEX] = {reserve_by_mutex, reserve_known_by_mutex, swap_by_mutex},

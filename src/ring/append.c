@@ -245,8 +245,7 @@ static bool spin(struct logfile *log, const struct lf_slot *slot, uint32_t key,
 
     if (limit_ns == 0 || left_ns == 0)
         return false;
-    moved =
-        lf_waiter_spin(&slot->durable, key, limit_ns < left_ns ? limit_ns : left_ns, &slowest_ns);
+    moved = lf_waiter_spin(&slot->durable, key, lf_min(limit_ns, left_ns), &slowest_ns);
     if (slowest_ns > SPIN_YIELD_NS_MAX)
         lf_store_relaxed_64(&log->spin_again_ns, lf_now_ns() + SPIN_PAUSE_NS);
     return moved;

@@ -91,7 +91,7 @@ bool lf_ring_reserve_known(struct lf_ring *ring, uint64_t need, struct lf_reserv
     }
 }
 
-static uint64_t swap_head(struct lf_ring *ring, uint64_t word)
+uint64_t lf_ring_swap_head(struct lf_ring *ring, uint64_t word)
 {
     return lf_swap_acq_rel_64(&ring->head, word); /* R1 */
 }
@@ -99,7 +99,7 @@ static uint64_t swap_head(struct lf_ring *ring, uint64_t word)
 const struct lf_reserve_policy lf_reserve_by_fetch_add = {
     .reserve = lf_ring_reserve,
     .reserve_known = lf_ring_reserve_known,
-    .swap = swap_head,
+    .swap = lf_ring_swap_head,
 };
 
 uint64_t lf_ring_lsn(const struct lf_reservation *reservation)

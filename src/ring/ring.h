@@ -260,6 +260,8 @@ bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation 
  * yet to be stored, so lf_ring_lsn returns at once.
  */
 bool lf_ring_reserve_known(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
+/* Exchanges the head, for the token's holder; returns it as it was. */
+uint64_t lf_ring_swap_head(struct lf_ring *ring, uint64_t word);
 /* What the head was before this writer took `need` bytes of it makes of it: a place in the open
  * epoch, its end, or nothing. */
 static inline bool lf_ring_settle(struct lf_ring *ring, uint64_t old, uint64_t need,

@@ -426,9 +426,8 @@ static bool is_segment_still(struct lf_file *file, const struct lf_segment *segm
 int lf_file_enter(struct lf_file *file, uint64_t lsn)
 {
     struct place place;
-    if (!file->is_directory || lsn % file->layout.segment_bytes != LF_FIRST_LSN)
-        return 0;
-    if (hold(file, lsn, &place) != 0) /* The write will tell. */
+    if (!lf_file_starts_segment(file, lsn) ||
+        hold(file, lsn, &place) != 0) /* The write will tell. */
         return 0;
     int error = is_segment_still(file, place.segment) ? 0 : -ESTALE;
     let_go(file, &place, false);

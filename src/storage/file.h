@@ -134,6 +134,11 @@ int lf_file_write_segment_header(struct lf_file *file, uint64_t index, unsigned 
 /* Bytes up to the end of the file, or of the segment that holds lsn; 0 where there is none.  Below
  * LF_FIRST_LSN: up to there, of the log's own blocks 0 to 3. */
 ssize_t lf_file_read(struct lf_file *file, uint64_t lsn, void *buffer, size_t bytes);
+/* Whether an epoch at lsn is the first one of a segment. */
+static inline bool lf_file_starts_segment(const struct lf_file *file, uint64_t lsn)
+{
+    return file->is_directory && lsn % file->layout.segment_bytes == LF_FIRST_LSN;
+}
 /* Before an epoch is written at lsn: where it is the first one of its segment, makes sure that what
  * was made ready before is there still.  -ESTALE: its name leads to another file by now, or to none,
  * and what is written to it would be lost with it. */

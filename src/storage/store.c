@@ -144,7 +144,7 @@ static int enter(struct lf_store *store, uint64_t lsn)
 {
     const struct lf_file *file = &store->file;
     char name[LF_SEGMENT_NAME_BYTES];
-    if (!file->is_directory || lsn % file->layout.segment_bytes != LF_FIRST_LSN)
+    if (!lf_file_starts_segment(file, lsn))
         return 0;
     int error = lf_file_enter(&store->file, lsn);
     if (error == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* When a flush waits for the writers that the last one woke: the policy, by table. */
 #include "ring/gather.h"
+#include "support.h"
 
 #include <check.h>
 #include <stddef.h>
@@ -114,10 +115,5 @@ int main(void)
     tcase_add_test(tcase, lone_writers_do_not_end_a_pause);
     tcase_add_test(tcase, patience_is_half_a_flush);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

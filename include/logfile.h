@@ -35,7 +35,8 @@
  *
  * How an append ends:
  *   durable      0.
- *   not written  an error, *lsnp unchanged: no trace of the record will ever be read.
+ *   not written  an error, *lsnp unchanged: no trace of the record will ever be read.  -EAGAIN says
+ *                that there was no room in the ring, and the deadline had passed when the call began.
  *   pending      -ETIMEDOUT with *lsnp set: it is in the log and will become durable unless the log
  *                fails; ask again with logfile_wait(log, *lsnp, ...).
  *   in doubt     LOGFILE_EFAILED with *lsnp set: the write or sync of its group, or of one before
@@ -204,11 +205,13 @@ struct logfile_options {
                                  docs/DURABILITY.md */
     const uint8_t *expect_id; /* NULL, or the 16 bytes of logfile_id: another log is
                                  LOGFILE_EIDENTITY, and is left as it is */
+    uint64_t submit_delay_ns; /* how long a record that no thread waits for may lie before it is
+                                 written, so that more share its sync: up to 10 s; 0: 100 us */
     void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
     void *thread_arg;
     const struct logfile_io *io;   /* NULL: logfile_io_posix(); else valid until close */
     const struct logfile_lab *lab; /* NULL: every default; not needed after logfile_open */
-    uint64_t reserved[16];         /* must be zero */
+    uint64_t reserved[15];         /* must be zero */
 };
 
 /* ---------------------------------------------------------------------------------------------
@@ -249,8 +252,8 @@ int logfile_open(const char *path, const struct logfile_options *options,
  *
  * deadline: NULL, or when to stop waiting for the flush.
  * Returns:  0; again 0 when called again.
- * Errors:   -EINVAL, -ETIMEDOUT (still shutting down: call again), LOGFILE_EFAILED,
- *           LOGFILE_EFORKED.
+ * Errors:   -EINVAL, -EBUSY (a reservation is held: nothing happened), -ETIMEDOUT
+ *           (still shutting down: call again), LOGFILE_EFAILED, LOGFILE_EFORKED.
  * Threads:  any, also several at once, also while others append.
  * Blocking: until the last flush, or the deadline.  What the preparer or a trim has under way holds
  *           it only if it holds a flush.
@@ -262,7 +265,8 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline);
  *
  * log:      NULL is allowed and does nothing.
  * Returns:  0.
- * Errors:   LOGFILE_EFAILED (closed, but the log had failed), LOGFILE_EFORKED (nothing happened; the child cannot free it).
+ * Errors:   LOGFILE_EFAILED (closed, but the log had failed), -EBUSY (a reservation is held:
+ *           nothing happened), LOGFILE_EFORKED (nothing happened; the child cannot free it).
  * Threads:  one, when every other call on the log has returned.
  * Blocking: as logfile_shutdown without a deadline, and for what the preparer has under way: at
  *           most the range, or the segments, that it is getting ready.
@@ -301,7 +305,8 @@ int logfile_append(struct logfile *log, const void *data, size_t size, uint64_t 
  *
  * deadline: when to stop waiting.  If it has passed, this is a logfile_submit and one look.
  * Returns:  0: durable.
- * Errors:   as logfile_append, and -ETIMEDOUT: pending if *lsnp was set, else not written.
+ * Errors:   as logfile_append; -ETIMEDOUT: pending if *lsnp was set, else not written; and -EAGAIN:
+ *           not written.
  * Threads:  any.
  * Blocking: until durable or the deadline.
  * Ordering: as logfile_append.
@@ -328,9 +333,10 @@ int logfile_appendv(struct logfile *log, const struct iovec *iov, int count,
  * lsnp:     NULL, or receives the LSN, to be passed to logfile_wait.
  * Returns:  0: in the ring.  It becomes durable without another call (unless options.lab makes the
  *           callers flush: logfile_lab.h).
- * Errors:   as logfile_append, and -ETIMEDOUT: not written.
+ * Errors:   as logfile_append; -ETIMEDOUT: not written; -EAGAIN: not written, because the ring is
+ *           full and the deadline had passed before the call (logfile_event_take tells of room).
  * Threads:  any.
- * Blocking: only while the ring is full.
+ * Blocking: only while the ring is full, and not at all after the deadline.
  * Ordering: as logfile_append.
  */
 int logfile_submit(struct logfile *log, const void *data, size_t size,
@@ -345,6 +351,68 @@ int logfile_submit(struct logfile *log, const void *data, size_t size,
  */
 int logfile_submitv(struct logfile *log, const struct iovec *iov, int count,
                     const struct timespec *deadline, uint64_t *lsnp);
+
+#define LOGFILE_BATCH_MAX 1024
+
+/*
+ * Puts several records into the log, all of them or none, without waiting for them to be durable.
+ * Nothing comes between them, and they become durable together.
+ *
+ * records, count: one buffer a record, 0 to LOGFILE_BATCH_MAX of them.  Their payloads, with 8 bytes
+ *           for each and rounded up to 8, fill at most logfile_record_max + 8 bytes.
+ * deadline: as logfile_submit.
+ * lsns:     NULL, or receives the LSN of each.
+ * Returns, errors, threads, blocking: as logfile_submit; LOGFILE_ETOOBIG if they do not fit together.
+ * Progress: one fetch-add for all.
+ * Ordering: LSNs grow in the order of the records.  After a crash a reader finds all of them or
+ *           none.
+ */
+int logfile_submit_batch(struct logfile *log, const struct iovec *records, int count,
+                         const struct timespec *deadline, uint64_t *lsns);
+
+/* Space in the log for one record, whose payload the caller writes there itself. */
+struct logfile_reservation {
+    void *data;  /* size bytes, aligned to 8, of no particular content */
+    size_t size; /* never changes */
+    uint64_t lsn;
+    uint64_t reserved[2]; /* the library's */
+};
+
+/*
+ * Reserves space for one record, to be filled by the caller and then published or abandoned.
+ *
+ * The record's group waits for that, and with it the flush of all that is appended meanwhile: a
+ * reservation is held like a lock, for as long as filling it takes.  The thread that holds one makes no
+ * call on this log that may wait: it would wait for itself.  (logfile_submit with a deadline that has
+ * passed does not wait.)
+ *
+ * size:     of the payload, 0 to logfile_record_max bytes.
+ * deadline: as logfile_submit.
+ * reservation: receives it.
+ * Returns, errors, threads, blocking, progress, ordering: as logfile_submit; -EOPNOTSUPP under an engine
+ *           of options.lab that is not the ring.
+ */
+int logfile_reserve(struct logfile *log, size_t size, const struct timespec *deadline,
+                    struct logfile_reservation *reservation);
+
+/*
+ * Hands over a reservation that has been filled: the record is in the log, as after logfile_submit, and
+ * becomes durable without another call.  The payload must not be touched any more.
+ *
+ * reservation: of logfile_reserve, by any thread; zeroed.
+ * Returns:  0.
+ * Errors:   -EINVAL (published or abandoned before, or none of this log: nothing happens),
+ *           LOGFILE_EFAILED (in doubt; the reservation has ended all the same), LOGFILE_EFORKED.
+ * Threads:  any.  Blocking: no.
+ */
+int logfile_publish(struct logfile *log, struct logfile_reservation *reservation);
+
+/*
+ * Ends a reservation without a record: nothing will be read there.  Its space in the log stays used.
+ *
+ * reservation, returns, errors, threads, blocking: as logfile_publish.
+ */
+int logfile_abandon(struct logfile *log, struct logfile_reservation *reservation);
 
 /*
  * Waits until everything is durable up to an LSN, the record that starts there included.
@@ -371,6 +439,45 @@ int logfile_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadl
  * Blocking: until durable or the deadline; not held up by what is submitted after the call.
  */
 int logfile_sync(struct logfile *log, const struct timespec *deadline);
+
+/* ---------------------------------------------------------------------------------------------
+ * In an event loop: submit, poll the log's descriptor beside the others, take, answer all who wait for
+ * an LSN below durable_lsn.
+ */
+
+/*
+ * The log's event descriptor, for poll, epoll and the like.  It is readable when, since the last
+ * logfile_event_take, the durable LSN has moved, there is room after -EAGAIN or a full disk, or the log
+ * has failed; and at first, so that a loop begins with a take.
+ *
+ * Returns:  the descriptor, the same at each call: the log's, which logfile_close closes.  Only poll
+ *           it.
+ * Errors:   -EINVAL, -EMFILE, -ENFILE, -ENOMEM, LOGFILE_EFORKED.
+ * Threads:  any.
+ * Blocking: no.  Appends make no more system calls for it: a flush makes one, if its event was
+ *           awaited.
+ */
+int logfile_event_fd(struct logfile *log);
+
+struct logfile_event_state {
+    uint64_t durable_lsn;
+    uint32_t failed;   /* 1: see logfile_failure.  The descriptor stays readable */
+    uint32_t has_room; /* 0: a call was refused for want of room, and would be again */
+};
+
+/*
+ * Tells what the event descriptor is readable for, and awaits the next event.  Until that comes, what is
+ * submitted is flushed as if a thread slept for it.
+ *
+ * out, size: receives it; `size` is sizeof *out.
+ * Returns:  0, also if nothing has happened.
+ * Errors:   -EINVAL (also before the first logfile_event_fd), LOGFILE_EFORKED.
+ * Threads:  any; meant for one loop.
+ * Blocking: no; one system call, and one more to wake the log's thread if that pauses.
+ * Ordering: an acquire, as logfile_durable_lsn.  What changes after the call makes the descriptor
+ *           readable.
+ */
+int logfile_event_take(struct logfile *log, struct logfile_event_state *out, size_t size);
 
 /* ---------------------------------------------------------------------------------------------
  * State.

@@ -41,8 +41,10 @@ void lf_engine_on_failure(void *arg)
     struct logfile *log = arg;
 
     lf_fence(); /* L3: failed before running; pairs with lf_engine_start. */
-    if (is_running(log))
+    if (is_running(log)) {
         log->engine->failed(log);
+        lf_event_signal(&log->event);
+    }
 }
 
 void lf_engine_on_room(void *arg)

@@ -53,9 +53,15 @@ static __attribute__((noinline)) int append_until(struct logfile *log,
     return log->engine->wait(log, lsn, deadline);
 }
 
-static int append_payload(struct logfile *log, const struct lf_payload *payload,
-                          const struct timespec *deadline, bool wait, uint64_t *lsnp)
+static int append(struct logfile *log, const struct lf_payload *payload,
+                  const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
+    int error = check_handle(log);
+
+    if (__builtin_expect(error != 0, 0))
+        return error;
+    if (payload->iov_count == 1 && payload->iov->iov_base == NULL && payload->size > 0)
+        return -EINVAL;
     if (__builtin_expect(deadline != NULL, 0))
         return append_until(log, payload, deadline, wait, lsnp);
     if (__builtin_expect(payload->size > log->record_max, 0))
@@ -63,64 +69,52 @@ static int append_payload(struct logfile *log, const struct lf_payload *payload,
     return log->engine->append(log, payload, NULL, wait, lsnp);
 }
 
-static int append_buffer(struct logfile *log, const void *data, size_t size,
-                         const struct timespec *deadline, bool wait, uint64_t *lsnp)
-{
-    struct iovec iov = {.iov_base = (void *)data, .iov_len = size};
-    struct lf_payload payload = {.iov = &iov, .iov_count = 1, .size = size};
-    int error = check_handle(log);
-
-    if (__builtin_expect(error != 0, 0))
-        return error;
-    if (data == NULL && size > 0)
-        return -EINVAL;
-    return append_payload(log, &payload, deadline, wait, lsnp);
-}
+/* A payload in one buffer. */
+#define PAYLOAD(data, bytes)                                                                       \
+    (&(const struct lf_payload){                                                                   \
+        .iov = &(const struct iovec){.iov_base = (void *)(data), .iov_len = (bytes)},              \
+        .iov_count = 1,                                                                            \
+        .size = (bytes)})
 
 int logfile_append(struct logfile *log, const void *data, size_t size, uint64_t *lsnp)
 {
-    return append_buffer(log, data, size, NULL, true, lsnp);
+    return append(log, PAYLOAD(data, size), NULL, true, lsnp);
 }
 
 int logfile_append_until(struct logfile *log, const void *data, size_t size,
                          const struct timespec *deadline, uint64_t *lsnp)
 {
-    return append_buffer(log, data, size, deadline, true, lsnp);
+    return append(log, PAYLOAD(data, size), deadline, true, lsnp);
 }
 
 int logfile_submit(struct logfile *log, const void *data, size_t size,
                    const struct timespec *deadline, uint64_t *lsnp)
 {
-    return append_buffer(log, data, size, deadline, false, lsnp);
+    return append(log, PAYLOAD(data, size), deadline, false, lsnp);
 }
 
-/* Sum of the buffers, SIZE_MAX when it overflows. */
-static int iov_size(const struct iovec *iov, int iov_count, size_t *size)
+/* The buffers of a record, or the records of a batch, are `count` readable buffers. */
+static bool are_buffers(const struct iovec *iov, int count, int count_max)
 {
-    size_t sum = 0;
-
-    for (int i = 0; i < iov_count; i++) {
+    if (count < 0 || count > count_max || (iov == NULL && count > 0))
+        return false;
+    for (int i = 0; i < count; i++)
         if (iov[i].iov_base == NULL && iov[i].iov_len > 0)
-            return -EINVAL;
-        if (__builtin_add_overflow(sum, iov[i].iov_len, &sum))
-            return LOGFILE_ETOOBIG;
-    }
-    *size = sum;
-    return 0;
+            return false;
+    return true;
 }
 
 static int append_buffers(struct logfile *log, const struct iovec *iov, int count,
                           const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
     struct lf_payload payload = {.iov = iov, .iov_count = count};
-    int error = check_handle(log);
 
-    if (error != 0)
-        return error;
-    if (count < 0 || count > IOV_COUNT_MAX || (iov == NULL && count > 0))
+    if (log == NULL || !are_buffers(iov, count, IOV_COUNT_MAX))
         return -EINVAL;
-    error = iov_size(iov, count, &payload.size);
-    return error != 0 ? error : append_payload(log, &payload, deadline, wait, lsnp);
+    for (int i = 0; i < count; i++)
+        if (__builtin_add_overflow(payload.size, iov[i].iov_len, &payload.size))
+            return LOGFILE_ETOOBIG;
+    return append(log, &payload, deadline, wait, lsnp);
 }
 
 int logfile_appendv(struct logfile *log, const struct iovec *iov, int count,
@@ -133,6 +127,70 @@ int logfile_submitv(struct logfile *log, const struct iovec *iov, int count,
                     const struct timespec *deadline, uint64_t *lsnp)
 {
     return append_buffers(log, iov, count, deadline, false, lsnp);
+}
+
+int logfile_submit_batch(struct logfile *log, const struct iovec *records, int count,
+                         const struct timespec *deadline, uint64_t *lsns)
+{
+    struct lf_batch batch = {.records = records, .count = count};
+    int error = check_handle(log);
+
+    if (error != 0)
+        return error;
+    if (!are_buffers(records, count, LOGFILE_BATCH_MAX) || !is_valid_deadline(deadline))
+        return -EINVAL;
+    for (int i = 0; i < count; i++) {
+        if (records[i].iov_len > log->record_max)
+            return LOGFILE_ETOOBIG;
+        batch.need += lf_record_bytes(records[i].iov_len);
+    }
+    if (batch.need > log->record_max + LF_RECORD_HEADER_BYTES)
+        return LOGFILE_ETOOBIG;
+    if (count == 0)
+        return 0;
+    return log->engine->submit_batch(log, &batch, lf_settle_deadline(deadline), lsns);
+}
+
+int logfile_reserve(struct logfile *log, size_t size, const struct timespec *deadline,
+                    struct logfile_reservation *reservation)
+{
+    int error = check_handle(log);
+
+    if (error != 0)
+        return error;
+    if (reservation == NULL || !is_valid_deadline(deadline))
+        return -EINVAL;
+    if (log->engine->reserve == NULL)
+        return -EOPNOTSUPP;
+    if (size > log->record_max)
+        return LOGFILE_ETOOBIG;
+    return log->engine->reserve(log, size, lf_settle_deadline(deadline), reservation);
+}
+
+static int end_reservation(struct logfile *log, struct logfile_reservation *reservation,
+                           enum lf_record_type type)
+{
+    int error = check_handle(log);
+
+    if (error != 0)
+        return error;
+    if (reservation == NULL || reservation->data == NULL || log->engine->reserve == NULL)
+        return -EINVAL;
+    error = log->engine->end_reservation(log, reservation, type);
+    if (error != 0)
+        return error;
+    *reservation = (struct logfile_reservation){0};
+    return lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : 0;
+}
+
+int logfile_publish(struct logfile *log, struct logfile_reservation *reservation)
+{
+    return end_reservation(log, reservation, LF_RECORD_DATA);
+}
+
+int logfile_abandon(struct logfile *log, struct logfile_reservation *reservation)
+{
+    return end_reservation(log, reservation, LF_RECORD_PAD);
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -169,7 +227,38 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline)
         return error;
     if (!is_valid_deadline(deadline))
         return -EINVAL;
-    return log->engine->shutdown(log, lf_settle_deadline(deadline));
+    /* Relaxed: one that is reserved meanwhile is waited for, as an append that is under way. */
+    if (lf_load_relaxed_32(&log->reservations) != 0)
+        return -EBUSY;
+    error = log->engine->shutdown(log, lf_settle_deadline(deadline));
+    lf_event_signal(&log->event);
+    return error;
+}
+
+/* ---------------------------------------------------------------------------------------------
+ * Events.
+ */
+
+int logfile_event_fd(struct logfile *log)
+{
+    int error = check_handle(log);
+    return error != 0 ? error : lf_event_fd(&log->event);
+}
+
+int logfile_event_take(struct logfile *log, struct logfile_event_state *out, size_t size)
+{
+    struct logfile_event_state own;
+    int error = check_handle(log);
+
+    if (error != 0 || out == NULL)
+        return error != 0 ? error : -EINVAL;
+    error = lf_event_take(log, &own);
+    if (error != 0)
+        return error;
+    lf_copy_out(out, size, &own, sizeof own);
+    if (own.failed) /* A caller that is told of a failure enters no more. */
+        lf_engine_on_failure(log);
+    return 0;
 }
 
 /* ---------------------------------------------------------------------------------------------

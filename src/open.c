@@ -549,7 +549,7 @@ int logfile_close(struct logfile *log)
     if (log == NULL)
         return 0;
     error = logfile_shutdown(log, NULL);
-    if (error == LOGFILE_EFORKED)
+    if (error == LOGFILE_EFORKED || error == -EBUSY)
         return error;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state); /* As in logfile_open. */
     lf_preparer_stop(
@@ -560,6 +560,7 @@ int logfile_close(struct logfile *log)
             error = lf_trim_note_durable(&log->trim, log->chain.incarnation, log->chain.lsn);
     }
     log->engine->stop(log);
+    lf_event_close(&log->event);
     lf_store_close(&log->store);
     free_memory(log);
     pthread_setcancelstate(cancel_state, NULL);

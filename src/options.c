@@ -14,6 +14,8 @@
 #define SLOT_COUNT_MAX 64
 #define PREPARE_BYTES_DEFAULT ((uint64_t)64 << 20)
 #define PREPARE_BYTES_MAX ((uint64_t)1 << 40)
+#define SUBMIT_DELAY_NS_DEFAULT (UINT64_C(100) * 1000)
+#define SUBMIT_DELAY_NS_MAX (UINT64_C(10) * 1000 * 1000 * 1000)
 #define OPEN_FLAGS (LOGFILE_OPEN_EXISTING | LOGFILE_OPEN_EXCLUSIVE)
 #define VARIANT_FLAGS                                                                              \
     (LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH | LOGFILE_VARIANT_NO_GATHER)
@@ -92,6 +94,8 @@ static const char *find_bad_size(const struct logfile_options *options,
         return "slot_bytes";
     if (options->prepare_bytes > PREPARE_BYTES_MAX)
         return "prepare_bytes";
+    if (options->submit_delay_ns > SUBMIT_DELAY_NS_MAX)
+        return "submit_delay_ns";
     if (!lf_layout_is_valid(&layout))
         return "segment_bytes";
     if (!lf_is_power_of_two(lab->slot_count) || lab->slot_count < 2 ||
@@ -119,6 +123,8 @@ static void fill_defaults(struct logfile_options *options)
         options->slot_bytes = SLOT_BYTES_DEFAULT;
     if (options->prepare_bytes == 0)
         options->prepare_bytes = PREPARE_BYTES_DEFAULT;
+    if (options->submit_delay_ns == 0)
+        options->submit_delay_ns = SUBMIT_DELAY_NS_DEFAULT;
     if (options->sync == LOGFILE_SYNC_AUTO)
         options->sync = LOGFILE_SYNC_FDATASYNC;
     if (options->io == NULL)

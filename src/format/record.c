@@ -44,6 +44,20 @@ void lf_record_encode(void *to, const struct lf_record_place *place,
     LF_DEBUG_ASSERT(at <= end && end - at < (ptrdiff_t)LF_RECORD_ALIGN);
 }
 
+void lf_record_finish(void *to, const struct lf_record_place *place, enum lf_record_type type,
+                      size_t size, bool is_covered)
+{
+    const uint32_t word = lf_record_word(type, size);
+    uint8_t *payload = (uint8_t *)to + LF_RECORD_HEADER_BYTES;
+    uint8_t *end = (uint8_t *)to + lf_record_bytes(size);
+    uint8_t *zeros = type == LF_RECORD_PAD ? payload : payload + size;
+
+    memset(zeros, 0, (size_t)(end - zeros));
+    const uint32_t payload_crc = is_covered ? lf_crc32c(0, payload, size) : 0;
+    const struct lf_record_header header = {word, lf_record_checksum(place, word, payload_crc)};
+    memcpy(to, &header, sizeof(header));
+}
+
 void lf_record_read(const void *epoch_bytes, uint32_t offset, struct lf_record_view *view)
 {
     const uint8_t *at = (const uint8_t *)epoch_bytes + offset;

@@ -44,12 +44,24 @@ struct lf_payload {
     size_t size; /* sum of the buffers */
 };
 
+/* Several records in a row. */
+struct lf_batch {
+    const struct iovec *records; /* the payload of each */
+    int count;
+    uint64_t need; /* bytes of all of them in an epoch */
+};
+
 /* CRC32C of a payload. */
 uint32_t lf_payload_crc(const struct lf_payload *payload);
 
 /* Writes header, payload and padding of a record at `to`.  payload_crc: 0 where not covered. */
 void lf_record_encode(void *to, const struct lf_record_place *place,
                       const struct lf_payload *payload, uint32_t payload_crc);
+
+/* The same of a record whose payload of `size` bytes is in its place already; one of type PAD loses it.
+ * is_covered: the checksum is also of the payload. */
+void lf_record_finish(void *to, const struct lf_record_place *place, enum lf_record_type type,
+                      size_t size, bool is_covered);
 
 /* What lf_record_decode found. */
 struct lf_record_view {

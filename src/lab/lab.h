@@ -11,6 +11,7 @@
 #ifndef LF_LAB_H
 #define LF_LAB_H
 
+#include "format/record.h"
 #include "lab/stages.h"
 #include "ring/log.h"
 
@@ -23,6 +24,13 @@ static inline struct lf_stages *lf_lab_stages(const struct logfile *log)
 {
     struct lf_lab *lab = log->lab_state;
     return &lab->stages;
+}
+
+/* 0 where payloads are not covered. */
+static inline uint32_t lf_lab_payload_crc(const struct logfile *log,
+                                          const struct lf_payload *payload)
+{
+    return log->lab.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
 }
 
 /* Zeroed state of `bytes`, which begins with struct lf_lab; NULL: no memory. */

@@ -237,12 +237,6 @@ static bool checksums_first(const struct logfile *log)
     return log->lab.variant_flags & LOGFILE_VARIANT_CHECKSUM_FIRST;
 }
 
-/* 0 where payloads are not covered. */
-static uint32_t payload_crc(const struct logfile *log, const struct lf_payload *payload)
-{
-    return log->lab.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
-}
-
 static uint64_t add_record(struct logfile *log, const struct lf_payload *payload, uint32_t crc)
 {
     struct lf_mutex_engine *engine = engine_of(log);
@@ -289,7 +283,7 @@ static int append(struct logfile *log, const struct lf_payload *payload,
     if (wait)
         lf_stages_begin(lf_lab_stages(log), &clock);
     if (checksums_first(log))
-        crc = payload_crc(log, payload);
+        crc = lf_lab_payload_crc(log, payload);
     lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
     error = lock_until(log, deadline, &cancel_state);
     if (error != 0)
@@ -299,7 +293,7 @@ static int append(struct logfile *log, const struct lf_payload *payload,
         return unlock(log, cancel_state, error);
     lf_stages_mark(&clock, LOGFILE_STAGE_RESERVE);
     if (!checksums_first(log))
-        crc = payload_crc(log, payload);
+        crc = lf_lab_payload_crc(log, payload);
     lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
     epoch = engine_of(log)->epoch;
     lsn = add_record(log, payload, crc);
@@ -310,6 +304,25 @@ static int append(struct logfile *log, const struct lf_payload *payload,
     if (error == 0)
         lf_stages_finish(lf_lab_stages(log), &clock, epoch);
     return error;
+}
+
+/* As so many appends, under one lock. */
+static int submit_batch(struct logfile *log, const struct lf_batch *batch,
+                        const struct timespec *deadline, uint64_t *lsns)
+{
+    int cancel_state;
+    int error = lock_until(log, deadline, &cancel_state);
+
+    if (error != 0)
+        return error;
+    error = make_space(log, batch->need, deadline);
+    for (int i = 0; error == 0 && i < batch->count; i++) {
+        const struct lf_payload payload = {&batch->records[i], 1, batch->records[i].iov_len};
+        uint64_t lsn = add_record(log, &payload, lf_lab_payload_crc(log, &payload));
+        if (lsns != NULL)
+            lsns[i] = lsn;
+    }
+    return unlock(log, cancel_state, error);
 }
 
 static uint64_t end_lsn(const struct logfile *log)
@@ -462,6 +475,7 @@ const struct lf_engine lf_mutex_engine = {
     .start = start,
     .stop = stop,
     .append = append,
+    .submit_batch = submit_batch,
     .wait = wait_lsn,
     .flush = flush,
     .shutdown = shut_down,

@@ -77,13 +77,33 @@ static int commit(struct logfile *log, uint64_t end, uint32_t records, uint32_t 
     return error;
 }
 
+/* Under the mutex: puts a record at `offset` of the epoch.  Where the next one goes. */
+static uint64_t put(struct logfile *log, uint64_t offset, const struct lf_payload *payload,
+                    uint32_t crc)
+{
+    const struct lf_record_place place = {log->chain.epoch, (uint32_t)offset, log->record_seed};
+
+    lf_record_encode(log->buffers + offset, &place, payload, crc);
+    return offset + lf_record_bytes(payload->size);
+}
+
+/* Under the mutex: makes durable what was put, which ends at `end`. */
+static int commit_records(struct logfile *log, uint64_t end, uint32_t records)
+{
+    /* Relaxed: a number that orders nothing. */
+    lf_store_relaxed_64(&engine_of(log)->end_lsn, log->chain.lsn + end);
+    int error = commit(log, end, records, 0);
+    if (error == 0)
+        lf_count(&log->stats.inline_flushes, 1);
+    return error;
+}
+
 static int append(struct logfile *log, const struct lf_payload *payload,
                   const struct timespec *deadline, bool wait, uint64_t *lsnp)
 {
     struct lf_stage_clock clock;
     int cancel_state, error;
-    struct lf_record_place place = {0, LF_EPOCH_HEADER_BYTES, 0};
-    uint64_t end = LF_EPOCH_HEADER_BYTES + lf_record_bytes(payload->size);
+    uint64_t end, epoch;
     uint32_t crc;
 
     (void)wait; /* nothing else is there to be done with a record than to make it durable */
@@ -98,24 +118,42 @@ static int append(struct logfile *log, const struct lf_payload *payload,
     if (error != 0)
         return unlock(log, cancel_state, error);
     lf_stages_mark(&clock, LOGFILE_STAGE_RESERVE);
-    crc = log->lab.checksum == LOGFILE_CHECKSUM_FULL ? lf_payload_crc(payload) : 0;
+    crc = lf_lab_payload_crc(log, payload);
     lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
-    place.epoch = log->chain.epoch;
-    place.seed = log->record_seed;
-    lf_record_encode(log->buffers + LF_EPOCH_HEADER_BYTES, &place, payload, crc);
+    epoch = log->chain.epoch;
+    end = put(log, LF_EPOCH_HEADER_BYTES, payload, crc);
     if (lsnp)
         *lsnp = log->chain.lsn + LF_EPOCH_HEADER_BYTES;
     lf_stages_mark(&clock, LOGFILE_STAGE_COPY);
-    lf_stages_sealed(lf_lab_stages(log), place.epoch);
-    /* Relaxed: a number that orders nothing. */
-    lf_store_relaxed_64(&engine_of(log)->end_lsn, log->chain.lsn + end);
-    error = commit(log, end, 1, 0);
+    lf_stages_sealed(lf_lab_stages(log), epoch);
+    error = unlock(log, cancel_state, commit_records(log, end, 1));
     if (error == 0)
-        lf_count(&log->stats.inline_flushes, 1);
-    unlock(log, cancel_state, error);
-    if (error == 0)
-        lf_stages_finish(lf_lab_stages(log), &clock, place.epoch);
+        lf_stages_finish(lf_lab_stages(log), &clock, epoch);
     return error;
+}
+
+/* One write and one sync for all of them. */
+static int submit_batch(struct logfile *log, const struct lf_batch *batch,
+                        const struct timespec *deadline, uint64_t *lsns)
+{
+    uint64_t end = LF_EPOCH_HEADER_BYTES;
+    int cancel_state, error;
+
+    if (!lf_may_wait(deadline)) {
+        error = refusal_of(log);
+        return error != 0 ? error : -ETIMEDOUT;
+    }
+    cancel_state = lock(log);
+    error = make_room(log, deadline);
+    if (error != 0)
+        return unlock(log, cancel_state, error);
+    for (int i = 0; i < batch->count; i++) {
+        const struct lf_payload payload = {&batch->records[i], 1, batch->records[i].iov_len};
+        if (lsns != NULL)
+            lsns[i] = log->chain.lsn + end;
+        end = put(log, end, &payload, lf_lab_payload_crc(log, &payload));
+    }
+    return unlock(log, cancel_state, commit_records(log, end, (uint32_t)batch->count));
 }
 
 static uint64_t end_lsn(const struct logfile *log)
@@ -214,6 +252,7 @@ const struct lf_engine lf_serial_engine = {
     .start = start,
     .stop = stop,
     .append = append,
+    .submit_batch = submit_batch,
     .wait = wait_lsn,
     .flush = flush,
     .shutdown = shut_down,

@@ -65,11 +65,14 @@ static void become_hungry(struct lf_ring *ring)
     lf_fetch_add_relaxed_64(&ring->gate, LF_GATE_HUNGRY_ONE);
 }
 
-static void leave_hungry(struct lf_ring *ring)
+static void leave_hungry(struct logfile *log)
 {
+    struct lf_ring *ring = &log->ring;
+
     lf_fetch_add_relaxed_64(&ring->hungry_left, 1);
     lf_fetch_add_relaxed_64(&ring->gate, -LF_GATE_HUNGRY_ONE);
     lf_waiter_wake(&ring->flipped);
+    lf_event_note_room(&log->event);
 }
 
 /* Where a writer is that did not get its place at once. */
@@ -145,6 +148,7 @@ int lf_append_reserve_slowly(struct logfile *log, uint64_t need, const struct ti
 {
     struct lf_ring *ring = &log->ring;
     struct queueing queueing = {.need = need, .deadline = deadline};
+    bool is_last = false; /* the look of a writer that goes away refused */
     int error;
 
     for (;;) {
@@ -152,15 +156,20 @@ int lf_append_reserve_slowly(struct logfile *log, uint64_t need, const struct ti
         uint64_t gate = lf_ring_gate(ring);
 
         error = refusal_of(log, gate);
-        if (error != 0 || try_reserve(log, &queueing, gate, reservation))
+        if (error == 0 && try_reserve(log, &queueing, gate, reservation))
             break;
-        error = wait_for_flip(log, &queueing, key);
-        if (error != 0)
+        if (error == 0)
+            error = wait_for_flip(log, &queueing, key);
+        if (error == 0)
+            continue;
+        /* An event loop is told when there is room; which may have come since the look (E2). */
+        if (is_last || !lf_event_want_room(&log->event))
             break;
+        is_last = true;
     }
     if (queueing.hungry)
-        leave_hungry(ring);
-    return error;
+        leave_hungry(log);
+    return error == -ETIMEDOUT && !lf_may_wait(deadline) ? -EAGAIN : error;
 }
 
 static inline int reserve(struct logfile *log, uint64_t need, const struct timespec *deadline,

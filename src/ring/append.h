@@ -73,7 +73,7 @@ lf_append_fill(struct logfile *log, const struct lf_reservation *reservation,
     lf_append_copy(log, reservation, payload, crc);
     durable->lsn = lf_ring_lsn(reservation);
     durable->slot = reservation->slot;
-    lf_ring_publish(reservation, durable->waits);
+    lf_ring_publish(reservation, 1, durable->waits);
 }
 
 /* After publishing: sees to it that the record becomes durable, and waits for that if asked to. */
@@ -103,11 +103,19 @@ uint64_t lf_ring_engine_published_lsn(const struct logfile *log);
 void lf_ring_engine_failed(struct logfile *log);
 void lf_ring_engine_room(struct logfile *log);
 
+int lf_ring_submit_batch(struct logfile *log, const struct lf_batch *batch,
+                         const struct timespec *deadline, uint64_t *lsns);
+int lf_ring_reserve_in_place(struct logfile *log, size_t size, const struct timespec *deadline,
+                             struct logfile_reservation *out);
+int lf_ring_end_reservation(struct logfile *log, const struct logfile_reservation *reservation,
+                            enum lf_record_type type);
+
 /* What every engine over the ring has in common. */
 #define LF_RING_ENGINE_CALLS                                                                       \
-    .fills_tails_of_segments = true, .wait = lf_ring_engine_wait, .flush = lf_ring_engine_flush,   \
-    .shutdown = lf_flusher_shutdown, .end_lsn = lf_ring_engine_end_lsn,                            \
-    .published_lsn = lf_ring_engine_published_lsn, .failed = lf_ring_engine_failed,                \
-    .room = lf_ring_engine_room
+    .fills_tails_of_segments = true, .submit_batch = lf_ring_submit_batch,                         \
+    .reserve = lf_ring_reserve_in_place, .end_reservation = lf_ring_end_reservation,               \
+    .wait = lf_ring_engine_wait, .flush = lf_ring_engine_flush, .shutdown = lf_flusher_shutdown,   \
+    .end_lsn = lf_ring_engine_end_lsn, .published_lsn = lf_ring_engine_published_lsn,              \
+    .failed = lf_ring_engine_failed, .room = lf_ring_engine_room
 
 #endif /* LF_ENGINE_RING_H */

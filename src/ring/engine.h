@@ -19,6 +19,7 @@
 #include <time.h>
 
 struct logfile;
+struct logfile_reservation;
 struct logfile_lab;
 
 /* The entry points have checked the arguments; LSNs, deadlines and results are as in logfile.h. */
@@ -33,6 +34,13 @@ struct lf_engine {
     /* wait: until the record is durable; else it is only submitted. */
     int (*append)(struct logfile *log, const struct lf_payload *payload,
                   const struct timespec *deadline, bool wait, uint64_t *lsnp);
+    int (*submit_batch)(struct logfile *log, const struct lf_batch *batch,
+                        const struct timespec *deadline, uint64_t *lsns);
+    /* NULL: it has no reservations.  end_reservation: 0, or -EINVAL. */
+    int (*reserve)(struct logfile *log, size_t size, const struct timespec *deadline,
+                   struct logfile_reservation *out);
+    int (*end_reservation)(struct logfile *log, const struct logfile_reservation *reservation,
+                           enum lf_record_type type);
     int (*wait)(struct logfile *log, uint64_t lsn, const struct timespec *deadline);
     int (*flush)(struct logfile *log, const struct timespec *deadline);
     int (*shutdown)(struct logfile *log, const struct timespec *deadline);

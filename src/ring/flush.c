@@ -22,10 +22,6 @@
 
 #include <errno.h>
 
-enum {
-    PACE_NS = 100 * 1000 /* between two flushes that nobody waits for */
-};
-
 /* ---------------------------------------------------------------------------------------------
  * An epoch becomes durable.
  */
@@ -101,6 +97,7 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     /* 4. Durable.  L1: the write and the sync, before.  This store is what acknowledges: a waiter
      * that sees it returns.  chain.lsn is where the next epoch goes: beyond the padding of this one. */
     lf_store_release_64(&log->durable_lsn, log->chain.lsn);
+    lf_event_signal(&log->event);
     if (records > 0) {
         note_flush_time(log, lf_now_ns() - begin_ns);
         lf_count(&log->stats.epochs, 1);
@@ -159,6 +156,7 @@ static void open_pending(struct logfile *log, uint64_t epoch, uint64_t base_lsn)
         }
         lf_ring_admit(ring, LF_REFUSE_NO_ROOM);
         lf_ring_open_epoch(ring, epoch, base_lsn);
+        lf_event_note_room(&log->event);
         return;
     }
     if (lf_preparer_room_error(&log->preparer) != 0) {
@@ -255,6 +253,8 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
     /* 2. Else open it now that its place is known, if there is room. */
     if (open_next && !opens)
         open_pending(log, epoch + 1, sealed.next_lsn);
+    else
+        lf_event_note_room(&log->event);
     wake_owed(log);
     bool ends = lf_sealed_ends_segment(&sealed, base_lsn);
     /* An epoch without records is not written, and the next one takes its place; unless it has to say
@@ -344,7 +344,7 @@ static bool is_urgent(struct logfile *log)
            lf_ring_waiters(lf_ring_slot(ring, lf_head_generation(head))) > 0 ||
            /* Relaxed: a thread that relies on the answer has passed F6's fence, or asks again after it. */
            lf_load_relaxed_64(&flusher->wanted_lsn) >= lf_durable_lsn(log) ||
-           lf_load_acquire_32(&flusher->shutdown_asked); /* F2 */
+           lf_event_is_armed(&log->event) || lf_load_acquire_32(&flusher->shutdown_asked); /* F2 */
 }
 
 /* One round of work: needs_service says that there is some.  Returns the slot whose waiters are to
@@ -525,7 +525,8 @@ static bool try_pause(struct logfile *log)
 {
     struct lf_flusher *flusher = &log->flusher;
 
-    if (lf_now_ns() >= flusher->flushed_ns + PACE_NS)
+    flusher->pause_end_ns = flusher->flushed_ns + log->options.submit_delay_ns;
+    if (lf_now_ns() >= flusher->pause_end_ns)
         return false;
     /* Relaxed: sequence looks again after set_idle's fence, before it sleeps. */
     lf_store_relaxed_32(&flusher->pacing, 1);
@@ -596,7 +597,7 @@ static void await_bell(struct logfile *log, uint32_t key)
         lf_waiter_sleep(&flusher->bell, key, NULL);
         return;
     }
-    until = lf_timespec(lf_now_ns() + PACE_NS);
+    until = lf_timespec(flusher->pause_end_ns);
     if (lf_waiter_sleep(&flusher->bell, key, &until) == -ETIMEDOUT && end_pause(log))
         try_token(flusher, LF_TOKEN_SEQUENCER);
 }

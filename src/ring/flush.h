@@ -16,7 +16,7 @@
  *
  * Pacing.  What is only submitted is flushed by the sequencer, and on a fast device it would flush
  * every few records by themselves and take the head's cache line from the writers each time.  So
- * while nobody waits it leaves PACE_NS between two flushes.  It gives the token back meanwhile and
+ * while nobody waits it leaves submit_delay_ns between two flushes.  It gives the token back meanwhile and
  * sleeps with a timer: whoever is about to wait sees `pacing` and takes the token, or rings.
  */
 #ifndef LF_FLUSHER_H
@@ -53,6 +53,7 @@ struct lf_flusher {
     struct lf_slot *owed;   /* flushed, and its waiters not woken yet */
     struct lf_gather gather;
 
+    uint64_t pause_end_ns; /* W, R: the sequencer */
     pthread_t sequencer;
     bool has_sequencer;
 };

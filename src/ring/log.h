@@ -10,6 +10,7 @@
 #include "format/format.h"
 #include "logfile_lab.h"
 #include "ring/engine.h"
+#include "ring/event.h"
 #include "ring/flush.h"
 #include "ring/ring.h"
 #include "storage/prepare.h"
@@ -45,6 +46,9 @@ struct logfile {
     /* W: whoever may commit.  R: all. */
     _Alignas(LF_CACHE_PAIR) uint64_t durable_lsn;
     uint64_t flush_ns; /* moving average of write + sync */
+
+    _Alignas(LF_CACHE_PAIR) struct lf_event event;
+    uint32_t reservations; /* W: fetch-add.  R: shutdown.  Held by callers. */
 
     _Alignas(LF_CACHE_PAIR) struct lf_stats stats;
 

@@ -119,14 +119,14 @@ uint64_t lf_ring_lsn(const struct lf_reservation *reservation)
 
 /* The store that makes a record visible.  Bytes, records and waiters travel in one word, so the flusher
  * never counts a waiter whose record is not there. */
-void lf_ring_publish(const struct lf_reservation *reservation, unsigned waiters)
+void lf_ring_publish(const struct lf_reservation *reservation, unsigned records, unsigned waiters)
 {
     /* A hint: a thread that has moved since only shares another thread's line for once. */
     unsigned shard = (unsigned)sched_getcpu() & reservation->slot->shard_mask;
 
     /* R4: the copy, before; pairs with lf_ring_collect. */
     lf_add_release_64(&reservation->slot->shards[shard].published,
-                      lf_published_word(reservation->need, 1, waiters));
+                      lf_published_word(reservation->need, records, waiters));
 }
 
 uint64_t lf_ring_peek_end_lsn(const struct lf_ring *ring)

@@ -286,7 +286,7 @@ static inline bool lf_ring_settle(struct lf_ring *ring, uint64_t old, uint64_t n
 /* The LSN of a reservation.  Waits for the base, which the flipper stores at once. */
 uint64_t lf_ring_lsn(const struct lf_reservation *reservation);
 /* The last touch of the slot: hands the copied bytes to the flusher. */
-void lf_ring_publish(const struct lf_reservation *reservation, unsigned waiters);
+void lf_ring_publish(const struct lf_reservation *reservation, unsigned records, unsigned waiters);
 /* The sum of what was published into this slot. */
 static inline uint64_t lf_ring_published(const struct lf_slot *slot)
 {

@@ -197,7 +197,7 @@ static void check_time(enum call call, const struct timespec *deadline)
 static void check_error(enum call call, int error, const struct timespec *deadline)
 {
     /* What ran meanwhile does not count for a call whose deadline had passed. */
-    if (error == 0 || (error == -ETIMEDOUT && deadline == &at_once))
+    if (error == 0 || ((error == -ETIMEDOUT || error == -EAGAIN) && deadline == &at_once))
         return;
     if (error == -ETIMEDOUT && deadline != NULL)
         check_time(call, deadline);

@@ -61,7 +61,7 @@ static int append_in_time(size_t size, bool submits, uint64_t *lsnp)
                         : logfile_append_until(hung_log, payload, size, &deadline, lsnp);
     if (*lsnp != UINT64_MAX)
         journal_add(&journal, *lsnp, seed, size, error == 0 && !submits);
-    return error;
+    return is_late(error) ? -ETIMEDOUT : error;
 }
 
 /* Every call with a deadline, while nothing becomes durable. */

@@ -168,7 +168,7 @@ static void end_call(struct asker *asker, int error)
     if (!hangs(asker->trial))
         return;
     asker->returns++;
-    asker->timeouts += error == -ETIMEDOUT;
+    asker->timeouts += is_late(error);
 }
 
 /* Judges a result that is neither durable nor pending. */
@@ -176,7 +176,7 @@ static void judge_error(struct asker *asker, const char *call, int error)
 {
     struct trial *trial = asker->trial;
 
-    if (error == 0 || error == -ETIMEDOUT || is_full(trial, error))
+    if (error == 0 || is_late(error) || is_full(trial, error))
         return;
     if (error == LOGFILE_ECLOSED && trial->is_shutting_down)
         return;

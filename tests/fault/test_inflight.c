@@ -308,7 +308,7 @@ START_TEST(test_a_late_publish_shows)
                                     hung_log->record_seed};
     lf_record_encode(reservation.slot->data + reservation.offset, &place, &payload,
                      lf_payload_crc(&payload));
-    lf_ring_publish(&reservation, 0);
+    lf_ring_publish(&reservation, 1, 0);
     ck_assert_int_eq(logfile_sync(hung_log, NULL), 0);
     ck_assert_uint_eq(look().stalls, 1);
     end();

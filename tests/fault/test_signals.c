@@ -126,7 +126,7 @@ static void check_time(struct writer *writer, const char *call, int error,
     uint64_t now = now_ns();
     uint64_t due = (uint64_t)deadline->tv_sec * 1000000000u + (uint64_t)deadline->tv_nsec;
 
-    if (error == -ETIMEDOUT && now < due)
+    if (is_late(error) && now < due)
         complain(writer, call, error, ", too early");
 }
 
@@ -154,7 +154,7 @@ static int put_one(struct writer *writer)
     uint64_t lsn = LSN_UNSET;
     int error = put(writer, seed, size, &lsn);
 
-    if (error == -ETIMEDOUT && lsn == LSN_UNSET)
+    if (is_late(error) && lsn == LSN_UNSET)
         return 0;
     if (error == 0 || error == -ETIMEDOUT)
         error = logfile_wait(stormy_log, lsn, NULL);

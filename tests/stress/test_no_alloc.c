@@ -153,7 +153,7 @@ static int append_one(struct worker *worker, unsigned turn)
     case 2:
         deadline = deadline_in_ms((int64_t)(turn / 8 % 3) - 1);
         error = logfile_append_until(watched_log, payload, size, &deadline, &lsn);
-        if (error != -ETIMEDOUT)
+        if (!is_late(error))
             return error;
         worker->pending_count++;
         return lsn == UINT64_MAX ? 0 : logfile_wait(watched_log, lsn, NULL);

@@ -92,7 +92,7 @@ static int settle(struct worker *worker, struct journal_entry *entry, int error)
 {
     if (error == -ETIMEDOUT && entry->lsn != LSN_UNSET)
         error = logfile_wait(shared_log, entry->lsn, NULL);
-    else if (error == -ETIMEDOUT)
+    else if (is_late(error))
         return 0;
     if (error == 0) {
         if (worker->journal.count > 0 &&

@@ -53,8 +53,7 @@ static bool may_have_failed(const struct worker *worker)
 /* Whether a call may end like this on a disk that only crashes and is full. */
 static bool is_expected(const struct worker *worker, int error)
 {
-    return error == 0 || error == -ETIMEDOUT ||
-           (error == LOGFILE_EFAILED && may_have_failed(worker));
+    return error == 0 || is_late(error) || (error == LOGFILE_EFAILED && may_have_failed(worker));
 }
 
 /* NULL, or now and then a time that has passed. */

@@ -192,6 +192,11 @@ uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+bool is_late(int error)
+{
+    return error == -ETIMEDOUT || error == -EAGAIN;
+}
+
 struct timespec deadline_in_ms(int64_t ms)
 {
     uint64_t ns = now_ns() + (uint64_t)(ms * 1000000);

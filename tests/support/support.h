@@ -53,6 +53,9 @@ void fill_file(const char *path);
 
 /* ---- Time ---- */
 
+/* A call has come to its deadline; or the ring was full, and that had passed when the call began: on a
+ * busy machine any deadline may. */
+bool is_late(int error);
 /* CLOCK_MONOTONIC, `ms` from now; negative: in the past. */
 struct timespec deadline_in_ms(int64_t ms);
 uint64_t now_ns(void);

@@ -106,12 +106,27 @@ enum how {
     HOW_SUBMIT_WAIT,
     HOW_SUBMITV_WAIT,
     HOW_APPEND_UNTIL,
+    HOW_BATCH_WAIT,
+    HOW_RESERVE_WAIT,
     HOW_COUNT
 };
+
+static int reserve_and_publish(size_t size, uint64_t *lsnp)
+{
+    struct logfile_reservation reservation;
+    int error = logfile_reserve(contract_log, size, NULL, &reservation);
+
+    if (error != 0)
+        return error;
+    *lsnp = reservation.lsn;
+    memcpy(reservation.data, payload, size);
+    return logfile_publish(contract_log, &reservation);
+}
 
 static int call(enum how how, size_t size, uint64_t *lsnp)
 {
     struct timespec deadline = deadline_in_ms(60000);
+    struct iovec whole = {payload, size};
     struct iovec iov[5] = {{NULL, 0},
                            {payload, size / 3},
                            {payload, 0},
@@ -132,6 +147,14 @@ static int call(enum how how, size_t size, uint64_t *lsnp)
         return error != 0 ? error : logfile_wait(contract_log, *lsnp, NULL);
     case HOW_APPEND_UNTIL:
         return logfile_append_until(contract_log, payload, size, &deadline, lsnp);
+    case HOW_BATCH_WAIT:
+        error = logfile_submit_batch(contract_log, &whole, 1, NULL, lsnp);
+        return error != 0 ? error : logfile_wait(contract_log, *lsnp, NULL);
+    case HOW_RESERVE_WAIT:
+        error = reserve_and_publish(size, lsnp);
+        if (error == -EOPNOTSUPP && variant.lab->engine != LOGFILE_ENGINE_RING)
+            break;
+        return error != 0 ? error : logfile_wait(contract_log, *lsnp, NULL);
     case HOW_APPEND:
     case HOW_COUNT:
         break;

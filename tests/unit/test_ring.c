@@ -56,7 +56,7 @@ static bool reserve_and_publish(struct lf_ring *ring, uint64_t need)
 
     if (!reserve(ring, need, &reservation))
         return false;
-    lf_ring_publish(&reservation, 0);
+    lf_ring_publish(&reservation, 1, 0);
     return true;
 }
 
@@ -86,7 +86,7 @@ START_TEST(flip_collects_what_was_published)
     ring_setup(_i, &ring, 1);
     for (int i = 0; i < 10; i++) {
         ck_assert(reserve(&ring, 40, &reservation));
-        lf_ring_publish(&reservation, i < 3);
+        lf_ring_publish(&reservation, 1, i < 3);
     }
     ck_assert_uint_eq(lf_ring_waiters(&ring.slots[1]), 3);
     lf_ring_flip(&ring, 1, BASE_LSN, true, &sealed);
@@ -208,8 +208,8 @@ START_TEST(short_epoch_ends_with_its_segment)
     ck_assert(reserve(&ring, LEFT_BYTES - LF_EPOCH_HEADER_BYTES - 1000, &second));
     ck_assert_uint_eq(lf_ring_end_lsn(&ring), SEGMENT_BYTES);
     ck_assert(!reserve_and_publish(&ring, 8));
-    lf_ring_publish(&first, 1);
-    lf_ring_publish(&second, 1);
+    lf_ring_publish(&first, 1, 1);
+    lf_ring_publish(&second, 1, 1);
     ck_assert(!lf_ring_can_flip_open(&ring, SHORT_LSN));
     lf_ring_flip(&ring, 5, SHORT_LSN, false, &sealed);
     lf_ring_collect(&sealed);
@@ -282,7 +282,7 @@ START_TEST(generation_wraps)
             ck_assert_uint_eq(reservation.epoch, epoch);
             ck_assert_ptr_eq(reservation.slot, &ring.slots[epoch % SLOT_COUNT]);
             ck_assert_uint_eq(lf_ring_lsn(&reservation), lsn + LF_EPOCH_HEADER_BYTES);
-            lf_ring_publish(&reservation, 1);
+            lf_ring_publish(&reservation, 1, 1);
             lf_ring_flip(&ring, epoch, lsn, true, &sealed);
             lf_ring_collect(&sealed);
             ck_assert_uint_eq(sealed.records, 1);
@@ -406,7 +406,7 @@ static void *writer_main(void *arg)
             place[i] = (uintptr_t)arg;
         if (lf_ring_lsn(&reservation) % 4096 != reservation.offset % 4096)
             lf_store_release_32(&broken, 1);
-        lf_ring_publish(&reservation, 0);
+        lf_ring_publish(&reservation, 1, 0);
         todo--;
     }
     lf_fetch_add_relaxed_64(&tickets, 1);

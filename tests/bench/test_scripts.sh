@@ -7,7 +7,7 @@ if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; t
     echo "python3, 3.9 or later, is not installed"
     exit 77
 fi
-tests=$(cd "${srcdir:-.}" && pwd)/tests/unit/bench_scripts
+tests=$(cd "${srcdir:-.}" && pwd)/tests/bench/scripts
 here=$(mktemp -d ./test-bench-scripts-XXXXXX) || exit 1
 trap 'rm -rf "$here"' EXIT
 trap 'exit 1' HUP INT TERM

@@ -128,47 +128,10 @@ static bool changes_something(enum logfile_sim_call call)
     }
 }
 
-static void pass_gate(struct logfile_sim *disk, enum logfile_sim_call call)
-{
-    disk->gate_waiters += disk->gate_closed && disk->gate == call;
-    while (disk->gate_closed && disk->gate == call && !disk->down) {
-        pthread_cond_broadcast(&disk->changed);
-        pthread_cond_wait(&disk->changed, &disk->lock);
-    }
-}
-
 static struct timespec time_of_us(uint64_t us)
 {
     return (struct timespec){.tv_sec = (time_t)(us / 1000000),
                              .tv_nsec = (long)(us % 1000000) * 1000};
-}
-
-static void sleep_us(uint64_t us)
-{
-    struct timespec time = time_of_us(us);
-
-    while (nanosleep(&time, &time) != 0 && errno == EINTR)
-        continue;
-}
-
-static struct timespec deadline_in_ms(unsigned ms)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return time_of_us((uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 +
-                      (uint64_t)ms * 1000);
-}
-
-static void take_time(struct logfile_sim *disk, enum logfile_sim_call call)
-{
-    uint64_t us = disk->delay_us[call];
-
-    if (us == 0)
-        return;
-    pthread_mutex_unlock(&disk->lock);
-    sleep_us(us);
-    pthread_mutex_lock(&disk->lock);
 }
 
 /* What a call was given by the plan of faults. */
@@ -178,52 +141,52 @@ struct verdict {
     size_t most_bytes; /* it moves no more than these */
 };
 
-static void plan_fault(struct logfile_sim *disk, enum logfile_sim_call call,
-                       struct verdict *verdict)
-{
-    if (!disk->fault_set || disk->fault.call != call)
-        return;
-    if (disk->fault.after > 0) {
-        disk->fault.after--;
-        return;
-    }
-    disk->fault_set = disk->fault.for_ever;
-    disk->fault_hits++;
-    verdict->error = disk->fault.error;
-    if (disk->fault.error == 0)
-        verdict->most_bytes = disk->fault.short_bytes;
-}
-
-static bool is_time_to_crash(struct logfile_sim *disk, enum logfile_sim_call call)
-{
-    if (disk->crash_in == 0 ||
-        (disk->crash_within != LOGFILE_SIM_CALL_COUNT && disk->crash_within != call))
-        return false;
-    if (--disk->crash_in > 0)
-        return false;
-    disk->crash_call = call;
-    return true;
-}
-
 /* Takes the lock; sim_leave gives it back. */
 static struct verdict sim_enter(struct logfile_sim *disk, enum logfile_sim_call call)
 {
     struct verdict verdict = {.most_bytes = SIZE_MAX};
 
     pthread_mutex_lock(&disk->lock);
-    pass_gate(disk, call);
-    take_time(disk, call);
+    /* 1. The gate. */
+    disk->gate_waiters += disk->gate_closed && disk->gate == call;
+    while (disk->gate_closed && disk->gate == call && !disk->down) {
+        pthread_cond_broadcast(&disk->changed);
+        pthread_cond_wait(&disk->changed, &disk->lock);
+    }
+    /* 2. The time that the call takes, in which others go on. */
+    if (disk->delay_us[call] > 0) {
+        struct timespec left = time_of_us(disk->delay_us[call]);
+        pthread_mutex_unlock(&disk->lock);
+        while (nanosleep(&left, &left) != 0 && errno == EINTR)
+            continue;
+        pthread_mutex_lock(&disk->lock);
+    }
     disk->calls[call]++;
     if (disk->down) {
         verdict.error = -EIO;
         return verdict;
     }
+    /* 3. The crash that is planned. */
     if (changes_something(call)) {
+        const bool counts = disk->crash_in > 0 && (disk->crash_within == LOGFILE_SIM_CALL_COUNT ||
+                                                   disk->crash_within == call);
         disk->changes++;
-        verdict.crash = is_time_to_crash(disk, call);
+        verdict.crash = counts && --disk->crash_in == 0;
     }
-    if (!verdict.crash)
-        plan_fault(disk, call, &verdict);
+    if (verdict.crash)
+        disk->crash_call = call;
+    /* 4. The fault that is planned. */
+    if (verdict.crash || !disk->fault_set || disk->fault.call != call)
+        return verdict;
+    if (disk->fault.after > 0) {
+        disk->fault.after--;
+        return verdict;
+    }
+    disk->fault_set = disk->fault.for_ever;
+    disk->fault_hits++;
+    verdict.error = disk->fault.error;
+    if (disk->fault.error == 0)
+        verdict.most_bytes = disk->fault.short_bytes;
     return verdict;
 }
 
@@ -275,23 +238,17 @@ static int find_place(struct logfile_sim *disk, const struct sim_path *path, str
     return error;
 }
 
-/* -EMFILE: they are all taken. */
-static int find_free_fd(const struct logfile_sim *disk)
+static int do_open(struct logfile_sim *disk, const struct sim_path *path, unsigned flags)
 {
-    for (int i = 0; i < FD_COUNT; i++)
-        if (disk->fds[i].file == NULL)
-            return FD_BASE + i;
-    return -EMFILE;
-}
-
-/* The file that is to be opened, in `filep`. */
-static int find_or_create(struct logfile_sim *disk, const struct sim_path *path, unsigned flags,
-                          struct sim_file **filep)
-{
+    const bool creates = (flags & LOGFILE_IO_OPEN_CREATE) != 0;
     struct sim_name place;
-    int error = find_place(disk, path, &place);
-    bool creates = (flags & LOGFILE_IO_OPEN_CREATE) != 0;
+    int i = 0;
 
+    while (i < FD_COUNT && disk->fds[i].file != NULL)
+        i++;
+    if (i == FD_COUNT)
+        return -EMFILE;
+    int error = find_place(disk, path, &place);
     if (error != 0)
         return error;
     struct sim_file *file = lf_sim_tree_at(&disk->tree, &place);
@@ -303,21 +260,13 @@ static int find_or_create(struct logfile_sim *disk, const struct sim_path *path,
         return file->is_directory ? -EISDIR : -ENOTDIR;
     if ((flags & LOGFILE_IO_OPEN_DIRECT) != 0 && disk->options.no_direct)
         return -EINVAL;
-    *filep = creates ? lf_sim_tree_add(&disk->tree, &place, false) : file;
-    return *filep == NULL ? -ENOMEM : 0;
-}
-
-static int do_open(struct logfile_sim *disk, const struct sim_path *path, unsigned flags)
-{
-    struct sim_file *file = NULL;
-    int fd = find_free_fd(disk);
-    int error = fd < 0 ? fd : find_or_create(disk, path, flags, &file);
-
-    if (error != 0)
-        return error;
-    disk->fds[fd - FD_BASE] = (struct sim_fd){.file = file, .flags = flags};
+    if (creates)
+        file = lf_sim_tree_add(&disk->tree, &place, false);
+    if (file == NULL)
+        return -ENOMEM;
+    disk->fds[i] = (struct sim_fd){.file = file, .flags = flags};
     file->opens++;
-    return fd;
+    return FD_BASE + i;
 }
 
 static int sim_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
@@ -346,12 +295,6 @@ static int sim_close(void *context, int fd)
     return sim_leave(disk, &verdict, open == NULL ? -EBADF : verdict.error);
 }
 
-/* No file has two. */
-static bool has_name(const struct logfile_sim *disk, const struct sim_file *file)
-{
-    return file == &disk->tree.root || *lf_sim_file_name(file) != '\0';
-}
-
 static int sim_stat(void *context, int fd, struct logfile_io_stat *out)
 {
     struct logfile_sim *disk = context;
@@ -359,13 +302,17 @@ static int sim_stat(void *context, int fd, struct logfile_io_stat *out)
     struct sim_fd *open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
-    if (result == 0)
-        *out = (struct logfile_io_stat){.bytes = open->file->bytes,
-                                        .kind = open->file->is_directory ? LOGFILE_IO_DIRECTORY
-                                                                         : LOGFILE_IO_REGULAR,
-                                        .device = 1,
-                                        .inode = open->file->inode,
-                                        .links = has_name(disk, open->file)};
+    if (result == 0) {
+        const struct sim_file *file = open->file;
+        const bool has_name = file == &disk->tree.root || *lf_sim_file_name(file) != '\0';
+        *out = (struct logfile_io_stat){
+            .bytes = file->bytes,
+            .kind = file->is_directory ? LOGFILE_IO_DIRECTORY : LOGFILE_IO_REGULAR,
+            .device = 1,
+            .inode = file->inode,
+            .links = has_name, /* no file has two */
+        };
+    }
     return sim_leave(disk, &verdict, result);
 }
 
@@ -446,23 +393,6 @@ static ssize_t sim_read(void *context, int fd, void *buffer, size_t bytes, uint6
     return result;
 }
 
-static struct sim_write *begin_write(struct logfile_sim *disk, struct sim_file *file, uint64_t from,
-                                     uint64_t to)
-{
-    struct sim_write *mine = NULL;
-
-    for (int i = 0; i < WRITE_COUNT; i++) {
-        struct sim_write *other = &disk->writes[i];
-        if (other->file == NULL)
-            mine = other;
-        else if (other->file == file && other->from < to && from < other->to)
-            disk->overlaps++;
-    }
-    if (mine != NULL)
-        *mine = (struct sim_write){.file = file, .from = from, .to = to};
-    return mine;
-}
-
 /* What the caller asks of a write, in one piece. */
 struct write_request {
     const void *buffer;
@@ -477,28 +407,13 @@ static bool is_too_far(uint64_t offset, uint64_t bytes)
     return offset > INT64_MAX || bytes > INT64_MAX - offset;
 }
 
-/* What is beyond the part of the disk that is kept is only counted. */
-static int store_bytes(struct logfile_sim *disk, const struct sim_fd *open,
-                       const struct write_request *request, size_t bytes)
-{
-    uint64_t limit = disk->options.discard_from;
-    uint64_t end = request->offset + bytes;
-
-    if (limit > 0 && end > limit)
-        end = request->offset < limit ? limit : request->offset;
-    int error = lf_sim_file_write(open->file, (open->flags & LOGFILE_IO_OPEN_DIRECT) != 0,
-                                  request->buffer, end - request->offset, request->offset);
-    if (error == 0)
-        lf_sim_file_extend(open->file, request->offset + bytes);
-    return error;
-}
-
 static ssize_t do_write(struct logfile_sim *disk, const struct sim_fd *open,
                         const struct write_request *request, const struct verdict *verdict)
 {
     struct sim_file *file = open->file;
     size_t bytes = request->bytes;
-    uint64_t limit = growth_limit(disk, file);
+    const uint64_t limit = growth_limit(disk, file);
+    const uint64_t kept_to = disk->options.discard_from;
 
     if (!is_aligned(open, request->buffer, bytes, request->offset) || !may_change(open))
         return misuse(disk);
@@ -514,7 +429,14 @@ static ssize_t do_write(struct logfile_sim *disk, const struct sim_fd *open,
         bytes /= 2;
     if (bytes > verdict->most_bytes)
         bytes = verdict->most_bytes;
-    int error = store_bytes(disk, open, request, bytes);
+    /* What is beyond the part of the disk that is kept is only counted. */
+    uint64_t end = request->offset + bytes;
+    if (kept_to > 0 && end > kept_to)
+        end = request->offset < kept_to ? kept_to : request->offset;
+    int error = lf_sim_file_write(file, (open->flags & LOGFILE_IO_OPEN_DIRECT) != 0,
+                                  request->buffer, end - request->offset, request->offset);
+    if (error == 0)
+        lf_sim_file_extend(file, request->offset + bytes);
     if (verdict->error != 0 || error != 0)
         return verdict->error != 0 ? verdict->error : error;
     if ((request->flags & LOGFILE_IO_WRITE_DSYNC) != 0 && !verdict->crash &&
@@ -535,14 +457,21 @@ static bool is_zero_fill(const void *buffer, size_t bytes)
 static struct sim_write *announce_write(struct logfile_sim *disk, int fd, size_t bytes,
                                         uint64_t offset)
 {
-    struct sim_write *write = NULL;
+    struct sim_write *mine = NULL;
 
     pthread_mutex_lock(&disk->lock);
     struct sim_fd *open = get_fd(disk, fd);
-    if (open != NULL && !disk->down)
-        write = begin_write(disk, open->file, offset, offset + bytes);
+    for (int i = 0; open != NULL && !disk->down && i < WRITE_COUNT; i++) {
+        struct sim_write *other = &disk->writes[i];
+        if (other->file == NULL)
+            mine = other;
+        else if (other->file == open->file && other->from < offset + bytes && offset < other->to)
+            disk->overlaps++;
+    }
+    if (mine != NULL)
+        *mine = (struct sim_write){.file = open->file, .from = offset, .to = offset + bytes};
     pthread_mutex_unlock(&disk->lock);
-    return write;
+    return mine;
 }
 
 static ssize_t sim_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
@@ -566,25 +495,20 @@ static ssize_t sim_write(void *context, int fd, const void *buffer, size_t bytes
     return result;
 }
 
-/* Before the gate and the delays. */
-static struct sim_sync begin_sync(struct logfile_sim *disk, int fd)
+static int sim_sync(void *context, int fd)
 {
+    struct logfile_sim *disk = context;
     struct sim_sync sync = {0};
 
+    /* What is written once it has begun, during the gate and the delays, is not its own. */
     pthread_mutex_lock(&disk->lock);
     struct sim_fd *open = get_fd(disk, fd);
     if (open != NULL && !disk->down && !disk->options.sync_lies)
         sync = lf_sim_file_begin_sync(open->file);
     pthread_mutex_unlock(&disk->lock);
-    return sync;
-}
 
-static int sim_sync(void *context, int fd)
-{
-    struct logfile_sim *disk = context;
-    struct sim_sync sync = begin_sync(disk, fd);
     struct verdict verdict = sim_enter(disk, LOGFILE_SIM_SYNC);
-    struct sim_fd *open = get_fd(disk, fd);
+    open = get_fd(disk, fd);
     int result = open == NULL ? -EBADF : verdict.error;
 
     if (open != NULL && !disk->down && !verdict.crash && !disk->options.sync_lies)
@@ -661,15 +585,6 @@ static int sim_drop_cache(void *context, int fd)
     return sim_leave(disk, &verdict, result);
 }
 
-/* Whether a directory is the file, or below it. */
-static bool is_within(const struct logfile_sim *disk, const struct sim_file *directory,
-                      const struct sim_file *file)
-{
-    while (directory != file && directory != &disk->tree.root)
-        directory = lf_sim_file_parent(directory);
-    return directory == file;
-}
-
 static int do_rename(struct logfile_sim *disk, const struct sim_path *from,
                      const struct sim_path *to)
 {
@@ -685,7 +600,11 @@ static int do_rename(struct logfile_sim *disk, const struct sim_path *from,
         return -ENOENT;
     if (lf_sim_tree_at(&disk->tree, &new) != NULL)
         return -EEXIST;
-    if (is_within(disk, new.parent, file))
+    /* A directory cannot move into itself, nor below. */
+    const struct sim_file *above = new.parent;
+    while (above != file && above != &disk->tree.root)
+        above = lf_sim_file_parent(above);
+    if (above == file)
         return -EINVAL;
     lf_sim_tree_move(&disk->tree, file, &new);
     return 0;
@@ -862,18 +781,10 @@ static const struct logfile_io operations = {
     .facts = sim_facts,
 };
 
-static void init_condition(pthread_cond_t *condition)
+struct logfile_sim *logfile_sim_new(const struct logfile_sim_options *options)
 {
     pthread_condattr_t monotonic;
 
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
-struct logfile_sim *logfile_sim_new(const struct logfile_sim_options *options)
-{
     if (options != NULL && !lf_sim_is_zero(options->reserved, sizeof options->reserved))
         return NULL;
     struct logfile_sim *disk = calloc(1, sizeof *disk);
@@ -886,7 +797,10 @@ struct logfile_sim *logfile_sim_new(const struct logfile_sim_options *options)
     disk->io = operations;
     disk->io.context = disk;
     pthread_mutex_init(&disk->lock, NULL);
-    init_condition(&disk->changed);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&disk->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     return disk;
 }
 
@@ -977,21 +891,16 @@ enum logfile_sim_call logfile_sim_crash_call(struct logfile_sim *disk)
     return (enum logfile_sim_call)give(disk, (int)disk->crash_call);
 }
 
-static void close_all(struct logfile_sim *disk)
+int logfile_sim_restart(struct logfile_sim *disk)
 {
+    if (!take(disk))
+        return -EINVAL;
     for (int i = 0; i < FD_COUNT; i++)
         if (disk->fds[i].file != NULL)
             disk->fds[i].file->opens--;
     memset(disk->fds, 0, sizeof disk->fds);
     memset(disk->writes, 0, sizeof disk->writes);
     lf_sim_tree_reap(&disk->tree);
-}
-
-int logfile_sim_restart(struct logfile_sim *disk)
-{
-    if (!take(disk))
-        return -EINVAL;
-    close_all(disk);
     disk->down = false;
     disk->crash_in = 0;
     disk->crash_call = LOGFILE_SIM_CALL_COUNT;
@@ -1045,15 +954,13 @@ int logfile_sim_reboot_keeping(struct logfile_sim *disk, uint64_t mask)
 
 /* ---- Faults ---- */
 
-static bool moves_bytes(enum logfile_sim_call call)
-{
-    return call == LOGFILE_SIM_READ || call == LOGFILE_SIM_WRITE || call == LOGFILE_SIM_ZERO_FILL;
-}
-
 static bool is_valid(const struct logfile_sim_fault *fault)
 {
-    return fault != NULL && is_call(fault->call) && fault->error <= 0 &&
-           (fault->error != 0 || moves_bytes(fault->call)) &&
+    if (fault == NULL || !is_call(fault->call) || fault->error > 0)
+        return false;
+    const bool moves_bytes = fault->call == LOGFILE_SIM_READ || fault->call == LOGFILE_SIM_WRITE ||
+                             fault->call == LOGFILE_SIM_ZERO_FILL;
+    return (fault->error != 0 || moves_bytes) &&
            lf_sim_is_zero(fault->reserved, sizeof fault->reserved);
 }
 
@@ -1105,9 +1012,12 @@ int logfile_sim_gate_open(struct logfile_sim *disk)
 
 bool logfile_sim_gate_is_reached(struct logfile_sim *disk, unsigned ms)
 {
-    struct timespec deadline = deadline_in_ms(ms);
+    struct timespec now;
     int error = 0;
 
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const struct timespec deadline = time_of_us((uint64_t)now.tv_sec * 1000000 +
+                                                (uint64_t)now.tv_nsec / 1000 + (uint64_t)ms * 1000);
     if (!take(disk))
         return false;
     while (disk->gate_waiters == 0 && error == 0)
@@ -1243,11 +1153,6 @@ static struct sim_file *take_file(struct logfile_sim *disk, const char *path, co
     return file;
 }
 
-static bool is_stored(const struct sim_file *file, uint64_t offset, size_t bytes)
-{
-    return offset <= file->capacity && bytes <= file->capacity - offset;
-}
-
 int logfile_sim_peek(struct logfile_sim *disk, const char *path, uint64_t offset, void *to,
                      size_t bytes)
 {
@@ -1268,7 +1173,7 @@ int logfile_sim_poke(struct logfile_sim *disk, const char *path, uint64_t offset
 
     if (file == NULL)
         return error;
-    if (!is_stored(file, offset, bytes))
+    if (offset > file->capacity || bytes > file->capacity - offset)
         return give(disk, -ERANGE);
     if (bytes > 0) {
         memcpy(file->cache + offset, from, bytes);

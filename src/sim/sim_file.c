@@ -33,16 +33,6 @@ static struct sim_file *find_in(const struct sim_tree *tree, const struct sim_fi
     return NULL;
 }
 
-/* Copies the next part of a path, and returns where the one behind it starts. */
-static const char *next_part(const char *path, char part[SIM_NAME_BYTES])
-{
-    size_t length = strcspn(path, "/");
-
-    snprintf(part, SIM_NAME_BYTES, "%.*s", (int)length, path);
-    path += length;
-    return path + strspn(path, "/");
-}
-
 /* Passes over slashes, and the parts that lead nowhere. */
 static const char *skip(const char *path)
 {
@@ -62,9 +52,12 @@ int lf_sim_tree_place(struct sim_tree *tree, struct sim_file *from, const char *
     *place = (struct sim_name){.parent = path[0] == '/' ? &tree->root : from};
     path = skip(path);
     while (*path != '\0') {
-        if (strcspn(path, "/") >= SIM_NAME_BYTES)
+        const size_t length = strcspn(path, "/");
+        if (length >= SIM_NAME_BYTES)
             return -ENAMETOOLONG;
-        path = skip(next_part(path, place->name));
+        memcpy(place->name, path, length);
+        place->name[length] = '\0';
+        path = skip(path + length);
         if (*path == '\0')
             return 0;
         struct sim_file *directory = find_in(tree, place->parent, place->name);
@@ -227,16 +220,7 @@ static void *copy_of(const void *array, size_t bytes)
     return copy == NULL ? NULL : memcpy(copy, array, bytes);
 }
 
-static bool copy_arrays(struct sim_file *to, const struct sim_file *from)
-{
-    to->disk = copy_of(from->disk, from->capacity);
-    to->cache = copy_of(from->cache, from->capacity);
-    to->sectors = copy_of(from->sectors, sectors_of(from) * sizeof *from->sectors);
-    to->hole = copy_of(from->hole, from->capacity / LOGFILE_IO_BLOCK * sizeof *from->hole);
-    return from->capacity == 0 ||
-           (to->disk != NULL && to->cache != NULL && to->sectors != NULL && to->hole != NULL);
-}
-
+/* NULL: there is no memory. */
 static struct sim_file *clone_file(const struct sim_file *file)
 {
     struct sim_file *clone = malloc(sizeof *clone);
@@ -245,20 +229,15 @@ static struct sim_file *clone_file(const struct sim_file *file)
         return NULL;
     *clone = *file;
     clone->opens = 0;
-    if (copy_arrays(clone, file))
+    clone->disk = copy_of(file->disk, file->capacity);
+    clone->cache = copy_of(file->cache, file->capacity);
+    clone->sectors = copy_of(file->sectors, sectors_of(file) * sizeof *file->sectors);
+    clone->hole = copy_of(file->hole, file->capacity / LOGFILE_IO_BLOCK * sizeof *file->hole);
+    if (file->capacity == 0 || (clone->disk != NULL && clone->cache != NULL &&
+                                clone->sectors != NULL && clone->hole != NULL))
         return clone;
     free_file(clone);
     return NULL;
-}
-
-static bool clone_into(struct sim_tree *to, const struct sim_file *file)
-{
-    struct sim_file *clone = clone_file(file);
-
-    if (clone == NULL || insert_file(to, clone))
-        return clone != NULL;
-    free_file(clone);
-    return false;
 }
 
 /* What stands in `to` for a directory of `from`. */
@@ -276,11 +255,15 @@ bool lf_sim_tree_clone(struct sim_tree *to, const struct sim_tree *from)
     lf_sim_tree_init(to);
     to->clock = from->clock;
     to->inode = from->inode;
-    for (unsigned i = 0; i < from->count; i++)
-        if (!clone_into(to, from->files[i])) {
-            lf_sim_tree_free(to);
-            return false;
-        }
+    for (unsigned i = 0; i < from->count; i++) {
+        struct sim_file *clone = clone_file(from->files[i]);
+        if (clone != NULL && insert_file(to, clone))
+            continue;
+        if (clone != NULL)
+            free_file(clone);
+        lf_sim_tree_free(to);
+        return false;
+    }
     for (unsigned i = 0; i < to->count; i++)
         for (unsigned k = 0; k < to->files[i]->name_count; k++) {
             struct sim_name *name = &to->files[i]->names[k];
@@ -372,27 +355,11 @@ static void mark_dirty(struct sim_file *file, bool direct, uint64_t from, uint64
         file->dirty_to = end;
 }
 
-static void tighten_dirty(struct sim_file *file)
-{
-    while (file->dirty_from < file->dirty_to &&
-           file->sectors[file->dirty_from].state == SIM_SECTOR_CLEAN)
-        file->dirty_from++;
-    if (file->dirty_from < file->dirty_to)
-        return;
-    file->dirty_from = SIZE_MAX;
-    file->dirty_to = 0;
-}
-
-static void zero(struct sim_file *file, uint64_t from, uint64_t to)
-{
-    mark_dirty(file, false, from, to);
-    memset(file->cache + from, 0, to - from);
-}
-
 /* Takes blocks away, except for the parts of them at the ends, which become zero. */
 static void take_away(struct sim_file *file, uint64_t from, uint64_t to, uint64_t end_block)
 {
-    zero(file, from, to);
+    mark_dirty(file, false, from, to);
+    memset(file->cache + from, 0, to - from);
     set_holes(file, (from + LOGFILE_IO_BLOCK - 1) / LOGFILE_IO_BLOCK, end_block, true);
 }
 
@@ -500,33 +467,32 @@ static bool is_owed(const struct sim_sector *at, const struct sim_sync *sync)
     return at->state == SIM_SECTOR_DIRTY && at->written_at < sync->begun_at;
 }
 
-static void lose(struct sim_file *file, const struct sim_sync *sync)
+void lf_sim_file_end_sync(struct sim_file *file, const struct sim_sync *sync, int error)
 {
-    for (size_t i = file->dirty_from; i < file->dirty_to; i++)
-        if (is_owed(&file->sectors[i], sync) && !file->sectors[i].direct)
+    /* 1. What it owes goes to the disk; of one that fails, what came through the cache is lost. */
+    for (size_t i = file->dirty_from; i < file->dirty_to; i++) {
+        if (!is_owed(&file->sectors[i], sync))
+            continue;
+        if (error == 0)
+            commit(file, i);
+        else if (!file->sectors[i].direct)
             file->sectors[i].state = SIM_SECTOR_LOST;
-}
-
-/* One that began before another, and ends after it, does not take its size back. */
-static void commit_size(struct sim_file *file, const struct sim_sync *sync)
-{
+    }
+    if (error != 0)
+        return;
+    /* 2. Where the first sector is that is still dirty. */
+    while (file->dirty_from < file->dirty_to &&
+           file->sectors[file->dirty_from].state == SIM_SECTOR_CLEAN)
+        file->dirty_from++;
+    if (file->dirty_from >= file->dirty_to) {
+        file->dirty_from = SIZE_MAX;
+        file->dirty_to = 0;
+    }
+    /* 3. The size.  A sync that began before another, and ends after it, does not take it back. */
     if (sync->size_changes < file->disk_size_changes)
         return;
     file->disk_bytes = sync->bytes;
     file->disk_size_changes = sync->size_changes;
-}
-
-void lf_sim_file_end_sync(struct sim_file *file, const struct sim_sync *sync, int error)
-{
-    if (error != 0) {
-        lose(file, sync);
-        return;
-    }
-    for (size_t i = file->dirty_from; i < file->dirty_to; i++)
-        if (is_owed(&file->sectors[i], sync))
-            commit(file, i);
-    tighten_dirty(file);
-    commit_size(file, sync);
 }
 
 void lf_sim_file_drop_cache(struct sim_file *file)
@@ -557,21 +523,16 @@ struct sim_fates lf_sim_choose_fates(uint64_t seed)
     return fates;
 }
 
-static void fill_randomly(struct rng *rng, uint8_t *to, size_t bytes)
-{
-    for (size_t at = 0; at < bytes; at += sizeof(uint64_t)) {
-        uint64_t word = rng_next(rng);
-        memcpy(to + at, &word, sizeof word);
-    }
-}
-
 static void trash_sector(struct rng *rng, uint8_t *disk, const uint8_t *cache)
 {
     size_t half = SIM_SECTOR_BYTES / 2;
 
     switch (rng_below(rng, 4)) {
     case 0:
-        fill_randomly(rng, disk, SIM_SECTOR_BYTES);
+        for (size_t at = 0; at < SIM_SECTOR_BYTES; at += sizeof(uint64_t)) {
+            const uint64_t word = rng_next(rng);
+            memcpy(disk + at, &word, sizeof word);
+        }
         break;
     case 1:
         memcpy(disk, cache, SIM_SECTOR_BYTES);
@@ -596,14 +557,6 @@ static bool is_in_hole(const struct sim_file *file, size_t index)
     return file->hole[index * SIM_SECTOR_BYTES / LOGFILE_IO_BLOCK];
 }
 
-/* Another unsynced sector of the file, or this one. */
-static size_t stray_sector(struct rng *rng, const struct sim_file *file, size_t index)
-{
-    size_t other = file->dirty_from + rng_below(rng, file->dirty_to - file->dirty_from);
-
-    return is_unsynced(file, other) && !is_in_hole(file, other) ? other : index;
-}
-
 static void settle_sector(struct sim_fates *fates, struct sim_file *file, size_t i)
 {
     unsigned sum = fates->keep + fates->drop + fates->trash + fates->stray;
@@ -614,7 +567,10 @@ static void settle_sector(struct sim_fates *fates, struct sim_file *file, size_t
     } else if (choice < fates->keep + fates->trash) {
         trash_sector(&fates->rng, sector(file->disk, i), sector(file->cache, i));
     } else if (choice < fates->keep + fates->trash + fates->stray) {
-        size_t other = stray_sector(&fates->rng, file, i);
+        /* To another unsynced sector of the file, if chance names one. */
+        size_t other = file->dirty_from + rng_below(&fates->rng, file->dirty_to - file->dirty_from);
+        if (!is_unsynced(file, other) || is_in_hole(file, other))
+            other = i;
         memcpy(sector(file->disk, other), sector(file->cache, i), SIM_SECTOR_BYTES);
     }
 }
@@ -681,13 +637,6 @@ static void start_afresh(struct sim_file *file, uint64_t bytes)
     file->dirty_to = 0;
 }
 
-static void settle_file(struct sim_fates *fates, struct sim_file *file)
-{
-    settle_sectors(fates, file);
-    start_afresh(file, settle_size(fates, file));
-    file->kept_name = (unsigned)(fates->keep == 0 ? 0 : rng_below(&fates->rng, file->name_count));
-}
-
 /*
  * Whoever got the name first had lost it before the other one got it, so where both would keep it,
  * the first one's next name is on disk too.  Whether there was such a pair.
@@ -719,11 +668,18 @@ static bool is_reachable(const struct sim_tree *tree, const struct sim_file *fil
     return true;
 }
 
-/* Marks before it frees: the way to the root leads through files that are lost, too. */
-static void drop_unreachable(struct sim_tree *tree)
+/* Each file has its bytes and its kept_name. */
+static void settle_names(struct sim_tree *tree)
 {
     unsigned kept = 0;
 
+    /* 1. No two have the same one. */
+    while (separate_namesakes(tree))
+        continue;
+    for (unsigned i = 0; i < tree->count; i++)
+        only_name(tree->files[i], tree->files[i]->kept_name);
+    /* 2. What nothing leads to is lost.  Marks before it frees: the way to the root leads through
+     * files that are lost, too. */
     for (unsigned i = 0; i < tree->count; i++)
         tree->files[i]->is_lost = !is_reachable(tree, tree->files[i]);
     for (unsigned i = 0; i < tree->count; i++) {
@@ -736,20 +692,15 @@ static void drop_unreachable(struct sim_tree *tree)
     tree->count = kept;
 }
 
-/* Each file has its bytes and its kept_name. */
-static void settle_names(struct sim_tree *tree)
-{
-    while (separate_namesakes(tree))
-        continue;
-    for (unsigned i = 0; i < tree->count; i++)
-        only_name(tree->files[i], tree->files[i]->kept_name);
-    drop_unreachable(tree);
-}
-
 void lf_sim_tree_crash(struct sim_tree *tree, struct sim_fates *fates)
 {
-    for (unsigned i = 0; i < tree->count; i++)
-        settle_file(fates, tree->files[i]);
+    for (unsigned i = 0; i < tree->count; i++) {
+        struct sim_file *file = tree->files[i];
+        settle_sectors(fates, file);
+        start_afresh(file, settle_size(fates, file));
+        file->kept_name =
+            (unsigned)(fates->keep == 0 ? 0 : rng_below(&fates->rng, file->name_count));
+    }
     settle_names(tree);
 }
 
@@ -764,12 +715,6 @@ static bool keeps_next(struct sim_choice *choice)
     return choice->keep >> bit & 1;
 }
 
-static bool differs(const struct sim_file *file, size_t first, size_t end)
-{
-    return memcmp(file->disk + first * SIM_SECTOR_BYTES, file->cache + first * SIM_SECTOR_BYTES,
-                  (end - first) * SIM_SECTOR_BYTES) != 0;
-}
-
 /* Sectors that are one thing: one, or what is not synced of a block that was taken away. */
 static void choose_sectors(struct sim_choice *choice, struct sim_file *file, size_t first,
                            size_t end)
@@ -777,7 +722,8 @@ static void choose_sectors(struct sim_choice *choice, struct sim_file *file, siz
     bool unsynced = false;
 
     for (size_t i = first; i < end; i++)
-        unsynced = unsynced || (is_unsynced(file, i) && differs(file, i, i + 1));
+        unsynced |= is_unsynced(file, i) &&
+                    memcmp(sector(file->disk, i), sector(file->cache, i), SIM_SECTOR_BYTES) != 0;
     if (!unsynced || !keeps_next(choice) || !choice->settles)
         return;
     for (size_t i = first; i < end; i++)
@@ -800,21 +746,17 @@ static void choose_bytes(struct sim_choice *choice, struct sim_file *file)
         start_afresh(file, keeps_size ? file->bytes : disk_bytes);
 }
 
-/* Of several names the last one that is kept counts. */
-static void choose_name(struct sim_choice *choice, struct sim_file *file)
-{
-    file->kept_name = 0;
-    for (unsigned k = 1; k < file->name_count; k++)
-        if (keeps_next(choice))
-            file->kept_name = k;
-}
-
 void lf_sim_tree_choose(struct sim_tree *tree, struct sim_choice *choice)
 {
     choice->count = 0;
     for (unsigned i = 0; i < tree->count; i++) {
-        choose_bytes(choice, tree->files[i]);
-        choose_name(choice, tree->files[i]);
+        struct sim_file *file = tree->files[i];
+        choose_bytes(choice, file);
+        /* Of several names the last one that is kept counts. */
+        file->kept_name = 0;
+        for (unsigned k = 1; k < file->name_count; k++)
+            if (keeps_next(choice))
+                file->kept_name = k;
     }
     if (choice->settles)
         settle_names(tree);

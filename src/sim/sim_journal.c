@@ -362,36 +362,28 @@ static bool check_end(const struct progress *at)
                   entry->lsn, entry->size, at->next, journal->count);
 }
 
-/*
- * Strikes off what is gone at both ends, and what is left is owed.  What may have been trimmed, but
- * need not, stays for a log that starts earlier after the next crash.
- */
-static void go_on_from(struct logfile_sim_journal *journal, size_t end)
-{
-    size_t begin = 0;
-
-    while (begin < end && journal->entries[begin].lsn < journal->oldest_min)
-        begin++;
-    journal->count = end - begin;
-    if (journal->count == 0)
-        return;
-    memmove(journal->entries, journal->entries + begin, journal->count * sizeof(struct entry));
-    uint64_t last_lsn = journal->entries[journal->count - 1].lsn;
-    if (journal->durable_lsn <= last_lsn)
-        journal->durable_lsn = last_lsn + 1;
-}
-
 static int check(struct logfile_sim_journal *journal, lf_sim_next *next, void *from,
                  struct logfile_sim_report *report)
 {
     struct progress at = {.journal = journal, .report = report};
+    size_t begin = 0;
 
     if (journal->is_incomplete)
         return -ENOMEM;
     *report = (struct logfile_sim_report){.broken = LOGFILE_SIM_KEPT};
     if (!sort(journal, report) || !compare_all(&at, next, from) || !check_end(&at))
         return 1;
-    go_on_from(journal, at.next);
+    /* Strikes off what is gone at both ends, and what is left is owed.  What may have been trimmed,
+     * but need not, stays for a log that starts earlier after the next crash. */
+    while (begin < at.next && journal->entries[begin].lsn < journal->oldest_min)
+        begin++;
+    journal->count = at.next - begin;
+    if (journal->count == 0)
+        return 0;
+    memmove(journal->entries, journal->entries + begin, journal->count * sizeof(struct entry));
+    const uint64_t last_lsn = journal->entries[journal->count - 1].lsn;
+    if (journal->durable_lsn <= last_lsn)
+        journal->durable_lsn = last_lsn + 1;
     return 0;
 }
 
@@ -428,18 +420,6 @@ static int next_of_error(void *from, struct logfile_record *record)
     return *(const int *)from;
 }
 
-/* A log that was never made has nothing in it; one that was trimmed was made. */
-static int check_unopened(struct logfile_sim_journal *journal, int error,
-                          struct logfile_sim_report *report, size_t size)
-{
-    take(journal);
-    bool was_trimmed = journal->oldest_min > 0;
-    give(journal, 0);
-    if (error == -ENOENT && !was_trimmed)
-        error = 0;
-    return lf_sim_journal_check_from(journal, next_of_error, &error, report, size);
-}
-
 int logfile_sim_journal_check_path(struct logfile_sim_journal *journal, const char *path,
                                    const struct logfile_io *io, struct logfile_sim_report *report,
                                    size_t size)
@@ -449,8 +429,15 @@ int logfile_sim_journal_check_path(struct logfile_sim_journal *journal, const ch
     if (journal == NULL || path == NULL)
         return -EINVAL;
     int error = logfile_reader_open(path, &(struct logfile_reader_options){.io = io}, &reader);
-    if (error != 0)
-        return check_unopened(journal, error, report, size);
+    if (error != 0) {
+        /* A log that was never made has nothing in it; one that was trimmed was made. */
+        take(journal);
+        const bool was_trimmed = journal->oldest_min > 0;
+        give(journal, 0);
+        if (error == -ENOENT && !was_trimmed)
+            error = 0;
+        return lf_sim_journal_check_from(journal, next_of_error, &error, report, size);
+    }
     int result = logfile_sim_journal_check(journal, reader, report, size);
     logfile_reader_close(reader);
     return result;

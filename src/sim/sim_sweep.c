@@ -8,30 +8,6 @@
 
 #include <errno.h>
 
-/* The disk comes back; seed 0 stands for the worst honest one. */
-static void come_back(struct logfile_sim *disk, uint64_t seed)
-{
-    if (seed == 0)
-        logfile_sim_reboot_losing_all(disk);
-    else
-        logfile_sim_reboot(disk, seed);
-}
-
-static void run(const struct logfile_sim_sweep *sweep, struct logfile_sim *disk,
-                struct logfile_sim_sweep_result *result)
-{
-    logfile_sim_crash_at(disk, result->crash_at);
-    result->in_check = false;
-    result->result = sweep->work(disk, sweep->arg);
-    result->crash_call = logfile_sim_crash_call(disk);
-    result->case_count++;
-    if (result->result != 0)
-        return;
-    come_back(disk, result->seed);
-    result->in_check = true;
-    result->result = sweep->check(disk, sweep->arg);
-}
-
 /* 0: the case went well; 1: it did not. */
 static int run_case(const struct logfile_sim_sweep *sweep, struct logfile_sim_sweep_result *result)
 {
@@ -39,32 +15,37 @@ static int run_case(const struct logfile_sim_sweep *sweep, struct logfile_sim_sw
 
     if (disk == NULL)
         return -ENOMEM;
-    run(sweep, disk, result);
+    /* 1. The work, into the crash. */
+    logfile_sim_crash_at(disk, result->crash_at);
+    result->in_check = false;
+    result->result = sweep->work(disk, sweep->arg);
+    result->crash_call = logfile_sim_crash_call(disk);
+    result->case_count++;
+    /* 2. What the disk has then; seed 0 stands for the worst honest one. */
+    if (result->result == 0) {
+        if (result->seed == 0)
+            logfile_sim_reboot_losing_all(disk);
+        else
+            logfile_sim_reboot(disk, result->seed);
+        result->in_check = true;
+        result->result = sweep->check(disk, sweep->arg);
+    }
     logfile_sim_free(disk);
     return result->result != 0;
 }
 
-/* Every fate of one crash. */
-static int run_seeds(const struct logfile_sim_sweep *sweep, struct logfile_sim_sweep_result *result)
-{
-    uint64_t seed_count = sweep->seed_count == 0 ? 8 : sweep->seed_count;
-    int error = 0;
-
-    for (uint64_t seed = 0; seed < seed_count && error == 0; seed++) {
-        result->seed = seed;
-        error = run_case(sweep, result);
-    }
-    return error;
-}
-
-/* Every crash, until the work is through before it strikes. */
+/* Every crash, and every fate of each, until the work is through before it strikes. */
 static int run_all(const struct logfile_sim_sweep *sweep, struct logfile_sim_sweep_result *result)
 {
-    int error;
+    const uint64_t seed_count = sweep->seed_count == 0 ? 8 : sweep->seed_count;
+    int error = 0;
 
     do {
         result->crash_at++;
-        error = run_seeds(sweep, result);
+        for (uint64_t seed = 0; seed < seed_count && error == 0; seed++) {
+            result->seed = seed;
+            error = run_case(sweep, result);
+        }
     } while (error == 0 && result->crash_call != LOGFILE_SIM_CALL_COUNT);
     return error;
 }

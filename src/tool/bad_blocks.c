@@ -59,19 +59,11 @@ static int note(struct lf_bad_blocks *bad, uint64_t file, uint64_t from, int err
 
 /* ---- What is open -----------------------------------------------------------------------------*/
 
-static uint64_t file_of_name(const char *name)
-{
-    char wanted[LF_SEGMENT_NAME_BYTES];
-    const uint64_t index = strtoull(name, NULL, 16);
-
-    lf_file_segment_name(index, wanted);
-    return strcmp(name, wanted) == 0 ? index : LF_BAD_MAIN;
-}
-
 static int bad_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
     struct lf_bad_blocks *bad = context;
     const struct logfile_io *base = bad->view.base;
+    char wanted[LF_SEGMENT_NAME_BYTES];
     const int fd = base->open(base->context, directory, name, flags, mode);
 
     if (fd < 0 || (flags & LOGFILE_IO_OPEN_DIRECTORY) != 0)
@@ -81,8 +73,13 @@ static int bad_open(void *context, int directory, const char *name, unsigned fla
         return -EMFILE;
     }
     bad->open[bad->open_count].fd = fd;
-    bad->open[bad->open_count].file =
-        directory == LOGFILE_IO_HERE ? LF_BAD_MAIN : file_of_name(name);
+    bad->open[bad->open_count].file = LF_BAD_MAIN;
+    if (directory != LOGFILE_IO_HERE) {
+        const uint64_t index = strtoull(name, NULL, 16);
+        lf_file_segment_name(index, wanted);
+        if (strcmp(name, wanted) == 0)
+            bad->open[bad->open_count].file = index;
+    }
     bad->open_count++;
     return fd;
 }
@@ -115,57 +112,42 @@ static bool is_in_main(uint64_t file, uint64_t offset)
     return file == LF_BAD_MAIN && offset < LF_FIRST_LSN;
 }
 
-static void remember(struct lf_bad_blocks *bad, uint64_t offset, const uint8_t *block)
-{
-    memcpy(bad->main + offset, block, LF_BLOCK_BYTES);
-    bad->has_main[offset / LF_BLOCK_BYTES] = true;
-}
-
-/* In place of a block that cannot be read: what it was before, or zeros. */
-static void stand_in(const struct lf_bad_blocks *bad, uint64_t file, uint64_t offset,
-                     uint8_t *block)
-{
-    if (is_in_main(file, offset) && bad->has_main[offset / LF_BLOCK_BYTES])
-        memcpy(block, bad->main + offset, LF_BLOCK_BYTES);
-    else
-        memset(block, 0, LF_BLOCK_BYTES);
-}
-
-/* How much of a block that cannot be read is part of the file: a disk that gives nothing does not say
- * where that ends.  Or -errno. */
-static ssize_t bytes_of_block(const struct lf_bad_blocks *bad, int fd, uint64_t offset)
-{
-    const struct logfile_io *base = bad->view.base;
-    struct logfile_io_stat status;
-    const int error = base->stat(base->context, fd, &status);
-
-    if (error != 0)
-        return error;
-    if (status.bytes <= offset)
-        return 0;
-    return status.bytes - offset < LF_BLOCK_BYTES ? (ssize_t)(status.bytes - offset)
-                                                  : (ssize_t)LF_BLOCK_BYTES;
-}
-
 /* The block at `offset`, a multiple of its size, or what stands for it.  How many bytes the file has
  * of it, or -errno. */
 static ssize_t read_block(struct lf_bad_blocks *bad, int fd, uint64_t offset, uint8_t *block)
 {
+    const struct logfile_io *base = bad->view.base;
     const uint64_t file = file_of(bad, fd);
     const bool known = is_bad(bad, file, offset, offset + LF_BLOCK_BYTES);
+    struct logfile_io_stat status;
     ssize_t got = -EIO;
 
+    /* 1. What the disk has, which is remembered of blocks 0 to 3. */
     for (int i = 0; i < TRIES && !known && is_of_a_block(got); i++)
-        got = lf_io_read_full(bad->view.base, fd, block, LF_BLOCK_BYTES, offset);
+        got = lf_io_read_full(base, fd, block, LF_BLOCK_BYTES, offset);
     if (!known && !is_of_a_block(got)) {
-        if (is_in_main(file, offset) && got == LF_BLOCK_BYTES)
-            remember(bad, offset, block);
+        if (is_in_main(file, offset) && got == LF_BLOCK_BYTES) {
+            memcpy(bad->main + offset, block, LF_BLOCK_BYTES);
+            bad->has_main[offset / LF_BLOCK_BYTES] = true;
+        }
         return got;
     }
-    const ssize_t bytes = bytes_of_block(bad, fd, offset);
-    const int error = known || bytes <= 0 ? 0 : note(bad, file, offset, (int)got);
-    stand_in(bad, file, offset, block);
-    return error != 0 ? error : bytes;
+    /* 2. It gives nothing: what the block was before, or zeros. */
+    if (is_in_main(file, offset) && bad->has_main[offset / LF_BLOCK_BYTES])
+        memcpy(block, bad->main + offset, LF_BLOCK_BYTES);
+    else
+        memset(block, 0, LF_BLOCK_BYTES);
+    /* 3. How much of that is part of the file: a disk that gives nothing does not say where it
+     * ends. */
+    int error = base->stat(base->context, fd, &status);
+    if (error != 0 || status.bytes <= offset)
+        return error;
+    if (!known)
+        error = note(bad, file, offset, (int)got);
+    if (error != 0)
+        return error;
+    return status.bytes - offset < LF_BLOCK_BYTES ? (ssize_t)(status.bytes - offset)
+                                                  : (ssize_t)LF_BLOCK_BYTES;
 }
 
 static ssize_t read_blocks(struct lf_bad_blocks *bad, int fd, uint8_t *buffer, size_t bytes,

@@ -25,42 +25,24 @@ struct crc_table {
     uint8_t by_top_byte[256];
 };
 
-static void fill_table(struct crc_table *table)
-{
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t state = i;
-        for (int bit = 0; bit < 8; bit++)
-            state = state >> 1 ^ ((state & 1) != 0 ? 0x82f63b78u : 0);
-        table->entry[i] = state;
-        table->by_top_byte[state >> 24] = (uint8_t)i;
-    }
-}
-
 uint32_t lf_headless_seed(uint32_t checksum, const void *bytes, size_t count)
 {
     const uint8_t *byte = bytes;
     struct crc_table table;
     uint32_t state = ~checksum;
 
-    fill_table(&table);
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t entry = i;
+        for (int bit = 0; bit < 8; bit++)
+            entry = entry >> 1 ^ ((entry & 1) != 0 ? 0x82f63b78u : 0);
+        table.entry[i] = entry;
+        table.by_top_byte[entry >> 24] = (uint8_t)i;
+    }
     while (count-- > 0) {
         const uint32_t i = table.by_top_byte[state >> 24];
         state = (state ^ table.entry[i]) << 8 | (i ^ byte[count]);
     }
     return ~state;
-}
-
-/* The last bytes of the salt that make the log's seed come out as it is: a state changes by the next
- * four bytes as if they were zero and had been added to it before. */
-static void make_up_salt(struct lf_file_header *header, uint32_t log_seed)
-{
-    static const uint8_t zeros[4];
-    const size_t before = sizeof(header->salt) - sizeof(zeros);
-    uint32_t seed = lf_crc32c(0, header->id, sizeof(header->id));
-
-    seed = lf_crc32c(seed, header->salt, before);
-    const uint32_t wanted = seed ^ lf_headless_seed(log_seed, zeros, sizeof(zeros));
-    memcpy(header->salt + before, &wanted, sizeof(wanted));
 }
 
 /* ---- The files of the log ---------------------------------------------------------------------*/
@@ -76,23 +58,16 @@ struct survey {
     uint8_t *piece;
 };
 
-static bool parse_index(const char *name, uint64_t *index)
+static int note_segment(void *arg, const char *name)
 {
+    struct survey *survey = arg;
     char wanted[LF_SEGMENT_NAME_BYTES];
     char *end;
 
     errno = 0;
-    *index = strtoull(name, &end, 16);
-    lf_file_segment_name(*index, wanted);
-    return errno == 0 && strcmp(name, wanted) == 0;
-}
-
-static int note_segment(void *arg, const char *name)
-{
-    struct survey *survey = arg;
-    uint64_t index;
-
-    if (!parse_index(name, &index))
+    const uint64_t index = strtoull(name, &end, 16);
+    lf_file_segment_name(index, wanted);
+    if (errno != 0 || strcmp(name, wanted) != 0)
         return 0;
     if (survey->count == survey->capacity) {
         size_t capacity = 2 * survey->capacity + 16;
@@ -111,16 +86,6 @@ static int compare_indexes(const void *a, const void *b)
     const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
     return x < y ? -1 : x > y;
-}
-
-static int list_segments(struct survey *survey)
-{
-    const struct logfile_io *io = survey->headless->view.base;
-    int error = io->list_directory(io->context, survey->directory, note_segment, survey);
-
-    if (error == 0 && survey->count > 0)
-        qsort(survey->indexes, survey->count, sizeof(uint64_t), compare_indexes);
-    return error;
 }
 
 /* The file that holds blocks 0 to 3; what is no regular file is none. */
@@ -159,11 +124,6 @@ static void close_file(const struct survey *survey, int fd)
     (void)survey->headless->view.base->close(survey->headless->view.base->context, fd);
 }
 
-static uint64_t index_of(const struct survey *survey, size_t n)
-{
-    return survey->directory < 0 ? 0 : survey->indexes[n];
-}
-
 /* ---- Going through blocks ---------------------------------------------------------------------*/
 
 /* A block where an epoch can start. */
@@ -178,35 +138,31 @@ struct place {
 typedef int visit_place(void *arg, const struct place *place);
 
 /* What cannot be read is passed over: others may tell as much. */
-static int walk_file(struct survey *survey, size_t n, visit_place *visit, void *arg)
-{
-    const struct logfile_io *io = survey->headless->view.base;
-    struct place place = {.file = n, .index = index_of(survey, n), .offset = LF_FIRST_LSN};
-    ssize_t got = (ssize_t)PIECE_BYTES;
-    int result = 0;
-    int fd = open_nth(survey, n);
-
-    if (fd < 0)
-        return fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE ? fd : 0;
-    while (result == 0 && got == (ssize_t)PIECE_BYTES) {
-        got = lf_io_read_full(io, fd, survey->piece, PIECE_BYTES, place.offset);
-        for (size_t at = 0; result == 0 && (ssize_t)(at + LF_BLOCK_BYTES) <= got;
-             at += LF_BLOCK_BYTES) {
-            place.block = survey->piece + at;
-            result = visit(arg, &place);
-            place.offset += LF_BLOCK_BYTES;
-        }
-    }
-    close_file(survey, fd);
-    return result;
-}
-
 static int walk(struct survey *survey, visit_place *visit, void *arg)
 {
+    const struct logfile_io *io = survey->headless->view.base;
     int result = 0;
 
-    for (size_t n = 0; n < survey->count && result == 0; n++)
-        result = walk_file(survey, n, visit, arg);
+    for (size_t n = 0; n < survey->count && result == 0; n++) {
+        struct place place = {.file = n, .offset = LF_FIRST_LSN};
+        ssize_t got = (ssize_t)PIECE_BYTES, at = 0;
+        const int fd = open_nth(survey, n);
+        if (fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE)
+            return fd;
+        if (fd < 0)
+            continue;
+        if (survey->directory >= 0)
+            place.index = survey->indexes[n];
+        while (result == 0 && got == (ssize_t)PIECE_BYTES) {
+            got = lf_io_read_full(io, fd, survey->piece, PIECE_BYTES, place.offset);
+            for (at = 0; result == 0 && at + LF_BLOCK_BYTES <= got; at += LF_BLOCK_BYTES) {
+                place.block = survey->piece + at;
+                result = visit(arg, &place);
+                place.offset += LF_BLOCK_BYTES;
+            }
+        }
+        close_file(survey, fd);
+    }
     return result;
 }
 
@@ -247,14 +203,6 @@ struct vote {
     size_t lead;
 };
 
-static void count_vote(struct vote *vote, const struct lf_file_header *header)
-{
-    if (vote->lead == 0)
-        vote->header = *header;
-    vote->lead = vote->lead == 0 || lf_file_header_same_log(&vote->header, header) ? vote->lead + 1
-                                                                                   : vote->lead - 1;
-}
-
 static void vote_of_segment(struct survey *survey, size_t n, struct vote *vote)
 {
     int fd = open_nth(survey, n);
@@ -266,11 +214,14 @@ static void vote_of_segment(struct survey *survey, size_t n, struct vote *vote)
     close_file(survey, fd);
     for (size_t at = 0; (ssize_t)(at + LF_BLOCK_BYTES) <= got; at += LF_BLOCK_BYTES) {
         const struct lf_file_header *header = (const void *)(survey->piece + at);
-        if (lf_file_header_judge(header) == LF_HEADER_VALID && header->segment_bytes != 0 &&
-            header->first_lsn / header->segment_bytes == survey->indexes[n]) {
-            count_vote(vote, header);
-            return;
-        }
+        if (lf_file_header_judge(header) != LF_HEADER_VALID || header->segment_bytes == 0 ||
+            header->first_lsn / header->segment_bytes != survey->indexes[n])
+            continue;
+        if (vote->lead == 0)
+            vote->header = *header;
+        const bool agrees = vote->lead == 0 || lf_file_header_same_log(&vote->header, header);
+        vote->lead = agrees ? vote->lead + 1 : vote->lead - 1;
+        return;
     }
 }
 
@@ -317,14 +268,6 @@ static bool looks_like_an_epoch(const struct lf_epoch_header *header)
            (header->flags & ~(uint32_t)LF_EPOCH_FLAGS_KNOWN) == 0;
 }
 
-static struct seed *find_seed(struct seeds *seeds, uint32_t log_seed)
-{
-    for (size_t i = 0; i < seeds->count; i++)
-        if (seeds->seen[i].log_seed == log_seed)
-            return &seeds->seen[i];
-    return NULL;
-}
-
 /* Of many that differ the first ones are kept: damage is seldom that large. */
 static int note_seed(void *arg, const struct place *place)
 {
@@ -338,11 +281,13 @@ static int note_seed(void *arg, const struct place *place)
     const uint32_t log_seed =
         lf_headless_seed(header->checksum, place->block + offsetof(struct lf_epoch_header, epoch),
                          LF_EPOCH_HEADER_BYTES - offsetof(struct lf_epoch_header, epoch));
-    struct seed *seed = find_seed(seeds, log_seed);
-    if (seed == NULL) {
+    struct seed *seed = seeds->seen;
+    while (seed < seeds->seen + seeds->count && seed->log_seed != log_seed)
+        seed++;
+    if (seed == seeds->seen + seeds->count) {
         if (seeds->count == SEEDS_MAX)
             return 0;
-        seed = &seeds->seen[seeds->count++];
+        seeds->count++;
         *seed = (struct seed){
             .log_seed = log_seed, .file = place->file, .offset = place->offset, .header = *header};
     }
@@ -355,64 +300,36 @@ static int note_seed(void *arg, const struct place *place)
     return seeds->proven != NULL && (!seeds->is_directory || seeds->proven->segment_bytes != 0);
 }
 
-/* Whether the records of the epoch, which is whole in memory, have the checksums that the seed demands. */
-static bool records_prove(const struct seed *seed, const uint8_t *epoch)
+/* Whether the first record of the epoch has the checksum that the seed demands: 1, 0 or -errno. */
+static int try_records(struct survey *survey, const struct seed *seed)
 {
     const struct lf_epoch_header *header = &seed->header;
     const bool header_only = (header->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
+    const size_t bytes = (size_t)lf_epoch_extent(header);
     struct lf_chain chain = {.log_seed = seed->log_seed};
+    uint8_t *epoch = malloc(bytes);
     struct lf_record_view view;
 
-    lf_chain_begin(&chain, header->incarnation, header->nonce);
-    struct lf_record_place place = {header->epoch, LF_EPOCH_HEADER_BYTES, chain.record_seed};
-    return header->record_count > 0 &&
-           lf_record_decode(epoch, header->length, &place, header_only, &view);
-}
-
-/* 1, 0 or -errno. */
-static int try_records(struct survey *survey, const struct seed *seed)
-{
-    const size_t bytes = (size_t)lf_epoch_extent(&seed->header);
-    uint8_t *epoch = malloc(bytes);
-    int fd = epoch != NULL ? open_nth(survey, seed->file) : -ENOMEM;
+    const int fd = epoch != NULL ? open_nth(survey, seed->file) : -ENOMEM;
     int proven = fd;
-
     if (fd >= 0) {
         const ssize_t got =
             lf_io_read_full(survey->headless->view.base, fd, epoch, bytes, seed->offset);
-        proven = got == (ssize_t)bytes && records_prove(seed, epoch);
         close_file(survey, fd);
+        lf_chain_begin(&chain, header->incarnation, header->nonce);
+        struct lf_record_place place = {header->epoch, LF_EPOCH_HEADER_BYTES, chain.record_seed};
+        proven = got == (ssize_t)bytes && header->record_count > 0 &&
+                 lf_record_decode(epoch, header->length, &place, header_only, &view);
     }
     free(epoch);
     return proven;
 }
 
-/* 1: seeds->proven; 0: none is; -errno. */
-static int prove_by_records(struct survey *survey, struct seeds *seeds)
-{
-    for (size_t i = 0; seeds->proven == NULL && i < seeds->count; i++) {
-        const int proven = try_records(survey, &seeds->seen[i]);
-        if (proven < 0)
-            return proven;
-        if (proven == 1)
-            seeds->proven = &seeds->seen[i];
-    }
-    return seeds->proven != NULL;
-}
-
-/* The greatest slots that there can be. */
-static uint64_t greatest_slot(uint64_t segment_bytes)
-{
-    struct lf_layout layout = {LF_SLOT_BYTES_MAX, segment_bytes, 0};
-
-    while (layout.slot_bytes > LF_SLOT_BYTES_MIN && !lf_layout_is_valid(&layout))
-        layout.slot_bytes /= 2;
-    return layout.slot_bytes;
-}
-
 static void make_up_header(struct lf_headless *headless, const struct seed *seed)
 {
+    static const uint8_t zeros[4];
     struct lf_file_header *header = &headless->header;
+    const size_t before = sizeof(header->salt) - sizeof(zeros);
 
     *header = (struct lf_file_header){
         .version = LF_FORMAT_VERSION,
@@ -425,8 +342,17 @@ static void make_up_header(struct lf_headless *headless, const struct seed *seed
     /* Where there is but the first segment, nothing depends on where it ends. */
     if (headless->is_directory && header->segment_bytes == 0)
         header->segment_bytes = LF_SEGMENT_BYTES_MAX;
-    header->slot_bytes = greatest_slot(header->segment_bytes);
-    make_up_salt(header, seed->log_seed);
+    /* The greatest slots that there can be. */
+    struct lf_layout layout = {LF_SLOT_BYTES_MAX, header->segment_bytes, 0};
+    while (layout.slot_bytes > LF_SLOT_BYTES_MIN && !lf_layout_is_valid(&layout))
+        layout.slot_bytes /= 2;
+    header->slot_bytes = layout.slot_bytes;
+    /* The last bytes of the salt that make the log's seed come out as it is: a state changes by the
+     * next four bytes as if they were zero and had been added to it before. */
+    uint32_t state = lf_crc32c(0, header->id, sizeof(header->id));
+    state = lf_crc32c(state, header->salt, before);
+    state ^= lf_headless_seed(seed->log_seed, zeros, sizeof(zeros));
+    memcpy(header->salt + before, &state, sizeof(state));
     headless->header_from = LF_HEADLESS_EPOCHS;
 }
 
@@ -439,10 +365,16 @@ static int header_by_epochs(struct survey *survey)
         return -ENOMEM;
     seeds->is_directory = survey->headless->is_directory;
     int found = walk(survey, note_seed, seeds);
-    if (found == 0)
-        found = prove_by_records(survey, seeds);
-    if (found == 1)
+    for (size_t i = 0; found == 0 && seeds->proven == NULL && i < seeds->count; i++) {
+        const int proven = try_records(survey, &seeds->seen[i]);
+        if (proven == 1)
+            seeds->proven = &seeds->seen[i];
+        found = proven < 0 ? proven : 0;
+    }
+    if (found >= 0 && seeds->proven != NULL) {
         make_up_header(survey->headless, seeds->proven);
+        found = 1;
+    }
     free(seeds);
     return found;
 }
@@ -544,25 +476,6 @@ static void make_blocks(struct lf_headless *headless)
     }
 }
 
-static void read_own_blocks(struct survey *survey)
-{
-    struct lf_headless *headless = survey->headless;
-    const int fd = open_main(survey);
-
-    headless->has_control = fd >= 0;
-    if (fd < 0)
-        return;
-    /* What cannot be read is lost. */
-    (void)lf_io_read_full(headless->view.base, fd, headless->blocks, sizeof(headless->blocks), 0);
-    close_file(survey, fd);
-}
-
-static bool is_of_another_version(const struct lf_headless *headless)
-{
-    return lf_file_header_judge(headless->blocks) == LF_HEADER_UNKNOWN ||
-           lf_file_header_judge(headless->blocks + LF_BLOCK_BYTES) == LF_HEADER_UNKNOWN;
-}
-
 /* ---- The table that shows it ------------------------------------------------------------------*/
 
 /* Whether this is what holds blocks 0 to 3.  The directory may itself have the name of its control
@@ -661,36 +574,38 @@ static int told_facts(void *context, int fd, struct logfile_io_facts *out)
     return 0;
 }
 
-static void fill_io(struct lf_headless *headless, const struct logfile_io *io)
-{
-    lf_view_init(&headless->view, io);
-    headless->view.io.open = told_open;
-    headless->view.io.close = told_close;
-    headless->view.io.stat = told_stat;
-    headless->view.io.locked = told_locked;
-    headless->view.io.read = told_read;
-    headless->view.io.sync = told_sync;
-    headless->view.io.drop_cache = told_drop_cache;
-    headless->view.io.facts = told_facts;
-}
-
 /* ---- All of it --------------------------------------------------------------------------------*/
 
 static int find_parts(struct survey *survey)
 {
-    int error = survey->directory >= 0 ? list_segments(survey) : 0;
+    struct lf_headless *headless = survey->headless;
+    const struct logfile_io *io = headless->view.base;
+    int error = 0;
 
+    /* 1. What there is: segments, and blocks 0 to 3, of which what cannot be read is lost. */
+    if (survey->directory >= 0)
+        error = io->list_directory(io->context, survey->directory, note_segment, survey);
     if (error != 0)
         return error;
-    read_own_blocks(survey);
-    if (is_of_another_version(survey->headless))
+    if (survey->directory >= 0 && survey->count > 0)
+        qsort(survey->indexes, survey->count, sizeof(uint64_t), compare_indexes);
+    const int fd = open_main(survey);
+    headless->has_control = fd >= 0;
+    if (fd >= 0) {
+        (void)lf_io_read_full(io, fd, headless->blocks, sizeof(headless->blocks), 0);
+        close_file(survey, fd);
+    }
+    /* 2. A log of another version is not for this program. */
+    if (lf_file_header_judge(headless->blocks) == LF_HEADER_UNKNOWN ||
+        lf_file_header_judge(headless->blocks + LF_BLOCK_BYTES) == LF_HEADER_UNKNOWN)
         return LOGFILE_EFORMAT;
+    /* 3. What is made of it. */
     const int found = find_header(survey);
     if (found != 1)
         return found < 0 ? found : LOGFILE_EFORMAT;
     error = find_mark(survey);
     if (error == 0)
-        make_blocks(survey->headless);
+        make_blocks(headless);
     return error;
 }
 
@@ -701,7 +616,15 @@ int lf_headless_find(struct lf_headless *headless, const struct logfile_io *io, 
     memset(headless, 0, sizeof(*headless));
     headless->path = path;
     headless->told_fd = -1;
-    fill_io(headless, io);
+    lf_view_init(&headless->view, io);
+    headless->view.io.open = told_open;
+    headless->view.io.close = told_close;
+    headless->view.io.stat = told_stat;
+    headless->view.io.locked = told_locked;
+    headless->view.io.read = told_read;
+    headless->view.io.sync = told_sync;
+    headless->view.io.drop_cache = told_drop_cache;
+    headless->view.io.facts = told_facts;
     survey.directory = headless->view.base->open(headless->view.base->context, LOGFILE_IO_HERE,
                                                  path, LOGFILE_IO_OPEN_DIRECTORY, 0);
     headless->is_directory = survey.directory >= 0;

@@ -39,49 +39,31 @@ static int read_header(const struct lf_pieces *pieces, uint64_t lsn, struct lf_e
            header->epoch >= chain->epoch && header->incarnation >= chain->incarnation;
 }
 
-/* Where a search goes on after the block at `lsn`: in the next segment if this one ends there. */
-static int next_block(const struct lf_pieces *pieces, uint64_t lsn, uint64_t *next_lsn)
-{
-    const struct lf_layout *layout = &pieces->chain.layout;
-    uint64_t index;
-
-    *next_lsn = lsn + LF_BLOCK_BYTES;
-    if (layout->segment_bytes == 0 || *next_lsn < lf_segment_end_lsn(layout, lsn))
-        return 0;
-    const int found = lf_file_next_segment(pieces->file, lf_segment_index(layout, lsn) + 1, &index);
-    *next_lsn = found == 1 ? lf_segment_first_lsn(layout, index) : pieces->end;
-    return found < 0 ? found : 0;
-}
-
 /* The next epoch header from `lsn` on: 1: at *found; 0: none before the end, where *found is; -errno. */
 static int find_header(const struct lf_pieces *pieces, uint64_t lsn, struct lf_epoch_header *header,
                        uint64_t *found)
 {
+    const struct lf_layout *layout = &pieces->chain.layout;
+
     while (lsn < pieces->end) {
         const int is_header = read_header(pieces, lsn, header);
+        uint64_t index;
         *found = lsn;
         if (is_header != 0)
             return is_header;
-        const int error = next_block(pieces, lsn, &lsn);
-        if (error != 0)
-            return error;
+        /* On to the next block: in the next segment if this one ends there. */
+        const uint64_t block_end = lsn + LF_BLOCK_BYTES;
+        const bool stays =
+            layout->segment_bytes == 0 || block_end < lf_segment_end_lsn(layout, lsn);
+        const int next =
+            stays ? 1
+                  : lf_file_next_segment(pieces->file, lf_segment_index(layout, lsn) + 1, &index);
+        if (next < 0)
+            return next;
+        lsn = stays ? block_end : next == 1 ? lf_segment_first_lsn(layout, index) : pieces->end;
     }
     *found = pieces->end;
     return 0;
-}
-
-static void take_header(struct lf_pieces *pieces, const struct lf_epoch_header *header)
-{
-    struct lf_chain *chain = &pieces->chain;
-    const bool header_only = (header->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
-
-    lf_chain_begin(chain, header->incarnation, header->nonce);
-    pieces->header_only[0] = !header_only;
-    pieces->header_only[1] = header_only;
-    pieces->lsn = header->lsn;
-    pieces->length = header->length;
-    pieces->next_lsn = lf_epoch_next_lsn(header, &chain->layout);
-    pieces->place.epoch = header->epoch;
 }
 
 /*
@@ -143,10 +125,18 @@ static int begin_epoch(struct lf_pieces *pieces)
 
     while (usable == 0 && chain->lsn < pieces->end) {
         usable = read_header(pieces, chain->lsn, &header);
-        if (usable == 1)
-            take_header(pieces, &header);
-        else if (usable == 0)
+        if (usable == 1) {
+            const bool header_only = (header.flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
+            lf_chain_begin(chain, header.incarnation, header.nonce);
+            pieces->header_only[0] = !header_only;
+            pieces->header_only[1] = header_only;
+            pieces->lsn = header.lsn;
+            pieces->length = header.length;
+            pieces->next_lsn = lf_epoch_next_lsn(&header, &chain->layout);
+            pieces->place.epoch = header.epoch;
+        } else if (usable == 0) {
             usable = guess_header(pieces);
+        }
         if (usable < 0)
             return usable;
         chain->lsn = pieces->next_lsn;
@@ -199,27 +189,6 @@ static void pass(struct lf_pieces *pieces)
     pieces->place.offset = pieces->tries_left > 0 ? offset + LF_RECORD_ALIGN : pieces->length;
 }
 
-/* The next record of the epoch, or none. */
-static bool next_in_epoch(struct lf_pieces *pieces, struct logfile_record *record)
-{
-    struct lf_record_view view;
-
-    while (pieces->place.offset < pieces->length) {
-        const uint32_t offset = pieces->place.offset;
-        if (!decode(pieces, &view)) {
-            pass(pieces);
-            continue;
-        }
-        pieces->place.offset = view.next;
-        if (view.type != LF_RECORD_DATA)
-            continue;
-        *record = (struct logfile_record){
-            .data = view.data, .size = view.size, .lsn = pieces->lsn + offset};
-        return true;
-    }
-    return false;
-}
-
 void lf_pieces_begin(struct lf_pieces *pieces, struct logfile_reader *reader,
                      const struct lf_bad_blocks *bad, uint64_t end)
 {
@@ -232,11 +201,23 @@ void lf_pieces_begin(struct lf_pieces *pieces, struct logfile_reader *reader,
 
 int lf_pieces_next(struct lf_pieces *pieces, struct logfile_record *record)
 {
+    struct lf_record_view view;
     int found = 1;
 
     while (found == 1) {
-        if (pieces->in_epoch && next_in_epoch(pieces, record))
+        while (pieces->in_epoch && pieces->place.offset < pieces->length) {
+            const uint32_t offset = pieces->place.offset;
+            if (!decode(pieces, &view)) {
+                pass(pieces);
+                continue;
+            }
+            pieces->place.offset = view.next;
+            if (view.type != LF_RECORD_DATA)
+                continue;
+            *record = (struct logfile_record){
+                .data = view.data, .size = view.size, .lsn = pieces->lsn + offset};
             return 1;
+        }
         pieces->in_epoch = false;
         found = begin_epoch(pieces);
     }

@@ -32,20 +32,6 @@ struct salvage {
     uint64_t damage_count;
 };
 
-/* The copy takes every record that the log took. */
-static int open_copy(struct salvage *s)
-{
-    struct logfile_open_report report = {0};
-    struct logfile_options options = {
-        .open_flags = LOGFILE_OPEN_EXCLUSIVE,
-        .mode = s->what->mode,
-        .slot_bytes = s->reader->cursor.scan.prologue.header.slot_bytes,
-        .io = s->what->to,
-    };
-    int error = logfile_open(s->output, &options, &report, &s->copy);
-    return error == 0 ? LF_TOOL_OK : lf_tool_open_error(error, &report);
-}
-
 /* The reader stands at damage: what is whole in it comes first. */
 static int begin_damage(struct salvage *s)
 {
@@ -84,20 +70,6 @@ static int report_end(struct salvage *s)
     return 0;
 }
 
-/* Blocks that cannot be read are shown as zeros, which only a record's checksum tells: of one whose
- * payload is not covered they may be a part. */
-static bool is_readable(const struct salvage *s, const struct logfile_record *record)
-{
-    return !lf_bad_blocks_touch(s->bad, &s->reader->cursor.file.layout, record->lsn,
-                                record->lsn + LF_RECORD_HEADER_BYTES + record->size);
-}
-
-/* What the reader has met instead of a record.  0: that is looked through; an error. */
-static int meet_break(struct salvage *s, int found)
-{
-    return found == LOGFILE_ECORRUPT ? begin_damage(s) : found == 0 ? report_end(s) : found;
-}
-
 /* 1: a record; 0: no more; an error. */
 static int next_record(struct salvage *s, struct logfile_record *record)
 {
@@ -113,23 +85,18 @@ static int next_record(struct salvage *s, struct logfile_record *record)
         if (found != 0)
             return found == -ENOENT ? 0 : found;
         found = logfile_reader_next(s->reader, record);
-        if (found != 1)
-            found = meet_break(s, found);
-        else if (!is_readable(s, record))
+        if (found == LOGFILE_ECORRUPT)
+            found = begin_damage(s);
+        else if (found == 0)
+            found = report_end(s);
+        /* Blocks that cannot be read are shown as zeros, which only a record's checksum tells: of
+         * one whose payload is not covered they may be a part. */
+        else if (found == 1 &&
+                 lf_bad_blocks_touch(s->bad, &s->reader->cursor.file.layout, record->lsn,
+                                     record->lsn + LF_RECORD_HEADER_BYTES + record->size))
             found = 0;
     }
     return found;
-}
-
-static int copy_record(struct salvage *s, const struct logfile_record *record)
-{
-    int error = logfile_submit(s->copy, record->data, record->size, NULL, NULL);
-
-    if (error != 0)
-        return error;
-    s->record_count++;
-    s->payload_bytes += record->size;
-    return 0;
 }
 
 /* Returns an exit status. */
@@ -139,9 +106,11 @@ static int copy_records(struct salvage *s)
     int found;
 
     while ((found = next_record(s, &record)) == 1) {
-        int error = copy_record(s, &record);
+        const int error = logfile_submit(s->copy, record.data, record.size, NULL, NULL);
         if (error != 0)
             return lf_tool_error(s->output, error);
+        s->record_count++;
+        s->payload_bytes += record.size;
         int number = s->what->stopped != NULL && s->record_count % RECORDS_PER_LOOK == 0
                          ? s->what->stopped()
                          : 0;
@@ -154,14 +123,6 @@ static int copy_records(struct salvage *s)
     return found == 0 ? LF_TOOL_OK : lf_tool_error(s->path, found);
 }
 
-/* Where the copy failed, what there is of it is less than was read. */
-static void print_totals(const struct salvage *s)
-{
-    fprintf(s->out,
-            "%" PRIu64 " records with %" PRIu64 " bytes copied, %" PRIu64 " damages skipped\n",
-            s->record_count, s->payload_bytes, s->damage_count);
-}
-
 static void report_bad_range(void *arg, const char *line)
 {
     const struct salvage *s = arg;
@@ -169,59 +130,45 @@ static void report_bad_range(void *arg, const char *line)
     lf_tool_message("%s: %s", lf_tool_shown(s->path), line);
 }
 
-/* Returns an exit status. */
-static int report_bad_blocks(struct salvage *s)
-{
-    lf_bad_blocks_describe(s->bad, report_bad_range, s);
-    if (!lf_bad_blocks_in_epochs(s->bad))
-        return LF_TOOL_OK;
-    lf_tool_message("%s: incomplete: lacks what cannot be read", lf_tool_shown(s->output));
-    return LF_TOOL_FAILED;
-}
-
+/* The reader is open.  Returns an exit status. */
 static int salvage_reader(struct salvage *s)
 {
-    s->reader->cursor.takes_unsynced = true;
-    int status = open_copy(s);
+    struct logfile_open_report report = {0};
+    /* The copy takes every record that the log took. */
+    const struct logfile_options options = {
+        .open_flags = LOGFILE_OPEN_EXCLUSIVE,
+        .mode = s->what->mode,
+        .slot_bytes = s->reader->cursor.scan.prologue.header.slot_bytes,
+        .io = s->what->to,
+    };
 
-    if (status != LF_TOOL_OK)
-        return status;
-    status = copy_records(s);
+    /* 1. Copy. */
+    s->reader->cursor.takes_unsynced = true;
+    const int error = logfile_open(s->output, &options, &report, &s->copy);
+    if (error != 0)
+        return lf_tool_open_error(error, &report);
+    int status = copy_records(s);
     lf_pieces_free(&s->pieces);
-    int closed = lf_tool_close(s->output, s->copy);
-    if (closed == LF_TOOL_OK)
-        print_totals(s);
+    const int closed = lf_tool_close(s->output, s->copy);
     if (status == LF_TOOL_OK)
         status = closed;
-    if (status != LF_TOOL_OK)
+    /* 2. What was copied.  Where the copy failed, what there is of it is less than was read. */
+    if (closed == LF_TOOL_OK)
+        fprintf(s->out,
+                "%" PRIu64 " records with %" PRIu64 " bytes copied, %" PRIu64 " damages skipped\n",
+                s->record_count, s->payload_bytes, s->damage_count);
+    if (status != LF_TOOL_OK) {
         lf_tool_message("%s: incomplete: holds no more than what came before the failure",
                         lf_tool_shown(s->output));
-    else
-        status = report_bad_blocks(s);
-    if (status == LF_TOOL_OK && s->damage_count > 0 && s->record_count == 0)
-        status = LF_TOOL_CORRUPT;
-    return status;
-}
-
-/* What was lost before the first epoch, and what stands for it. */
-static void report_headless(const char *path, const struct lf_headless *headless)
-{
-    static const char *const sources[] = {
-        [LF_HEADLESS_OWN] = "",
-        [LF_HEADLESS_SEGMENTS] = ": its segments have the file header, too",
-        [LF_HEADLESS_EPOCHS] = ": its epochs tell the seed of their checksums",
-    };
-    const char *lost = headless->is_foreign    ? "the file header is that of another log"
-                       : headless->has_control ? "both copies of the file header are lost"
-                                               : "there is no control file";
-
-    if (headless->header_from != LF_HEADLESS_OWN)
-        lf_tool_message("%s: %s%s%s", lf_tool_shown(path),
-                        headless->is_foreign && headless->is_directory ? "control: " : "", lost,
-                        sources[headless->header_from]);
-    if (headless->mark_lost)
-        lf_tool_message("%s: the trim mark is lost: going on with the first epoch, at LSN %" PRIu64,
-                        lf_tool_shown(path), headless->mark.oldest_lsn);
+        return status;
+    }
+    /* 3. What the disk did not give. */
+    lf_bad_blocks_describe(s->bad, report_bad_range, s);
+    if (lf_bad_blocks_in_epochs(s->bad)) {
+        lf_tool_message("%s: incomplete: lacks what cannot be read", lf_tool_shown(s->output));
+        return LF_TOOL_FAILED;
+    }
+    return s->damage_count > 0 && s->record_count == 0 ? LF_TOOL_CORRUPT : LF_TOOL_OK;
 }
 
 /* Whether it is an error of what comes before the first epoch, or of a control file that is not there. */
@@ -234,16 +181,31 @@ static bool is_headless(int error)
 /* 0: s->reader reads the log by what is left of it; an error: nothing tells how. */
 static int open_headless(struct salvage *s, struct lf_headless *headless)
 {
+    static const char *const sources[] = {
+        [LF_HEADLESS_OWN] = "",
+        [LF_HEADLESS_SEGMENTS] = ": its segments have the file header, too",
+        [LF_HEADLESS_EPOCHS] = ": its epochs tell the seed of their checksums",
+    };
     int error = lf_headless_find(headless, &s->bad->view.io, s->path);
 
     if (error == 0)
         error = logfile_reader_open(
             s->path, &(struct logfile_reader_options){.io = &headless->view.io}, &s->reader);
-    if (error == 0) {
-        s->damage_count++;
-        report_headless(s->path, headless);
-    }
-    return error;
+    if (error != 0)
+        return error;
+    s->damage_count++;
+    /* What was lost before the first epoch, and what stands for it. */
+    const char *lost = headless->is_foreign    ? "the file header is that of another log"
+                       : headless->has_control ? "both copies of the file header are lost"
+                                               : "there is no control file";
+    if (headless->header_from != LF_HEADLESS_OWN)
+        lf_tool_message("%s: %s%s%s", lf_tool_shown(s->path),
+                        headless->is_foreign && headless->is_directory ? "control: " : "", lost,
+                        sources[headless->header_from]);
+    if (headless->mark_lost)
+        lf_tool_message("%s: the trim mark is lost: going on with the first epoch, at LSN %" PRIu64,
+                        lf_tool_shown(s->path), headless->mark.oldest_lsn);
+    return 0;
 }
 
 /* The header is whole, and no epoch is there that goes with it, nor is the log new: 1, 0 or -errno. */
@@ -283,21 +245,17 @@ static int open_by_header(struct salvage *s, struct lf_headless *headless)
     return error;
 }
 
-/* Returns an exit status; nothing could be read. */
-static int report_failure(struct salvage *s, int error)
-{
-    lf_bad_blocks_describe(s->bad, report_bad_range, s);
-    return is_headless(error) && s->bad->count > 0
-               ? LF_TOOL_FAILED
-               : lf_tool_salvage_error(&s->bad->view.io, s->path, error);
-}
-
 static int salvage_log(struct salvage *s, struct lf_headless *headless)
 {
     const int error = open_by_header(s, headless);
 
-    if (error != 0 && (!is_headless(error) || open_headless(s, headless) != 0))
-        return report_failure(s, error);
+    if (error != 0 && (!is_headless(error) || open_headless(s, headless) != 0)) {
+        /* Nothing could be read. */
+        lf_bad_blocks_describe(s->bad, report_bad_range, s);
+        return is_headless(error) && s->bad->count > 0
+                   ? LF_TOOL_FAILED
+                   : lf_tool_salvage_error(&s->bad->view.io, s->path, error);
+    }
     const int status = salvage_reader(s);
     logfile_reader_close(s->reader);
     return status;

@@ -59,31 +59,24 @@ int lf_cursor_look_for_writer(struct lf_cursor *cursor)
 
 /* ---- Epochs that are durable ----------------------------------------------------------------- */
 
-/* As lf_scan_next_promise, of a header that need not be in memory: that of the next segment's first
- * epoch. */
-static uint64_t read_next_promise(struct lf_cursor *cursor)
-{
-    _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES];
-    const struct lf_epoch_header *header = (const void *)block;
-    const struct lf_chain *chain = &cursor->scan.chain;
-
-    if (lf_file_read(&cursor->file, chain->lsn, block, sizeof(block)) != (ssize_t)sizeof(block))
-        return 0;
-    const bool valid =
-        lf_epoch_header_check(header, cursor->scan.prologue.log_seed, &chain->layout, chain->lsn) &&
-        lf_chain_accepts(chain, header);
-    return valid ? header->promise : 0;
-}
-
 /* The file system has stopped after an error and refuses to sync: decides whether the epoch that was
  * found is taken as it is.  From one without records nothing is returned. */
 static bool take_unsynced(struct lf_cursor *cursor)
 {
+    _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES];
     const struct lf_epoch_header *header = cursor->scan.epoch;
+    const struct lf_epoch_header *next = (const void *)block;
+    const struct lf_chain *chain = &cursor->scan.chain;
+    const uint32_t log_seed = cursor->scan.prologue.log_seed;
 
-    cursor->durable_lsn = lf_max(cursor->durable_lsn, read_next_promise(cursor));
+    /* 1. What does the next one promise?  It may be in another segment, and not in memory. */
+    if (lf_file_read(&cursor->file, chain->lsn, block, sizeof(block)) == (ssize_t)sizeof(block) &&
+        lf_epoch_header_check(next, log_seed, &chain->layout, chain->lsn) &&
+        lf_chain_accepts(chain, next))
+        cursor->durable_lsn = lf_max(cursor->durable_lsn, next->promise);
     if (header->lsn < cursor->durable_lsn || header->record_count == 0)
         return true;
+    /* 2. Nothing: only for tools that copy out what there is. */
     if (cursor->takes_unsynced && cursor->unsynced_lsn == 0)
         cursor->unsynced_lsn = header->lsn;
     return cursor->takes_unsynced;
@@ -215,19 +208,6 @@ static enum lf_step end_judged(struct lf_cursor *cursor)
     return cursor->tail.verdict == LOGFILE_CORRUPT ? LF_STEP_DAMAGE : LF_STEP_END;
 }
 
-/* The verdict stands until the log changes: END or DAMAGE; BREAK: it has. */
-static enum lf_step look_at_verdict(struct lf_cursor *cursor)
-{
-    uint64_t end_lsn;
-
-    int error = lf_file_refresh(&cursor->file, cursor->scan.prologue.trim.oldest_lsn);
-    if (error == 0)
-        error = lf_file_end_lsn(&cursor->file, &end_lsn);
-    if (error != 0)
-        return fail(cursor, error);
-    return end_lsn == cursor->judged_end_lsn ? end_judged(cursor) : LF_STEP_BREAK;
-}
-
 /* No writer has the log, or this is verify.  EPOCH: there is one after all. */
 static enum lf_step judge(struct lf_cursor *cursor)
 {
@@ -267,21 +247,29 @@ static enum lf_step judge(struct lf_cursor *cursor)
 
 static enum lf_step step_at_break(struct lf_cursor *cursor)
 {
-    enum lf_step step = look_for_trim(cursor);
-    const int mark_error = step == LF_STEP_FAILED ? cursor->scan.error : 0;
-    const int error = lf_cursor_look_for_writer(cursor);
+    const uint64_t oldest_lsn = cursor->scan.prologue.trim.oldest_lsn;
+    uint64_t end_lsn;
 
+    /* 1. Has it been trimmed away?  No whole mark: a writer is at one, and has been at the other a moment
+     * ago. */
+    const enum lf_step step = look_for_trim(cursor);
+    const int mark_error = step == LF_STEP_FAILED ? cursor->scan.error : 0;
+    int error = lf_cursor_look_for_writer(cursor);
     if (error != 0)
         return fail(cursor, error);
-    /* No whole mark: a writer is at one, and has been at the other a moment ago. */
     if (step != LF_STEP_BREAK && !(mark_error == LOGFILE_ECORRUPT && cursor->live))
         return step;
     if (cursor->live && !cursor->takes_all)
         return end_live(cursor);
+    /* 2. A verdict stands until the log changes. */
     if (cursor->state == LF_CURSOR_JUDGED) {
-        step = look_at_verdict(cursor);
-        if (step != LF_STEP_BREAK)
-            return step;
+        error = lf_file_refresh(&cursor->file, oldest_lsn);
+        if (error == 0)
+            error = lf_file_end_lsn(&cursor->file, &end_lsn);
+        if (error != 0)
+            return fail(cursor, error);
+        if (end_lsn == cursor->judged_end_lsn)
+            return end_judged(cursor);
     }
     return judge(cursor);
 }
@@ -299,15 +287,6 @@ int lf_cursor_skip(struct lf_cursor *cursor)
     return error;
 }
 
-/* Passes over damage all of which is below where reading was to start. */
-static enum lf_step pass_damage_below(struct lf_cursor *cursor)
-{
-    if (cursor->tail.resume_lsn == 0 || cursor->tail.resume_lsn > cursor->start_lsn)
-        return LF_STEP_DAMAGE;
-    const int error = lf_cursor_skip(cursor);
-    return error != 0 ? fail(cursor, error) : LF_STEP_MOVED;
-}
-
 enum lf_step lf_cursor_next(struct lf_cursor *cursor)
 {
     enum lf_step step;
@@ -320,8 +299,12 @@ enum lf_step lf_cursor_next(struct lf_cursor *cursor)
             step = look_again(cursor);
         if (step == LF_STEP_BREAK)
             step = step_at_break(cursor);
-        if (step == LF_STEP_DAMAGE)
-            step = pass_damage_below(cursor);
+        /* Damage all of which is below where reading was to start is passed over. */
+        if (step == LF_STEP_DAMAGE && cursor->tail.resume_lsn != 0 &&
+            cursor->tail.resume_lsn <= cursor->start_lsn) {
+            const int error = lf_cursor_skip(cursor);
+            step = error != 0 ? fail(cursor, error) : LF_STEP_MOVED;
+        }
         if (step == LF_STEP_EPOCH || step == LF_STEP_MOVED)
             cursor->state = LF_CURSOR_READING;
     } while (step == LF_STEP_MOVED); /* each time further on */

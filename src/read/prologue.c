@@ -11,14 +11,6 @@
 
 /* ---- Blocks 0 to 3 ------------------------------------------------------------------------- */
 
-/* Whole copies of one header may differ in their generation and what belongs to it, in no more. */
-static bool headers_agree(const struct lf_file_header *a, const struct lf_file_header *b)
-{
-    if (!lf_file_header_same_log(a, b) || a->first_lsn != b->first_lsn)
-        return false;
-    return a->generation != b->generation || memcmp(a, b, LF_BLOCK_BYTES) == 0;
-}
-
 static int file_header_choose(const uint8_t *blocks, struct lf_prologue *prologue)
 {
     const struct lf_file_header *copy[2] = {(const void *)blocks,
@@ -37,7 +29,11 @@ static int file_header_choose(const uint8_t *blocks, struct lf_prologue *prologu
     if (!valid[0] && !valid[1])
         return state[0] == LF_HEADER_NONE && state[1] == LF_HEADER_NONE ? LOGFILE_EFORMAT
                                                                         : LOGFILE_ECORRUPT;
-    if (valid[0] && valid[1] && !headers_agree(copy[0], copy[1]))
+    /* Whole copies may differ in their generation and what belongs to it, in no more. */
+    if (valid[0] && valid[1] &&
+        (!lf_file_header_same_log(copy[0], copy[1]) || copy[0]->first_lsn != copy[1]->first_lsn ||
+         (copy[0]->generation == copy[1]->generation &&
+          memcmp(copy[0], copy[1], LF_BLOCK_BYTES) != 0)))
         return LOGFILE_ECORRUPT;
     const bool second = valid[1] && (!valid[0] || copy[1]->generation > copy[0]->generation);
     prologue->header = *copy[second ? 1 : 0];
@@ -71,13 +67,6 @@ static int trim_mark_choose(const uint8_t *blocks, struct lf_prologue *prologue)
     return 0;
 }
 
-/* A segment by itself has a header too, but no trim marks. */
-static bool header_is_in_place(const struct lf_file_header *header, const struct lf_file *file)
-{
-    return (header->segment_bytes != 0) == lf_file_is_directory(file) &&
-           header->first_lsn == LF_FIRST_LSN;
-}
-
 /* Without a header there is no seed that its checksum could be checked with. */
 static bool looks_like_a_mark(const uint8_t *block)
 {
@@ -102,7 +91,9 @@ int lf_prologue_read(struct lf_file *file, struct lf_prologue *prologue)
                            looks_like_a_mark(blocks + 3 * LF_BLOCK_BYTES));
     if (error != 0)
         return error;
-    if (!header_is_in_place(&prologue->header, file))
+    /* A segment by itself has a header too, but no trim marks. */
+    if ((prologue->header.segment_bytes != 0) != lf_file_is_directory(file) ||
+        prologue->header.first_lsn != LF_FIRST_LSN)
         return LOGFILE_EFORMAT;
     return trim_mark_choose(blocks + 2 * LF_BLOCK_BYTES, prologue);
 }
@@ -122,42 +113,7 @@ int lf_prologue_read_mark(struct lf_file *file, struct lf_prologue *prologue)
     return error;
 }
 
-/* ---- Repair: the log's own header -------------------------------------------------------------------*/
-
-static int rewrite_copy(struct lf_store *store, const void *block, unsigned copy)
-{
-    const uint64_t offset = copy * (uint64_t)LF_BLOCK_BYTES;
-    const int error = lf_store_write(store, block, LF_BLOCK_BYTES, offset);
-
-    return error != 0 ? error : lf_store_sync_background(store, offset, offset + LF_BLOCK_BYTES);
-}
-
-/* Copies the whole block: what follows the fields may belong to a feature. */
-static int repair_log_header(struct lf_store *store, const bool valid[COPY_COUNT])
-{
-    _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES];
-
-    if (valid[0] && valid[1])
-        return 0;
-    const unsigned good = valid[0] ? 0 : 1;
-    const ssize_t got =
-        lf_file_read_prologue(&store->file, block, sizeof(block), good * (uint64_t)LF_BLOCK_BYTES);
-    if (got != (ssize_t)sizeof(block))
-        return got < 0 ? (int)got : -EIO;
-    return rewrite_copy(store, block, 1 - good);
-}
-
-/* ---- Repair: the headers of segments ------------------------------------------------------------------*/
-
-/* The header that the segment was made with. */
-static void fill_header(const struct lf_file *file, uint64_t index, uint8_t *block)
-{
-    struct lf_file_header *header = memset(block, 0, LF_BLOCK_BYTES);
-
-    *header = file->header;
-    header->first_lsn = lf_segment_first_lsn(&file->layout, index);
-    lf_file_header_seal(block);
-}
+/* ---- Repair -------------------------------------------------------------------------------- */
 
 /* If both copies are damaged, the epochs that recovery has read there say whose segment it is. */
 static int repair_segment(struct lf_file *file, uint64_t index)
@@ -176,8 +132,12 @@ static int repair_segment(struct lf_file *file, uint64_t index)
         uint8_t *block = blocks + (good[1 - copy] ? 1 - copy : copy) * (size_t)LF_BLOCK_BYTES;
         if (good[copy])
             continue;
-        if (!good[1 - copy])
-            fill_header(file, index, block);
+        if (!good[1 - copy]) { /* the header that the segment was made with */
+            struct lf_file_header *header = memset(block, 0, LF_BLOCK_BYTES);
+            *header = file->header;
+            header->first_lsn = lf_segment_first_lsn(&file->layout, index);
+            lf_file_header_seal(block);
+        }
         error = lf_file_write_segment_header(file, index, copy, block);
         good[copy] = true;
     }
@@ -186,11 +146,27 @@ static int repair_segment(struct lf_file *file, uint64_t index)
 
 int lf_prologue_repair(struct lf_store *store, const struct lf_prologue *prologue)
 {
+    _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES];
     struct lf_file *file = &store->file;
-    int error = repair_log_header(store, prologue->header_valid);
+    const bool *valid = prologue->header_valid;
+    int error = 0;
 
+    /* 1. The log's own header.  Copies the whole block: what follows the fields may belong to a
+     * feature. */
+    if (!valid[0] || !valid[1]) {
+        const uint64_t from = valid[0] ? 0 : LF_BLOCK_BYTES;
+        const uint64_t to = LF_BLOCK_BYTES - from;
+        const ssize_t got = lf_file_read_prologue(file, block, sizeof(block), from);
+        if (got != (ssize_t)sizeof(block))
+            error = got < 0 ? (int)got : -EIO;
+        if (error == 0)
+            error = lf_store_write(store, block, LF_BLOCK_BYTES, to);
+        if (error == 0)
+            error = lf_store_sync_background(store, to, to + LF_BLOCK_BYTES);
+    }
     if (!lf_file_is_directory(file))
         return error;
+    /* 2. Those of its segments. */
     const struct lf_segment_range range = lf_segments_range(&file->segments);
     for (uint64_t index = range.first; index < range.end && error == 0; index++)
         error = repair_segment(file, index);

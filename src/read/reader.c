@@ -141,62 +141,51 @@ static int go_to_lsn(struct logfile_reader *reader, uint64_t lsn)
     return found == 1 || found == LOGFILE_ECORRUPT ? 0 : found;
 }
 
-/* The id is the one that the caller expects, and reading starts at what is still there. */
-static int check_start(const struct logfile_reader *reader,
-                       const struct logfile_reader_options *options)
-{
-    const struct lf_prologue *prologue = &reader->cursor.scan.prologue;
-    const uint64_t start_lsn = reader->cursor.start_lsn;
-    const uint8_t *id = prologue->header.id;
-    const struct logfile_cursor *cursor = options->cursor;
-
-    if ((options->expect_id != NULL && memcmp(options->expect_id, id, LF_ID_BYTES) != 0) ||
-        (cursor != NULL && memcmp(cursor->id, id, LF_ID_BYTES) != 0))
-        return LOGFILE_EIDENTITY;
-    if (start_lsn != 0 && start_lsn < prologue->trim.oldest_lsn)
-        return LOGFILE_ETRIMMED;
-    return cursor != NULL && cursor->epoch != 0 && cursor->epoch_lsn < prologue->trim.oldest_lsn
-               ? LOGFILE_ETRIMMED
-               : 0;
-}
-
 /* The file is open. */
 static int start(struct logfile_reader *reader, const struct logfile_reader_options *options)
 {
-    const uint64_t start_lsn = options->cursor != NULL ? options->cursor->lsn : options->lsn;
-    int error = lf_cursor_start(&reader->cursor);
+    const struct lf_prologue *prologue = &reader->cursor.scan.prologue;
+    const struct logfile_cursor *cursor = options->cursor;
+    const uint64_t start_lsn = cursor != NULL ? cursor->lsn : options->lsn;
+    const uint8_t *id = prologue->header.id;
 
+    const int error = lf_cursor_start(&reader->cursor);
     if (error != 0)
         return error;
+    /* 1. It is the log that the caller expects, */
+    if ((options->expect_id != NULL && memcmp(options->expect_id, id, LF_ID_BYTES) != 0) ||
+        (cursor != NULL && memcmp(cursor->id, id, LF_ID_BYTES) != 0))
+        return LOGFILE_EIDENTITY;
+    /* 2. and where reading is to start is still there. */
+    if ((start_lsn != 0 && start_lsn < prologue->trim.oldest_lsn) ||
+        (cursor != NULL && cursor->epoch != 0 && cursor->epoch_lsn < prologue->trim.oldest_lsn))
+        return LOGFILE_ETRIMMED;
     reader->cursor.start_lsn = start_lsn;
-    error = check_start(reader, options);
-    if (error != 0)
-        return error;
-    memcpy(reader->position.id, reader->cursor.scan.prologue.header.id, LF_ID_BYTES);
+    memcpy(reader->position.id, id, LF_ID_BYTES);
     reader->position.lsn = start_lsn;
-    if (options->cursor != NULL && options->cursor->epoch != 0)
-        return go_to_cursor(reader, options->cursor);
+    if (cursor != NULL && cursor->epoch != 0)
+        return go_to_cursor(reader, cursor);
     return start_lsn != 0 ? go_to_lsn(reader, start_lsn) : 0;
 }
 
-static bool options_are_valid(const struct logfile_reader_options *options)
+int logfile_reader_open(const char *path, const struct logfile_reader_options *options,
+                        struct logfile_reader **readerp)
 {
+    const struct logfile_reader_options defaults = {0};
+
+    if (options == NULL)
+        options = &defaults;
+    if (path == NULL || readerp == NULL || (options->cursor != NULL && options->lsn != 0) ||
+        (options->io != NULL && !lf_io_is_complete(options->io)))
+        return -EINVAL;
     for (size_t i = 0; i < sizeof(options->reserved) / sizeof(options->reserved[0]); i++)
         if (options->reserved[i] != 0)
-            return false;
-    if (options->cursor != NULL && options->lsn != 0)
-        return false;
-    return options->io == NULL || lf_io_is_complete(options->io);
-}
+            return -EINVAL;
 
-static int reader_open(const char *path, const struct logfile_reader_options *options,
-                       struct logfile_reader **readerp)
-{
-    const struct logfile_io *io = options->io != NULL ? options->io : logfile_io_posix();
     struct logfile_reader *reader = calloc(1, sizeof(*reader));
-
     if (reader == NULL)
         return -ENOMEM;
+    const struct logfile_io *io = options->io != NULL ? options->io : logfile_io_posix();
     int error = lf_cursor_open(&reader->cursor, io, path);
     if (error == 0) {
         error = start(reader, options);
@@ -209,18 +198,6 @@ static int reader_open(const char *path, const struct logfile_reader_options *op
     }
     *readerp = reader;
     return 0;
-}
-
-int logfile_reader_open(const char *path, const struct logfile_reader_options *options,
-                        struct logfile_reader **readerp)
-{
-    const struct logfile_reader_options defaults = {0};
-
-    if (options == NULL)
-        options = &defaults;
-    if (path == NULL || readerp == NULL || !options_are_valid(options))
-        return -EINVAL;
-    return reader_open(path, options, readerp);
 }
 
 void logfile_reader_close(struct logfile_reader *reader)

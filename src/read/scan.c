@@ -94,44 +94,38 @@ static bool pass_range(struct lf_scan *scan, uint64_t from, uint64_t to, struct 
     return true;
 }
 
-/* As lf_record_decode; *bytes is what the record takes. */
-static bool pass_record(struct lf_scan *scan, const struct lf_epoch_header *epoch,
-                        const struct lf_record_place *place, uint32_t *bytes)
-{
-    const bool header_only = (epoch->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
-    const uint64_t lsn = epoch->lsn + place->offset;
-    struct lf_record_header record;
-    struct passage payload, padding;
-
-    if (lf_scan_load(scan, lsn - lsn % LF_BLOCK_BYTES, LF_BLOCK_BYTES) < LF_BLOCK_BYTES)
-        return false;
-    memcpy(&record, lf_window_at(&scan->window, lsn), sizeof(record));
-    const unsigned type = lf_record_word_type(record.word);
-    const uint64_t data_lsn = lsn + LF_RECORD_HEADER_BYTES;
-    const uint64_t data_end = data_lsn + lf_record_word_size(record.word);
-    *bytes = (uint32_t)lf_record_bytes(lf_record_word_size(record.word));
-    return (type == LF_RECORD_DATA || type == LF_RECORD_PAD) &&
-           *bytes <= epoch->length - place->offset &&
-           pass_range(scan, data_lsn, data_end, &payload) &&
-           pass_range(scan, data_end, lsn + *bytes, &padding) && padding.is_zero &&
-           (type == LF_RECORD_DATA || payload.is_zero) &&
-           record.checksum == lf_record_checksum(place, record.word, header_only ? 0 : payload.crc);
-}
-
 /* As records_are_whole, for an epoch that the window is too small for. */
 static bool pass_records(struct lf_scan *scan, const struct lf_epoch_header *epoch,
                          uint32_t record_seed)
 {
-    struct lf_record_place place = {epoch->epoch, LF_EPOCH_HEADER_BYTES, record_seed};
+    const bool header_only = (epoch->flags & LF_EPOCH_HEADER_CHECKSUM) != 0;
     const uint64_t end_lsn = epoch->lsn + lf_epoch_extent(epoch);
-    struct passage padding;
+    struct lf_record_place place = {epoch->epoch, LF_EPOCH_HEADER_BYTES, record_seed};
+    struct lf_record_header record;
+    struct passage payload, padding;
     uint32_t count = 0;
 
     while (place.offset < epoch->length) {
-        uint32_t bytes;
-        if (!pass_record(scan, epoch, &place, &bytes))
+        /* 1. The record's header, which never crosses a block. */
+        const uint64_t lsn = epoch->lsn + place.offset;
+        if (lf_scan_load(scan, lsn - lsn % LF_BLOCK_BYTES, LF_BLOCK_BYTES) < LF_BLOCK_BYTES)
             return false;
-        place.offset += bytes;
+        memcpy(&record, lf_window_at(&scan->window, lsn), sizeof(record));
+        const unsigned type = lf_record_word_type(record.word);
+        const uint64_t data_lsn = lsn + LF_RECORD_HEADER_BYTES;
+        const uint64_t data_end = data_lsn + lf_record_word_size(record.word);
+        const uint64_t bytes = lf_record_bytes(lf_record_word_size(record.word));
+        if ((type != LF_RECORD_DATA && type != LF_RECORD_PAD) ||
+            bytes > epoch->length - place.offset)
+            return false;
+        /* 2. What follows it, as lf_record_decode has it. */
+        if (!pass_range(scan, data_lsn, data_end, &payload) ||
+            !pass_range(scan, data_end, lsn + bytes, &padding) || !padding.is_zero ||
+            (type == LF_RECORD_PAD && !payload.is_zero) ||
+            record.checksum !=
+                lf_record_checksum(&place, record.word, header_only ? 0 : payload.crc))
+            return false;
+        place.offset += (uint32_t)bytes;
         count++;
     }
     return count == epoch->record_count &&
@@ -269,11 +263,6 @@ uint64_t lf_scan_next_promise(struct lf_scan *scan)
 
 #define LOOK_BYTES ((uint64_t)64 << 10) /* read at a time */
 
-static bool is_known_to_belong(const struct lf_scan *scan, const struct lf_epoch_header *header)
-{
-    return header->promise == header->lsn || header->lsn < scan->prologue.trim.promise;
-}
-
 void lf_scan_seek_epoch(struct lf_scan *scan, const struct lf_epoch_name *name)
 {
     lf_scan_invalidate(scan);
@@ -285,43 +274,37 @@ void lf_scan_seek_epoch(struct lf_scan *scan, const struct lf_epoch_name *name)
     scan->chain.incarnation = 0;
 }
 
-/* Looks at the blocks of [from, to), the last one first.  Whether an epoch that will do is named. */
-static bool look_back(struct lf_scan *scan, uint64_t from, uint64_t to, struct lf_epoch_name *name)
-{
-    while (to > from && scan->error == 0) {
-        const uint64_t piece = lf_max(from, to > LOOK_BYTES ? to - LOOK_BYTES : 0);
-        (void)lf_scan_load(scan, piece, to - piece);
-        for (uint64_t lsn = to; lsn > piece;) {
-            lsn -= LF_BLOCK_BYTES;
-            const struct lf_epoch_header *header = lf_scan_peek(scan, lsn);
-            if (header != NULL && is_known_to_belong(scan, header)) {
-                *name = (struct lf_epoch_name){header->lsn, header->epoch, header->chain};
-                return true;
-            }
-        }
-        to = piece;
-    }
-    return false;
-}
-
 int lf_scan_seek(struct lf_scan *scan, uint64_t lsn)
 {
     const struct lf_layout *layout = &scan->chain.layout;
-    const uint64_t oldest_lsn = scan->prologue.trim.oldest_lsn;
-    struct lf_epoch_name name;
+    const struct lf_trim_mark *trim = &scan->prologue.trim;
 
     if (lsn >= LF_LSN_END)
         return 0;
     scan->error = 0;
-    /* No record is in a segment's first blocks: the first that may follow is in its first epoch. */
-    lsn = lf_max(lsn, lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)));
-    uint64_t from = lf_max(oldest_lsn, lf_segment_first_lsn(layout, lf_segment_index(layout, lsn)));
-    const uint64_t to = lsn - lsn % LF_BLOCK_BYTES + LF_BLOCK_BYTES;
-    from = lf_max(from, to - lf_min(to, layout->slot_bytes));
-    if (look_back(scan, from, to, &name))
-        lf_scan_seek_epoch(scan, &name);
-    else
-        lf_scan_invalidate(scan);
+    /* 1. Where it can begin: at most a slot before, in the same segment.  No record is in a segment's
+     * first blocks: the first that may follow is in its first epoch. */
+    const uint64_t first_lsn = lf_segment_first_lsn(layout, lf_segment_index(layout, lsn));
+    lsn = lf_max(lsn, first_lsn);
+    uint64_t to = lsn - lsn % LF_BLOCK_BYTES + LF_BLOCK_BYTES;
+    const uint64_t from =
+        lf_max(lf_max(trim->oldest_lsn, first_lsn), to - lf_min(to, layout->slot_bytes));
+
+    /* 2. Look at the blocks, the last one first, for an epoch that is known to belong to the log. */
+    while (to > from && scan->error == 0) {
+        const uint64_t piece = lf_max(from, to > LOOK_BYTES ? to - LOOK_BYTES : 0);
+        (void)lf_scan_load(scan, piece, to - piece);
+        while (to > piece) {
+            to -= LF_BLOCK_BYTES;
+            const struct lf_epoch_header *header = lf_scan_peek(scan, to);
+            if (header == NULL || (header->promise != header->lsn && header->lsn >= trim->promise))
+                continue;
+            lf_scan_seek_epoch(scan,
+                               &(struct lf_epoch_name){header->lsn, header->epoch, header->chain});
+            return scan->error;
+        }
+    }
+    lf_scan_invalidate(scan);
     return scan->error;
 }
 

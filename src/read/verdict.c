@@ -39,17 +39,6 @@ static uint64_t next_segment_lsn(struct lf_scan *scan, uint64_t lsn)
     return find_segment(scan, index, &index) ? lf_segment_first_lsn(layout, index) : 0;
 }
 
-static void survey_block(struct lf_scan *scan, uint64_t lsn, uint64_t bytes)
-{
-    const uint8_t *block = lf_window_at(&scan->window, lsn);
-    const struct lf_epoch_header *header = lf_scan_find_header(scan, lsn);
-
-    if (!lf_is_zero(block, block + bytes))
-        scan->rest_end = lsn + bytes;
-    if (header != NULL)
-        scan->rest_promise = lf_max(scan->rest_promise, header->promise);
-}
-
 /*
  * Reads from the break to the end of the last segment, over segments that are short or missing.
  * What it finds holds for every later break too, so that a log with many of them is read through
@@ -67,50 +56,19 @@ static void survey_rest(struct lf_scan *scan)
         lsn = search_lsn(scan, lsn);
         const uint64_t available = lf_scan_load(scan, lsn, LF_BLOCK_BYTES);
         if (available > 0) {
-            survey_block(scan, lsn, lf_min(available, LF_BLOCK_BYTES));
+            const uint8_t *block = lf_window_at(&scan->window, lsn);
+            const uint64_t bytes = lf_min(available, LF_BLOCK_BYTES);
+            const struct lf_epoch_header *header = lf_scan_find_header(scan, lsn);
+            if (!lf_is_zero(block, block + bytes))
+                scan->rest_end = lsn + bytes;
+            if (header != NULL)
+                scan->rest_promise = lf_max(scan->rest_promise, header->promise);
             lsn += LF_BLOCK_BYTES;
         } else {
             lsn = next_segment_lsn(scan, lsn);
         }
     }
     scan->rest_known = scan->error == 0;
-}
-
-/* Whether the segment is missing that the next epoch would be in.  It is there from the moment on
- * that an epoch says that it comes next; only the thread that created the log may have died before
- * it made the first one. */
-static bool segment_is_missing(struct lf_scan *scan)
-{
-    const struct lf_trim_mark *trim = &scan->prologue.trim;
-    uint64_t index;
-
-    if (scan->chain.lsn >= lf_layout_end_lsn(&scan->chain.layout) ||
-        lf_file_has_segment(scan->file, scan->chain.lsn))
-        return false;
-    if (scan->chain.lsn != LF_FIRST_LSN || trim->oldest_lsn != LF_FIRST_LSN ||
-        trim->epoch != LF_FIRST_EPOCH || trim->incarnation != 0)
-        return true;
-    return find_segment(scan, 0, &index);
-}
-
-/* Whether the file holds something else than the trim mark says.  The mark of a log that was trimmed
- * names an epoch that was on stable storage before it. */
-static bool trim_mark_contradicts(struct lf_scan *scan)
-{
-    const uint64_t oldest_lsn = scan->prologue.trim.oldest_lsn;
-    const uint64_t block_lsn = LF_FIRST_LSN - LF_BLOCK_BYTES;
-
-    if (scan->chain.lsn != oldest_lsn)
-        return false;
-    if (oldest_lsn != LF_FIRST_LSN)
-        return true;
-    /* One file is long enough for what comes before its first epoch; a segment is as long as it
-     * needs to be. */
-    if (scan->chain.layout.segment_bytes == 0 &&
-        lf_scan_load(scan, block_lsn, LF_BLOCK_BYTES) < LF_BLOCK_BYTES)
-        return true;
-    const struct lf_epoch_header *header = lf_scan_load_header(scan, oldest_lsn);
-    return header != NULL && !lf_chain_accepts(&scan->chain, header);
 }
 
 static bool has_copy(const struct lf_segment_check *check, enum lf_segment_copy copy)
@@ -138,46 +96,60 @@ static bool segment_is_misplaced(struct lf_scan *scan, uint64_t index)
     return scan->last_lsn == 0 || lf_segment_index(&scan->chain.layout, scan->last_lsn) != index;
 }
 
-/* Whether the name of a segment from that of the break on leads to something else: *index is the first.
- * own_only: looks at that of the break alone. */
-static bool find_misplaced(struct lf_scan *scan, bool own_only, uint64_t *index)
-{
-    bool found;
-
-    if (scan->chain.layout.segment_bytes == 0 ||
-        scan->chain.lsn >= lf_layout_end_lsn(&scan->chain.layout)) /* foreign from there on */
-        return false;
-    *index = lf_segment_index(&scan->chain.layout, scan->chain.lsn);
-    do
-        found = segment_is_misplaced(scan, *index);
-    while (!found && !own_only && find_segment(scan, *index + 1, index));
-    return found;
-}
-
-/* Whether the log comes as far as the break, because the epoch before it was read or the trim mark
- * names it: not where the scan was told to start in the middle, and has read nothing yet. */
-static bool break_is_reached(const struct lf_scan *scan)
-{
-    return scan->chain.incarnation != 0 || scan->chain.lsn == scan->prologue.trim.oldest_lsn;
-}
-
 /* What contradicts that the log ends at the break. */
 static enum lf_damage find_damage(struct lf_scan *scan, uint64_t promised_lsn)
 {
     const struct lf_chain *chain = &scan->chain;
+    const struct lf_trim_mark *trim = &scan->prologue.trim;
     const bool promised = promised_lsn > chain->lsn;
-    const bool reached = break_is_reached(scan);
+    const bool has_segment =
+        chain->layout.segment_bytes != 0 &&
+        chain->lsn < lf_layout_end_lsn(&chain->layout); /* else all is foreign */
+    uint64_t index = lf_segment_index(&chain->layout, chain->lsn);
+    bool misplaced;
 
-    if (find_misplaced(scan, promised, &scan->damage_index))
-        return LF_DAMAGE_MISPLACED;
-    scan->damage_index = lf_segment_index(&chain->layout, chain->lsn);
-    if (reached && segment_is_missing(scan))
+    /* The log comes as far as the break, because the epoch before it was read or the trim mark names
+     * it: not where the scan was told to start in the middle, and has read nothing yet. */
+    const bool reached = chain->incarnation != 0 || chain->lsn == trim->oldest_lsn;
+    scan->damage_index = index;
+
+    /* 1. The name of a segment leads to something else: that of the break, or, where nothing is
+     * promised, a later one. */
+    if (has_segment) {
+        do
+            misplaced = segment_is_misplaced(scan, index);
+        while (!misplaced && !promised && find_segment(scan, index + 1, &index));
+        if (misplaced) {
+            scan->damage_index = index;
+            return LF_DAMAGE_MISPLACED;
+        }
+    }
+    /* 2. The segment is missing that the next epoch would be in.  It is there from the moment on that an
+     * epoch says that it comes next; only the thread that created the log may have died before it made
+     * the first one. */
+    const bool is_new = chain->lsn == LF_FIRST_LSN && trim->oldest_lsn == LF_FIRST_LSN &&
+                        trim->epoch == LF_FIRST_EPOCH && trim->incarnation == 0;
+    if (reached && has_segment && !lf_file_has_segment(scan->file, chain->lsn) &&
+        (!is_new || find_segment(scan, 0, &index)))
         return LF_DAMAGE_MISSING;
+    /* 3. More is promised, or more openings are known. */
     if (promised)
         return LF_DAMAGE_PROMISE;
-    if (reached && chain->incarnation < scan->prologue.trim.incarnation)
+    if (reached && chain->incarnation < trim->incarnation)
         return LF_DAMAGE_INCARNATION;
-    return trim_mark_contradicts(scan) ? LF_DAMAGE_MARK : LF_DAMAGE_NONE;
+    /* 4. What is there is not what the trim mark says.  That of a log that was trimmed names an epoch that
+     * was on stable storage before it. */
+    if (chain->lsn != trim->oldest_lsn)
+        return LF_DAMAGE_NONE;
+    if (trim->oldest_lsn != LF_FIRST_LSN)
+        return LF_DAMAGE_MARK;
+    /* One file is long enough for what comes before its first epoch; a segment is as long as it needs
+     * to be. */
+    if (chain->layout.segment_bytes == 0 &&
+        lf_scan_load(scan, LF_FIRST_LSN - LF_BLOCK_BYTES, LF_BLOCK_BYTES) < LF_BLOCK_BYTES)
+        return LF_DAMAGE_MARK;
+    const struct lf_epoch_header *header = lf_scan_load_header(scan, trim->oldest_lsn);
+    return header != NULL && !lf_chain_accepts(chain, header) ? LF_DAMAGE_MARK : LF_DAMAGE_NONE;
 }
 
 /*

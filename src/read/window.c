@@ -47,37 +47,7 @@ struct lf_window_ahead {
     bool stop;
 };
 
-/* ---- Reading ahead, the thread: called with the lock ------------------------------------------------------- */
-
-static void step_on(struct lf_window_ahead *ahead, const struct chunk *chunk)
-{
-    const struct lf_layout *layout = &ahead->file->layout;
-
-    ahead->next_lsn = chunk->lsn + chunk->asked_bytes;
-    if (ahead->next_lsn == lf_segment_end_lsn(layout, chunk->lsn))
-        ahead->next_lsn += LF_FIRST_LSN; /* the blocks before a segment's first epoch */
-}
-
-/* Releases the lock while it reads. */
-static void read_chunk(struct lf_window_ahead *ahead)
-{
-    struct chunk *chunk = &ahead->chunks[(ahead->first + ahead->count) % CHUNK_COUNT];
-    const uint64_t lsn = ahead->next_lsn;
-    const uint64_t room = lf_segment_end_lsn(&ahead->file->layout, lsn) - lsn;
-
-    chunk->lsn = lsn;
-    chunk->asked_bytes = room < CHUNK_BYTES ? (size_t)room : CHUNK_BYTES;
-    ahead->reading = true;
-    step_on(ahead, chunk);
-    pthread_mutex_unlock(&ahead->lock);
-    const ssize_t got = lf_file_read(ahead->file, lsn, chunk->memory, chunk->asked_bytes);
-    pthread_mutex_lock(&ahead->lock);
-    ahead->reading = false;
-    chunk->bytes = got;
-    ahead->at_end = got < (ssize_t)chunk->asked_bytes;
-    ahead->count++;
-    pthread_cond_signal(&ahead->changed);
-}
+/* ---- Reading ahead, the thread --------------------------------------------------------------- */
 
 static void *run(void *arg)
 {
@@ -86,10 +56,29 @@ static void *run(void *arg)
     pthread_setname_np(pthread_self(), "lf-read-ahead");
     pthread_mutex_lock(&ahead->lock);
     while (!ahead->stop) {
-        if (ahead->at_end || ahead->count == CHUNK_COUNT)
-            pthread_cond_wait(&ahead->changed, &ahead->lock); /* for the caller, or its stop */
-        else
-            read_chunk(ahead);
+        /* 1. Nothing to do: waits for the caller, or its stop. */
+        if (ahead->at_end || ahead->count == CHUNK_COUNT) {
+            pthread_cond_wait(&ahead->changed, &ahead->lock);
+            continue;
+        }
+        /* 2. Takes the chunk after the queue, at most to the end of a segment, and says where the next
+         * one is: past the blocks before the next segment's first epoch. */
+        struct chunk *chunk = &ahead->chunks[(ahead->first + ahead->count) % CHUNK_COUNT];
+        chunk->lsn = ahead->next_lsn;
+        const uint64_t end_lsn = lf_segment_end_lsn(&ahead->file->layout, chunk->lsn);
+        chunk->asked_bytes = (size_t)lf_min(end_lsn - chunk->lsn, CHUNK_BYTES);
+        ahead->next_lsn = chunk->lsn + chunk->asked_bytes;
+        if (ahead->next_lsn == end_lsn)
+            ahead->next_lsn += LF_FIRST_LSN;
+        /* 3. Reads it without the lock, and puts it in the queue. */
+        ahead->reading = true;
+        pthread_mutex_unlock(&ahead->lock);
+        chunk->bytes = lf_file_read(ahead->file, chunk->lsn, chunk->memory, chunk->asked_bytes);
+        pthread_mutex_lock(&ahead->lock);
+        ahead->reading = false;
+        ahead->at_end = chunk->bytes < (ssize_t)chunk->asked_bytes;
+        ahead->count++;
+        pthread_cond_signal(&ahead->changed);
     }
     pthread_mutex_unlock(&ahead->lock);
     return NULL;
@@ -102,13 +91,6 @@ static bool holds(const struct chunk *chunk, uint64_t lsn)
     return lsn >= chunk->lsn && lsn - chunk->lsn < chunk->asked_bytes;
 }
 
-static bool is_being_read(const struct lf_window_ahead *ahead, uint64_t lsn)
-{
-    const struct chunk *chunk = &ahead->chunks[(ahead->first + ahead->count) % CHUNK_COUNT];
-
-    return ahead->reading && holds(chunk, lsn);
-}
-
 /* Waits for the chunk that holds `lsn`, at most for two reads, and throws away those before. */
 static const struct chunk *await_chunk(struct lf_window_ahead *ahead, uint64_t lsn)
 {
@@ -118,7 +100,8 @@ static const struct chunk *await_chunk(struct lf_window_ahead *ahead, uint64_t l
             ahead->first = (ahead->first + 1) % CHUNK_COUNT;
             ahead->count--;
         }
-        if (ahead->count == 0 && !is_being_read(ahead, lsn)) {
+        const struct chunk *next = &ahead->chunks[(ahead->first + ahead->count) % CHUNK_COUNT];
+        if (ahead->count == 0 && !(ahead->reading && holds(next, lsn))) {
             ahead->next_lsn = lsn;
             ahead->at_end = false;
         }
@@ -154,60 +137,33 @@ ssize_t lf_window_ahead_take(struct lf_window_ahead *ahead, uint64_t lsn, void *
     return (ssize_t)done;
 }
 
-/* ---- Reading ahead, starting and stopping ------------------------------------------------------------------ */
+/* ---- Reading ahead, starting and stopping ---------------------------------------------------- */
 
-static struct lf_window_ahead *allocate(void)
+static void free_ahead(struct lf_window_ahead *ahead)
+{
+    pthread_cond_destroy(&ahead->changed);
+    pthread_mutex_destroy(&ahead->lock);
+    free(ahead->memory);
+    free(ahead);
+}
+
+struct lf_window_ahead *lf_window_ahead_start(struct lf_file *file, uint64_t lsn)
 {
     struct lf_window_ahead *ahead = calloc(1, sizeof(*ahead));
 
     if (ahead == NULL)
         return NULL;
-    ahead->memory = aligned_alloc(LF_BLOCK_BYTES, CHUNK_COUNT * CHUNK_BYTES);
-    if (ahead->memory == NULL) {
-        free(ahead);
-        return NULL;
-    }
-    for (unsigned i = 0; i < CHUNK_COUNT; i++)
-        ahead->chunks[i].memory = ahead->memory + i * CHUNK_BYTES;
-    return ahead;
-}
-
-static void free_memory(struct lf_window_ahead *ahead)
-{
-    free(ahead->memory);
-    free(ahead);
-}
-
-static bool init_locks(struct lf_window_ahead *ahead)
-{
-    if (pthread_mutex_init(&ahead->lock, NULL) != 0)
-        return false;
-    if (pthread_cond_init(&ahead->changed, NULL) == 0)
-        return true;
-    pthread_mutex_destroy(&ahead->lock);
-    return false;
-}
-
-static void destroy_locks(struct lf_window_ahead *ahead)
-{
-    pthread_cond_destroy(&ahead->changed);
-    pthread_mutex_destroy(&ahead->lock);
-}
-
-struct lf_window_ahead *lf_window_ahead_start(struct lf_file *file, uint64_t lsn)
-{
-    struct lf_window_ahead *ahead = allocate();
-
-    if (ahead == NULL)
-        return NULL;
     ahead->file = file;
     ahead->next_lsn = lsn;
-    if (init_locks(ahead)) {
-        if (lf_thread_start(&ahead->thread, run, ahead) == 0)
-            return ahead;
-        destroy_locks(ahead);
-    }
-    free_memory(ahead);
+    /* With default attributes neither can fail on Linux. */
+    pthread_mutex_init(&ahead->lock, NULL);
+    pthread_cond_init(&ahead->changed, NULL);
+    ahead->memory = aligned_alloc(LF_BLOCK_BYTES, CHUNK_COUNT * CHUNK_BYTES);
+    for (unsigned i = 0; i < CHUNK_COUNT && ahead->memory != NULL; i++)
+        ahead->chunks[i].memory = ahead->memory + i * CHUNK_BYTES;
+    if (ahead->memory != NULL && lf_thread_start(&ahead->thread, run, ahead) == 0)
+        return ahead;
+    free_ahead(ahead);
     return NULL;
 }
 
@@ -220,8 +176,7 @@ void lf_window_ahead_stop(struct lf_window_ahead *ahead)
     pthread_cond_signal(&ahead->changed);
     pthread_mutex_unlock(&ahead->lock);
     pthread_join(ahead->thread, NULL);
-    destroy_locks(ahead);
-    free_memory(ahead);
+    free_ahead(ahead);
 }
 
 /* ---- The window ---------------------------------------------------------------------------- */
@@ -266,17 +221,6 @@ static size_t bytes_to_keep(const struct lf_window *window, uint64_t lsn)
     return lf_window_available(window, lsn) & ~((size_t)LF_BLOCK_BYTES - 1);
 }
 
-/* Makes the window start at `lsn`. */
-static void slide(struct lf_window *window, uint64_t lsn)
-{
-    const size_t kept = bytes_to_keep(window, lsn);
-
-    if (kept > 0)
-        memmove(window->memory, lf_window_at(window, lsn), kept);
-    window->lsn = lsn;
-    window->bytes = kept;
-}
-
 int lf_window_grow(struct lf_window *window, size_t capacity)
 {
     if (capacity <= window->capacity)
@@ -288,57 +232,42 @@ int lf_window_grow(struct lf_window *window, size_t capacity)
     return window->memory != NULL ? 0 : -ENOMEM;
 }
 
-/* Reads from the end of the window on until it holds `bytes`, a multiple of the block size, for
- * which it is large enough. */
-static int fill(struct lf_window *window, size_t bytes)
-{
-    const uint64_t lsn = window->lsn + window->bytes;
-    uint8_t *to = window->memory + window->bytes;
-    const size_t missing = bytes - window->bytes;
-    const ssize_t got = window->ahead != NULL
-                            ? lf_window_ahead_take(window->ahead, lsn, to, missing)
-                            : lf_file_read(window->file, lsn, to, missing);
-    if (got < 0)
-        return (int)got;
-    window->bytes += (size_t)got;
-    return 0;
-}
-
-/* More than was asked for, while reading goes on.  If the window has to grow for that, what is in
- * memory is read again: no more of it than a little. */
-static uint64_t bytes_to_hold(const struct lf_window *window, uint64_t lsn, uint64_t bytes)
-{
-    const uint64_t wanted = lf_max(bytes, window->read_bytes);
-
-    return bytes_to_keep(window, lsn) <= wanted / 16
-               ? wanted
-               : lf_min(wanted, lf_max(bytes, window->capacity));
-}
-
-/* Grows before it slides: where it has to, nothing is kept, and nothing needs to be moved. */
-static int load(struct lf_window *window, uint64_t lsn, size_t bytes)
-{
-    const int error = lf_window_grow(window, bytes);
-
-    if (error != 0)
-        return error;
-    slide(window, lsn);
-    return fill(window, bytes);
-}
-
 ssize_t lf_window_load(struct lf_window *window, uint64_t lsn, uint64_t bytes)
 {
     if (lsn >= LF_LSN_END)
         return 0;
     const uint64_t room = lf_segment_end_lsn(&window->file->layout, lsn) - lsn;
     bytes = lf_min(bytes, room);
-    if (lf_window_available(window, lsn) < bytes) {
-        const int error =
-            load(window, lsn, (size_t)lf_min(bytes_to_hold(window, lsn, bytes), room));
-        if (error != 0)
-            return error;
-        window->read_bytes = (size_t)lf_min(4 * window->read_bytes, window->read_bytes_max);
-    }
+    if (lf_window_available(window, lsn) >= bytes)
+        return (ssize_t)lf_window_available(window, lsn);
+
+    /* 1. More than was asked for, while reading goes on.  If the window has to grow for that, what is
+     * in memory is read again: no more of it than a little. */
+    uint64_t wanted = lf_max(bytes, window->read_bytes);
+    if (bytes_to_keep(window, lsn) > wanted / 16)
+        wanted = lf_min(wanted, lf_max(bytes, window->capacity));
+    wanted = lf_min(wanted, room);
+
+    /* 2. Grow before it slides: where it has to, nothing is kept, and nothing needs to be moved. */
+    const int error = lf_window_grow(window, (size_t)wanted);
+    if (error != 0)
+        return error;
+    const size_t kept = bytes_to_keep(window, lsn);
+    if (kept > 0)
+        memmove(window->memory, lf_window_at(window, lsn), kept);
+    window->lsn = lsn;
+    window->bytes = kept;
+
+    /* 3. Read on from what was kept. */
+    uint8_t *to = window->memory + kept;
+    const size_t missing = (size_t)wanted - kept;
+    const ssize_t got = window->ahead != NULL
+                            ? lf_window_ahead_take(window->ahead, lsn + kept, to, missing)
+                            : lf_file_read(window->file, lsn + kept, to, missing);
+    if (got < 0)
+        return got;
+    window->bytes += (size_t)got;
+    window->read_bytes = (size_t)lf_min(4 * window->read_bytes, window->read_bytes_max);
     return (ssize_t)lf_window_available(window, lsn);
 }
 

@@ -17,8 +17,8 @@ const char *logfile_version(void)
     return LOGFILE_VERSION_STRING;
 }
 
-/* Those of the library alone: what an error of the system means is not known here. */
-static const char *library_text(int error)
+/* Those that the C library has no text for. */
+static const char *own_text(int error)
 {
     switch (error) {
     case LOGFILE_ECORRUPT:
@@ -43,15 +43,7 @@ static const char *library_text(int error)
         return "another log than the one that was expected";
     case LOGFILE_EBEYOND:
         return "position is above the end of the log";
-    default:
-        return NULL;
-    }
-}
-
-/* Errors that the kernel keeps to itself, for which the C library has no text; drivers let some out. */
-static const char *kernel_text(int error)
-{
-    switch (error) {
+    /* The kernel keeps these to itself; drivers let some out. */
     case -512:
         return "system error 512 (ERESTARTSYS): interrupted";
     case -524:
@@ -74,34 +66,22 @@ static const char *kernel_text(int error)
 #define NUMBERED_MIN 10
 #define NUMBERED_MAX 999
 
-/* Those without a name by their number: text alone can be constant, and no system has more. */
-static const char *numbered_text(int error)
+const char *logfile_strerror(int error)
 {
-    static const char texts[][sizeof NUMBERED(999)] = {
+    /* Those without a name by their number: text alone can be constant, and no system has more. */
+    static const char numbered[][sizeof NUMBERED(999)] = {
         TEN(1),     TEN(2),     TEN(3),     TEN(4),     TEN(5),     TEN(6),
         TEN(7),     TEN(8),     TEN(9),     HUNDRED(1), HUNDRED(2), HUNDRED(3),
         HUNDRED(4), HUNDRED(5), HUNDRED(6), HUNDRED(7), HUNDRED(8), HUNDRED(9)};
-
-    _Static_assert(sizeof texts / sizeof texts[0] == NUMBERED_MAX - NUMBERED_MIN + 1,
+    _Static_assert(sizeof numbered / sizeof numbered[0] == NUMBERED_MAX - NUMBERED_MIN + 1,
                    "one text for each number");
-    return error <= -NUMBERED_MIN && error >= -NUMBERED_MAX ? texts[-error - NUMBERED_MIN] : NULL;
-}
 
-static const char *system_text(int error)
-{
-    const char *text = kernel_text(error);
-
-    if (text == NULL && error != INT_MIN)
-        text = strerrordesc_np(-error);
-    return text != NULL ? text : numbered_text(error);
-}
-
-const char *logfile_strerror(int error)
-{
     if (error >= 0)
         return "success";
-    const char *text = library_text(error);
-    if (text == NULL)
-        text = system_text(error);
+    const char *text = own_text(error);
+    if (text == NULL && error != INT_MIN)
+        text = strerrordesc_np(-error);
+    if (text == NULL && error <= -NUMBERED_MIN && error >= -NUMBERED_MAX)
+        text = numbered[-error - NUMBERED_MIN];
     return text != NULL ? text : "unknown error";
 }

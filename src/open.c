@@ -100,68 +100,9 @@ static void free_memory(struct logfile *log)
     free(log);
 }
 
-static struct logfile *allocate_log(const struct opening *opening)
-{
-    struct logfile *log;
-    size_t bytes = lf_round_up(sizeof *log, LF_CACHE_PAIR);
-
-    log = aligned_alloc(LF_CACHE_PAIR, bytes);
-    if (log == NULL)
-        return NULL;
-    memset(log, 0, bytes);
-    log->options = opening->options;
-    log->lab = opening->lab;
-    log->engine = lf_engine_choose(&log->lab);
-    log->layout.slot_bytes = log->options.slot_bytes;
-    return log;
-}
-
 /* ---------------------------------------------------------------------------------------------
  * The steps of opening.
  */
-
-static int open_store(struct opening *opening)
-{
-    const struct logfile_options *options = &opening->options;
-    struct logfile *log = opening->log;
-    struct lf_store_create create = {.slot_bytes = options->slot_bytes,
-                                     .segment_bytes = options->segment_bytes,
-                                     .mode = options->mode};
-    int error = lf_store_open(&log->store, opening->path, options, &create, &opening->created,
-                              opening->report.message);
-
-    if (error != 0)
-        return error;
-    log->store.on_failure = lf_engine_on_failure;
-    log->store.on_failure_arg = log;
-    return 0;
-}
-
-/* What proves that records are missing, where that says more than which ones. */
-static void describe_damage(const struct lf_scan *scan, char text[DAMAGE_TEXT_BYTES])
-{
-    char name[LF_SEGMENT_NAME_BYTES];
-
-    text[0] = '\0';
-    lf_file_segment_name(scan->damage_index, name);
-    switch (scan->damage) {
-    case LF_DAMAGE_MISSING:
-        snprintf(text, DAMAGE_TEXT_BYTES, ": %s is missing", name);
-        break;
-    case LF_DAMAGE_MISPLACED:
-        snprintf(text, DAMAGE_TEXT_BYTES, ": %s is misplaced", name);
-        break;
-    case LF_DAMAGE_INCARNATION:
-        snprintf(text, DAMAGE_TEXT_BYTES, ": what the last opening wrote is missing");
-        break;
-    case LF_DAMAGE_MARK:
-        snprintf(text, DAMAGE_TEXT_BYTES, ": the trim mark names another epoch");
-        break;
-    case LF_DAMAGE_PROMISE:
-    case LF_DAMAGE_NONE:
-        break;
-    }
-}
 
 /* Where what comes before the first epoch is damaged because it is not there.  1: that is said; 0:
  * it is; -errno. */
@@ -182,27 +123,67 @@ static int explain_cut(struct opening *opening, uint64_t lsn)
     return 1;
 }
 
+static int explain_prologue(struct opening *opening, const struct lf_prologue *prologue, int error)
+{
+    const bool of_log = error == LOGFILE_ECORRUPT || error == LOGFILE_EFORMAT;
+    const char *damage = of_log ? lf_prologue_damage(prologue, error) : NULL;
+    const int cut = error == LOGFILE_ECORRUPT ? explain_cut(opening, LF_FIRST_LSN) : 0;
+
+    if (cut != 0)
+        return cut < 0 ? cut : error;
+    if (damage != NULL)
+        SAY(opening, "%s: corrupt: %s" LF_MESSAGE_SALVAGE, opening->shown, damage);
+    else if (error == LOGFILE_EFORMAT && prologue->unknown_version != 0 &&
+             prologue->unknown_version != LF_FORMAT_VERSION)
+        SAY(opening, "%s: a log of format version %" PRIu32 "; this library reads version %u",
+            opening->shown, prologue->unknown_version, LF_FORMAT_VERSION);
+    else
+        SAY(opening, "%s: file header: %s", opening->shown, logfile_strerror(error));
+    return error;
+}
+
+/* Refuses a log in which records are missing, and says which, and what proves it where that says
+ * more. */
 static int explain_verdict(struct opening *opening, const struct lf_scan *scan)
 {
     const struct logfile_tail *tail = &opening->report.tail;
     const uint64_t lost_end = lf_verdict_damage_end(tail);
-    char text[DAMAGE_TEXT_BYTES];
+    char name[LF_SEGMENT_NAME_BYTES];
+    char proof[DAMAGE_TEXT_BYTES] = "";
 
     if (tail->verdict != LOGFILE_CORRUPT)
         return 0;
     const int cut = lf_file_is_directory(scan->file) ? 0 : explain_cut(opening, tail->end_lsn);
     if (cut != 0)
         return cut < 0 ? cut : LOGFILE_ECORRUPT;
-    describe_damage(scan, text);
+
+    lf_file_segment_name(scan->damage_index, name);
+    switch (scan->damage) {
+    case LF_DAMAGE_MISSING:
+        snprintf(proof, sizeof proof, ": %s is missing", name);
+        break;
+    case LF_DAMAGE_MISPLACED:
+        snprintf(proof, sizeof proof, ": %s is misplaced", name);
+        break;
+    case LF_DAMAGE_INCARNATION:
+        snprintf(proof, sizeof proof, ": what the last opening wrote is missing");
+        break;
+    case LF_DAMAGE_MARK:
+        snprintf(proof, sizeof proof, ": the trim mark names another epoch");
+        break;
+    case LF_DAMAGE_PROMISE:
+    case LF_DAMAGE_NONE:
+        break;
+    }
     if (lost_end > tail->end_lsn)
         SAY(opening,
             "%s: corrupt: LSN %" PRIu64 " to %" PRIu64
             " cannot be read%.40s (%s)" LF_MESSAGE_SALVAGE,
-            opening->shown, tail->end_lsn, lost_end, text,
+            opening->shown, tail->end_lsn, lost_end, proof,
             tail->resume_lsn != 0 ? "what follows can" : "nothing whole follows");
     else
         SAY(opening, "%s: corrupt from LSN %" PRIu64 "%s" LF_MESSAGE_SALVAGE, opening->shown,
-            tail->end_lsn, text);
+            tail->end_lsn, proof);
     return LOGFILE_ECORRUPT;
 }
 
@@ -215,45 +196,33 @@ static int check_size(struct opening *opening, const char *name, uint64_t asked,
     return LOGFILE_EMISMATCH;
 }
 
-/* A reader may pass over what it does not know of these; a writer would not keep it right. */
-static int check_features(struct opening *opening, const struct lf_file_header *header)
-{
-    const uint64_t unknown = header->features_read_only & ~LF_FEATURES_READ_ONLY_KNOWN;
-
-    if (unknown == 0)
-        return 0;
-    SAY(opening, "%s: features %#" PRIx64 " of the log are not known: it can be read only",
-        opening->shown, unknown);
-    return LOGFILE_EFORMAT;
-}
-
-static int check_id(struct opening *opening, const struct lf_file_header *header)
-{
-    const uint8_t *expected = opening->log->options.expect_id;
-
-    if (expected == NULL || memcmp(expected, header->id, sizeof header->id) == 0)
-        return 0;
-    SAY(opening, "%s: %s", opening->shown, logfile_strerror(LOGFILE_EIDENTITY));
-    return LOGFILE_EIDENTITY;
-}
-
+/* Takes over what the first blocks say, unless the caller asked for another log. */
 static int adopt_prologue(struct opening *opening, const struct lf_prologue *prologue)
 {
+    const struct lf_file_header *header = &prologue->header;
+    const uint64_t unknown = header->features_read_only & ~LF_FEATURES_READ_ONLY_KNOWN;
     struct logfile *log = opening->log;
-    memcpy(opening->report.id, prologue->header.id, sizeof opening->report.id);
-    int error = check_id(opening, &prologue->header);
+    const uint8_t *expected = log->options.expect_id;
 
-    if (error == 0)
-        error = check_features(opening, &prologue->header);
-    if (error == 0)
-        error = check_size(opening, "slot_bytes", opening->asked.slot_bytes,
-                           prologue->header.slot_bytes);
+    memcpy(opening->report.id, header->id, sizeof opening->report.id);
+    if (expected != NULL && memcmp(expected, header->id, sizeof header->id) != 0) {
+        SAY(opening, "%s: %s", opening->shown, logfile_strerror(LOGFILE_EIDENTITY));
+        return LOGFILE_EIDENTITY;
+    }
+    /* A reader may pass over what it does not know of these; a writer would not keep it right. */
+    if (unknown != 0) {
+        SAY(opening, "%s: features %#" PRIx64 " of the log are not known: it can be read only",
+            opening->shown, unknown);
+        return LOGFILE_EFORMAT;
+    }
+    int error = check_size(opening, "slot_bytes", opening->asked.slot_bytes, header->slot_bytes);
     if (error == 0)
         error = check_size(opening, "segment_bytes", opening->asked.segment_bytes,
-                           prologue->header.segment_bytes);
+                           header->segment_bytes);
     if (error != 0)
         return error;
-    log->layout = lf_header_layout(&prologue->header);
+
+    log->layout = lf_header_layout(header);
     /* The other engines fill whole buffers: they leave a segment with less than that. */
     if (log->engine->fills_tails_of_segments)
         log->layout.tail_bytes = lf_layout_short_tail(log->layout.slot_bytes);
@@ -283,90 +252,64 @@ static void note_landmark(void *arg, const struct lf_chain *before)
     lf_trim_note(&log->trim, before);
 }
 
-/* Incarnations are told apart by their numbers, and there is none behind the greatest. */
-static int check_incarnation(struct opening *opening, const struct lf_chain *chain)
+/* One more incarnation, and one more epoch, must have numbers. */
+static int check_numbers(struct opening *opening, const struct lf_chain *chain)
 {
-    if (chain->incarnation < UINT32_MAX)
-        return 0;
-    SAY(opening, "%s: opened for appending %" PRIu32 " times, and cannot be once more",
-        opening->shown, chain->incarnation);
-    return -EOVERFLOW;
+    /* Incarnations are told apart by theirs, and there is none behind the greatest. */
+    if (chain->incarnation == UINT32_MAX) {
+        SAY(opening, "%s: opened for appending %" PRIu32 " times, and cannot be once more",
+            opening->shown, chain->incarnation);
+        return -EOVERFLOW;
+    }
+    /* Only a mark or header that was made by hand is so far on; behind the greatest number comes 0,
+     * which nobody would read. */
+    if (chain->epoch == 0 || chain->epoch >= LF_EPOCH_LIMIT) {
+        SAY(opening, "%s: the last epoch has the number %" PRIu64 ", and there is an end",
+            opening->shown, chain->epoch - 1);
+        return -EOVERFLOW;
+    }
+    return 0;
 }
 
-/* Only a mark or header that was made by hand is so far on; behind the greatest number comes 0, which
- * nobody would read. */
-static int check_epoch(struct opening *opening, const struct lf_chain *chain)
-{
-    if (chain->epoch != 0 && chain->epoch < LF_EPOCH_LIMIT)
-        return 0;
-    SAY(opening, "%s: the last epoch has the number %" PRIu64 ", and there is an end",
-        opening->shown, chain->epoch - 1);
-    return -EOVERFLOW;
-}
-
-/* Reads the log to its end; on success nothing follows it. */
-static int scan_log(struct opening *opening, struct lf_scan *scan)
-{
-    struct logfile *log = opening->log;
-    struct lf_file *file = &log->store.file;
-    uint64_t end_lsn;
-    int error = adopt_prologue(opening, &scan->prologue);
-
-    if (error == 0 && lf_file_is_directory(file)) /* Now it is known which segments there are. */
-        error = sync_and_drop_cache(opening);
-    if (error == 0)
-        error = lf_verdict_scan(scan, note_landmark, log, &opening->report.tail);
-    log->chain = scan->chain;
-    log->chain.layout = log->layout;
-    if (error == 0)
-        error = explain_verdict(opening, scan);
-    if (error == 0) /* Before anything is cut: the log is left as it is. */
-        error = check_incarnation(opening, &scan->chain);
-    if (error == 0)
-        error = check_epoch(opening, &scan->chain);
-    if (error == 0)
-        error = lf_file_end_lsn(file, &end_lsn);
-    if (error == 0 && end_lsn > scan->chain.lsn)
-        error = lf_file_cut(file, scan->chain.lsn);
-    if (error == 0) /* The log has been accepted: from here on it may be changed. */
-        error = lf_file_remove_drafts(file);
-    if (error == 0)
-        error = lf_prologue_repair(&log->store, &scan->prologue);
-    return error;
-}
-
-static int explain_prologue(struct opening *opening, const struct lf_prologue *prologue, int error)
-{
-    const bool of_log = error == LOGFILE_ECORRUPT || error == LOGFILE_EFORMAT;
-    const char *damage = of_log ? lf_prologue_damage(prologue, error) : NULL;
-    const int cut = error == LOGFILE_ECORRUPT ? explain_cut(opening, LF_FIRST_LSN) : 0;
-
-    if (cut != 0)
-        return cut < 0 ? cut : error;
-    if (damage != NULL)
-        SAY(opening, "%s: corrupt: %s" LF_MESSAGE_SALVAGE, opening->shown, damage);
-    else if (error == LOGFILE_EFORMAT && prologue->unknown_version != 0 &&
-             prologue->unknown_version != LF_FORMAT_VERSION)
-        SAY(opening, "%s: a log of format version %" PRIu32 "; this library reads version %u",
-            opening->shown, prologue->unknown_version, LF_FORMAT_VERSION);
-    else
-        SAY(opening, "%s: file header: %s", opening->shown, logfile_strerror(error));
-    return error;
-}
-
-/* Takes over where the log's chain ends. */
+/* Reads the log to its end, and takes over where its chain ends; on success nothing follows it. */
 static int recover(struct opening *opening)
 {
     struct logfile *log = opening->log;
+    struct lf_file *file = &log->store.file;
     struct lf_scan scan;
+    uint64_t end_lsn;
     int error = sync_and_drop_cache(opening);
 
+    /* 1. The blocks before the first epoch. */
     if (error != 0)
         return error;
-    error = lf_scan_open(&scan, &log->store.file);
+    error = lf_scan_open(&scan, file);
     if (error != 0)
         return explain_prologue(opening, &scan.prologue, error);
-    error = scan_log(opening, &scan);
+    error = adopt_prologue(opening, &scan.prologue);
+    if (error == 0 && lf_file_is_directory(file)) /* Now it is known which segments there are. */
+        error = sync_and_drop_cache(opening);
+
+    /* 2. The epochs.  The log is left as it is unless all is well with it. */
+    if (error == 0)
+        error = lf_verdict_scan(&scan, note_landmark, log, &opening->report.tail);
+    log->chain = scan.chain;
+    log->chain.layout = log->layout;
+    if (error == 0)
+        error = explain_verdict(opening, &scan);
+    if (error == 0)
+        error = check_numbers(opening, &scan.chain);
+
+    /* 3. It has been accepted: from here on it may be changed. */
+    if (error == 0)
+        error = lf_file_end_lsn(file, &end_lsn);
+    if (error == 0 && end_lsn > scan.chain.lsn)
+        error = lf_file_cut(file, scan.chain.lsn);
+    if (error == 0)
+        error = lf_file_remove_drafts(file);
+    if (error == 0)
+        error = lf_prologue_repair(&log->store, &scan.prologue);
+
     if (error != 0 && opening->report.message[0] == '\0')
         SAY(opening, "%s: reading at LSN %" PRIu64 ": %s", opening->shown, scan.chain.lsn,
             logfile_strerror(error));
@@ -449,22 +392,35 @@ static int begin_incarnation(struct opening *opening)
     return failure.error;
 }
 
-static int start_engine(struct opening *opening)
+/* Opens with valid options; on an error nothing of the log is left, neither in memory nor on disk. */
+static int open_log(struct opening *opening)
 {
-    struct logfile *log = opening->log;
-    int error = lf_engine_start(log);
+    const struct logfile_options *options = &opening->options;
+    const struct lf_store_create create = {.slot_bytes = options->slot_bytes,
+                                           .segment_bytes = options->segment_bytes,
+                                           .mode = options->mode};
+    const size_t bytes = lf_round_up(sizeof(struct logfile), LF_CACHE_PAIR);
+    struct logfile *log = aligned_alloc(LF_CACHE_PAIR, bytes);
 
-    if (error != 0)
-        SAY(opening, "%s: starting the engine: %s%s", opening->shown, logfile_strerror(error),
-            thread_hint(error));
-    return error;
-}
+    /* 1. The log in memory, and the file or directory, locked. */
+    if (log == NULL)
+        return -ENOMEM;
+    opening->log = memset(log, 0, bytes);
+    log->options = opening->options;
+    log->lab = opening->lab;
+    log->engine = lf_engine_choose(&log->lab);
+    log->layout.slot_bytes = options->slot_bytes;
+    int error = lf_store_open(&log->store, opening->path, options, &create, &opening->created,
+                              opening->report.message);
+    if (error != 0) {
+        free_memory(log);
+        return error;
+    }
+    log->store.on_failure = lf_engine_on_failure;
+    log->store.on_failure_arg = log;
 
-static int open_steps(struct opening *opening)
-{
-    struct logfile *log = opening->log;
-    int error = allocate_fork_guard(opening);
-
+    /* 2. Where the log ends, and what an append needs. */
+    error = allocate_fork_guard(opening);
     if (error == 0)
         error = lf_trim_init(&log->trim, &log->store, &log->preparer, &log->durable_lsn);
     if (error == 0)
@@ -473,47 +429,26 @@ static int open_steps(struct opening *opening)
         error = allocate_buffers(opening);
     if (error == 0)
         error = start_preparer(opening);
-    if (error != 0)
-        return error;
-    error = begin_incarnation(opening);
     if (error == 0)
-        error = start_engine(opening);
-    if (error != 0)
-        lf_preparer_stop(&log->preparer);
-    return error;
-}
-
-/* Opens with a log in hand; on an error nothing of it is left, neither in memory nor on disk. */
-static int open_log(struct opening *opening)
-{
-    int error;
-
-    opening->log = allocate_log(opening);
-    if (opening->log == NULL)
-        return -ENOMEM;
-    error = open_store(opening);
+        error = begin_incarnation(opening);
     if (error == 0) {
-        error = open_steps(opening);
-        if (error != 0 && opening->created)
-            lf_file_discard(&opening->log->store.file);
-        if (error == 0)
-            lf_file_keep(&opening->log->store.file);
+        error = lf_engine_start(log);
         if (error != 0)
-            lf_store_close(&opening->log->store);
+            SAY(opening, "%s: starting the engine: %s%s", opening->shown, logfile_strerror(error),
+                thread_hint(error));
     }
-    if (error != 0)
-        free_memory(opening->log);
-    return error;
-}
-
-static int check_options(struct opening *opening)
-{
-    const char *bad = lf_options_resolve(&opening->options, &opening->lab);
-
-    if (bad == NULL)
+    if (error == 0) {
+        lf_file_keep(&log->store.file);
         return 0;
-    SAY(opening, "option %s: value out of range", bad);
-    return -EINVAL;
+    }
+
+    /* 3. The way back. */
+    lf_preparer_stop(&log->preparer);
+    if (opening->created)
+        lf_file_discard(&log->store.file);
+    lf_store_close(&log->store);
+    free_memory(log);
+    return error;
 }
 
 int logfile_open(const char *path, const struct logfile_options *options,
@@ -521,6 +456,7 @@ int logfile_open(const char *path, const struct logfile_options *options,
 {
     struct opening opening = {.path = path != NULL ? path : "(no path)"};
     int cancel_state, error;
+    const char *bad;
 
     if (options != NULL)
         opening.options = *options;
@@ -529,7 +465,12 @@ int logfile_open(const char *path, const struct logfile_options *options,
         (struct lf_layout){opening.options.slot_bytes, opening.options.segment_bytes, 0};
     /* A thread that is cancelled half-way would take file and lock along. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    error = path == NULL || logp == NULL ? -EINVAL : check_options(&opening);
+    error = path == NULL || logp == NULL ? -EINVAL : 0;
+    bad = error == 0 ? lf_options_resolve(&opening.options, &opening.lab) : NULL;
+    if (bad != NULL) {
+        SAY(&opening, "option %s: value out of range", bad);
+        error = -EINVAL;
+    }
     if (error == 0)
         error = open_log(&opening);
     if (error != 0 && opening.report.message[0] == '\0')

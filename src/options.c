@@ -20,20 +20,6 @@
 #define VARIANT_FLAGS                                                                              \
     (LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH | LOGFILE_VARIANT_NO_GATHER)
 
-/* What a number may be at most. */
-struct limit {
-    const char *name;
-    uint32_t value, max;
-};
-
-static const char *find_above(const struct limit *limits, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (limits[i].value > limits[i].max)
-            return limits[i].name;
-    return NULL;
-}
-
 static bool is_zero(const uint64_t *words, size_t bytes)
 {
     for (size_t i = 0; i < bytes / sizeof *words; i++)
@@ -42,30 +28,20 @@ static bool is_zero(const uint64_t *words, size_t bytes)
     return true;
 }
 
-static const char *find_unknown_value(const struct logfile_options *options)
+/* Names the value that this version does not know; NULL: none. */
+static const char *find_unknown(const struct logfile_options *options,
+                                const struct logfile_lab *lab)
 {
-    const struct limit limits[] = {
+    const struct {
+        const char *name;
+        uint32_t value, max;
+    } limits[] = {
         {"io_mode", options->io_mode, LOGFILE_IO_DIRECT},
         {"sync", options->sync, LOGFILE_SYNC_DSYNC},
         {"prepare", options->prepare, LOGFILE_PREPARE_NONE},
         {"open_flags", options->open_flags, OPEN_FLAGS},
         {"mode", options->mode, 07777},
         {"reserved_32", options->reserved_32, 0},
-    };
-    const char *bad = find_above(limits, sizeof limits / sizeof limits[0]);
-
-    if (bad != NULL)
-        return bad;
-    if (options->open_flags == OPEN_FLAGS)
-        return "open_flags";
-    if (options->io != NULL && !lf_io_is_complete(options->io))
-        return "io";
-    return is_zero(options->reserved, sizeof options->reserved) ? NULL : "reserved";
-}
-
-static const char *find_unknown_lab_value(const struct logfile_lab *lab)
-{
-    const struct limit limits[] = {
         {"lab.engine", lab->engine, LOGFILE_ENGINE_SERIAL},
         {"lab.reserve", lab->reserve, LOGFILE_RESERVE_MUTEX},
         {"lab.flusher", lab->flusher, LOGFILE_FLUSHER_LEADER},
@@ -74,10 +50,16 @@ static const char *find_unknown_lab_value(const struct logfile_lab *lab)
         {"lab.checksum", lab->checksum, LOGFILE_CHECKSUM_HEADER},
         {"lab.variant_flags", lab->variant_flags, VARIANT_FLAGS},
     };
-    const char *bad = find_above(limits, sizeof limits / sizeof limits[0]);
 
-    if (bad != NULL)
-        return bad;
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        if (limits[i].value > limits[i].max)
+            return limits[i].name;
+    if (options->open_flags == OPEN_FLAGS)
+        return "open_flags";
+    if (options->io != NULL && !lf_io_is_complete(options->io))
+        return "io";
+    if (!is_zero(options->reserved, sizeof options->reserved))
+        return "reserved";
     if ((lab->ring_alloc == NULL) != (lab->ring_free == NULL))
         return "lab.ring_alloc";
     return is_zero(lab->reserved, sizeof lab->reserved) ? NULL : "lab.reserved";
@@ -106,54 +88,37 @@ static const char *find_bad_size(const struct logfile_options *options,
     return NULL;
 }
 
-/* One for each processor that runs, rounded up to a power of two. */
-static unsigned shards_per_core(void)
+const char *lf_options_resolve(struct logfile_options *options, struct logfile_lab *lab)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned shards = 1;
+    *lab = options->lab != NULL ? *options->lab : (struct logfile_lab){0};
+    options->lab = NULL;
+    const char *unknown = find_unknown(options, lab);
+    if (unknown != NULL)
+        return unknown;
 
-    while (shards < LF_SHARDS_MAX && (long)shards < processors)
-        shards *= 2;
-    return shards;
-}
-
-static void fill_defaults(struct logfile_options *options)
-{
+    /* 0 stands for the default. */
+    if (lab->sync != 0)
+        options->sync = lab->sync;
+    if (options->sync == LOGFILE_SYNC_AUTO)
+        options->sync = LOGFILE_SYNC_FDATASYNC;
     if (options->slot_bytes == 0)
         options->slot_bytes = SLOT_BYTES_DEFAULT;
     if (options->prepare_bytes == 0)
         options->prepare_bytes = PREPARE_BYTES_DEFAULT;
     if (options->submit_delay_ns == 0)
         options->submit_delay_ns = SUBMIT_DELAY_NS_DEFAULT;
-    if (options->sync == LOGFILE_SYNC_AUTO)
-        options->sync = LOGFILE_SYNC_FDATASYNC;
     if (options->io == NULL)
         options->io = logfile_io_posix();
-}
-
-static void fill_lab_defaults(struct logfile_lab *lab)
-{
     if (lab->slot_count == 0)
         lab->slot_count = SLOT_COUNT_DEFAULT;
     if (lab->publish_shards == 0)
         lab->publish_shards = LF_SHARDS_DEFAULT;
-    if (lab->publish_shards == LOGFILE_SHARDS_PER_CORE)
-        lab->publish_shards = shards_per_core();
-}
-
-const char *lf_options_resolve(struct logfile_options *options, struct logfile_lab *lab)
-{
-    const char *bad = find_unknown_value(options);
-
-    *lab = options->lab != NULL ? *options->lab : (struct logfile_lab){0};
-    options->lab = NULL;
-    if (bad == NULL)
-        bad = find_unknown_lab_value(lab);
-    if (bad != NULL)
-        return bad;
-    if (lab->sync != 0)
-        options->sync = lab->sync;
-    fill_defaults(options);
-    fill_lab_defaults(lab);
+    if (lab->publish_shards == LOGFILE_SHARDS_PER_CORE) {
+        /* One for each processor that runs, rounded up to a power of two. */
+        const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+        lab->publish_shards = 1;
+        while (lab->publish_shards < LF_SHARDS_MAX && (long)lab->publish_shards < processors)
+            lab->publish_shards *= 2;
+    }
     return find_bad_size(options, lab);
 }

@@ -61,19 +61,6 @@ static int complain_of_io(const struct opening *opening, const char *step, int e
     return complain(opening, step, error);
 }
 
-/* Opening the path that the caller gave. */
-static int complain_of_path(const struct opening *opening, int error)
-{
-    char shown[LF_MESSAGE_PATH_BYTES];
-    if (error == -EINVAL)
-        return complain_of_io(opening, "open", error);
-    snprintf(opening->message, MESSAGE_BYTES, "%s: %s%s",
-             lf_message_name(opening->path, shown, sizeof shown),
-             lf_message_open_error(opening->io, opening->path, error),
-             lf_message_is_damage(opening->io, opening->path, error) ? LF_MESSAGE_SALVAGE : "");
-    return error;
-}
-
 static unsigned open_flags(const struct opening *opening)
 {
     return LOGFILE_IO_OPEN_WRITE | (opening->direct ? LOGFILE_IO_OPEN_DIRECT : 0);
@@ -83,13 +70,6 @@ static mode_t file_mode(const struct opening *opening)
 {
     mode_t mode = opening->create != NULL ? opening->create->mode : 0;
     return mode != 0 ? mode : DEFAULT_MODE;
-}
-
-/* Who may read or write the files may also get at them; the owner makes segments in it. */
-static mode_t directory_mode(const struct opening *opening)
-{
-    mode_t mode = file_mode(opening);
-    return mode | S_IRWXU | (mode & (S_IRUSR | S_IRGRP | S_IROTH)) >> 2;
 }
 
 /* ---- Opening ----------------------------------------------------------------------------------*/
@@ -139,13 +119,6 @@ static int transfer_first_block(const struct opening *opening, int fd)
     return count < 0 ? complain_of_io(opening, "read", (int)count) : 0;
 }
 
-static int check_kind(const struct opening *opening, bool is_directory)
-{
-    if (opening->options->segment_bytes == 0 || is_directory)
-        return 0;
-    return say(opening, LOGFILE_EMISMATCH, "option segment_bytes", "the log is one file");
-}
-
 static int open_parent(const struct opening *opening)
 {
     int fd = opening->io->open(opening->io->context, LOGFILE_IO_HERE, opening->parent,
@@ -192,11 +165,26 @@ static void close_fd(const struct opening *opening, int fd)
 
 static int open_existing(struct lf_store *store, const struct opening *opening)
 {
+    const struct logfile_io *io = opening->io;
+    const char *path = opening->path;
+    char shown[LF_MESSAGE_PATH_BYTES];
     int directory;
-    int fd = lf_file_open_path(opening->io, opening->path, open_flags(opening), &directory);
-    if (fd < 0)
-        return complain_of_path(opening, fd);
-    int error = check_kind(opening, directory >= 0);
+
+    /* What the path leads to. */
+    int fd = lf_file_open_path(io, path, open_flags(opening), &directory);
+    if (fd == -EINVAL)
+        return complain_of_io(opening, "open", fd);
+    if (fd < 0) {
+        snprintf(opening->message, MESSAGE_BYTES, "%s: %s%s",
+                 lf_message_name(path, shown, sizeof shown), lf_message_open_error(io, path, fd),
+                 lf_message_is_damage(io, path, fd) ? LF_MESSAGE_SALVAGE : "");
+        return fd;
+    }
+
+    /* Whether it can be appended to, and is not being. */
+    int error = 0;
+    if (opening->options->segment_bytes != 0 && directory < 0)
+        error = say(opening, LOGFILE_EMISMATCH, "option segment_bytes", "the log is one file");
     if (error == 0)
         error = learn(opening, fd);
     if (error == 0)
@@ -225,20 +213,6 @@ int lf_store_random(void *bytes, size_t size)
     return count < 0 ? -errno : (size_t)count == size ? 0 : -EIO;
 }
 
-static int fill_file_header(struct lf_file_header *header, const struct lf_store_create *create)
-{
-    memcpy(header->magic, LF_FILE_MAGIC, sizeof header->magic);
-    header->version = LF_FORMAT_VERSION;
-    header->byte_order = LF_BYTE_ORDER_MARK;
-    header->block_bytes = LF_BLOCK_BYTES;
-    header->generation = LF_FIRST_GENERATION;
-    header->slot_bytes = create->slot_bytes;
-    header->segment_bytes = create->segment_bytes;
-    header->first_lsn = LF_FIRST_LSN;
-    int error = lf_store_random(header->id, sizeof header->id);
-    return error != 0 ? error : lf_store_random(header->salt, sizeof header->salt);
-}
-
 static void fill_trim_mark(void *block, uint32_t log_seed)
 {
     struct lf_trim_mark *mark = block;
@@ -251,11 +225,22 @@ static void fill_trim_mark(void *block, uint32_t log_seed)
     lf_trim_mark_seal(block, log_seed);
 }
 
-/* Fills the blocks before the first epoch; they are zero when this is called. */
+/* Fills the blocks before the first epoch, each of which is there twice; they are zero when this is
+ * called. */
 static int fill_prologue(uint8_t *blocks, const struct lf_store_create *create)
 {
     struct lf_file_header *header = (struct lf_file_header *)(void *)blocks;
-    int error = fill_file_header(header, create);
+    memcpy(header->magic, LF_FILE_MAGIC, sizeof header->magic);
+    header->version = LF_FORMAT_VERSION;
+    header->byte_order = LF_BYTE_ORDER_MARK;
+    header->block_bytes = LF_BLOCK_BYTES;
+    header->generation = LF_FIRST_GENERATION;
+    header->slot_bytes = create->slot_bytes;
+    header->segment_bytes = create->segment_bytes;
+    header->first_lsn = LF_FIRST_LSN;
+    int error = lf_store_random(header->id, sizeof header->id);
+    if (error == 0)
+        error = lf_store_random(header->salt, sizeof header->salt);
     if (error != 0)
         return error;
     lf_file_header_seal(blocks);
@@ -278,54 +263,35 @@ struct draft {
     int fd;        /* the one file, or control */
 };
 
-static int draft_make(struct draft *draft, const struct opening *opening)
-{
-    void *blocks = NULL;
-    uint64_t number;
-    int error = lf_store_random(&number, sizeof number);
-    if (error != 0)
-        return error;
-    lf_file_draft_name(number, draft->name);
-    if (posix_memalign(&blocks, LF_BLOCK_BYTES, PROLOGUE_BYTES) != 0)
-        return -ENOMEM;
-    draft->prologue = memset(blocks, 0, PROLOGUE_BYTES);
-    return fill_prologue(draft->prologue, opening->create);
-}
-
 static int create_file(const struct opening *opening, int directory, const char *name)
 {
     return opening->io->open(opening->io->context, directory, name,
                              open_flags(opening) | LOGFILE_IO_OPEN_CREATE, file_mode(opening));
 }
 
-/* Creates the directory, and the control file in it. */
-static int open_draft_directory(struct draft *draft, const struct opening *opening)
+/* Creates the file, or the directory and the control file in it. */
+static int open_draft(struct draft *draft, const struct opening *opening)
 {
     const struct logfile_io *io = opening->io;
-    int error =
-        io->make_directory(io->context, draft->parent, draft->name, directory_mode(opening));
+    if (!draft->is_directory) {
+        draft->fd = create_file(opening, draft->parent, draft->name);
+        return draft->fd < 0 ? complain_of_io(opening, "create", draft->fd) : 0;
+    }
+    /* Who may read or write the files may also get at them; the owner makes segments in it. */
+    mode_t mode = file_mode(opening);
+    mode |= S_IRWXU | (mode & (S_IRUSR | S_IRGRP | S_IROTH)) >> 2;
+    int error = io->make_directory(io->context, draft->parent, draft->name, mode);
     if (error != 0)
-        return error;
+        return complain_of_io(opening, "create", error);
     draft->directory =
         io->open(io->context, draft->parent, draft->name, LOGFILE_IO_OPEN_DIRECTORY, 0);
     if (draft->directory >= 0)
         draft->fd = create_file(opening, draft->directory, LF_CONTROL_NAME);
     error = draft->directory < 0 ? draft->directory : draft->fd < 0 ? draft->fd : 0;
-    if (error != 0)
-        (void)io->remove_directory(io->context, draft->parent, draft->name);
-    return error;
-}
-
-static int open_draft(struct draft *draft, const struct opening *opening)
-{
-    int error = 0;
-    if (draft->is_directory)
-        error = open_draft_directory(draft, opening);
-    else
-        draft->fd = create_file(opening, draft->parent, draft->name);
-    if (error == 0 && draft->fd < 0)
-        error = draft->fd;
-    return error == 0 ? 0 : complain_of_io(opening, "create", error);
+    if (error == 0)
+        return 0;
+    (void)io->remove_directory(io->context, draft->parent, draft->name);
+    return complain_of_io(opening, "create", error);
 }
 
 static int write_draft(const struct draft *draft, const struct opening *opening)
@@ -361,19 +327,6 @@ static void unlink_draft(const struct draft *draft, const struct opening *openin
     (void)io->remove_directory(io->context, draft->parent, draft->name);
 }
 
-/* Whether an open file is still what the draft was: nobody has been given a record of it.  Or -errno. */
-static int is_as_made(const struct draft *draft, const struct opening *opening, int fd)
-{
-    void *blocks = NULL;
-    if (posix_memalign(&blocks, LF_BLOCK_BYTES, PROLOGUE_BYTES) != 0)
-        return -ENOMEM;
-    ssize_t count = lf_io_read_full(opening->io, fd, blocks, PROLOGUE_BYTES, 0);
-    bool is_same =
-        count == (ssize_t)PROLOGUE_BYTES && memcmp(blocks, draft->prologue, PROLOGUE_BYTES) == 0;
-    free(blocks);
-    return count < 0 ? (int)count : is_same;
-}
-
 /*
  * The name was given by a link: what has it may be another file to the file system than the one that
  * is locked, and nobody would be kept from it.  So that one is closed, and what the name leads to is
@@ -392,33 +345,25 @@ static int open_by_name(struct lf_store *store, const struct draft *draft,
     int error = lock_file(opening, store->file.fd);
     if (error != 0)
         return error;
-    int result = is_as_made(draft, opening, store->file.fd);
-    return result > 0 ? 0 : complain(opening, "create", result < 0 ? result : -EEXIST);
+
+    /* It is as it was made: nobody has been given a record of it. */
+    void *blocks = NULL;
+    if (posix_memalign(&blocks, LF_BLOCK_BYTES, PROLOGUE_BYTES) != 0)
+        return complain(opening, "create", -ENOMEM);
+    ssize_t count = lf_io_read_full(io, store->file.fd, blocks, PROLOGUE_BYTES, 0);
+    bool is_same =
+        count == (ssize_t)PROLOGUE_BYTES && memcmp(blocks, draft->prologue, PROLOGUE_BYTES) == 0;
+    free(blocks);
+    error = count < 0 ? (int)count : is_same ? 0 : -EEXIST;
+    return error == 0 ? 0 : complain(opening, "create", error);
 }
 
-/* From the draft's name to the log's, and durable under that. */
-static int publish_draft(struct lf_store *store, const struct draft *draft,
-                         const struct opening *opening)
+/* From the draft's name to the log's, and durable under that.  On an error there is neither. */
+static int publish_draft(struct lf_store *store, struct draft *draft, const struct opening *opening)
 {
     const struct logfile_io *io = opening->io;
-    int result = io->rename(io->context, draft->parent, draft->name, opening->name);
-    if (result < 0) {
-        unlink_draft(draft, opening);
-        return complain(opening, "create", result);
-    }
-    int error = result > 0 && !draft->is_directory ? open_by_name(store, draft, opening) : 0;
-    if (error != 0)
-        return error;
-    error = sync_directory(opening, draft->parent);
-    if (error != 0)
-        lf_file_discard(&store->file);
-    return error;
-}
 
-/* Once it is in the store's hands, with all its descriptors, the store closes them. */
-static int hand_over_draft(struct lf_store *store, struct draft *draft,
-                           const struct opening *opening)
-{
+    /* 1. Its descriptors become the store's, which closes them from here on. */
     int error = take(store, opening, draft->fd, draft->directory);
     if (error != 0) {
         unlink_draft(draft, opening);
@@ -427,34 +372,31 @@ static int hand_over_draft(struct lf_store *store, struct draft *draft,
     const struct draft taken = *draft;
     draft->fd = draft->directory = -1;
     error = lf_file_may_be_discarded(&store->file, taken.parent, opening->name);
-    if (error == 0) {
-        draft->parent = -1;
-        error = publish_draft(store, &taken, opening);
-    } else {
+    if (error != 0) {
         unlink_draft(&taken, opening);
-        complain(opening, "create", error);
+        lf_file_close(&store->file);
+        return complain(opening, "create", error);
+    }
+    draft->parent = -1;
+
+    /* 2. It gets its name, unless something else has that; */
+    int result = io->rename(io->context, taken.parent, taken.name, opening->name);
+    if (result < 0) {
+        unlink_draft(&taken, opening);
+        error = complain(opening, "create", result);
+    } else if (result > 0 && !taken.is_directory) {
+        error = open_by_name(store, &taken, opening);
+    }
+
+    /* 3. and keeps it over a crash. */
+    if (error == 0) {
+        error = sync_directory(opening, taken.parent);
+        if (error != 0)
+            lf_file_discard(&store->file);
     }
     if (error != 0)
         lf_file_close(&store->file);
     return error;
-}
-
-/* On an error there is neither a draft nor a log. */
-static int create_from_draft(struct lf_store *store, struct draft *draft,
-                             const struct opening *opening)
-{
-    draft->parent = open_parent(opening);
-    if (draft->parent < 0)
-        return draft->parent;
-    int error = open_draft(draft, opening);
-    if (error != 0)
-        return error;
-    error = write_draft(draft, opening);
-    if (error != 0) {
-        unlink_draft(draft, opening);
-        return error;
-    }
-    return hand_over_draft(store, draft, opening);
 }
 
 /* 0, or why no log can have that path. */
@@ -469,19 +411,44 @@ static int check_name(const struct opening *opening, bool is_directory)
     return is_directory || opening->path[length - 1] != '/' ? 0 : -ENOENT;
 }
 
+/* On an error there is neither a draft nor a log. */
 static int create_log(struct lf_store *store, const struct opening *opening)
 {
     struct draft draft = {.is_directory = opening->create->segment_bytes != 0,
                           .parent = -1,
                           .directory = -1,
                           .fd = -1};
+    uint64_t number;
+    void *blocks = NULL;
+
+    /* 1. What it is called for now, and what it holds. */
     int error = check_name(opening, draft.is_directory);
     if (error == 0)
-        error = draft_make(&draft, opening);
-    if (error == 0)
-        error = create_from_draft(store, &draft, opening);
-    else
+        error = lf_store_random(&number, sizeof number);
+    if (error == 0) {
+        lf_file_draft_name(number, draft.name);
+        error = -posix_memalign(&blocks, LF_BLOCK_BYTES, PROLOGUE_BYTES);
+    }
+    if (error == 0) {
+        draft.prologue = memset(blocks, 0, PROLOGUE_BYTES);
+        error = fill_prologue(draft.prologue, opening->create);
+    }
+    if (error != 0)
         complain(opening, "create", error);
+
+    /* 2. On disk: created, written, named. */
+    if (error == 0) {
+        draft.parent = open_parent(opening);
+        error = draft.parent < 0 ? draft.parent : open_draft(&draft, opening);
+    }
+    if (error == 0) {
+        error = write_draft(&draft, opening);
+        if (error != 0)
+            unlink_draft(&draft, opening);
+    }
+    if (error == 0)
+        error = publish_draft(store, &draft, opening);
+
     close_fd(opening, draft.fd);
     close_fd(opening, draft.directory);
     close_fd(opening, draft.parent);
@@ -505,26 +472,22 @@ static int open_or_create(struct lf_store *store, const struct opening *opening,
     return error;
 }
 
-/* Whether the error is one of those that another way of opening may not meet; picks that way. */
-static bool find_other_way(struct opening *opening, int error)
-{
-    if (error == -EEXIST) /* another opener's file got the name first: open that one */
-        return !(opening->options->open_flags & LOGFILE_OPEN_EXCLUSIVE);
-    if (error == -EINVAL && opening->direct && opening->options->io_mode == LOGFILE_IO_AUTO) {
-        opening->direct = false;
-        return true;
-    }
-    return false;
-}
-
+/* Opens or creates, and once more where another way of opening may meet no error. */
 static int try_to_open(struct lf_store *store, struct opening *opening, bool *created)
 {
-    int error;
-    int tries = 0;
-    do {
-        error = open_or_create(store, opening, created);
-    } while (error != 0 && find_other_way(opening, error) && ++tries < OPEN_TRIES_MAX);
-    return error;
+    for (int tries = 1;; tries++) {
+        bool again = false;
+        int error = open_or_create(store, opening, created);
+        if (error == -EEXIST) { /* another opener's file got the name first: open that one */
+            again = !(opening->options->open_flags & LOGFILE_OPEN_EXCLUSIVE);
+        } else if (error == -EINVAL && opening->direct &&
+                   opening->options->io_mode == LOGFILE_IO_AUTO) {
+            opening->direct = false;
+            again = true;
+        }
+        if (!again || tries == OPEN_TRIES_MAX)
+            return error;
+    }
 }
 
 /* Divides the path into the last name and what comes before it. */
@@ -539,8 +502,10 @@ static bool divide_path(struct opening *opening)
     return opening->parent != NULL && opening->name != NULL;
 }
 
-static int init_locks(struct lf_store *store)
+static int init_store(struct lf_store *store, const struct logfile_options *options)
 {
+    memset(store, 0, sizeof *store);
+    store->sync = options->sync == LOGFILE_SYNC_AUTO ? LOGFILE_SYNC_FDATASYNC : options->sync;
     int error = -pthread_mutex_init(&store->failure_lock, NULL);
     if (error != 0)
         return error;
@@ -553,13 +518,6 @@ static int init_locks(struct lf_store *store)
     if (error != 0)
         pthread_mutex_destroy(&store->failure_lock);
     return error;
-}
-
-static int init_store(struct lf_store *store, const struct logfile_options *options)
-{
-    memset(store, 0, sizeof *store);
-    store->sync = options->sync == LOGFILE_SYNC_AUTO ? LOGFILE_SYNC_FDATASYNC : options->sync;
-    return init_locks(store);
 }
 
 static void destroy_store(struct lf_store *store)

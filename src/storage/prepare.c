@@ -97,14 +97,6 @@ static void publish_allocated(struct lf_preparer *preparer, uint64_t end)
     lf_store_release_64(&preparer->allocated, end);
 }
 
-static bool is_stopping(struct lf_preparer *preparer)
-{
-    pthread_mutex_lock(&preparer->lock);
-    bool stop = preparer->stop;
-    pthread_mutex_unlock(&preparer->lock);
-    return stop;
-}
-
 /* The first byte at or behind `lsn` that may be filled: a segment's own header is not. */
 static uint64_t past_header(const struct lf_preparer *preparer, uint64_t lsn)
 {
@@ -126,7 +118,12 @@ static uint64_t end_of_log(const struct lf_preparer *preparer)
 
 static int extend_by_writing(struct lf_preparer *preparer, uint64_t end)
 {
-    while (preparer->allocated < end && !is_stopping(preparer)) {
+    while (preparer->allocated < end) {
+        pthread_mutex_lock(&preparer->lock);
+        bool stop = preparer->stop;
+        pthread_mutex_unlock(&preparer->lock);
+        if (stop)
+            break;
         uint64_t from = past_header(preparer, preparer->allocated);
         uint64_t to = lf_min(chunk_end(preparer, from), end);
         int error = from < to ? write_zeros(preparer, from, to) : 0;
@@ -137,65 +134,54 @@ static int extend_by_writing(struct lf_preparer *preparer, uint64_t end)
     return 0;
 }
 
-/* Blocks that a recycled segment brings along.  Only the last run of them is remembered: what is
- * forgotten is filled with zeros once more. */
-static void note_recycled(struct lf_preparer *preparer, uint64_t from, uint64_t to)
-{
-    if (from >= to)
-        return;
-    pthread_mutex_lock(&preparer->lock);
-    if (preparer->recycled_to != from)
-        preparer->recycled_from = from;
-    preparer->recycled_to = to;
-    pthread_mutex_unlock(&preparer->lock);
-}
-
 static bool is_unprepared_file(const struct lf_preparer *preparer)
 {
     return preparer->mode == LOGFILE_PREPARE_NONE && !lf_file_is_directory(&preparer->store->file);
 }
 
-/* With prepare = none a full disk is met by a write, which fails the log; but not by the very first
- * one, so that a log on a full disk can be opened. */
-static int get_first_block(struct lf_preparer *preparer)
-{
-    struct lf_file *file = &preparer->store->file;
-    uint64_t from = preparer->head;
-    uint64_t reached, written;
-    int error = lf_file_extend(file, from, from + LF_BLOCK_BYTES, true, &reached, &written);
-    if (error == -EOPNOTSUPP)
-        error = write_zeros(preparer, from, from + LF_BLOCK_BYTES);
-    preparer->has_first_block = error == 0;
-    return error;
-}
-
 /* Moves `allocated` to `end`; on an error perhaps part of the way. */
 static int extend(struct lf_preparer *preparer, uint64_t end)
 {
+    struct lf_file *file = &preparer->store->file;
+    uint64_t head = preparer->head;
     uint64_t from = preparer->allocated;
     uint64_t reached = from;
     uint64_t written = from;
-    int error = 0;
     if (end <= from)
         return 0;
     if (end > end_of_log(preparer))
         return -EFBIG;
-    if (preparer->mode == LOGFILE_PREPARE_NONE && !preparer->has_first_block)
-        error = get_first_block(preparer);
-    if (error != 0)
-        return error;
+
+    /* With prepare = none a full disk is met by a write, which fails the log; but not by the very
+     * first one, so that a log on a full disk can be opened. */
+    if (preparer->mode == LOGFILE_PREPARE_NONE && !preparer->has_first_block) {
+        int error = lf_file_extend(file, head, head + LF_BLOCK_BYTES, true, &reached, &written);
+        if (error == -EOPNOTSUPP)
+            error = write_zeros(preparer, head, head + LF_BLOCK_BYTES);
+        if (error != 0)
+            return error;
+        preparer->has_first_block = true;
+    }
     if (is_unprepared_file(preparer)) {
         publish_allocated(preparer, end_of_log(preparer));
         return 0;
     }
+
     begin_call(preparer, LOGFILE_CALL_ALLOCATE, from);
-    error = lf_file_extend(&preparer->store->file, from, end, preparer->can_allocate, &reached,
-                           &written);
-    note_recycled(preparer, from, written);
+    int error = lf_file_extend(file, from, end, preparer->can_allocate, &reached, &written);
+    /* Blocks that a recycled segment brings along.  Only the last run of them is remembered: what is
+     * forgotten is filled with zeros once more. */
+    if (from < written) {
+        pthread_mutex_lock(&preparer->lock);
+        if (preparer->recycled_to != from)
+            preparer->recycled_from = from;
+        preparer->recycled_to = written;
+        pthread_mutex_unlock(&preparer->lock);
+    }
     if (error == -EOPNOTSUPP && preparer->can_allocate) {
         preparer->can_allocate = false;
         lf_facts_note_no_allocation(&preparer->store->facts);
-        error = lf_file_extend(&preparer->store->file, from, end, false, &reached, &written);
+        error = lf_file_extend(file, from, end, false, &reached, &written);
     }
     end_call(preparer);
     if (preparer->can_allocate || preparer->mode == LOGFILE_PREPARE_NONE) {
@@ -289,25 +275,6 @@ static int try_to_extend(struct lf_preparer *preparer, uint64_t end)
     return error;
 }
 
-/* Allocates up to the goal, or, if that is too much, a little more than what somebody waits for, or
- * just that.  Returns the error of the first; room_error tells of the last. */
-static int grow_to(struct lf_preparer *preparer, uint64_t goal, uint64_t wanted)
-{
-    int goal_error = try_to_extend(preparer, goal);
-    int error = goal_error;
-    if (lf_file_is_refusal(error) && wanted + GROW_RETRY_BYTES < goal)
-        error = try_to_extend(preparer, wanted + GROW_RETRY_BYTES);
-    if (lf_file_is_refusal(error) && wanted < goal)
-        error = try_to_extend(preparer, wanted);
-    if (lf_file_is_refusal(error) && give_up_spares(preparer))
-        error = try_to_extend(preparer, wanted);
-    if (error == 0 || lf_file_is_refusal(error))
-        set_room_error(preparer, error);
-    else
-        lf_store_fail(preparer->store, error, "allocate", preparer->allocated);
-    return goal_error;
-}
-
 /*
  * Called with the lock, which it releases in between, after a refusal.  The log may hold most of a
  * slot that it cannot use, while others go without.
@@ -352,11 +319,28 @@ static void grow(struct lf_preparer *preparer)
     uint64_t goal = !needed ? before : was_refused_lately ? wanted : room_goal(preparer);
     preparer->retry = false;
     pthread_mutex_unlock(&preparer->lock);
-    int error = grow_to(preparer, goal, wanted);
+
+    /* 1. Allocates up to the goal; if that is too much, a little more than what somebody waits for;
+     * or just that; and then with the space of segments that wait to be recycled.  room_error tells
+     * of the last try. */
+    int goal_error = try_to_extend(preparer, goal);
+    int error = goal_error;
+    if (lf_file_is_refusal(error) && wanted + GROW_RETRY_BYTES < goal)
+        error = try_to_extend(preparer, wanted + GROW_RETRY_BYTES);
+    if (lf_file_is_refusal(error) && wanted < goal)
+        error = try_to_extend(preparer, wanted);
+    if (lf_file_is_refusal(error) && give_up_spares(preparer))
+        error = try_to_extend(preparer, wanted);
+    if (error == 0 || lf_file_is_refusal(error))
+        set_room_error(preparer, error);
+    else
+        lf_store_fail(preparer->store, error, "allocate", preparer->allocated);
+
+    /* 2. Decides when to try again, if that was too much. */
     pthread_mutex_lock(&preparer->lock);
     if (!preparer->can_allocate && preparer->written_to == before)
         preparer->written_to = preparer->allocated;
-    if (lf_file_is_refusal(error))
+    if (lf_file_is_refusal(goal_error))
         preparer->grow_again_at = claimed + GROW_RETRY_BYTES;
     preparer->try_at_ns = 0;
     if (lf_preparer_room_error(preparer) != 0) {
@@ -364,6 +348,8 @@ static void grow(struct lf_preparer *preparer)
         give_back_unused(preparer);
     }
     pthread_mutex_unlock(&preparer->lock);
+
+    /* 3. Says so, and syncs, so that no commit has to. */
     preparer->on_room(preparer->on_room_arg);
     if (preparer->allocated > unsynced_from)
         sync_prepared(preparer, unsynced_from, preparer->allocated);
@@ -402,22 +388,19 @@ static uint64_t next_chunk_to(const struct lf_preparer *preparer)
     return lf_min(chunk_end(preparer, next_chunk_from(preparer)), end);
 }
 
-/* Where the next chunk would go is a recycled segment: nothing is to be done up to its end. */
-static void skip_recycled(struct lf_preparer *preparer)
-{
-    uint64_t from = next_chunk_from(preparer);
-    if (from < preparer->recycled_from || from >= preparer->recycled_to)
-        return;
-    if (preparer->claimed > preparer->written_to)
-        preparer->written_from = preparer->claimed;
-    preparer->written_to = preparer->recycled_to;
-}
-
-static bool wants_zeros(struct lf_preparer *preparer)
+/* Decides whether a chunk of zeros is to be written: once less than half of the target is ahead, until
+ * all of it is. */
+static bool aim_at_target(struct lf_preparer *preparer)
 {
     if (preparer->mode != LOGFILE_PREPARE_ZERO)
         return false;
-    skip_recycled(preparer);
+    /* Where the next chunk would go is a recycled segment: nothing is to be done up to its end. */
+    uint64_t next = next_chunk_from(preparer);
+    if (next >= preparer->recycled_from && next < preparer->recycled_to) {
+        if (preparer->claimed > preparer->written_to)
+            preparer->written_from = preparer->claimed;
+        preparer->written_to = preparer->recycled_to;
+    }
     uint64_t from = zeros_from(preparer);
     uint64_t ahead = preparer->written_to > from ? preparer->written_to - from : 0;
     uint64_t target = target_bytes(preparer);
@@ -465,15 +448,6 @@ static uint64_t bytes_per_s(uint64_t bytes, uint64_t ns)
     return (uint64_t)((double)bytes * (double)S_NS / (double)lf_max(ns, 1));
 }
 
-static void note_zero_speed(struct lf_preparer *preparer, uint64_t bytes, uint64_t ns)
-{
-    if (bytes < SPEED_SAMPLE_BYTES)
-        return;
-    uint64_t sample = bytes_per_s(bytes, ns);
-    uint64_t before = preparer->zero_bytes_per_s;
-    preparer->zero_bytes_per_s = before == 0 ? sample : before - before / 4 + sample / 4;
-}
-
 /* Called with the lock, which it releases in between. */
 static void sync_batch(struct lf_preparer *preparer)
 {
@@ -481,13 +455,17 @@ static void sync_batch(struct lf_preparer *preparer)
     uint64_t to = preparer->batch_to;
     pthread_mutex_unlock(&preparer->lock);
     sync_prepared(preparer, preparer->batch_from, to);
-    note_zero_speed(preparer, bytes, lf_now_ns() - preparer->batch_begin_ns);
+    if (bytes >= SPEED_SAMPLE_BYTES) {
+        uint64_t sample = bytes_per_s(bytes, lf_now_ns() - preparer->batch_begin_ns);
+        uint64_t before = preparer->zero_bytes_per_s;
+        preparer->zero_bytes_per_s = before == 0 ? sample : before - before / 4 + sample / 4;
+    }
     pthread_mutex_lock(&preparer->lock);
     preparer->unsynced_count = 0;
 }
 
-/* Measures how fast `claimed` moves, once enough time has passed. */
-static bool stream_is_fast(struct lf_preparer *preparer)
+/* Measures how fast `claimed` moves, once enough time has passed.  True: too fast for zeros. */
+static bool measure_stream(struct lf_preparer *preparer)
 {
     uint64_t now = lf_now_ns();
     uint64_t elapsed_ns = now - preparer->rate_mark_ns;
@@ -537,16 +515,6 @@ static void sleep_until_needed(struct lf_preparer *preparer)
     preparer->wake_at = UINT64_MAX;
 }
 
-/* The zeros that were ahead are used up: the next ones leave room for a log that moves. */
-static void start_again(struct lf_preparer *preparer, bool idle)
-{
-    uint64_t margin_bytes = idle ? 0 : RESTART_MARGIN_BYTES;
-    if (preparer->written_to > zeros_from(preparer))
-        return;
-    preparer->written_from = preparer->claimed + margin_bytes;
-    preparer->written_to = preparer->written_from;
-}
-
 /* Called with the lock.  Ends like sleep_until_needed, or after back_off_ns. */
 static void back_off(struct lf_preparer *preparer)
 {
@@ -556,7 +524,12 @@ static void back_off(struct lf_preparer *preparer)
         return;
     if (device_is_busy)
         preparer->back_off_ns = lf_min(2 * preparer->back_off_ns, BACK_OFF_MAX_NS);
-    start_again(preparer, preparer->claimed == claimed);
+    if (preparer->written_to > zeros_from(preparer))
+        return;
+    /* The zeros that were ahead are used up: the next ones leave room for a log that moves. */
+    bool is_idle = preparer->claimed == claimed;
+    preparer->written_from = preparer->claimed + (is_idle ? 0 : RESTART_MARGIN_BYTES);
+    preparer->written_to = preparer->written_from;
 }
 
 /* ---- The thread -------------------------------------------------------------------------------*/
@@ -571,38 +544,30 @@ enum job {
     JOB_BACK_OFF
 };
 
-static enum job next_zero_job(struct lf_preparer *preparer)
+/* Decides what the thread does next, and notes what it takes to decide. */
+static enum job choose_job(struct lf_preparer *preparer)
 {
-    unsigned batch_count = lf_facts_bypasses_cache(&preparer->store->facts) ? DIRECT_BATCH_COUNT
-                                                                            : BUFFERED_BATCH_COUNT;
-    bool wanted = wants_zeros(preparer);
-    bool must_wait = wanted && (stream_is_fast(preparer) || was_overtaken(preparer));
-    bool ends_burst = !wanted || must_wait || preparer->unsynced_count >= batch_count;
-    if (ends_burst && preparer->unsynced_count > 0)
-        return JOB_SYNC;
-    if (must_wait)
-        return JOB_BACK_OFF;
-    return wanted ? JOB_FILL : JOB_SLEEP;
-}
-
-static enum job next_job(struct lf_preparer *preparer)
-{
+    /* Room comes first. */
     if (lf_store_has_failed(preparer->store))
         return preparer->retry ? JOB_ANSWER : JOB_SLEEP;
     if (preparer->must_look)
         return JOB_LOOK;
     if (room_is_low(preparer) || (preparer->retry && lf_now_ns() >= preparer->try_at_ns))
         return JOB_GROW;
-    return preparer->retry ? JOB_SLEEP : next_zero_job(preparer);
-}
+    if (preparer->retry)
+        return JOB_SLEEP;
 
-/* Somebody asked for room of a log that has failed. */
-static void answer(struct lf_preparer *preparer)
-{
-    preparer->retry = false;
-    pthread_mutex_unlock(&preparer->lock);
-    preparer->on_room(preparer->on_room_arg);
-    pthread_mutex_lock(&preparer->lock);
+    /* Zeros are written in bursts, each of which ends with a sync. */
+    unsigned batch_count = lf_facts_bypasses_cache(&preparer->store->facts) ? DIRECT_BATCH_COUNT
+                                                                            : BUFFERED_BATCH_COUNT;
+    bool wanted = aim_at_target(preparer);
+    bool must_wait = wanted && (measure_stream(preparer) || was_overtaken(preparer));
+    bool ends_burst = !wanted || must_wait || preparer->unsynced_count >= batch_count;
+    if (ends_burst && preparer->unsynced_count > 0)
+        return JOB_SYNC;
+    if (must_wait)
+        return JOB_BACK_OFF;
+    return wanted ? JOB_FILL : JOB_SLEEP;
 }
 
 /* What is appended to a file without a name is gone with the process.  Off the way of commits. */
@@ -616,33 +581,6 @@ static void look(struct lf_preparer *preparer)
     preparer->look_at_ns = lf_now_ns() + LOOK_NS;
 }
 
-static void do_job(struct lf_preparer *preparer, enum job job)
-{
-    switch (job) {
-    case JOB_SLEEP:
-        sleep_until_needed(preparer);
-        break;
-    case JOB_ANSWER:
-        answer(preparer);
-        break;
-    case JOB_LOOK:
-        look(preparer);
-        break;
-    case JOB_GROW:
-        grow(preparer);
-        break;
-    case JOB_FILL:
-        fill(preparer);
-        break;
-    case JOB_SYNC:
-        sync_batch(preparer);
-        break;
-    case JOB_BACK_OFF:
-        back_off(preparer);
-        break;
-    }
-}
-
 static void *run(void *arg)
 {
     struct lf_preparer *preparer = arg;
@@ -650,8 +588,34 @@ static void *run(void *arg)
     if (preparer->thread_start != NULL)
         preparer->thread_start(preparer->thread_arg, LOGFILE_THREAD_PREPARER);
     pthread_mutex_lock(&preparer->lock);
-    while (!preparer->stop)
-        do_job(preparer, next_job(preparer));
+    while (!preparer->stop) {
+        switch (choose_job(preparer)) {
+        case JOB_SLEEP:
+            sleep_until_needed(preparer);
+            break;
+        case JOB_ANSWER: /* A thread asked for room of a log that has failed. */
+            preparer->retry = false;
+            pthread_mutex_unlock(&preparer->lock);
+            preparer->on_room(preparer->on_room_arg);
+            pthread_mutex_lock(&preparer->lock);
+            break;
+        case JOB_LOOK:
+            look(preparer);
+            break;
+        case JOB_GROW:
+            grow(preparer);
+            break;
+        case JOB_FILL:
+            fill(preparer);
+            break;
+        case JOB_SYNC:
+            sync_batch(preparer);
+            break;
+        case JOB_BACK_OFF:
+            back_off(preparer);
+            break;
+        }
+    }
     pthread_mutex_unlock(&preparer->lock);
     return NULL;
 }
@@ -740,8 +704,25 @@ void lf_preparer_claim(struct lf_preparer *preparer, uint64_t from, uint64_t to)
 
 /* ---- Start and stop ---------------------------------------------------------------------------*/
 
-static void init_preparer(struct lf_preparer *preparer, struct lf_store *store,
-                          const struct lf_preparer_config *config)
+static int init_locks(struct lf_preparer *preparer)
+{
+    int error = -pthread_mutex_init(&preparer->lock, NULL);
+    if (error != 0)
+        return error;
+    error = lf_condition_init(&preparer->work);
+    if (error == 0) {
+        error = -pthread_cond_init(&preparer->chunk_done, NULL);
+        if (error != 0)
+            pthread_cond_destroy(&preparer->work);
+    }
+    if (error != 0)
+        pthread_mutex_destroy(&preparer->lock);
+    return error;
+}
+
+/* On an error there is nothing to be released. */
+static int init_preparer(struct lf_preparer *preparer, struct lf_store *store,
+                         const struct lf_preparer_config *config)
 {
     *preparer = (struct lf_preparer){
         .store = store,
@@ -766,35 +747,27 @@ static void init_preparer(struct lf_preparer *preparer, struct lf_store *store,
         .rate_mark_ns = lf_now_ns(),
         .rate_mark = config->head,
     };
-}
-
-static int init_conditions(struct lf_preparer *preparer)
-{
-    int error = lf_condition_init(&preparer->work);
+    if (preparer->mode == LOGFILE_PREPARE_NONE)
+        preparer->can_allocate = false; /* Segments are made; what is in them grows by writing. */
+    /* The kernel's one page of zeros, mapped as often as needed: it takes no memory. */
+    void *zeros = mmap(NULL, CHUNK_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (zeros == MAP_FAILED)
+        return -errno;
+    preparer->zeros = zeros;
+    int error = init_locks(preparer);
     if (error != 0)
-        return error;
-    error = -pthread_cond_init(&preparer->chunk_done, NULL);
-    if (error != 0)
-        pthread_cond_destroy(&preparer->work);
+        munmap(zeros, CHUNK_BYTES);
     return error;
 }
 
-static int init_locks(struct lf_preparer *preparer)
+static void release(struct lf_preparer *preparer)
 {
-    int error = -pthread_mutex_init(&preparer->lock, NULL);
-    if (error != 0)
-        return error;
-    error = init_conditions(preparer);
-    if (error != 0)
-        pthread_mutex_destroy(&preparer->lock);
-    return error;
-}
-
-static void destroy_locks(struct lf_preparer *preparer)
-{
+    preparer->running = false;
     pthread_mutex_destroy(&preparer->lock);
     pthread_cond_destroy(&preparer->chunk_done);
     pthread_cond_destroy(&preparer->work);
+    munmap(preparer->zeros, CHUNK_BYTES);
+    preparer->zeros = NULL;
 }
 
 /* In the caller's thread, so that open knows whether there is room. */
@@ -818,44 +791,13 @@ static int allocate_first(struct lf_preparer *preparer)
     return 0;
 }
 
-/* The kernel's one page of zeros, mapped as often as needed: it takes no memory. */
-static int map_zeros(struct lf_preparer *preparer)
-{
-    void *zeros = mmap(NULL, CHUNK_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (zeros == MAP_FAILED)
-        return -errno;
-    preparer->zeros = zeros;
-    return 0;
-}
-
-static void unmap_zeros(struct lf_preparer *preparer)
-{
-    munmap(preparer->zeros, CHUNK_BYTES);
-    preparer->zeros = NULL;
-}
-
-static void release(struct lf_preparer *preparer)
-{
-    preparer->running = false;
-    destroy_locks(preparer);
-    unmap_zeros(preparer);
-}
-
 int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
                       const struct lf_preparer_config *config)
 {
     LF_ASSERT(config->head % LF_BLOCK_BYTES == 0 && config->room % LF_BLOCK_BYTES == 0);
-    init_preparer(preparer, store, config);
-    if (preparer->mode == LOGFILE_PREPARE_NONE)
-        preparer->can_allocate = false; /* Segments are made; what is in them grows by writing. */
-    int error = map_zeros(preparer);
+    int error = init_preparer(preparer, store, config);
     if (error != 0)
         return error;
-    error = init_locks(preparer);
-    if (error != 0) {
-        unmap_zeros(preparer);
-        return error;
-    }
     preparer->running = true;
     error = allocate_first(preparer);
     bool has_all = is_unprepared_file(preparer) && lf_preparer_room_error(preparer) == 0;

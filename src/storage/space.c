@@ -82,14 +82,6 @@ static const void *fill_prologue(struct lf_file *file, uint64_t index)
     return file->prologue;
 }
 
-static int write_prologue(struct lf_file *file, int fd, uint64_t index)
-{
-    int error = lf_io_write_full(file->io, fd, fill_prologue(file, index), PROLOGUE_BYTES, 0, 0);
-    if (error == 0) /* relaxed: a statistic, ordered with nothing */
-        lf_fetch_add_relaxed_64(&file->header_bytes, PROLOGUE_BYTES);
-    return error;
-}
-
 static int allocate(struct lf_file *file, const struct wanted *wanted, int fd)
 {
     if (!wanted->allocate || wanted->from >= wanted->to)
@@ -100,9 +92,13 @@ static int allocate(struct lf_file *file, const struct wanted *wanted, int fd)
 /* One sync is enough for a new file, so what is wanted is allocated before. */
 static int fill_draft(struct lf_file *file, struct wanted *wanted, int fd)
 {
-    int error = write_prologue(file, fd, wanted->index);
-    if (error == 0)
-        error = allocate(file, wanted, fd);
+    const void *prologue = fill_prologue(file, wanted->index);
+    int error = lf_io_write_full(file->io, fd, prologue, PROLOGUE_BYTES, 0, 0);
+    if (error != 0)
+        return error;
+    /* relaxed: a statistic, ordered with nothing */
+    lf_fetch_add_relaxed_64(&file->header_bytes, PROLOGUE_BYTES);
+    error = allocate(file, wanted, fd);
     if (error == -EOPNOTSUPP) {
         wanted->allocate_error = error;
         error = 0;
@@ -126,74 +122,60 @@ static int create_draft(struct lf_file *file, uint64_t index)
     return io->open(io->context, file->directory, draft, flags, file->segments.mode);
 }
 
-/* A descriptor of the new segment.  On an error there is no draft, and no descriptor. */
-static int make_file(struct lf_file *file, struct wanted *wanted)
+/* On an error there is no draft, and no descriptor. */
+static int make_segment(struct lf_file *file, struct wanted *wanted)
 {
     const struct logfile_io *io = file->io;
     char draft[LF_SEGMENT_NAME_BYTES];
-    lf_segments_name(LF_NAME_DRAFT, wanted->index, draft);
-    int fd = create_draft(file, wanted->index);
-    if (fd < 0)
-        return fd;
-    int error = fill_draft(file, wanted, fd);
-    int named = error == 0 ? name_segment(file, fd, draft, wanted->index) : error;
-    if (named != fd)
-        (void)io->close(io->context, fd);
-    if (named < 0) {
-        (void)io->unlink(io->context, file->directory, draft);
-        return named;
-    }
-    error = sync_names(file);
-    if (error == 0)
-        return named;
-    (void)io->close(io->context, named);
-    return error;
-}
-
-static int make_segment(struct lf_file *file, struct wanted *wanted)
-{
     struct lf_segment *segment;
     int error = lf_segments_reserve(&file->segments, wanted->index, &segment);
     if (error != 0)
         return error;
-    int fd = make_file(file, wanted);
+
+    /* Made whole under the name of a draft; then named, durably. */
+    lf_segments_name(LF_NAME_DRAFT, wanted->index, draft);
+    int fd = create_draft(file, wanted->index);
+    if (fd >= 0) {
+        error = fill_draft(file, wanted, fd);
+        int named = error == 0 ? name_segment(file, fd, draft, wanted->index) : error;
+        if (named != fd)
+            (void)io->close(io->context, fd);
+        if (named < 0)
+            (void)io->unlink(io->context, file->directory, draft);
+        fd = named;
+    }
+    if (fd >= 0) {
+        error = sync_names(file);
+        if (error != 0) {
+            (void)io->close(io->context, fd);
+            fd = error;
+        }
+    }
+
     lf_segments_settle(&file->segments, segment, fd);
     wanted->segment = fd < 0 ? NULL : segment;
     wanted->made = fd >= 0;
     return fd < 0 ? fd : 0;
 }
 
-/* Writes one copy of a segment's header. */
-static int write_copy(struct lf_file *file, int fd, const void *header, unsigned copy)
-{
-    int error =
-        lf_io_write_full(file->io, fd, header, LF_BLOCK_BYTES, (uint64_t)copy * LF_BLOCK_BYTES, 0);
-    if (error == 0) /* relaxed: a statistic, ordered with nothing */
-        lf_fetch_add_relaxed_64(&file->header_bytes, LF_BLOCK_BYTES);
-    return error;
-}
-
-/* Gives a released segment the header of the one that is wanted. */
-static int rewrite_header(struct lf_file *file, const struct wanted *wanted)
-{
-    const void *header = fill_prologue(file, wanted->index);
-    int error = 0;
-    for (unsigned copy = 2; copy > 0 && error == 0; copy--) {
-        error = write_copy(file, wanted->segment->fd, header, copy - 1);
-        if (error == 0)
-            error = lf_segments_sync(&file->segments, wanted->segment);
-    }
-    return error;
-}
-
-/* Turns a released segment that is open into the one that is wanted. */
+/* Turns a released segment that is open into the one that is wanted: its header, one copy at a time,
+ * and then its name. */
 static int convert(struct lf_file *file, struct wanted *wanted, uint64_t old_index)
 {
+    const void *header = fill_prologue(file, wanted->index);
     char from[LF_SEGMENT_NAME_BYTES];
+    for (uint64_t copy = 2; copy > 0; copy--) {
+        uint64_t offset = (copy - 1) * LF_BLOCK_BYTES;
+        int error =
+            lf_io_write_full(file->io, wanted->segment->fd, header, LF_BLOCK_BYTES, offset, 0);
+        if (error == 0) { /* relaxed: a statistic, ordered with nothing */
+            lf_fetch_add_relaxed_64(&file->header_bytes, LF_BLOCK_BYTES);
+            error = lf_segments_sync(&file->segments, wanted->segment);
+        }
+        if (error != 0)
+            return error;
+    }
     lf_segments_name(LF_NAME_SEGMENT, old_index, from);
-    int error = rewrite_header(file, wanted);
-    if (error != 0)
-        return error;
     int named = name_segment(file, wanted->segment->fd, from, wanted->index);
     if (named < 0)
         return named;
@@ -221,24 +203,34 @@ static bool means_no_room(int error)
     return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
 }
 
+/* Whether the process lacks something to open a file with. */
+static bool means_shortage(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
 /* Whether the process lacks something to open a file with, or has lost the right to. */
 static bool cannot_open_now(int error)
 {
-    return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EACCES ||
-           error == -EPERM || error == -EROFS;
-}
-
-/* What stands in the way of a name: a directory that was moved or shut, or something else that has
- * the name of the next segment. */
-static bool is_in_the_way(int error)
-{
-    return error == -ENOENT || error == -ENOTDIR || error == -EISDIR || error == -EEXIST ||
-           error == -ELOOP || error == -ESPIPE || error == -ENAMETOOLONG;
+    return means_shortage(error) || error == -EACCES || error == -EPERM || error == -EROFS;
 }
 
 bool lf_file_is_refusal(int error)
 {
-    return means_no_room(error) || cannot_open_now(error) || is_in_the_way(error);
+    switch (error) {
+    /* What stands in the way of a name: a directory that was moved or shut, or something else that has
+     * the name of the next segment. */
+    case -ENOENT:
+    case -ENOTDIR:
+    case -EISDIR:
+    case -EEXIST:
+    case -ELOOP:
+    case -ESPIPE:
+    case -ENAMETOOLONG:
+        return true;
+    default:
+        return means_no_room(error) || cannot_open_now(error);
+    }
 }
 
 /* The name of a released segment goes, and the file with it where it has no other. */
@@ -248,23 +240,6 @@ static int give_up(struct lf_file *file, struct lf_segment *segment)
     lf_segments_release(&file->segments, segment, false);
     int error = lf_segments_unlink(&file->segments, index);
     return error == -ENOENT ? 0 : error;
-}
-
-/* Whether the process lacks something to open a file with. */
-static bool means_shortage(int error)
-{
-    return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
-}
-
-/* Gets hold of what the name of a released segment leads to now. */
-static int acquire_released(struct lf_file *file, struct wanted *wanted, uint64_t index,
-                            struct lf_segment_check *check)
-{
-    lf_segments_forget(&file->segments, index, index + 1, true);
-    int error = lf_segments_acquire(&file->segments, index, &wanted->segment);
-    if (error == 0)
-        lf_segments_check_file(&file->segments, wanted->segment->fd, index, check);
-    return error;
 }
 
 /*
@@ -286,16 +261,22 @@ static int recycle(struct lf_file *file, struct wanted *wanted)
     int found = take_released(file, &index);
     if (found <= 0)
         return found;
-    int error = acquire_released(file, wanted, index, &check);
+
+    /* What the name leads to now. */
+    lf_segments_forget(&file->segments, index, index + 1, true);
+    int error = lf_segments_acquire(&file->segments, index, &wanted->segment);
     if (cannot_open_now(error)) {
         lf_segments_set_range(&file->segments, before);
         return error;
     }
     if (error != 0) /* What cannot be opened is no segment, but only stands in its place. */
         return 0;
+    lf_segments_check_file(&file->segments, wanted->segment->fd, index, &check);
     error = file->io->stat(file->io->context, wanted->segment->fd, &status);
     if (error == 0 && (!lf_segment_is_whole(&check) || status.links > 1))
         return give_up(file, wanted->segment);
+
+    /* It becomes the one that is wanted. */
     if (error == 0)
         error = convert(file, wanted, index);
     if (error == 0) {
@@ -310,20 +291,17 @@ static int recycle(struct lf_file *file, struct wanted *wanted)
     return error;
 }
 
-/* Nothing is taken for a segment whose name something else has. */
-static int check_name_is_free(struct lf_file *file, uint64_t index)
-{
-    struct lf_segment_check check;
-    int error = lf_segments_check(&file->segments, index, &check);
-    return error != 0 ? error : check.kind == LF_SEGMENT_MISSING ? 0 : -EEXIST;
-}
-
 static int recycle_or_make(struct lf_file *file, struct wanted *wanted)
 {
+    struct lf_segment_check check;
     pthread_mutex_lock(&file->changing);
-    int error = check_name_is_free(file, wanted->index);
-    int recycled = error == 0 ? recycle(file, wanted) : error;
-    error = recycled < 0 ? recycled : recycled == 0 ? make_segment(file, wanted) : 0;
+    int error = lf_segments_check(&file->segments, wanted->index, &check);
+    if (error == 0 && check.kind != LF_SEGMENT_MISSING)
+        error = -EEXIST; /* Nothing is taken for a segment whose name something else has. */
+    if (error == 0) {
+        int recycled = recycle(file, wanted);
+        error = recycled < 0 ? recycled : recycled == 0 ? make_segment(file, wanted) : 0;
+    }
     struct lf_segment_range range = lf_segments_range(&file->segments);
     range.end = lf_max(range.end, wanted->index + 1);
     if (error == 0)
@@ -378,32 +356,17 @@ static int get_segment(struct lf_file *file, struct wanted *wanted)
     return error;
 }
 
-static int extend_segment(struct lf_file *file, struct wanted *wanted)
-{
-    int error = get_segment(file, wanted);
-    if (error != 0)
-        return error;
-    error = wanted->made ? wanted->allocate_error : allocate(file, wanted, wanted->segment->fd);
-    lf_segments_release(&file->segments, wanted->segment, !wanted->made && wanted->allocate);
-    return error;
-}
-
-static int extend_main_file(struct lf_file *file, uint64_t from, uint64_t to, bool may_allocate,
-                            uint64_t *reached)
-{
-    int error = may_allocate ? file->io->allocate(file->io->context, file->fd, from, to - from) : 0;
-    if (error == 0)
-        *reached = to;
-    return error;
-}
-
 int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool may_allocate,
                    uint64_t *reached, uint64_t *written)
 {
     *reached = from;
     *written = from;
-    if (!file->is_directory)
-        return extend_main_file(file, from, to, may_allocate, reached);
+    if (!file->is_directory) {
+        int error =
+            may_allocate ? file->io->allocate(file->io->context, file->fd, from, to - from) : 0;
+        *reached = error == 0 ? to : from;
+        return error;
+    }
     while (*reached < to) {
         uint64_t index = lf_segment_index(&file->layout, *reached);
         uint64_t start = segment_start(file, index);
@@ -412,7 +375,11 @@ int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool may_al
                                 .from = lf_max(*reached - start, LF_FIRST_LSN),
                                 .to = end - start,
                                 .allocate = may_allocate};
-        int error = extend_segment(file, &wanted);
+        int error = get_segment(file, &wanted);
+        if (error != 0)
+            return error;
+        error = wanted.made ? wanted.allocate_error : allocate(file, &wanted, wanted.segment->fd);
+        lf_segments_release(&file->segments, wanted.segment, !wanted.made && may_allocate);
         if (*written == *reached)
             *written = lf_max(*written, lf_min(end, start + wanted.written));
         if (error != 0)
@@ -451,41 +418,32 @@ static int unlink_from(struct lf_file *file, uint64_t index)
     return found;
 }
 
-static int truncate_segment(struct lf_file *file, struct lf_segment *segment, uint64_t bytes)
-{
-    struct logfile_io_stat status;
-    int error = file->io->stat(file->io->context, segment->fd, &status);
-    if (error == 0 && status.bytes > bytes)
-        error = truncate_fd(file, segment->fd, bytes);
-    return error;
-}
-
 /* The segment that holds `end` keeps its header at least.  -ENOENT: there is none, or what has its
  * name is not this log's. */
 static int cut_segment(struct lf_file *file, uint64_t end, bool sync)
 {
+    struct logfile_io_stat status;
     struct lf_segment *segment;
     uint64_t index = lf_segment_index(&file->layout, end);
     uint64_t bytes = lf_max(end - segment_start(file, index), LF_FIRST_LSN);
     int error = lf_segments_acquire(&file->segments, index, &segment);
     if (error != 0)
         return error;
-    error = truncate_segment(file, segment, bytes);
+    error = file->io->stat(file->io->context, segment->fd, &status);
+    if (error == 0 && status.bytes > bytes)
+        error = truncate_fd(file, segment->fd, bytes);
     if (error == 0 && sync)
         error = lf_segments_sync(&file->segments, segment);
     lf_segments_release(&file->segments, segment, !sync);
     return error;
 }
 
-static void end_range_at(struct lf_file *file, uint64_t end_index)
+int lf_file_cut(struct lf_file *file, uint64_t end)
 {
-    struct lf_segment_range range = lf_segments_range(&file->segments);
-    range.end = lf_max(range.first, end_index);
-    lf_segments_set_range(&file->segments, range);
-}
-
-static int cut_directory(struct lf_file *file, uint64_t end)
-{
+    if (!file->is_directory) {
+        int error = truncate_fd(file, file->fd, end);
+        return error != 0 ? error : sync_fd(file, file->fd);
+    }
     uint64_t index = lf_segment_index(&file->layout, end);
     int error = unlink_from(file, index + 1);
     if (error != 0)
@@ -493,24 +451,22 @@ static int cut_directory(struct lf_file *file, uint64_t end)
     error = cut_segment(file, end, true);
     if (error != 0 && error != -ENOENT)
         return error;
-    end_range_at(file, error == 0 ? index + 1 : index);
+    struct lf_segment_range range = lf_segments_range(&file->segments);
+    range.end = lf_max(range.first, error == 0 ? index + 1 : index);
+    lf_segments_set_range(&file->segments, range);
     return sync_names(file);
-}
-
-int lf_file_cut(struct lf_file *file, uint64_t end)
-{
-    if (file->is_directory)
-        return cut_directory(file, end);
-    int error = truncate_fd(file, file->fd, end);
-    return error != 0 ? error : sync_fd(file, file->fd);
 }
 
 /* ---- Giving back ------------------------------------------------------------------------------*/
 
 /* A segment of which nothing has been allocated is not kept for its header.  Only those go that the
  * log has made: what else has such a name is not touched. */
-static void give_segments_back(struct lf_file *file, uint64_t end)
+void lf_file_give_back(struct lf_file *file, uint64_t end)
 {
+    if (!file->is_directory) { /* Never below `end`, whatever the size is: a thread writes there. */
+        (void)truncate_fd(file, file->fd, end);
+        return;
+    }
     bool at_start = end % file->layout.segment_bytes == 0;
     uint64_t gone_from = lf_segment_index(&file->layout, end) + !at_start;
     pthread_mutex_lock(&file->changing);
@@ -524,15 +480,6 @@ static void give_segments_back(struct lf_file *file, uint64_t end)
     if (!at_start)
         (void)cut_segment(file, end, false);
     pthread_mutex_unlock(&file->changing);
-}
-
-/* Never below `end`, whatever the size is: somebody writes there. */
-void lf_file_give_back(struct lf_file *file, uint64_t end)
-{
-    if (file->is_directory)
-        give_segments_back(file, end);
-    else
-        (void)truncate_fd(file, file->fd, end);
 }
 
 /* Removes released segments, the oldest first, until the range of them is `spare_count` long. */
@@ -556,30 +503,22 @@ static int unlink_released(struct lf_file *file, uint64_t spare_count)
     return error;
 }
 
-static int release_segments(struct lf_file *file, uint64_t lsn, unsigned spare_count)
-{
-    struct lf_segment_range range = lf_segments_range(&file->segments);
-    uint64_t index = lf_min(lf_segment_index(&file->layout, lsn), range.end);
-    range.first = lf_max(range.first, index);
-    lf_segments_set_range(&file->segments, range);
-    return unlink_released(file, spare_count);
-}
-
-/* A range is given back once, as far as this opening of the log goes. */
-static int punch(struct lf_file *file, uint64_t lsn)
-{
-    if (lsn <= file->punched)
-        return 0;
-    int error = file->io->punch(file->io->context, file->fd, file->punched, lsn - file->punched);
-    if (error == 0)
-        file->punched = lsn;
-    return error;
-}
-
 int lf_file_release(struct lf_file *file, uint64_t lsn, unsigned spare_count)
 {
+    const struct logfile_io *io = file->io;
+    int error = 0;
     pthread_mutex_lock(&file->changing);
-    int error = file->is_directory ? release_segments(file, lsn, spare_count) : punch(file, lsn);
+    if (file->is_directory) {
+        struct lf_segment_range range = lf_segments_range(&file->segments);
+        uint64_t index = lf_min(lf_segment_index(&file->layout, lsn), range.end);
+        range.first = lf_max(range.first, index);
+        lf_segments_set_range(&file->segments, range);
+        error = unlink_released(file, spare_count);
+    } else if (lsn > file->punched) {
+        /* A range is given back once, as far as this opening of the log goes. */
+        error = io->punch(io->context, file->fd, file->punched, lsn - file->punched);
+        file->punched = error == 0 ? lsn : file->punched;
+    }
     pthread_mutex_unlock(&file->changing);
     return error;
 }
@@ -596,14 +535,6 @@ void lf_file_shrink(struct lf_file *file, uint64_t end)
 }
 
 /* ---- Giving up --------------------------------------------------------------------------------*/
-
-/* Those that this opener made, and one more that it may not know to be there. */
-static void unlink_made(struct lf_file *file)
-{
-    struct lf_segment_range range = lf_segments_range(&file->segments);
-    for (uint64_t end = range.end + 1; end > 0; end--)
-        (void)lf_segments_unlink(&file->segments, end - 1);
-}
 
 /* For want of a second descriptor, gives up the directory's for the one that its name gives. */
 static int open_directory_again(struct lf_file *file)
@@ -637,64 +568,51 @@ static int name_leads_here(struct lf_file *file)
     return means_shortage(result) ? open_directory_again(file) : result;
 }
 
-/* A directory is not empty, and gets the name of a draft. */
-static bool rename_aside(const struct lf_file *file, char aside[LF_DRAFT_NAME_BYTES])
-{
-    const struct logfile_io *io = file->io;
-    lf_file_draft_name(lf_now_ns(), aside);
-    if (io->rename(io->context, file->parent, file->name, aside) < 0)
-        return false;
-    (void)io->sync_directory(io->context, file->parent);
-    return true;
-}
-
-static void unlink_contents(struct lf_file *file)
-{
-    const struct logfile_io *io = file->io;
-    unlink_made(file);
-    (void)lf_segments_unlink_drafts(&file->segments);
-    if (lf_io_leads_to(io, file->directory, LF_CONTROL_NAME, 0, file->fd) != 0)
-        (void)io->unlink(io->context, file->directory, LF_CONTROL_NAME);
-}
-
-static void discard_directory(struct lf_file *file, bool is_named)
-{
-    const struct logfile_io *io = file->io;
-    char aside[LF_DRAFT_NAME_BYTES];
-    bool is_aside = is_named && rename_aside(file, aside);
-    (void)truncate_fd(file, file->fd, 0);
-    if (file->directory >= 0)
-        unlink_contents(file);
-    if (is_named)
-        (void)io->remove_directory(io->context, file->parent, is_aside ? aside : file->name);
-}
-
-/* What is given up must lose the log's name, durably, before it is emptied: a crash in between
- * would leave the name with what is no log.  Where that fails it is emptied all the same, for
- * whoever has it in hand already would append to what is gone. */
-static void discard_one_file(struct lf_file *file, bool is_named)
-{
-    const struct logfile_io *io = file->io;
-    if (is_named) {
-        (void)io->unlink(io->context, file->parent, file->name);
-        (void)io->sync_directory(io->context, file->parent);
-    }
-    (void)truncate_fd(file, file->fd, 0);
-}
-
 void lf_file_draft_name(uint64_t number, char name[LF_DRAFT_NAME_BYTES])
 {
     snprintf(name, LF_DRAFT_NAME_BYTES, ".lf-%016" PRIx64, number);
 }
 
+/*
+ * What is given up must lose the log's name, durably, before it is emptied: a crash in between
+ * would leave the name with what is no log.  Where that fails it is emptied all the same, because a
+ * thread that has it in hand already would append to what is gone.
+ */
 void lf_file_discard(struct lf_file *file)
 {
+    const struct logfile_io *io = file->io;
+    char aside[LF_DRAFT_NAME_BYTES];
+    const char *name = file->name;
     lf_segments_forget(&file->segments, 0, UINT64_MAX, true);
     int leads_here = name_leads_here(file);
     if (leads_here < 0)
         return;
-    if (file->is_directory)
-        discard_directory(file, leads_here > 0);
-    else
-        discard_one_file(file, leads_here > 0);
+
+    /* 1. The name.  A directory is not empty: it gets that of a draft. */
+    bool has_lost_name = false;
+    if (leads_here > 0 && file->is_directory) {
+        lf_file_draft_name(lf_now_ns(), aside);
+        has_lost_name = io->rename(io->context, file->parent, name, aside) >= 0;
+        name = has_lost_name ? aside : name;
+    } else if (leads_here > 0) {
+        (void)io->unlink(io->context, file->parent, name);
+        has_lost_name = true;
+    }
+    if (has_lost_name)
+        (void)io->sync_directory(io->context, file->parent);
+
+    /* 2. The bytes. */
+    (void)truncate_fd(file, file->fd, 0);
+
+    /* 3. The segments that this opener made, and one more that it may not know to be there; what was
+     * to become one; and control, if it is this log's still. */
+    if (file->directory >= 0) {
+        for (uint64_t end = lf_segments_range(&file->segments).end + 1; end > 0; end--)
+            (void)lf_segments_unlink(&file->segments, end - 1);
+        (void)lf_segments_unlink_drafts(&file->segments);
+        if (lf_io_leads_to(io, file->directory, LF_CONTROL_NAME, 0, file->fd) != 0)
+            (void)io->unlink(io->context, file->directory, LF_CONTROL_NAME);
+    }
+    if (leads_here > 0 && file->is_directory)
+        (void)io->remove_directory(io->context, file->parent, name);
 }

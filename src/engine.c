@@ -41,10 +41,11 @@ void lf_engine_on_failure(void *arg)
     struct logfile *log = arg;
 
     lf_fence(); /* L3: failed before running; pairs with lf_engine_start. */
-    if (is_running(log)) {
-        log->engine->failed(log);
-        lf_event_signal(&log->event);
-    }
+    if (!is_running(log))
+        return;
+    log->engine->failed(log);
+    lf_event_signal(&log->event);
+    lf_follow_end(log->follow, LOGFILE_EFAILED);
 }
 
 void lf_engine_on_room(void *arg)

@@ -232,6 +232,8 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline)
         return -EBUSY;
     error = log->engine->shutdown(log, lf_settle_deadline(deadline));
     lf_event_signal(&log->event);
+    if (error == 0) /* A failed log has told its followers. */
+        lf_follow_end(log->follow, LOGFILE_ECLOSED);
     return error;
 }
 

@@ -24,7 +24,6 @@
 #include <unistd.h>
 
 #define PREPARE_SEGMENTS_MAX 4
-#define PAGE_BYTES 4096
 
 /* What an open in progress has, for its way back. */
 struct opening {
@@ -48,20 +47,21 @@ struct opening {
 
 static int allocate_fork_guard(struct opening *opening)
 {
-    uint32_t *page =
-        mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct lf_follow *page =
+        mmap(NULL, LF_FOLLOW_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (page == MAP_FAILED)
         return -errno;
-    if (madvise(page, PAGE_BYTES, MADV_WIPEONFORK) != 0) {
+    if (madvise(page, LF_FOLLOW_BYTES, MADV_WIPEONFORK) != 0) {
         int error = -errno;
         SAY(opening, "%s: memory that a fork clears (Linux 4.14): %s", opening->shown,
             logfile_strerror(error));
-        munmap(page, PAGE_BYTES);
+        munmap(page, LF_FOLLOW_BYTES);
         return error;
     }
-    *page = 1;
-    opening->log->alive = page;
+    lf_follow_init(page);
+    opening->log->follow = page;
+    opening->log->alive = &page->alive;
     return 0;
 }
 
@@ -93,8 +93,8 @@ static void free_memory(struct logfile *log)
         lab->ring_free(lab->ring_arg, log->buffers, log->buffers_bytes);
     else if (log->buffers != NULL)
         lf_buffers_unmap(log->buffers, log->buffers_bytes);
-    if (log->alive != NULL)
-        munmap((void *)log->alive, PAGE_BYTES);
+    if (log->follow != NULL)
+        lf_follow_release(log->follow);
     if (log->trim.landmarks != NULL)
         lf_trim_free(&log->trim);
     free(log);
@@ -377,6 +377,7 @@ static int begin_incarnation(struct opening *opening)
     log->recovered_lsn = log->chain.lsn;
     lf_trim_begin(&log->trim, log->chain.log_seed, log->recovered_lsn);
     lf_store_release_64(&log->durable_lsn, log->chain.lsn); /* L1 */
+    lf_follow_moved(log->follow, log->chain.lsn);
     if (!opening->created && (error == -ENOSPC || error == -EDQUOT))
         return 0;
     if (error != 0) {

@@ -97,6 +97,7 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     /* 4. Durable.  L1: the write and the sync, before.  This store is what acknowledges: a waiter
      * that sees it returns.  chain.lsn is where the next epoch goes: beyond the padding of this one. */
     lf_store_release_64(&log->durable_lsn, log->chain.lsn);
+    lf_follow_moved(log->follow, log->chain.lsn);
     lf_event_signal(&log->event);
     if (records > 0) {
         note_flush_time(log, lf_now_ns() - begin_ns);

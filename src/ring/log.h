@@ -5,6 +5,7 @@
 #ifndef LF_INTERNAL_H
 #define LF_INTERNAL_H
 
+#include "base/follow.h"
 #include "base/stats.h"
 #include "base/waiter.h"
 #include "format/format.h"
@@ -19,7 +20,8 @@
 
 struct logfile {
     /* Never change after open. */
-    const uint32_t *alive;          /* 1; on a page that a fork wipes in the child */
+    struct lf_follow *follow;       /* what readers that follow the log know of it */
+    const uint32_t *alive;          /* 1; on its page, which a fork wipes in the child */
     struct logfile_options options; /* with every default filled in */
     struct logfile_lab lab;         /* the same */
     const struct lf_engine *engine;

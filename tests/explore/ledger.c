@@ -74,7 +74,8 @@ static void read_records(const struct lf_epoch_header *header)
                            header->lsn + place.offset);
             return;
         }
-        find(&view, header->lsn + place.offset);
+        if (view.type == LF_RECORD_DATA) /* what was abandoned is padding */
+            find(&view, header->lsn + place.offset);
         place.offset = view.next;
     }
     if (count != header->record_count)

@@ -39,7 +39,12 @@ enum call {
     APPEND_UNTIL,
     SUBMIT,
     SUBMIT_UNTIL,
-    WAIT, /* for the script's last record */
+    SUBMIT_BATCH,   /* two records */
+    PUBLISH,        /* what is reserved for it */
+    ABANDON,        /* the same; no record */
+    SUBMIT_IN_LOOP, /* with a deadline that has passed; polls for room */
+    WAIT,           /* for the script's last record */
+    POLL,           /* the same, by the event descriptor */
     WAIT_UNTIL,
     FLUSH,
     FLUSH_UNTIL,
@@ -146,6 +151,9 @@ static const char *name_of(const void *address)
         {&flusher->wanted_lsn, "wanted_lsn"},
         {&flusher->closed.word, "closed"},
         {&explored->durable_lsn, "durable_lsn"},
+        {&explored->event.mode, "event.mode"},
+        {&explored->event.wants_room, "event.wants_room"},
+        {&explored->reservations, "reservations"},
         {&explored->flush_ns, "flush_ns"},
         {&explored->running, "running"},
         {&explored->store.failed, "failed"},
@@ -171,10 +179,25 @@ static const char *name_of(const void *address)
 
 static const char *call_name(enum call call)
 {
-    static const char *const names[] = {"end",          "append",   "append_until",   "submit",
-                                        "submit_until", "wait",     "wait_until",     "flush",
-                                        "flush_until",  "shutdown", "shutdown_until", "trim",
-                                        "add room",     "pause"};
+    static const char *const names[] = {"end",
+                                        "append",
+                                        "append_until",
+                                        "submit",
+                                        "submit_until",
+                                        "submit_batch",
+                                        "publish",
+                                        "abandon",
+                                        "submit in loop",
+                                        "wait",
+                                        "poll",
+                                        "wait_until",
+                                        "flush",
+                                        "flush_until",
+                                        "shutdown",
+                                        "shutdown_until",
+                                        "trim",
+                                        "add room",
+                                        "pause"};
     return names[call];
 }
 
@@ -250,6 +273,115 @@ static void do_add(struct actor *actor, unsigned at, const struct step *step,
     actor->has_lsn = true;
 }
 
+/* The second record of a batch: numbers that no other step has. */
+static unsigned second_of(const struct actor *actor, unsigned at)
+{
+    return SCRIPTS_MAX * CALLS_MAX + actor->number * 3 + at;
+}
+
+static void do_submit_batch(struct actor *actor, unsigned at, const struct step *step,
+                            const struct timespec *deadline)
+{
+    const unsigned numbers[2] = {actor->number * CALLS_MAX + at, second_of(actor, at)};
+    struct iovec records[2];
+    uint64_t lsns[2] = {0, 0};
+
+    for (unsigned i = 0; i < 2; i++)
+        records[i] = (struct iovec){(void *)ledger_payload(numbers[i], step->bytes), step->bytes};
+    int error = logfile_submit_batch(explored, records, 2, deadline, lsns);
+    trace("submit_batch of records %u and %u: %d at %lu", numbers[0], numbers[1], error, lsns[0]);
+    check_error(SUBMIT_BATCH, error, deadline);
+    if (error == 0 && lsns[1] != lsns[0] + lf_record_bytes(step->bytes))
+        scheduler_fail("the records of a batch lie at %lu and %lu", lsns[0], lsns[1]);
+    for (unsigned i = 0; i < 2; i++)
+        ledger_promise(numbers[i], promise_of(SUBMIT, error, lsns[i] != 0), lsns[i]);
+    if (error != 0)
+        return;
+    *actor = (struct actor){actor->number, actor->fibre, lsns[1], numbers[1], true};
+}
+
+/* Held while others run: until the scheduler comes back. */
+static void do_reservation(struct actor *actor, unsigned at, const struct step *step,
+                           const struct timespec *deadline)
+{
+    unsigned record = actor->number * CALLS_MAX + at;
+    struct logfile_reservation reservation;
+    int error = logfile_reserve(explored, step->bytes, deadline, &reservation);
+
+    trace("reserve for record %u: %d", record, error);
+    check_error(step->call, error, deadline);
+    if (error != 0) {
+        ledger_promise(record, PROMISE_REFUSED, 0);
+        return;
+    }
+    const uint64_t lsn = reservation.lsn;
+    const bool publishes = step->call == PUBLISH;
+    explore_memcpy(reservation.data, ledger_payload(record, step->bytes), step->bytes);
+    scheduler_point();
+    error = publishes ? logfile_publish(explored, &reservation)
+                      : logfile_abandon(explored, &reservation);
+    trace("%s of record %u: %d", call_name(step->call), record, error);
+    check_error(step->call, error, deadline);
+    ledger_promise(record, publishes ? promise_of(SUBMIT, error, true) : PROMISE_REFUSED, lsn);
+    if (publishes)
+        *actor = (struct actor){actor->number, actor->fibre, lsn, record, true};
+}
+
+/* One round of an event loop: sleeps until the descriptor is readable, and takes. */
+static struct logfile_event_state poll_event(void)
+{
+    struct logfile_event_state state = {0};
+    int error = logfile_event_take(explored, &state, sizeof state);
+
+    trace("event_take: %d, durable %lu, failed %u, room %u", error, state.durable_lsn, state.failed,
+          state.has_room);
+    if (error != 0)
+        scheduler_fail("event_take returns %d", error);
+    return state;
+}
+
+static void do_poll(struct actor *actor)
+{
+    int fd = logfile_event_fd(explored);
+
+    if (!actor->has_lsn)
+        return;
+    for (;;) {
+        struct logfile_event_state state = poll_event();
+        if (state.durable_lsn > actor->last_lsn) {
+            ledger_promise(actor->last_record, PROMISE_ACKED, actor->last_lsn);
+            return;
+        }
+        if (state.failed) {
+            check_error(POLL, LOGFILE_EFAILED, NULL);
+            return;
+        }
+        explore_poll(fd);
+    }
+}
+
+static void do_submit_in_loop(struct actor *actor, unsigned at, const struct step *step)
+{
+    unsigned record = actor->number * CALLS_MAX + at;
+    const void *data = ledger_payload(record, step->bytes);
+    int fd = logfile_event_fd(explored);
+    uint64_t lsn = 0;
+    int error;
+
+    for (;;) {
+        error = logfile_submit(explored, data, step->bytes, &at_once, &lsn);
+        trace("submit of record %u: %d at %lu", record, error, lsn);
+        if (error != -EAGAIN)
+            break;
+        while (!poll_event().has_room)
+            explore_poll(fd);
+    }
+    check_error(step->call, error, NULL);
+    ledger_promise(record, promise_of(SUBMIT, error, lsn != 0), lsn);
+    if (lsn != 0)
+        *actor = (struct actor){actor->number, actor->fibre, lsn, record, true};
+}
+
 static void do_wait(struct actor *actor, const struct step *step, const struct timespec *deadline)
 {
     int error;
@@ -306,6 +438,19 @@ static void do_step(struct actor *actor, unsigned at)
     case SUBMIT_UNTIL:
         do_add(actor, at, step, deadline);
         break;
+    case SUBMIT_BATCH:
+        do_submit_batch(actor, at, step, deadline);
+        break;
+    case PUBLISH:
+    case ABANDON:
+        do_reservation(actor, at, step, deadline);
+        break;
+    case SUBMIT_IN_LOOP:
+        do_submit_in_loop(actor, at, step);
+        break;
+    case POLL:
+        do_poll(actor);
+        break;
     case WAIT:
     case WAIT_UNTIL:
         do_wait(actor, step, deadline);
@@ -354,8 +499,10 @@ static void *act(void *arg)
 static void *close_when_done(void *arg)
 {
     (void)arg;
-    for (unsigned i = 0; i < actor_count; i++)
+    for (unsigned i = 0; i < actor_count; i++) {
         scheduler_join(actors[i].fibre);
+        memory_join(actors[i].fibre); /* Closing comes after every other call. */
+    }
     is_shutdown_asked = true;
     close_result = logfile_close(explored);
     trace("close: %d", close_result);
@@ -382,7 +529,8 @@ static void check_open_epoch(const struct lf_ring *ring, const struct lf_flusher
         return;
     for (unsigned i = 0; i <= slot->shard_mask; i++)
         waiters += lf_published_waiters(slot->shards[i].published);
-    if (waiters == 0 && flusher->pacing && flusher->wanted_lsn < explored->durable_lsn)
+    if (waiters == 0 && flusher->pacing && flusher->wanted_lsn < explored->durable_lsn &&
+        explored->event.mode != LF_EVENT_ARMED)
         return; /* to the pause between two flushes that nobody waits for */
     if (waiters == 0 && !flusher->has_sequencer)
         return; /* to whoever waits */
@@ -457,6 +605,7 @@ static void begin(void)
     static const char *const names[SCRIPTS_MAX] = {"a", "b", "c", "d", "e"};
 
     disk_on_sync(on_sync);
+    explore_eventfd_clear();
     ledger_begin(&explored->chain);
     is_shutdown_asked = false;
     close_result = 0;
@@ -698,6 +847,69 @@ static const struct log_world no_wait_hybrid = {RING(HYBRID, BLOCK), NO_WAIT};
 static const struct log_world no_wait_leader = {RING(LEADER, BLOCK), NO_WAIT};
 static const struct log_world no_wait_mutex = {ENGINE(LOGFILE_ENGINE_MUTEX), NO_WAIT};
 
+static const struct log_world event_hybrid = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{SUBMIT, SMALL, 0}, {POLL, 0, 0}, {SUBMIT, SMALL, 0}, {POLL, 0, 0}},
+                {{APPEND, SMALL, 0}, {SUBMIT, SMALL, 0}}},
+};
+static const struct log_world event_sequencer = {
+    RING(SEQUENCER, BLOCK),
+    DEVICE,
+    .scripts = {{{SUBMIT, SMALL, 0}, {POLL, 0, 0}, {SUBMIT, SMALL, 0}, {POLL, 0, 0}},
+                {{SUBMIT, HALF, 0}, {SUBMIT, SMALL, 0}}},
+};
+static const struct log_world event_room = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{SUBMIT_IN_LOOP, HALF, 0}, {SUBMIT_IN_LOOP, HALF, 0}, {POLL, 0, 0}},
+                {{APPEND, HALF, 0}, {APPEND, HALF, 0}}},
+};
+static const struct log_world event_failure = {
+    RING(SEQUENCER, BLOCK),
+    DEVICE,
+    .scripts = {{{SUBMIT, SMALL, 0}, {POLL, 0, 0}, {SUBMIT, HALF, 0}, {POLL, 0, 0}},
+                {{APPEND, HALF, 0}}},
+};
+static const struct log_world event_mutex = {
+    ENGINE(LOGFILE_ENGINE_MUTEX),
+    DEVICE,
+    .scripts = {{{SUBMIT, SMALL, 0}, {FLUSH, 0, 0}, {POLL, 0, 0}}, {{APPEND, SMALL, 0}}},
+};
+static const struct log_world batch_hybrid = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{SUBMIT_BATCH, FILLS / 2, 0}, {WAIT, 0, 0}},
+                {{APPEND, HALF, 0}, {SUBMIT_BATCH, SMALL, 0}, {FLUSH, 0, 0}},
+                {{SUBMIT_BATCH, SMALL, 0}, {WAIT_UNTIL, 0, HOUR}}},
+};
+static const struct log_world batch_others = {
+    ENGINE(LOGFILE_ENGINE_MUTEX),
+    DEVICE,
+    .scripts = {{{SUBMIT_BATCH, FILLS / 2, 0}, {WAIT, 0, 0}},
+                {{APPEND, HALF, 0}, {SUBMIT_BATCH, SMALL, 0}, {FLUSH, 0, 0}}},
+};
+static const struct log_world reserve_hybrid = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{PUBLISH, SMALL, 0}, {WAIT, 0, 0}, {ABANDON, HALF, 0}},
+                {{ABANDON, SMALL, 0}, {APPEND, HALF, 0}},
+                {{APPEND, SMALL, 0}}},
+};
+static const struct log_world reserve_leader = {
+    RING(LEADER, BLOCK),
+    DEVICE,
+    .scripts = {{{PUBLISH, HALF, 0}, {WAIT, 0, 0}},
+                {{ABANDON, HALF, 0}, {APPEND, SMALL, 0}},
+                {{APPEND, SMALL, 0}}},
+};
+static const struct log_world reserve_failure = {
+    RING(SEQUENCER, BLOCK),
+    DEVICE,
+    .scripts = {{{PUBLISH, SMALL, 0}, {WAIT, 0, 0}, {PUBLISH, HALF, 0}},
+                {{APPEND, HALF, 0}, {ABANDON, SMALL, 0}}},
+};
+
 #define WORLD(label, text, script, fault_count)                                                    \
     {                                                                                              \
         .name = label, .about = text, .set_up = set_up, .begin = begin, .check = check,            \
@@ -738,6 +950,16 @@ const struct world log_worlds[] = {
     WORLD("hang-sequencer", "a sync that hangs for 30 s", hang_sequencer, 0),
     WORLD("no-wait-hybrid", "calls whose deadline has passed", no_wait_hybrid, 0),
     WORLD("no-wait-leader", "calls whose deadline has passed", no_wait_leader, 0),
+    WORLD("event-hybrid", "an event loop beside appends, hybrid", event_hybrid, 0),
+    WORLD("event-sequencer", "an event loop beside submits, sequencer", event_sequencer, 0),
+    WORLD("event-room", "an event loop that waits for room", event_room, 0),
+    WORLD("event-failure", "an event loop, one call of the disk fails", event_failure, 1),
+    WORLD("event-mutex", "an event loop, the mutex engine", event_mutex, 0),
+    WORLD("batch-hybrid", "batches beside appends, more than a slot holds", batch_hybrid, 0),
+    WORLD("batch-mutex", "batches, the mutex engine, one call fails", batch_others, 1),
+    WORLD("reserve-hybrid", "reservations that are published and abandoned", reserve_hybrid, 0),
+    WORLD("reserve-leader", "the same, more than a slot holds, leader", reserve_leader, 0),
+    WORLD("reserve-failure", "reservations, one call of the disk fails", reserve_failure, 1),
     WORLD("no-wait-mutex", "calls whose deadline has passed", no_wait_mutex, 0),
 };
 const unsigned log_world_count = sizeof log_worlds / sizeof log_worlds[0];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Forced into each file of the library that is explored, before everything else: what it would ask
- * the system for, it asks the scheduler for.  Descriptors need nothing: a log touches them only
- * through its io table.
+ * the system for, it asks the scheduler for.  Files need nothing: a log touches them only through its io
+ * table.
  */
 #ifndef REDIRECT_H
 #define REDIRECT_H
@@ -10,6 +10,7 @@
 #include "system.h"
 
 /* Before their names become macros. */
+#include <sys/eventfd.h>
 #include <spinlock/mcs.h>
 #include <spinlock/ticket.h>
 
@@ -34,6 +35,9 @@
 #define syscall explore_syscall
 #define clock_gettime explore_clock_gettime
 #define sched_yield explore_yield
+#define eventfd explore_eventfd
+#define eventfd_read explore_eventfd_read
+#define eventfd_write explore_eventfd_write
 #define sched_getcpu explore_getcpu
 #define malloc explore_malloc
 #define calloc explore_calloc

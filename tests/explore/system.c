@@ -256,6 +256,73 @@ long explore_syscall(long number, ...)
     return result;
 }
 
+/* ---- Event descriptors ---- */
+
+enum {
+    EVENT_FDS_MAX = 4,
+    EVENT_FD_FIRST = 1000000 /* no file's */
+};
+
+static uint64_t event_counts[EVENT_FDS_MAX];
+static int event_fd_count;
+
+void explore_eventfd_clear(void)
+{
+    event_fd_count = 0;
+}
+
+int explore_eventfd(unsigned count, int flags)
+{
+    (void)flags;
+    if (event_fd_count == EVENT_FDS_MAX) {
+        errno = EMFILE;
+        return -1;
+    }
+    event_counts[event_fd_count] = count;
+    return EVENT_FD_FIRST + event_fd_count++;
+}
+
+/* The kernel's lock around the counter is a fence on both sides. */
+static uint64_t *touch_event(int fd)
+{
+    if (is_exploring) {
+        scheduler_point();
+        memory_fence();
+    }
+    return &event_counts[fd - EVENT_FD_FIRST];
+}
+
+int explore_eventfd_read(int fd, uint64_t *count)
+{
+    uint64_t *counter = touch_event(fd);
+
+    *count = *counter;
+    *counter = 0;
+    trace("reads %lu from an event descriptor", *count);
+    return *count != 0 ? 0 : -1;
+}
+
+int explore_eventfd_write(int fd, uint64_t count)
+{
+    uint64_t *counter = touch_event(fd);
+
+    *counter += count;
+    trace("writes to an event descriptor");
+    if (is_exploring)
+        scheduler_wake(counter, FIBRES_MAX);
+    return 0;
+}
+
+void explore_poll(int fd)
+{
+    const uint64_t *counter = touch_event(fd);
+
+    while (is_exploring && *counter == 0) {
+        trace("polls an event descriptor");
+        scheduler_block(counter, NO_DEADLINE, false);
+    }
+}
+
 int explore_clock_gettime(clockid_t clock, struct timespec *time)
 {
     uint64_t ns = scheduler_now_ns();

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,14 @@ long explore_syscall(long number, ...);
 int explore_clock_gettime(clockid_t clock, struct timespec *time);
 int explore_yield(void);
 int explore_getcpu(void);
+
+/* Event descriptors; and what an event loop does with one: sleeps until it is readable. */
+int explore_eventfd(unsigned count, int flags);
+int explore_eventfd_read(int fd, uint64_t *count);
+int explore_eventfd_write(int fd, uint64_t count);
+void explore_poll(int fd);
+/* At the begin of an execution: there are none. */
+void explore_eventfd_clear(void);
 
 /* Memory. */
 void *explore_malloc(size_t bytes);

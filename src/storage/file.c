@@ -16,17 +16,6 @@
 
 /* ---- Opening ----------------------------------------------------------------------------------*/
 
-static int init_locks(struct lf_file *file, unsigned open_flags)
-{
-    int error = -pthread_mutex_init(&file->changing, NULL);
-    if (error != 0)
-        return error;
-    error = lf_segments_init(&file->segments, file->io, file->directory, open_flags);
-    if (error != 0)
-        pthread_mutex_destroy(&file->changing);
-    return error;
-}
-
 int lf_file_init(struct lf_file *file, const struct logfile_io *io, int fd, unsigned open_flags,
                  int directory)
 {
@@ -37,7 +26,13 @@ int lf_file_init(struct lf_file *file, const struct logfile_io *io, int fd, unsi
                              .parent = -1,
                              .may_write = open_flags & LOGFILE_IO_OPEN_WRITE,
                              .punched = LF_FIRST_LSN};
-    return init_locks(file, open_flags);
+    int error = -pthread_mutex_init(&file->changing, NULL);
+    if (error != 0)
+        return error;
+    error = lf_segments_init(&file->segments, io, directory, open_flags);
+    if (error != 0)
+        pthread_mutex_destroy(&file->changing);
+    return error;
 }
 
 int lf_file_may_be_discarded(struct lf_file *file, int parent, const char *name)
@@ -82,23 +77,17 @@ size_t lf_file_path_length(const char *path)
     return length;
 }
 
-/* With slashes at its end, the name of a symbolic link leads to the directory behind it, and would
- * not be refused. */
-static int open_directory(const struct logfile_io *io, const char *path)
-{
-    char *bare = strndup(path, lf_file_path_length(path));
-    if (bare == NULL)
-        return -ENOMEM;
-    int fd = io->open(io->context, LOGFILE_IO_HERE, bare, LOGFILE_IO_OPEN_DIRECTORY, 0);
-    free(bare);
-    return fd;
-}
-
 /* Opens the control file of the directory, which stays open for it. */
 static int open_control(const struct logfile_io *io, const char *path, unsigned open_flags,
                         int *directory)
 {
-    int parent = open_directory(io, path);
+    /* With slashes at its end, the name of a symbolic link leads to the directory behind it, and
+     * would not be refused. */
+    char *bare = strndup(path, lf_file_path_length(path));
+    if (bare == NULL)
+        return -ENOMEM;
+    int parent = io->open(io->context, LOGFILE_IO_HERE, bare, LOGFILE_IO_OPEN_DIRECTORY, 0);
+    free(bare);
     if (parent < 0)
         return parent;
     int fd = open_file(io, parent, LF_CONTROL_NAME, open_flags);
@@ -171,18 +160,6 @@ static int find_segments(struct lf_file *file, uint64_t oldest_lsn)
     return 0;
 }
 
-/* What making a segment needs. */
-static int prepare_to_write(struct lf_file *file)
-{
-    void *blocks = NULL;
-    if (file->prologue == NULL) {
-        if (posix_memalign(&blocks, LF_BLOCK_BYTES, PROLOGUE_BYTES) != 0)
-            return -ENOMEM;
-        file->prologue = blocks;
-    }
-    return 0;
-}
-
 int lf_file_adopt(struct lf_file *file, const struct lf_file_header *header, uint64_t oldest_lsn)
 {
     if ((header->segment_bytes != 0) != file->is_directory || header->first_lsn != LF_FIRST_LSN)
@@ -195,8 +172,12 @@ int lf_file_adopt(struct lf_file *file, const struct lf_file_header *header, uin
         return 0;
     /* So that every LSN of a segment, and the one behind it, is in reach. */
     file->segments.index_end = LF_LSN_END / header->segment_bytes;
-    int error = file->may_write ? prepare_to_write(file) : 0;
-    return error != 0 ? error : find_segments(file, oldest_lsn);
+    if (file->may_write && file->prologue == NULL) { /* which making a segment needs */
+        int error = -posix_memalign(&file->prologue, LF_BLOCK_BYTES, PROLOGUE_BYTES);
+        if (error != 0)
+            return error;
+    }
+    return find_segments(file, oldest_lsn);
 }
 
 int lf_file_remove_drafts(struct lf_file *file)
@@ -234,27 +215,29 @@ static int visit_if_foreign(void *arg, const char *name)
     return 0;
 }
 
-/* Below the log's first segment, all that is not this log's; from there on, what is no file. */
-static bool is_stray(const struct lf_segment_check *check, uint64_t index, uint64_t first)
+int lf_file_visit_foreign(struct lf_file *file, lf_file_visit *visit, void *arg)
 {
-    if (check->kind == LF_SEGMENT_MISSING)
-        return false;
-    return index < first ? !lf_segment_is_ours(check) : check->kind != LF_SEGMENT_FILE;
-}
-
-/* What has the name of a segment without being one. */
-static int visit_strays(struct lf_file *file, lf_file_visit *visit, void *arg)
-{
+    struct foreign_visit foreign = {&file->segments, visit, arg};
     struct lf_segment_check check;
     char name[LF_SEGMENT_NAME_BYTES];
-    uint64_t first = lf_segments_range(&file->segments).first;
     uint64_t index = 0;
+    if (!file->is_directory)
+        return 0;
+    int error = lf_segments_list(&file->segments, visit_if_foreign, &foreign);
+    if (error != 0)
+        return error;
+
+    /* What has the name of a segment without being one: below the log's first segment, all that is
+     * not this log's; from there on, what is no file. */
+    uint64_t first = lf_segments_range(&file->segments).first;
     int found = lf_file_next_segment(file, index, &index);
     while (found > 0) {
-        int error = lf_file_check_segment(file, index, &check);
+        error = lf_file_check_segment(file, index, &check);
         if (error != 0)
             return error;
-        if (is_stray(&check, index, first)) {
+        bool is_segment =
+            index < first ? lf_segment_is_ours(&check) : check.kind == LF_SEGMENT_FILE;
+        if (check.kind != LF_SEGMENT_MISSING && !is_segment) {
             lf_file_segment_name(index, name);
             visit(arg, name);
         }
@@ -263,15 +246,6 @@ static int visit_strays(struct lf_file *file, lf_file_visit *visit, void *arg)
             found = lf_file_next_segment(file, index, &index);
     }
     return found;
-}
-
-int lf_file_visit_foreign(struct lf_file *file, lf_file_visit *visit, void *arg)
-{
-    struct foreign_visit foreign = {&file->segments, visit, arg};
-    if (!file->is_directory)
-        return 0;
-    int error = lf_segments_list(&file->segments, visit_if_foreign, &foreign);
-    return error != 0 ? error : visit_strays(file, visit, arg);
 }
 
 int lf_file_check_segment(struct lf_file *file, uint64_t index, struct lf_segment_check *out)
@@ -286,44 +260,16 @@ static uint64_t segment_start(const struct lf_file *file, uint64_t index)
     return index * file->layout.segment_bytes;
 }
 
-/* Where bytes are: in which open file, from which offset, and how many up to the end of the segment.
- * A log that is one file is one segment that never ends. */
-struct place {
-    struct lf_segment *segment; /* that is held; NULL: the file that is open from the start */
-    int fd;
-    uint64_t offset;
-    uint64_t room;
-};
-
-/* -ENOENT: there is no such segment. */
-static int hold_segment(struct lf_file *file, uint64_t index, uint64_t offset, struct place *place)
+int lf_file_hold_segment(struct lf_file *file, uint64_t index, uint64_t offset, bool to_sync,
+                         struct lf_place *place)
 {
-    int error = lf_segments_acquire(&file->segments, index, &place->segment);
+    int error = lf_segments_acquire(&file->segments, index, to_sync, &place->segment);
     if (error != 0)
         return error;
     place->fd = place->segment->fd;
     place->offset = offset;
     place->room = file->layout.segment_bytes - offset;
     return 0;
-}
-
-/* Finds where the bytes at an LSN are, and keeps that file open until let_go. */
-static int hold(struct lf_file *file, uint64_t lsn, struct place *place)
-{
-    uint64_t index = lf_segment_index(&file->layout, lsn);
-    if (file->is_directory && lsn >= LF_FIRST_LSN)
-        return hold_segment(file, index, lsn - segment_start(file, index), place);
-    *place = (struct place){.fd = file->fd,
-                            .offset = lsn,
-                            .room = (file->is_directory ? LF_FIRST_LSN : UINT64_MAX) - lsn};
-    return 0;
-}
-
-/* changed: something was written that is not durable yet. */
-static void let_go(struct lf_file *file, const struct place *place, bool changed)
-{
-    if (place->segment != NULL)
-        lf_segments_release(&file->segments, place->segment, changed);
 }
 
 ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, uint64_t offset)
@@ -335,60 +281,62 @@ ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, 
 ssize_t lf_file_read_segment_header(struct lf_file *file, uint64_t index, void *buffer,
                                     size_t bytes)
 {
-    struct place place;
-    int error = hold_segment(file, index, 0, &place);
+    struct lf_place place;
+    int error = lf_file_hold_segment(file, index, 0, false, &place);
     if (error != 0)
         return error;
     ssize_t count = lf_io_read_full(file->io, place.fd, buffer, bytes, 0);
-    let_go(file, &place, false);
+    lf_file_let_go(file, &place, false);
     return count;
 }
 
 int lf_file_write_segment_header(struct lf_file *file, uint64_t index, unsigned copy,
                                  const void *block)
 {
-    struct place place;
-    int error = hold_segment(file, index, copy * (uint64_t)LF_BLOCK_BYTES, &place);
+    struct lf_place place;
+    uint64_t offset = copy * (uint64_t)LF_BLOCK_BYTES;
+    int error = lf_file_hold_segment(file, index, offset, true, &place);
     if (error != 0)
         return error;
     error = lf_io_write_full(file->io, place.fd, block, LF_BLOCK_BYTES, place.offset, 0);
+    bool changed = error != 0;
     if (error == 0)
-        error = lf_segments_sync(&file->segments, place.segment);
-    let_go(file, &place, false);
+        error = file->io->sync(file->io->context, place.fd);
+    lf_file_let_go(file, &place, changed);
     return error;
 }
 
 ssize_t lf_file_read(struct lf_file *file, uint64_t lsn, void *buffer, size_t bytes)
 {
-    struct place place;
-    int error = hold(file, lsn, &place);
+    struct lf_place place;
+    int error = lf_file_hold(file, lsn, false, &place);
     if (error != 0)
         return error == -ENOENT ? 0 : error;
     ssize_t count =
         lf_io_read_full(file->io, place.fd, buffer, lf_min(bytes, place.room), place.offset);
-    let_go(file, &place, false);
+    lf_file_let_go(file, &place, false);
     return count;
 }
 
 int lf_file_write(struct lf_file *file, uint64_t lsn, const void *buffer, size_t bytes,
                   unsigned flags)
 {
-    struct place place;
-    int error = hold(file, lsn, &place);
+    struct lf_place place;
+    int error = lf_file_hold(file, lsn, false, &place);
     if (error != 0)
         return error;
     LF_ASSERT(bytes <= place.room);
     error = lf_io_write_full(file->io, place.fd, buffer, bytes, place.offset, flags);
-    let_go(file, &place, !(flags & LOGFILE_IO_WRITE_DSYNC));
+    lf_file_let_go(file, &place, !(flags & LOGFILE_IO_WRITE_DSYNC));
     return error;
 }
 
 bool lf_file_has_segment(struct lf_file *file, uint64_t lsn)
 {
-    struct place place;
-    int error = hold(file, lsn, &place);
+    struct lf_place place;
+    int error = lf_file_hold(file, lsn, false, &place);
     if (error == 0)
-        let_go(file, &place, false);
+        lf_file_let_go(file, &place, false);
     return error != -ENOENT;
 }
 
@@ -412,26 +360,21 @@ static bool name_is_lost(struct lf_file *file, const struct lf_segment *segment)
     return other != -ENOENT;
 }
 
-/* Whether the open file is the segment still: that its name leads to, and of its index. */
-static bool is_segment_still(struct lf_file *file, const struct lf_segment *segment)
-{
-    struct lf_segment_check check;
-    if (name_is_lost(file, segment))
-        return false;
-    lf_segments_check_file(&file->segments, segment->fd, segment->index, &check);
-    return lf_segment_is_whole(&check) ||
-           !(lf_segment_is_ours(&check) || lf_segment_is_foreign(&check));
-}
-
 int lf_file_enter(struct lf_file *file, uint64_t lsn)
 {
-    struct place place;
+    struct lf_segment_check check;
+    struct lf_place place;
     if (!lf_file_starts_segment(file, lsn) ||
-        hold(file, lsn, &place) != 0) /* The write will tell. */
+        lf_file_hold(file, lsn, false, &place) != 0) /* The write will tell. */
         return 0;
-    int error = is_segment_still(file, place.segment) ? 0 : -ESTALE;
-    let_go(file, &place, false);
-    return error;
+    bool is_there = !name_is_lost(file, place.segment);
+    if (is_there) {
+        lf_segments_check_file(&file->segments, place.fd, place.segment->index, &check);
+        is_there = lf_segment_is_whole(&check) ||
+                   !(lf_segment_is_ours(&check) || lf_segment_is_foreign(&check));
+    }
+    lf_file_let_go(file, &place, false);
+    return is_there ? 0 : -ESTALE;
 }
 
 int lf_file_check_removed(struct lf_file *file, uint64_t end_lsn, char name[LF_SEGMENT_NAME_BYTES])
@@ -451,107 +394,80 @@ int lf_file_check_removed(struct lf_file *file, uint64_t end_lsn, char name[LF_S
     return -ESTALE;
 }
 
-static int sync_segment(struct lf_file *file, uint64_t index)
+/*
+ * For each file that [from, to) touches and that exists: the one that is open from the start, and the
+ * segments, which are held while it is called.  A listing of the directory gets past a gap.  Before it is
+ * known how long segments are, there are none.
+ */
+static int for_each_file(struct lf_file *file, uint64_t from, uint64_t to, bool to_sync,
+                         int (*call)(struct lf_file *file, int fd))
 {
-    struct place place;
-    int error = hold_segment(file, index, 0, &place);
-    if (error != 0)
+    struct lf_place place;
+    int error = !file->is_directory || from < LF_FIRST_LSN ? call(file, file->fd) : 0;
+    if (error != 0 || !file->is_directory || file->layout.segment_bytes == 0 || to <= LF_FIRST_LSN)
         return error;
-    error = lf_segments_sync(&file->segments, place.segment);
-    let_go(file, &place, false);
-    return error;
-}
-
-static int drop_cache_of_segment(struct lf_file *file, uint64_t index)
-{
-    struct place place;
-    int error = hold_segment(file, index, 0, &place);
-    if (error != 0)
-        return error;
-    (void)file->io->drop_cache(file->io->context, place.fd);
-    let_go(file, &place, false);
-    return 0;
-}
-
-static int open_segment_once(struct lf_file *file, uint64_t index)
-{
-    struct place place;
-    int error = hold_segment(file, index, 0, &place);
-    if (error == 0)
-        let_go(file, &place, false);
-    return error;
-}
-
-/* For each segment of [index, end) that exists.  A listing of the directory gets past a gap. */
-static int for_each_segment(struct lf_file *file, uint64_t index, uint64_t end,
-                            int (*call)(struct lf_file *file, uint64_t index))
-{
+    /* From the log's own blocks on means from its oldest segment on: released ones hold nothing. */
+    uint64_t index = from < LF_FIRST_LSN ? lf_segments_range(&file->segments).first
+                                         : lf_segment_index(&file->layout, from);
+    uint64_t end = lf_segment_index(&file->layout, to - 1) + 1;
     int found = 1;
     while (found > 0 && index < end) {
-        int error = call(file, index);
-        if (error == -ENOENT)
+        error = lf_file_hold_segment(file, index, 0, to_sync, &place);
+        if (error == -ENOENT) {
             found = lf_file_next_segment(file, index + 1, &index);
-        else if (error != 0)
+            continue;
+        }
+        if (error == 0) {
+            error = call(file, place.fd);
+            lf_file_let_go(file, &place, false);
+        }
+        if (error != 0)
             return error;
-        else
-            index++;
+        index++;
     }
     return found < 0 ? found : 0;
 }
 
-/* Where the segments end that [.., lsn) touches; of one file, and before it is known how long segments
- * are, there are none. */
-static uint64_t index_behind(const struct lf_file *file, uint64_t lsn)
+static int sync_one(struct lf_file *file, int fd)
 {
-    if (!file->is_directory || file->layout.segment_bytes == 0 || lsn <= LF_FIRST_LSN)
-        return 0;
-    return lf_segment_index(&file->layout, lsn - 1) + 1;
+    return file->io->sync(file->io->context, fd);
 }
 
-/* From the log's own blocks on means from its oldest segment on: released ones hold nothing. */
-static uint64_t index_from(struct lf_file *file, uint64_t lsn)
+static int drop_cache_of_one(struct lf_file *file, int fd)
 {
-    return lsn < LF_FIRST_LSN ? lf_segments_range(&file->segments).first
-                              : lf_segment_index(&file->layout, lsn);
+    (void)file->io->drop_cache(file->io->context, fd);
+    return 0;
 }
 
-/* Whether [from, ..) touches the file that is open from the start. */
-static bool touches_first_file(const struct lf_file *file, uint64_t from)
+static int only_open_one(struct lf_file *file, int fd)
 {
-    return !file->is_directory || from < LF_FIRST_LSN;
+    (void)file;
+    (void)fd;
+    return 0;
 }
 
 int lf_file_sync(struct lf_file *file, uint64_t from, uint64_t to)
 {
-    int error = touches_first_file(file, from) ? file->io->sync(file->io->context, file->fd) : 0;
-    uint64_t end = index_behind(file, to);
-    if (error != 0 || end == 0)
-        return error;
-    return for_each_segment(file, index_from(file, from), end, sync_segment);
+    return for_each_file(file, from, to, true, sync_one);
 }
 
 int lf_file_open_range(struct lf_file *file, uint64_t from, uint64_t to)
 {
-    uint64_t end = index_behind(file, to);
-    return end == 0 ? 0 : for_each_segment(file, index_from(file, from), end, open_segment_once);
-}
-
-void lf_file_drop_cache_at(struct lf_file *file, uint64_t lsn)
-{
-    struct place place;
-    if (hold(file, lsn, &place) != 0)
-        return;
-    (void)file->io->drop_cache(file->io->context, place.fd);
-    let_go(file, &place, false);
+    return for_each_file(file, from, to, false, only_open_one);
 }
 
 void lf_file_drop_cache(struct lf_file *file, uint64_t lsn)
 {
-    uint64_t end = index_behind(file, UINT64_MAX);
-    if (touches_first_file(file, lsn))
-        (void)file->io->drop_cache(file->io->context, file->fd);
-    if (end != 0)
-        (void)for_each_segment(file, index_from(file, lsn), end, drop_cache_of_segment);
+    (void)for_each_file(file, lsn, UINT64_MAX, false, drop_cache_of_one);
+}
+
+void lf_file_drop_cache_at(struct lf_file *file, uint64_t lsn)
+{
+    struct lf_place place;
+    if (lf_file_hold(file, lsn, false, &place) != 0)
+        return;
+    (void)file->io->drop_cache(file->io->context, place.fd);
+    lf_file_let_go(file, &place, false);
 }
 
 static int main_file_bytes(struct lf_file *file, uint64_t *bytes)
@@ -569,33 +485,25 @@ int lf_file_prologue_bytes(struct lf_file *file, uint64_t *bytes)
     return error;
 }
 
-static int segment_bytes_used(struct lf_file *file, uint64_t index, uint64_t *bytes)
-{
-    struct logfile_io_stat status;
-    struct place place;
-    *bytes = 0;
-    int error = hold_segment(file, index, 0, &place);
-    if (error != 0)
-        return error;
-    error = file->io->stat(file->io->context, place.fd, &status);
-    let_go(file, &place, false);
-    if (error == 0)
-        *bytes = lf_min(status.bytes, file->layout.segment_bytes);
-    return error;
-}
-
 int lf_file_end_lsn(struct lf_file *file, uint64_t *end_lsn)
 {
-    uint64_t bytes = 0;
+    struct logfile_io_stat status;
+    struct lf_place place;
     if (!file->is_directory)
         return main_file_bytes(file, end_lsn);
     struct lf_segment_range range = lf_segments_range(&file->segments);
-    uint64_t last = range.end > range.first ? range.end - 1 : range.end;
-    int error = range.end > range.first ? segment_bytes_used(file, last, &bytes) : 0;
-    if (error != 0 && error != -ENOENT)
-        return error;
-    *end_lsn = segment_start(file, last) + bytes;
-    return 0;
+    *end_lsn = segment_start(file, range.end);
+    if (range.end <= range.first)
+        return 0;
+    *end_lsn = segment_start(file, range.end - 1);
+    int error = lf_file_hold_segment(file, range.end - 1, 0, false, &place);
+    if (error != 0)
+        return error == -ENOENT ? 0 : error;
+    error = file->io->stat(file->io->context, place.fd, &status);
+    lf_file_let_go(file, &place, false);
+    if (error == 0)
+        *end_lsn += lf_min(status.bytes, file->layout.segment_bytes);
+    return error;
 }
 
 int lf_file_locked(struct lf_file *file)

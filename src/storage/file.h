@@ -115,6 +115,41 @@ bool lf_file_is_directory(const struct lf_file *file);
 
 /* ---- Bytes ---- */
 
+/* Where bytes are: in which open file, from which offset, and how many up to the end of the segment.
+ * A log that is one file is one segment that never ends. */
+struct lf_place {
+    struct lf_segment *segment; /* that is held; NULL: the file that is open from the start */
+    int fd;
+    uint64_t offset;
+    uint64_t room;
+};
+
+/* The same by segment and offset in it. */
+int lf_file_hold_segment(struct lf_file *file, uint64_t index, uint64_t offset, bool to_sync,
+                         struct lf_place *place);
+/*
+ * Finds where the bytes at an LSN are, and keeps that file open until lf_file_let_go, which may follow
+ * on an error too.  Below LF_FIRST_LSN: the log's own blocks 0 to 3.  to_sync: as
+ * lf_segments_acquire.  -ENOENT: there is no such segment.
+ */
+static inline int lf_file_hold(struct lf_file *file, uint64_t lsn, bool to_sync,
+                               struct lf_place *place)
+{
+    uint64_t segment_bytes = file->layout.segment_bytes;
+    if (file->is_directory && lsn >= LF_FIRST_LSN)
+        return lf_file_hold_segment(file, lsn / segment_bytes, lsn % segment_bytes, to_sync, place);
+    *place = (struct lf_place){.fd = file->fd,
+                               .offset = lsn,
+                               .room = (file->is_directory ? LF_FIRST_LSN : UINT64_MAX) - lsn};
+    return 0;
+}
+/* changed: something was written that is not durable yet. */
+static inline void lf_file_let_go(struct lf_file *file, const struct lf_place *place, bool changed)
+{
+    if (place->segment != NULL)
+        lf_segments_release(&file->segments, place->segment, changed);
+}
+
 /* Blocks 0 to 3 of the log, wherever they are. */
 ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, uint64_t offset);
 /*

@@ -213,14 +213,17 @@ int lf_segments_open_name(struct lf_segments *segments, uint64_t index)
     return -ENOENT;
 }
 
-int lf_segments_acquire(struct lf_segments *segments, uint64_t index, struct lf_segment **segmentp)
+int lf_segments_acquire(struct lf_segments *segments, uint64_t index, bool to_sync,
+                        struct lf_segment **segmentp)
 {
     struct lf_segment *segment = NULL;
     pthread_mutex_lock(&segments->lock);
     int error = find_place(segments, index, &segment);
     bool is_open = error == 0 && !segment->busy;
-    if (is_open)
+    if (is_open) {
         use(segments, segment);
+        segment->dirty = segment->dirty && !to_sync;
+    }
     pthread_mutex_unlock(&segments->lock);
     if (error == 0 && !is_open) {
         int fd = lf_segments_open_name(segments, index);

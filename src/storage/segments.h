@@ -71,9 +71,14 @@ void lf_segments_destroy(struct lf_segments *segments);
 
 /* ---- Descriptors ---- */
 
-/* Gets hold of a segment, opening it where that is needed.  -ENOENT: there is none; also when
- * something else has its name: no file, or, for writing, a file of another log. */
-int lf_segments_acquire(struct lf_segments *segments, uint64_t index, struct lf_segment **segmentp);
+/*
+ * Gets hold of a segment, opening it where that is needed.  to_sync: the caller syncs it before the
+ * release, or else says there that it changed; what others write from now on makes it dirty again.
+ * -ENOENT: there is none; also when something else has its name: no file, or, for writing, a file of
+ * another log.  *segmentp is NULL on an error.
+ */
+int lf_segments_acquire(struct lf_segments *segments, uint64_t index, bool to_sync,
+                        struct lf_segment **segmentp);
 /* changed: something was written to it, or allocated, that is not durable yet. */
 void lf_segments_release(struct lf_segments *segments, struct lf_segment *segment, bool changed);
 /* A sync of the segment begins: what is written from now on makes it dirty again. */

@@ -264,7 +264,7 @@ static int recycle(struct lf_file *file, struct wanted *wanted)
 
     /* What the name leads to now. */
     lf_segments_forget(&file->segments, index, index + 1, true);
-    int error = lf_segments_acquire(&file->segments, index, &wanted->segment);
+    int error = lf_segments_acquire(&file->segments, index, false, &wanted->segment);
     if (cannot_open_now(error)) {
         lf_segments_set_range(&file->segments, before);
         return error;
@@ -342,7 +342,7 @@ static int adopt_segment(struct lf_file *file, const struct wanted *wanted)
 /* Gets hold of the segment.  One that ought to exist is not made again: its epochs are gone. */
 static int get_segment(struct lf_file *file, struct wanted *wanted)
 {
-    int error = lf_segments_acquire(&file->segments, wanted->index, &wanted->segment);
+    int error = lf_segments_acquire(&file->segments, wanted->index, false, &wanted->segment);
     if (error == -ENOENT && wanted->index >= lf_segments_range(&file->segments).end)
         return recycle_or_make(file, wanted);
     if (error != 0) /* not a refusal: to wait would not bring it back */
@@ -426,7 +426,7 @@ static int cut_segment(struct lf_file *file, uint64_t end, bool sync)
     struct lf_segment *segment;
     uint64_t index = lf_segment_index(&file->layout, end);
     uint64_t bytes = lf_max(end - segment_start(file, index), LF_FIRST_LSN);
-    int error = lf_segments_acquire(&file->segments, index, &segment);
+    int error = lf_segments_acquire(&file->segments, index, false, &segment);
     if (error != 0)
         return error;
     error = file->io->stat(file->io->context, segment->fd, &status);

@@ -23,6 +23,7 @@
 #include "base/atomic.h"
 #include "base/lf_assert.h"
 #include "base/waiter.h"
+#include "storage/io.h"
 
 #include <stdio.h>
 
@@ -120,74 +121,83 @@ static int settle_sync(struct lf_store *store, int error, const char *call, uint
     return lf_store_has_failed(store) ? LOGFILE_EFAILED : 0;
 }
 
-static int write_blocks(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn,
-                        unsigned flags)
-{
-    LF_ASSERT(bytes % LF_BLOCK_BYTES == 0 && lsn % LF_BLOCK_BYTES == 0);
-    int error = lf_file_write(&store->file, lsn, buffer, bytes, flags);
-    if (error == 0) /* relaxed: a statistic, ordered with nothing */
-        lf_fetch_add_relaxed_64(&store->device_bytes, bytes);
-    return error;
-}
-
 int lf_store_write(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn)
 {
+    LF_ASSERT(bytes % LF_BLOCK_BYTES == 0 && lsn % LF_BLOCK_BYTES == 0);
     if (lf_store_has_failed(store))
         return LOGFILE_EFAILED;
-    int error = write_blocks(store, buffer, bytes, lsn, 0);
-    return error != 0 ? lf_store_fail(store, error, "write", lsn) : 0;
+    int error = lf_file_write(&store->file, lsn, buffer, bytes, 0);
+    if (error != 0)
+        return lf_store_fail(store, error, "write", lsn);
+    lf_fetch_add_relaxed_64(&store->device_bytes, bytes); /* relaxed: a statistic */
+    return 0;
 }
 
-/* Where the commit is the first one in a segment, that must be there still; and so must the one that
- * is full now, before more is acknowledged behind it. */
+/* Before the first commit in a segment: that must be there still; and so must the one that is full now,
+ * before more is acknowledged behind it. */
 static int enter(struct lf_store *store, uint64_t lsn)
 {
-    const struct lf_file *file = &store->file;
     char name[LF_SEGMENT_NAME_BYTES];
-    if (!lf_file_starts_segment(file, lsn))
-        return 0;
     int error = lf_file_enter(&store->file, lsn);
     if (error == 0)
         return lf_store_look(store, lsn);
-    lf_file_segment_name(lf_segment_index(&file->layout, lsn), name);
+    lf_file_segment_name(lf_segment_index(&store->file.layout, lsn), name);
     return fail_of(store, error, "write", lsn, name);
 }
 
 int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn)
 {
-    bool dsync = store->sync == LOGFILE_SYNC_DSYNC;
+    const struct logfile_io *io = store->file.io;
+    const bool dsync = store->sync == LOGFILE_SYNC_DSYNC;
+    const bool syncs = !dsync && store->sync != LOGFILE_SYNC_NONE;
+    struct lf_file *file = &store->file;
+    struct lf_place place;
 
+    LF_ASSERT(bytes % LF_BLOCK_BYTES == 0 && lsn % LF_BLOCK_BYTES == 0);
     if (lf_store_has_failed(store))
         return LOGFILE_EFAILED;
-    int error = enter(store, lsn);
+    int error = lf_file_starts_segment(file, lsn) ? enter(store, lsn) : 0;
     if (error != 0)
         return error;
 
-    /* One call that writes and syncs, or a write that a sync follows. */
+    /* 1. One call that writes and syncs, or a write that a sync follows, of a file that is held until
+     * then. */
     lf_count(&store->write_count, 1);
     if (dsync) {
         lf_count(&store->sync_count, 1);
         begin_sync(store);
     }
-    error = write_blocks(store, buffer, bytes, lsn, dsync ? LOGFILE_IO_WRITE_DSYNC : 0);
-    if (dsync)
+    error = lf_file_hold(file, lsn, syncs, &place);
+    if (error == 0) {
+        LF_ASSERT(bytes <= place.room);
+        error = lf_io_write_full(io, place.fd, buffer, bytes, place.offset,
+                                 dsync ? LOGFILE_IO_WRITE_DSYNC : 0);
+    }
+    if (error == 0) /* relaxed: a statistic, ordered with nothing */
+        lf_fetch_add_relaxed_64(&store->device_bytes, bytes);
+    if (dsync) {
+        lf_file_let_go(file, &place, false);
         error = settle_sync(store, error, "write", lsn);
-    store->written_ns = lf_now_ns();
-    if (dsync)
+        store->written_ns = lf_now_ns();
         return error;
-    if (error != 0)
-        return lf_store_fail(store, error, "write", lsn);
-    if (store->sync == LOGFILE_SYNC_NONE)
-        return 0;
-    /* A sync in the background may have failed meanwhile: nothing more is asked of the device. */
-    if (lf_store_has_failed(store))
-        return LOGFILE_EFAILED;
+    }
+    store->written_ns = lf_now_ns();
 
+    /* 2. Nothing more is asked of the device if that failed, or a sync in the background meanwhile. */
+    if (error != 0 || !syncs || lf_store_has_failed(store)) {
+        lf_file_let_go(file, &place, true);
+        if (error != 0)
+            return lf_store_fail(store, error, "write", lsn);
+        return syncs ? LOGFILE_EFAILED : 0;
+    }
+
+    /* 3. The sync. */
     lf_inflight_begin(&store->inflight[LF_CALLER_FLUSHER], LOGFILE_CALL_SYNC, lsn,
                       store->written_ns);
     lf_count(&store->sync_count, 1);
     begin_sync(store);
-    error = lf_file_sync(&store->file, lsn, lsn + bytes);
+    error = io->sync(io->context, place.fd);
+    lf_file_let_go(file, &place, false);
     return settle_sync(store, error, "sync", lsn);
 }
 

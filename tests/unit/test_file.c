@@ -357,6 +357,20 @@ START_TEST(one_file_needs_no_allocation_that_nobody_asked_for)
 }
 END_TEST
 
+START_TEST(one_file_is_one_segment_that_never_ends)
+{
+    struct lf_place place;
+    use_sim(NULL);
+    make_one_file();
+    ck_assert_int_eq(lf_file_hold(&file, 3 * SEGMENT_BYTES, true, &place), 0);
+    ck_assert_int_eq(place.fd, file.fd);
+    ck_assert_uint_eq(place.offset, 3 * SEGMENT_BYTES);
+    ck_assert_uint_gt(place.room, LF_LSN_END - 3 * SEGMENT_BYTES);
+    lf_file_let_go(&file, &place, true);
+    lf_file_close(&file);
+}
+END_TEST
+
 START_TEST(one_file_is_punched_once)
 {
     uint8_t found[LF_BLOCK_BYTES];
@@ -1483,6 +1497,39 @@ START_TEST(what_was_synced_is_closed_as_it_is)
 }
 END_TEST
 
+/* What a commit does to a segment that owes a sync already: holds it, writes, syncs, lets it go. */
+static const struct {
+    bool others_write; /* before the sync */
+    bool syncs;
+    unsigned owed; /* syncs, when it is closed */
+} holders[] = {{false, true, 0}, {true, true, 1}, {false, false, 1}};
+
+START_TEST(what_is_held_for_a_sync_owes_what_others_write)
+{
+    struct lf_place place;
+    use_sim(NULL);
+    make_segments(MANY);
+    write_block(LF_FIRST_LSN, 0);
+    ck_assert_int_eq(lf_file_hold(&file, LF_FIRST_LSN, true, &place), 0);
+    ck_assert_uint_eq(place.offset, LF_FIRST_LSN);
+    ck_assert_uint_eq(place.room, SEGMENT_BYTES - LF_FIRST_LSN);
+    if (holders[_i].others_write)
+        write_block(LF_FIRST_LSN + BLOCK, 1);
+    if (holders[_i].syncs)
+        ck_assert_int_eq(file.io->sync(file.io->context, place.fd), 0);
+    lf_file_let_go(&file, &place, !holders[_i].syncs);
+    uint64_t sync_count = logfile_sim_call_count(disk, LOGFILE_SIM_SYNC);
+    uint64_t open_count = logfile_sim_call_count(disk, LOGFILE_SIM_OPEN);
+    for (unsigned i = 1; i <= LF_SEGMENTS_OPEN_MAX; i++)
+        write_block(first_lsn_of(i), i); /* the last of them takes its place */
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_OPEN),
+                      open_count + LF_SEGMENTS_OPEN_MAX);
+    ck_assert_uint_eq(logfile_sim_call_count(disk, LOGFILE_SIM_SYNC),
+                      sync_count + holders[_i].owed);
+    lf_file_close(&file);
+}
+END_TEST
+
 START_TEST(log_that_never_syncs_does_not_sync_to_close)
 {
     use_sim(NULL);
@@ -2026,6 +2073,7 @@ static TCase *one_file_tests(void)
     tcase_add_loop_test(tcase, one_file_is_passed_through, 0, PLACE_COUNT);
     tcase_add_loop_test(tcase, one_file_is_cut_and_shrunk, 0, PLACE_COUNT);
     tcase_add_test(tcase, one_file_needs_no_allocation_that_nobody_asked_for);
+    tcase_add_test(tcase, one_file_is_one_segment_that_never_ends);
     tcase_add_test(tcase, one_file_is_punched_once);
     tcase_add_test(tcase, punch_that_fails_is_told);
     tcase_add_loop_test(tcase, one_file_has_no_foreign_names, 0, PLACE_COUNT);
@@ -2119,6 +2167,8 @@ static TCase *descriptor_tests(void)
     tcase_add_test(tcase, what_was_written_is_synced_before_it_is_closed);
     tcase_add_test(tcase, what_was_allocated_is_synced_before_it_is_closed);
     tcase_add_test(tcase, what_was_synced_is_closed_as_it_is);
+    tcase_add_loop_test(tcase, what_is_held_for_a_sync_owes_what_others_write, 0,
+                        (int)(sizeof holders / sizeof holders[0]));
     tcase_add_test(tcase, log_that_never_syncs_does_not_sync_to_close);
     tcase_add_test(tcase, every_sync_is_made);
     tcase_add_test(tcase, sync_that_fails_while_closing_ends_it_all);

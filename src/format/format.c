@@ -64,18 +64,10 @@ static bool file_header_is_known(const struct lf_file_header *header)
                LF_FIRST_LSN;
 }
 
-/* What lies behind the fields belongs to a feature that is set, or is zero. */
-static bool file_header_rest_is_known(const struct lf_file_header *header)
-{
-    const uint64_t features =
-        header->features_refuse | header->features_read_only | header->features_ignore;
-
-    return features != 0 || lf_is_zero(header + 1, (const uint8_t *)header + LF_BLOCK_BYTES);
-}
-
 enum lf_header_state lf_file_header_judge(const void *block)
 {
     const struct lf_file_header *header = block;
+    const uint8_t *end = (const uint8_t *)block + LF_BLOCK_BYTES;
 
     if (memcmp(header->magic, LF_FILE_MAGIC, sizeof(header->magic)) != 0)
         return LF_HEADER_NONE;
@@ -84,8 +76,12 @@ enum lf_header_state lf_file_header_judge(const void *block)
         return LF_HEADER_NONE;
     if (header->checksum != file_header_checksum(block))
         return LF_HEADER_DAMAGED;
-    return file_header_is_known(header) && file_header_rest_is_known(header) ? LF_HEADER_VALID
-                                                                             : LF_HEADER_UNKNOWN;
+    if (!file_header_is_known(header))
+        return LF_HEADER_UNKNOWN;
+    /* What lies behind the fields belongs to a feature that is set, or is zero. */
+    const uint64_t features =
+        header->features_refuse | header->features_read_only | header->features_ignore;
+    return features != 0 || lf_is_zero(header + 1, end) ? LF_HEADER_VALID : LF_HEADER_UNKNOWN;
 }
 
 int lf_file_header_check(const void *block)
@@ -136,20 +132,16 @@ static bool is_block_boundary(uint64_t lsn, uint64_t least)
     return lsn >= least && lsn % LF_BLOCK_BYTES == 0;
 }
 
-static bool trim_mark_is_in_range(const struct lf_trim_mark *mark)
-{
-    return mark->sequence >= LF_FIRST_SEQUENCE && mark->epoch >= LF_FIRST_EPOCH &&
-           is_block_boundary(mark->oldest_lsn, LF_FIRST_LSN) && mark->oldest_lsn < LF_LSN_END &&
-           is_block_boundary(mark->promise, mark->oldest_lsn) && mark->promise <= LF_LSN_END &&
-           mark->user_bytes <= LF_USER_BYTES_MAX;
-}
-
 bool lf_trim_mark_check(const void *block, uint32_t log_seed)
 {
     const struct lf_trim_mark *mark = block;
 
-    return mark->magic == LF_TRIM_MAGIC && mark->checksum == trim_mark_checksum(block, log_seed) &&
-           trim_mark_is_in_range(mark) && mark->zero[0] == 0 && mark->zero[1] == 0 &&
+    if (mark->magic != LF_TRIM_MAGIC || mark->checksum != trim_mark_checksum(block, log_seed))
+        return false;
+    return mark->sequence >= LF_FIRST_SEQUENCE && mark->epoch >= LF_FIRST_EPOCH &&
+           is_block_boundary(mark->oldest_lsn, LF_FIRST_LSN) && mark->oldest_lsn < LF_LSN_END &&
+           is_block_boundary(mark->promise, mark->oldest_lsn) && mark->promise <= LF_LSN_END &&
+           mark->user_bytes <= LF_USER_BYTES_MAX && mark->zero[0] == 0 && mark->zero[1] == 0 &&
            mark->zero[2] == 0 &&
            lf_is_zero((const uint8_t *)(mark + 1) + mark->user_bytes,
                       (const uint8_t *)block + LF_BLOCK_BYTES);

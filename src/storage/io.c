@@ -51,32 +51,7 @@ static int fallocate_undisturbed(int fd, int how, uint64_t offset, uint64_t byte
     return result;
 }
 
-static int ftruncate_undisturbed(int fd, uint64_t bytes)
-{
-    sigset_t before;
-    block_signals(&before);
-    int result = (int)TEMP_FAILURE_RETRY(ftruncate(fd, (off_t)bytes));
-    unblock_signals(&before);
-    return result;
-}
-
 /* ---- Open and close ---------------------------------------------------------------------------*/
-
-/* Opening a device can have effects of its own, so it is refused unopened.  Whoever opens looks at
- * the open file again: the name may change in between. */
-static bool names_special_file(int directory, const char *name)
-{
-    struct stat status;
-    if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-        return false;
-    return !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) && !S_ISLNK(status.st_mode);
-}
-
-static bool names_link(int directory, const char *name)
-{
-    struct stat status;
-    return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode);
-}
 
 /* A log on descriptor 0, 1 or 2 would be written to by whoever prints.  Consumes fd. */
 static int move_above_stdio(int fd)
@@ -89,12 +64,6 @@ static int move_above_stdio(int fd)
     return result;
 }
 
-static bool is_directory(int fd)
-{
-    struct stat status;
-    return fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
 /*
  * O_DIRECT is asked for here and not by open: an open that creates a file and then finds that
  * O_DIRECT cannot be had fails, and leaves the file behind.  O_NONBLOCK goes: it was there so that
@@ -102,9 +71,12 @@ static bool is_directory(int fd)
  */
 static int set_status_flags(int fd, bool direct)
 {
+    struct stat status;
     if (fcntl(fd, F_SETFL, direct ? O_DIRECT : 0) == 0)
         return fd;
-    int error = errno == EINVAL && is_directory(fd) ? -EISDIR : -errno;
+    int error = -errno;
+    if (error == -EINVAL && fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))
+        error = -EISDIR;
     close(fd);
     return error;
 }
@@ -113,25 +85,25 @@ static int set_status_flags(int fd, bool direct)
 static int open_directory(int directory, const char *name)
 {
     const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    struct stat status;
     int fd = (int)TEMP_FAILURE_RETRY(openat(directory, name, how));
     if (fd >= 0)
         return move_above_stdio(fd);
     int error = -errno;
-    return error == -ENOTDIR && names_link(directory, name) ? -ELOOP : error;
-}
-
-static bool is_same_file(int fd, const struct stat *status)
-{
-    struct stat other;
-    return fstat(fd, &other) == 0 && other.st_dev == status->st_dev &&
-           other.st_ino == status->st_ino;
+    bool is_link = error == -ENOTDIR &&
+                   fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                   S_ISLNK(status.st_mode);
+    return is_link ? -ELOOP : error;
 }
 
 /* By the name again, where /proc is not there; what has it by now may be something else. */
 static int open_same_file(int directory, const char *name, int how, const struct stat *status)
 {
+    struct stat other;
     int fd = (int)TEMP_FAILURE_RETRY(openat(directory, name, how));
-    if (fd < 0 || is_same_file(fd, status))
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &other) == 0 && other.st_dev == status->st_dev && other.st_ino == status->st_ino)
         return fd;
     close(fd);
     errno = EAGAIN;
@@ -165,15 +137,23 @@ static int open_leased(int directory, const char *name, int how)
     return fd;
 }
 
-static int open_file(int directory, const char *name, unsigned flags, mode_t mode)
+static int posix_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
     int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
-    how |= flags & LOGFILE_IO_OPEN_WRITE ? O_RDWR : O_RDONLY;
     bool create = flags & LOGFILE_IO_OPEN_CREATE;
-    if (create)
+    struct stat status;
+    (void)context;
+    if (flags & LOGFILE_IO_OPEN_DIRECTORY)
+        return open_directory(directory, name);
+    how |= flags & LOGFILE_IO_OPEN_WRITE ? O_RDWR : O_RDONLY;
+    if (create) {
         how |= O_CREAT | O_EXCL;
-    else if (names_special_file(directory, name))
+    } else if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+               !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) && !S_ISLNK(status.st_mode)) {
+        /* Opening a device can have effects of its own, so it is refused unopened.  The caller looks
+         * at the open file again: the name may change in between. */
         return -ESPIPE;
+    }
     int fd = (int)TEMP_FAILURE_RETRY(openat(directory, name, how, mode));
     if (fd < 0 && errno == EWOULDBLOCK && !create)
         fd = open_leased(directory, name, how);
@@ -185,13 +165,6 @@ static int open_file(int directory, const char *name, unsigned flags, mode_t mod
     if (fd < 0 && create)
         unlinkat(directory, name, 0);
     return fd;
-}
-
-static int posix_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
-{
-    (void)context;
-    return flags & LOGFILE_IO_OPEN_DIRECTORY ? open_directory(directory, name)
-                                             : open_file(directory, name, flags, mode);
 }
 
 static int whole_file_lock(int fd, int command, struct flock *lock)
@@ -296,8 +269,12 @@ static int posix_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
 
 static int posix_truncate(void *context, int fd, uint64_t bytes)
 {
+    sigset_t before;
     (void)context;
-    return ftruncate_undisturbed(fd, bytes) == 0 ? 0 : -errno;
+    block_signals(&before);
+    int result = (int)TEMP_FAILURE_RETRY(ftruncate(fd, (off_t)bytes));
+    unblock_signals(&before);
+    return result == 0 ? 0 : -errno;
 }
 
 static int posix_drop_cache(void *context, int fd)
@@ -308,38 +285,28 @@ static int posix_drop_cache(void *context, int fd)
 
 /* ---- Names ------------------------------------------------------------------------------------*/
 
-/* link refuses an existing name too.  1 or -errno. */
-static int link_and_unlink(int directory, const char *from, const char *to)
-{
-    if (linkat(directory, from, directory, to, 0) != 0)
-        return -errno;
-    if (unlinkat(directory, from, 0) == 0)
-        return 1;
-    int error = -errno;
-    unlinkat(directory, to, 0);
-    return error;
-}
-
-/* A directory cannot be linked, but renaming it replaces nothing but an empty directory, which
- * holds nobody's data; one that is seen is left alone all the same. */
-static int rename_directory(int directory, const char *from, const char *to)
-{
-    struct stat status;
-    if (fstatat(directory, to, &status, AT_SYMLINK_NOFOLLOW) == 0)
-        return -EEXIST;
-    if (renameat(directory, from, directory, to) == 0)
-        return 0;
-    return errno == ENOTEMPTY || errno == ENOTDIR ? -EEXIST : -errno;
-}
-
-/* For file systems that cannot rename without replacing. */
+/* For file systems that cannot rename without replacing.  1: by a link; 0; -errno. */
 static int rename_by_other_means(int directory, const char *from, const char *to)
 {
     struct stat status;
     if (fstatat(directory, from, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return -errno;
-    return S_ISDIR(status.st_mode) ? rename_directory(directory, from, to)
-                                   : link_and_unlink(directory, from, to);
+    if (!S_ISDIR(status.st_mode)) { /* link refuses an existing name too */
+        if (linkat(directory, from, directory, to, 0) != 0)
+            return -errno;
+        if (unlinkat(directory, from, 0) == 0)
+            return 1;
+        int error = -errno;
+        unlinkat(directory, to, 0);
+        return error;
+    }
+    /* A directory cannot be linked, but renaming it replaces nothing but an empty directory, which
+     * holds no data; one that is seen is left alone all the same. */
+    if (fstatat(directory, to, &status, AT_SYMLINK_NOFOLLOW) == 0)
+        return -EEXIST;
+    if (renameat(directory, from, directory, to) == 0)
+        return 0;
+    return errno == ENOTEMPTY || errno == ENOTDIR ? -EEXIST : -errno;
 }
 
 static int posix_rename(void *context, int directory, const char *from, const char *to)
@@ -383,21 +350,8 @@ static int posix_make_directory(void *context, int directory, const char *name, 
     return mkdirat(directory, name, mode) == 0 ? 0 : -errno;
 }
 
-/* What getdents64 gives; POSIX's readdir has a buffer that it allocates. */
-static int visit_entries(const char *entries, ssize_t bytes,
-                         int (*visit)(void *visit_arg, const char *name), void *visit_arg)
-{
-    int result = 0;
-    for (ssize_t at = 0; at < bytes && result == 0;) {
-        const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            result = visit(visit_arg, entry->d_name);
-        at += entry->d_reclen;
-    }
-    return result;
-}
-
-/* On the descriptor that is held, which needs no permission that it does not have already. */
+/* On the descriptor that is held, which needs no permission that it does not have already.  By
+ * getdents64: POSIX's readdir has a buffer that it allocates. */
 static int posix_list_directory(void *context, int directory,
                                 int (*visit)(void *visit_arg, const char *name), void *visit_arg)
 {
@@ -407,8 +361,14 @@ static int posix_list_directory(void *context, int directory,
     (void)context;
     if (lseek(directory, 0, SEEK_SET) != 0)
         return -errno;
-    while (result == 0 && (bytes = getdents64(directory, entries, sizeof entries)) > 0)
-        result = visit_entries(entries, bytes, visit, visit_arg);
+    while (result == 0 && (bytes = getdents64(directory, entries, sizeof entries)) > 0) {
+        for (ssize_t at = 0; at < bytes && result == 0;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                result = visit(visit_arg, entry->d_name);
+            at += entry->d_reclen;
+        }
+    }
     if (result == 0 && bytes < 0)
         result = -errno;
     return result;
@@ -565,21 +525,16 @@ bool lf_io_is_removed(const struct logfile_io *io, int fd)
     return io->stat(io->context, fd, &status) == 0 && status.links == 0;
 }
 
-static bool operations_are_set(const struct logfile_io *io)
-{
-    return io->open != NULL && io->close != NULL && io->stat != NULL && io->lock != NULL &&
-           io->locked != NULL && io->read != NULL && io->write != NULL && io->sync != NULL &&
-           io->allocate != NULL && io->truncate != NULL && io->drop_cache != NULL &&
-           io->punch != NULL && io->rename != NULL && io->unlink != NULL &&
-           io->remove_directory != NULL && io->sync_directory != NULL &&
-           io->make_directory != NULL && io->list_directory != NULL && io->facts != NULL;
-}
-
 bool lf_io_is_complete(const struct logfile_io *io)
 {
     for (size_t i = 0; i < sizeof io->reserved / sizeof io->reserved[0]; i++) {
         if (io->reserved[i] != NULL)
             return false;
     }
-    return io->version == LOGFILE_IO_VERSION && operations_are_set(io);
+    return io->version == LOGFILE_IO_VERSION && io->open != NULL && io->close != NULL &&
+           io->stat != NULL && io->lock != NULL && io->locked != NULL && io->read != NULL &&
+           io->write != NULL && io->sync != NULL && io->allocate != NULL && io->truncate != NULL &&
+           io->drop_cache != NULL && io->punch != NULL && io->rename != NULL &&
+           io->unlink != NULL && io->remove_directory != NULL && io->sync_directory != NULL &&
+           io->make_directory != NULL && io->list_directory != NULL && io->facts != NULL;
 }

@@ -27,48 +27,36 @@ static bool is_control(const uint8_t *character, unsigned length)
            (character[2] == 0xa8 || character[2] == 0xa9);
 }
 
-static void escape(const uint8_t *bytes, unsigned count, char piece[PIECE_BYTES])
-{
-    for (unsigned i = 0; i < count; i++)
-        snprintf(piece + 4 * (size_t)i, PIECE_BYTES - 4 * (size_t)i, "\\x%02x", bytes[i]);
-}
-
 /* One character of a name, or one byte that is none, as it is shown.  Returns how many bytes of the
  * name that is. */
 static unsigned show_piece(const char *name, char piece[PIECE_BYTES])
 {
     const uint8_t *character = (const uint8_t *)name;
     const unsigned length = lf_utf8_length(name);
+    const unsigned count = length > 0 ? length : 1;
 
     if (*name == '\n' || *name == '\\')
         snprintf(piece, PIECE_BYTES, "\\%c", *name == '\n' ? 'n' : '\\');
     else if (length == 0 || is_control(character, length))
-        escape(character, length > 0 ? length : 1, piece);
+        for (unsigned i = 0; i < count; i++)
+            snprintf(piece + 4 * (size_t)i, PIECE_BYTES - 4 * (size_t)i, "\\x%02x", character[i]);
     else
         snprintf(piece, PIECE_BYTES, "%.*s", (int)length, name);
-    return length > 0 ? length : 1;
-}
-
-/* Bytes of the whole name as it is shown. */
-static size_t shown_length(const char *name)
-{
-    char piece[PIECE_BYTES];
-    size_t length = 0;
-
-    while (*name != '\0') {
-        name += show_piece(name, piece);
-        length += strlen(piece);
-    }
-    return length;
+    return count;
 }
 
 char *lf_message_name(const char *name, char *shown, size_t bytes)
 {
     static const char cut[] = "...";
-    size_t left = shown_length(name);
+    const char *rest = name;
+    size_t left = 0; /* bytes of what follows, as it is shown */
     char piece[PIECE_BYTES];
     char *to = shown;
 
+    while (*rest != '\0') {
+        rest += show_piece(rest, piece);
+        left += strlen(piece);
+    }
     *to = '\0';
     if (left >= bytes) {
         to = stpcpy(to, cut);
@@ -98,20 +86,15 @@ static bool is_link(const char *path, const char *name)
            S_ISLNK(status.st_mode);
 }
 
-/* A path may also lead through too many links: that is for the system to say. */
-static const char *link_text(const struct logfile_io *io, const char *path)
-{
-    if ((io != NULL && io != logfile_io_posix()) || is_link(path, ""))
-        return "is a symbolic link";
-    return is_link(path, "/" LF_CONTROL_NAME) ? "its control file is a symbolic link"
-                                              : logfile_strerror(-ELOOP);
-}
-
 const char *lf_message_open_error(const struct logfile_io *io, const char *path, int error)
 {
     switch (error) {
     case -ELOOP:
-        return link_text(io, path);
+        if ((io != NULL && io != logfile_io_posix()) || is_link(path, ""))
+            return "is a symbolic link";
+        if (is_link(path, "/" LF_CONTROL_NAME))
+            return "its control file is a symbolic link";
+        return logfile_strerror(error); /* through too many links: that is for the system to say */
     case -EISDIR:
         return "is a directory with no control file in it";
     case -ESPIPE:
@@ -133,20 +116,18 @@ static int find_segment(void *arg, const char *name)
     return 0;
 }
 
-static bool has_segments(const struct logfile_io *io, const char *path)
+bool lf_message_is_damage(const struct logfile_io *io, const char *path, int error)
 {
     bool found = false;
-    int directory = io->open(io->context, LOGFILE_IO_HERE, path, LOGFILE_IO_OPEN_DIRECTORY, 0);
 
+    if (error != -EISDIR)
+        return error == LOGFILE_ECORRUPT;
+    /* A directory without a control file has lost it if there are segments in it. */
+    io = io != NULL ? io : logfile_io_posix();
+    int directory = io->open(io->context, LOGFILE_IO_HERE, path, LOGFILE_IO_OPEN_DIRECTORY, 0);
     if (directory < 0)
         return false;
     (void)io->list_directory(io->context, directory, find_segment, &found);
     (void)io->close(io->context, directory);
     return found;
-}
-
-bool lf_message_is_damage(const struct logfile_io *io, const char *path, int error)
-{
-    return error == LOGFILE_ECORRUPT ||
-           (error == -EISDIR && has_segments(io != NULL ? io : logfile_io_posix(), path));
 }

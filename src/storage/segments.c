@@ -14,8 +14,13 @@
 #define DRAFT_SUFFIX ".segment.new"
 #define NO_FILE (-1000000) /* no -errno: there is no file of that name */
 
-static int init_locks(struct lf_segments *segments)
+int lf_segments_init(struct lf_segments *segments, const struct logfile_io *io, int directory,
+                     unsigned open_flags)
 {
+    *segments = (struct lf_segments){
+        .io = io, .directory = directory, .open_flags = open_flags, .index_end = UINT64_MAX};
+    for (unsigned i = 0; i < LF_SEGMENTS_OPEN_MAX; i++)
+        segments->open[i].fd = -1;
     int error = -pthread_mutex_init(&segments->lock, NULL);
     if (error != 0)
         return error;
@@ -28,16 +33,6 @@ static int init_locks(struct lf_segments *segments)
     if (error != 0)
         pthread_mutex_destroy(&segments->lock);
     return error;
-}
-
-int lf_segments_init(struct lf_segments *segments, const struct logfile_io *io, int directory,
-                     unsigned open_flags)
-{
-    *segments = (struct lf_segments){
-        .io = io, .directory = directory, .open_flags = open_flags, .index_end = UINT64_MAX};
-    for (unsigned i = 0; i < LF_SEGMENTS_OPEN_MAX; i++)
-        segments->open[i].fd = -1;
-    return init_locks(segments);
 }
 
 void lf_segments_destroy(struct lf_segments *segments)
@@ -60,37 +55,10 @@ static bool is_idle(const struct lf_segment *segment)
     return segment->fd >= 0 && !segment->busy && segment->users == 0;
 }
 
-static struct lf_segment *find_open(struct lf_segments *segments, uint64_t index)
-{
-    for (unsigned i = 0; i < LF_SEGMENTS_OPEN_MAX; i++)
-        if (!is_free(&segments->open[i]) && segments->open[i].index == index)
-            return &segments->open[i];
-    return NULL;
-}
-
-static struct lf_segment *find_free(struct lf_segments *segments)
-{
-    for (unsigned i = 0; i < LF_SEGMENTS_OPEN_MAX; i++)
-        if (is_free(&segments->open[i]))
-            return &segments->open[i];
-    return NULL;
-}
-
 /* Clean before dirty, and the one that was used longest ago. */
 static bool is_better_to_close(const struct lf_segment *a, const struct lf_segment *b)
 {
     return a->dirty != b->dirty ? !a->dirty : a->used_at < b->used_at;
-}
-
-static struct lf_segment *find_one_to_close(struct lf_segments *segments)
-{
-    struct lf_segment *best = NULL;
-    for (unsigned i = 0; i < LF_SEGMENTS_OPEN_MAX; i++) {
-        struct lf_segment *segment = &segments->open[i];
-        if (is_idle(segment) && (best == NULL || is_better_to_close(segment, best)))
-            best = segment;
-    }
-    return best;
 }
 
 /* Releases the lock in between. */
@@ -119,19 +87,26 @@ static void close_segment(struct lf_segments *segments, struct lf_segment *segme
 static int find_place(struct lf_segments *segments, uint64_t index, struct lf_segment **segmentp)
 {
     while (segments->error == 0) {
-        struct lf_segment *segment = find_open(segments, index);
-        if (segment != NULL && !segment->busy) {
-            *segmentp = segment;
+        struct lf_segment *found = NULL, *place = NULL, *other = NULL;
+        for (unsigned i = 0; i < LF_SEGMENTS_OPEN_MAX; i++) {
+            struct lf_segment *segment = &segments->open[i];
+            if (is_free(segment))
+                place = place != NULL ? place : segment;
+            else if (segment->index == index)
+                found = segment;
+            else if (is_idle(segment) && (other == NULL || is_better_to_close(segment, other)))
+                other = segment;
+        }
+        if (found != NULL && !found->busy) {
+            *segmentp = found;
             return 0;
         }
-        struct lf_segment *place = segment == NULL ? find_free(segments) : NULL;
-        struct lf_segment *other = segment == NULL ? find_one_to_close(segments) : NULL;
-        if (place != NULL) {
+        if (found == NULL && place != NULL) {
             *place = (struct lf_segment){.index = index, .fd = -1, .busy = true};
             *segmentp = place;
             return 0;
         }
-        if (other != NULL)
+        if (found == NULL && other != NULL)
             close_segment(segments, other, other->dirty);
         else
             pthread_cond_wait(&segments->changed, &segments->lock);
@@ -146,18 +121,6 @@ static void use(struct lf_segments *segments, struct lf_segment *segment)
 }
 
 /* ---- Descriptors ------------------------------------------------------------------------------*/
-
-/* What an open file is. */
-static int kind_of(const struct logfile_io *io, int fd, enum lf_segment_kind *kind)
-{
-    struct logfile_io_stat status;
-    int error = io->stat(io->context, fd, &status);
-    if (error == 0)
-        *kind = status.kind == LOGFILE_IO_REGULAR     ? LF_SEGMENT_FILE
-                : status.kind == LOGFILE_IO_DIRECTORY ? LF_SEGMENT_DIRECTORY
-                                                      : LF_SEGMENT_OTHER;
-    return error;
-}
 
 /* Tells what has the name from the error of opening it; MISSING also where it does not tell. */
 static enum lf_segment_kind kind_by_error(int error)
@@ -184,10 +147,15 @@ static int open_name(const struct lf_segments *segments, const char *name, unsig
         *kind = kind_by_error(fd);
         return fd == -ENOENT || *kind != LF_SEGMENT_MISSING ? NO_FILE : fd;
     }
-    int error = kind_of(io, fd, kind);
-    if (error == 0 && *kind == LF_SEGMENT_FILE)
+    struct logfile_io_stat status;
+    int error = io->stat(io->context, fd, &status);
+    if (error == 0 && status.kind == LOGFILE_IO_REGULAR) {
+        *kind = LF_SEGMENT_FILE;
         return fd;
+    }
     (void)io->close(io->context, fd);
+    if (error == 0)
+        *kind = status.kind == LOGFILE_IO_DIRECTORY ? LF_SEGMENT_DIRECTORY : LF_SEGMENT_OTHER;
     return error != 0 ? error : NO_FILE;
 }
 
@@ -262,17 +230,13 @@ int lf_segments_reserve(struct lf_segments *segments, uint64_t index, struct lf_
     return error;
 }
 
-/* Some tables, and some file systems, do not tell of names: then that there is none says nothing. */
-static bool has_name(const struct lf_segments *segments, int fd)
-{
-    return segments->open_flags & LOGFILE_IO_OPEN_WRITE && lf_io_links(segments->io, fd) > 0;
-}
-
 void lf_segments_settle(struct lf_segments *segments, struct lf_segment *segment, int fd)
 {
     if (fd >= 0 && segments->facts != NULL) /* before anybody can write there */
         lf_facts_note_file(segments->facts, segments->io, fd);
-    bool had_name = fd >= 0 && has_name(segments, fd);
+    /* Some tables, and some file systems, do not tell of names: then that there is none says nothing. */
+    bool had_name = fd >= 0 && segments->open_flags & LOGFILE_IO_OPEN_WRITE &&
+                    lf_io_links(segments->io, fd) > 0;
     pthread_mutex_lock(&segments->lock);
     segment->had_name = had_name;
     segment->busy = false;

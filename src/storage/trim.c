@@ -22,18 +22,6 @@ static void free_memory(struct lf_trim *trim)
     trim->landmarks = NULL;
 }
 
-static int init_locks(struct lf_trim *trim)
-{
-    int error = -pthread_mutex_init(&trim->lock, NULL);
-
-    if (error != 0)
-        return error;
-    error = -pthread_mutex_init(&trim->trimming, NULL);
-    if (error != 0)
-        pthread_mutex_destroy(&trim->lock);
-    return error;
-}
-
 int lf_trim_init(struct lf_trim *trim, struct lf_store *store, struct lf_preparer *preparer,
                  const uint64_t *durable_lsn)
 {
@@ -45,7 +33,14 @@ int lf_trim_init(struct lf_trim *trim, struct lf_store *store, struct lf_prepare
     trim->durable_lsn = durable_lsn;
     trim->landmarks = calloc(LF_LANDMARKS_MAX, sizeof *trim->landmarks);
     trim->mark = aligned_alloc(LF_BLOCK_BYTES, LF_BLOCK_BYTES);
-    error = trim->landmarks != NULL && trim->mark != NULL ? init_locks(trim) : -ENOMEM;
+    error = -ENOMEM;
+    if (trim->landmarks != NULL && trim->mark != NULL)
+        error = -pthread_mutex_init(&trim->lock, NULL);
+    if (error == 0) {
+        error = -pthread_mutex_init(&trim->trimming, NULL);
+        if (error != 0)
+            pthread_mutex_destroy(&trim->lock);
+    }
     if (error != 0)
         free_memory(trim);
     return error;
@@ -70,24 +65,19 @@ static bool is_far_enough(const struct lf_trim *trim, unsigned count, uint64_t l
     return count == 0 || lsn - trim->landmarks[count - 1].lsn >= trim->distance_bytes;
 }
 
-static void thin_out(struct lf_trim *trim)
-{
-    unsigned kept = 0;
-
-    spread(trim);
-    for (unsigned i = 0; i < trim->count; i++)
-        if (is_far_enough(trim, kept, trim->landmarks[i].lsn))
-            trim->landmarks[kept++] = trim->landmarks[i];
-    trim->count = kept;
-}
-
 void lf_trim_note(struct lf_trim *trim, const struct lf_chain *chain)
 {
     struct lf_landmark here = {.lsn = chain->lsn, .epoch = chain->epoch, .chain = chain->chain};
 
     pthread_mutex_lock(&trim->lock);
-    if (trim->count == LF_LANDMARKS_MAX)
-        thin_out(trim);
+    if (trim->count == LF_LANDMARKS_MAX) { /* The table is full: about half of it stays. */
+        unsigned kept = 0;
+        spread(trim);
+        for (unsigned i = 0; i < trim->count; i++)
+            if (is_far_enough(trim, kept, trim->landmarks[i].lsn))
+                trim->landmarks[kept++] = trim->landmarks[i];
+        trim->count = kept;
+    }
     if (is_far_enough(trim, trim->count, here.lsn))
         trim->landmarks[trim->count++] = here;
     pthread_mutex_unlock(&trim->lock);
@@ -209,39 +199,20 @@ int lf_trim_note_durable(struct lf_trim *trim, uint32_t incarnation, uint64_t pr
  * Trimming.
  */
 
-/* As many as the preparer has open ahead of the head, and one. */
-static unsigned spare_count(const struct lf_trim *trim)
-{
-    uint64_t segment_bytes = trim->store->file.layout.segment_bytes;
-    uint64_t count;
-
-    if (segment_bytes == 0)
-        return 0;
-    count = trim->preparer->prepare_bytes / segment_bytes + 2;
-    return count < SPARE_SEGMENTS_MAX ? (unsigned)count : SPARE_SEGMENTS_MAX;
-}
-
 /* A file system that cannot punch holes keeps the space until the log is removed. */
 static int give_back(struct lf_trim *trim, uint64_t oldest_lsn)
 {
-    int error = lf_file_release(&trim->store->file, oldest_lsn, spare_count(trim));
+    uint64_t segment_bytes = trim->store->file.layout.segment_bytes;
+    uint64_t spare_count = 0;
+    int error;
 
+    if (segment_bytes != 0) { /* as many as the preparer has open ahead of the head, and one */
+        spare_count = trim->preparer->prepare_bytes / segment_bytes + 2;
+        spare_count = spare_count < SPARE_SEGMENTS_MAX ? spare_count : SPARE_SEGMENTS_MAX;
+    }
+    error = lf_file_release(&trim->store->file, oldest_lsn, (unsigned)spare_count);
     lf_preparer_retry(trim->preparer);
     return error == -EOPNOTSUPP ? 0 : error;
-}
-
-static void name_oldest(struct lf_trim_mark *mark, const struct lf_landmark *oldest)
-{
-    mark->oldest_lsn = oldest->lsn;
-    mark->epoch = oldest->epoch;
-    mark->chain = oldest->chain;
-}
-
-static void keep_user_bytes(struct lf_trim_mark *mark, const struct lf_user_bytes *user)
-{
-    memset(mark + 1, 0, LF_USER_BYTES_MAX);
-    memcpy(mark + 1, user->bytes, user->size);
-    mark->user_bytes = user->size;
 }
 
 /* One durable step: where reading starts, NULL: where it did; and the user's bytes, NULL: the same. */
@@ -254,10 +225,16 @@ static int move_mark(struct lf_trim *trim, const struct lf_landmark *oldest,
 
     if (error != 0)
         return lf_store_has_failed(trim->store) ? LOGFILE_EFAILED : error;
-    if (oldest != NULL)
-        name_oldest(mark, oldest);
-    if (user != NULL)
-        keep_user_bytes(mark, user);
+    if (oldest != NULL) {
+        mark->oldest_lsn = oldest->lsn;
+        mark->epoch = oldest->epoch;
+        mark->chain = oldest->chain;
+    }
+    if (user != NULL) {
+        memset(mark + 1, 0, LF_USER_BYTES_MAX);
+        memcpy(mark + 1, user->bytes, user->size);
+        mark->user_bytes = user->size;
+    }
     promise_at_least(mark, durable_lsn);
     if (write_mark(trim) != 0)
         return LOGFILE_EFAILED;

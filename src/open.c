@@ -262,7 +262,7 @@ static int check_numbers(struct opening *opening, const struct lf_chain *chain)
         return -EOVERFLOW;
     }
     /* Only a mark or header that was made by hand is so far on; behind the greatest number comes 0,
-     * which nobody would read. */
+     * which would never be read. */
     if (chain->epoch == 0 || chain->epoch >= LF_EPOCH_LIMIT) {
         SAY(opening, "%s: the last epoch has the number %" PRIu64 ", and there is an end",
             opening->shown, chain->epoch - 1);

@@ -175,7 +175,8 @@ static bool epoch_shape_is_valid(const struct lf_epoch_header *header,
     if ((header->flags & ~(uint32_t)LF_EPOCH_FLAGS_KNOWN) != 0 ||
         marks == (LF_EPOCH_OPEN | LF_EPOCH_CLOSE))
         return false;
-    /* It ends in its segment, and leaves a block for what follows, unless END says that nothing does. */
+    /* It ends in its segment, and leaves a block for what follows, unless END says that nothing
+     * does. */
     if (is_last ? layout->segment_bytes == 0 || end_lsn > segment_end_lsn
                 : end_lsn > segment_end_lsn - LF_BLOCK_BYTES)
         return false;

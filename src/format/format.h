@@ -50,7 +50,7 @@ struct lf_file_header {
     uint32_t block_bytes;        /*  20  4096 */
     uint64_t features_refuse;    /*  24  a reader must know every bit that is set, */
     uint64_t features_read_only; /*  32  a writer these too; */
-    uint64_t features_ignore;    /*  40  and nobody has to know these */
+    uint64_t features_ignore;    /*  40  and a reader need not know these */
     uint64_t generation;         /*  48  of two valid copies the one with the greater counts */
     uint64_t slot_bytes;         /*  56  no epoch is longer */
     uint64_t segment_bytes;      /*  64  0: a one-file log */
@@ -110,8 +110,9 @@ struct lf_epoch_header {
 enum lf_record_type {
     LF_RECORD_DATA = 1,
     LF_RECORD_PAD = 2
-    /* 3 is set aside, for payloads that are compressed or encrypted: behind the record header come the
-     * size before that, and the number of a key, 4 bytes each.  No reader of version 2 takes it. */
+    /* 3 is set aside, for payloads that are compressed or encrypted: behind the record header come
+     * the size before that, and the number of a key, 4 bytes each.  No reader of version 2 takes
+     * it. */
 };
 
 struct lf_record_header {
@@ -168,8 +169,8 @@ static inline uint64_t lf_layout_end_lsn(const struct lf_layout *layout)
                                       : LF_LSN_END / layout->segment_bytes * layout->segment_bytes;
 }
 /*
- * Where an epoch goes when the one before ends at `lsn`: there, or, where less than tail_bytes is left
- * of the segment, at the start of the next one.  Grows with lsn.
+ * Where an epoch goes when the one before ends at `lsn`: there, or, where less than tail_bytes is
+ * left of the segment, at the start of the next one.  Grows with lsn.
  */
 static inline uint64_t lf_layout_place(const struct lf_layout *layout, uint64_t lsn)
 {
@@ -246,8 +247,8 @@ static inline uint64_t lf_epoch_next_lsn(const struct lf_epoch_header *header,
 }
 
 /*
- * Where the next epoch goes and what ties it to the one before.  Whoever holds the flush token
- * owns it.
+ * Where the next epoch goes and what ties it to the one before.  The thread that holds the flush
+ * token owns it.
  */
 struct lf_chain {
     struct lf_layout layout;

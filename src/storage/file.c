@@ -395,9 +395,9 @@ int lf_file_check_removed(struct lf_file *file, uint64_t end_lsn, char name[LF_S
 }
 
 /*
- * For each file that [from, to) touches and that exists: the one that is open from the start, and the
- * segments, which are held while it is called.  A listing of the directory gets past a gap.  Before it is
- * known how long segments are, there are none.
+ * For each file that [from, to) touches and that exists: the one that is open from the start, and
+ * the segments, which are held while it is called.  A listing of the directory gets past a gap.
+ * Before it is known how long segments are, there are none.
  */
 static int for_each_file(struct lf_file *file, uint64_t from, uint64_t to, bool to_sync,
                          int (*call)(struct lf_file *file, int fd))

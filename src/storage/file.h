@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The bytes of a log by LSN, whether it is one file or a directory of segments.  Above this file
- * nobody knows which; below it is the io table.
+ * no code knows which; below it is the io table.
  *
  * A log is what was opened: the one file, or the directory and control, by their descriptors.  No
  * path is kept.  The names of segments are looked up in that directory, wherever it is moved to,
@@ -18,12 +18,12 @@
  * Those below it have been released: they wait to be unlinked, or to be recycled: a released
  * segment gets the header of the next one to be prepared, synced, and then its name, with the
  * directory synced.  Nothing else of it changes, because stale epochs are not valid where they
- * lie.  One that has a second name is somebody else's too, and only loses the log's.  Anything else
+ * lie.  One that has a second name is not the log's alone, and only loses the log's.  Anything else
  * in the directory is foreign and left alone: another name, and what has the name of a segment but
  * is no file, or no file of this log.
  *
  * Threads: read, write, sync, extend, release and has_segment may be called by several at once, the
- * others by one alone.  A call that writes or syncs a segment that is open takes one lock, shortly,
+ * others by one alone.  A call that writes or syncs a segment that is open takes one lock, briefly,
  * for the look-up.  Nothing is allocated after lf_file_adopt.
  *
  * Every call returns 0, a count, or -errno.
@@ -57,7 +57,7 @@ struct lf_file {
     struct lf_segments segments;
     pthread_mutex_t changing; /* one thread at a time makes, releases or removes segments */
     void *prologue;           /* blocks 0 to 3 of the segment that is being made */
-    uint64_t header_bytes;    /* W: whoever extends (fetch-add).  R: stats. */
+    uint64_t header_bytes;    /* W: threads that extend (fetch-add).  R: stats. */
 };
 
 /* A name in a log's directory that does not belong to it. */
@@ -103,7 +103,7 @@ int lf_file_refresh(struct lf_file *file, uint64_t oldest_lsn);
 void lf_file_close(struct lf_file *file);
 /*
  * Removes the log, which has nothing in it: first its name, if it still leads to what this opener
- * made; then the bytes, then the rest.  Files of somebody else in its directory stay, under the
+ * made; then the bytes, then the rest.  Files that are not its own stay in its directory, under the
  * name of a draft.  Where the process lacks a descriptor to look at the name, a whole log that has
  * nothing in it stays.  Errors do not matter.
  */
@@ -128,8 +128,8 @@ struct lf_place {
 int lf_file_hold_segment(struct lf_file *file, uint64_t index, uint64_t offset, bool to_sync,
                          struct lf_place *place);
 /*
- * Finds where the bytes at an LSN are, and keeps that file open until lf_file_let_go, which may follow
- * on an error too.  Below LF_FIRST_LSN: the log's own blocks 0 to 3.  to_sync: as
+ * Finds where the bytes at an LSN are, and keeps that file open until lf_file_let_go, which may
+ * follow on an error too.  Below LF_FIRST_LSN: the log's own blocks 0 to 3.  to_sync: as
  * lf_segments_acquire.  -ENOENT: there is no such segment.
  */
 static inline int lf_file_hold(struct lf_file *file, uint64_t lsn, bool to_sync,
@@ -154,7 +154,7 @@ static inline void lf_file_let_go(struct lf_file *file, const struct lf_place *p
 ssize_t lf_file_read_prologue(struct lf_file *file, void *buffer, size_t bytes, uint64_t offset);
 /*
  * What the name of a segment leads to, and what blocks 0 and 1 of it say: see
- * struct lf_segment_check.  Looked up anew, whichever files are open.  For directories only, after
+ * struct lf_segment_check.  Looked up anew, whatever files are open.  For directories only, after
  * lf_file_adopt.  -errno: that cannot be told.
  */
 int lf_file_check_segment(struct lf_file *file, uint64_t index, struct lf_segment_check *out);
@@ -181,7 +181,7 @@ int lf_file_enter(struct lf_file *file, uint64_t lsn);
 /*
  * Whether the file, or one that records up to end_lsn are in and that is open, has lost its last
  * name: -ESTALE, with its name in the log's directory, "" of one file; else 0.  What is written to it
- * can be read until the log is closed, and by nobody after that.  Believed only of a file that had a
+ * can be read until the log is closed, and not after that.  Believed only of a file that had a
  * name before.
  */
 int lf_file_check_removed(struct lf_file *file, uint64_t end_lsn, char name[LF_SEGMENT_NAME_BYTES]);
@@ -226,7 +226,7 @@ int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool alloca
                    uint64_t *reached, uint64_t *written);
 /* Whether an error of lf_file_extend says that there is no room, or that a segment cannot be opened
  * or made for now: nothing that was written has been harmed, and the same may work later.  Any other
- * is a broken disk, or a log that somebody has tampered with. */
+ * is a broken disk, or a log that was tampered with. */
 bool lf_file_is_refusal(int error);
 /* What the file system says that it has left; UINT64_MAX: no limit known.  -errno. */
 int lf_file_free_bytes(struct lf_file *file, uint64_t *free_bytes);

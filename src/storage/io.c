@@ -53,7 +53,7 @@ static int fallocate_undisturbed(int fd, int how, uint64_t offset, uint64_t byte
 
 /* ---- Open and close ---------------------------------------------------------------------------*/
 
-/* A log on descriptor 0, 1 or 2 would be written to by whoever prints.  Consumes fd. */
+/* A log on descriptor 0, 1 or 2 would be written to by what prints.  Consumes fd. */
 static int move_above_stdio(int fd)
 {
     if (fd > STDERR_FILENO)

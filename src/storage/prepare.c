@@ -4,7 +4,7 @@
  *
  * Allocating is what appends depend on.  The thread keeps max(prepare_bytes / 2, room) allocated
  * ahead of `claimed`; when there is less it allocates twice that, and syncs, so that no commit
- * carries the metadata.  On a full disk it makes do with what somebody waits for; if that fails too
+ * carries the metadata.  On a full disk it makes do with what a thread waits for; if that fails too
  * it says so in room_error, and tries again when asked, with a pause in between, or when the log has
  * got on.
  *
@@ -44,7 +44,7 @@
 #define ROOM_PAUSE_NS (20 * MS_NS)        /* between two tries of a full disk */
 #define BELIEVE_NS S_NS                   /* that what it says to have left is all that it gives */
 #define DIRECT_BATCH_COUNT 32u            /* chunks that one sync commits */
-#define BUFFERED_BATCH_COUNT 4u           /* fewer: somebody's commit would write the dirty pages */
+#define BUFFERED_BATCH_COUNT 4u           /* fewer: a commit would write the dirty pages */
 #define STREAM_SHARE 3                    /* of the speed of zeros: beyond 1/3 the log streams, */
 #define STREAM_MIN_BYTES_PER_S (64 * MIB) /* if it is at least this fast */
 #define SPEED_SAMPLE_BYTES MIB            /* less says more about the sync than about the device */
@@ -55,7 +55,7 @@
 
 /* ---- Doing: none of this holds the lock -------------------------------------------------------*/
 
-/* Notes what the thread has under way, for whoever looks while it hangs. */
+/* Notes what the thread has under way, for a thread that looks while it hangs. */
 static void begin_call(struct lf_preparer *preparer, enum logfile_call call, uint64_t lsn)
 {
     lf_inflight_begin(&preparer->store->inflight[LF_CALLER_PREPARER], call, lsn, lf_now_ns());
@@ -93,7 +93,7 @@ static void sync_prepared(struct lf_preparer *preparer, uint64_t from, uint64_t 
 
 static void publish_allocated(struct lf_preparer *preparer, uint64_t end)
 {
-    /* P1: pairs with lf_preparer_has_room: whoever sees it may write there. */
+    /* P1: pairs with lf_preparer_has_room: a thread that sees it may write there. */
     lf_store_release_64(&preparer->allocated, end);
 }
 
@@ -196,7 +196,8 @@ static int extend(struct lf_preparer *preparer, uint64_t end)
 
 static void set_room_error(struct lf_preparer *preparer, int error)
 {
-    /* P2: pairs with lf_preparer_room_error; on_room, which follows, wakes whoever waits for it. */
+    /* P2: pairs with lf_preparer_room_error; on_room, which follows, wakes the threads that wait
+     * for it. */
     lf_store_release_32(&preparer->room_error, (uint32_t)-error);
 }
 
@@ -279,8 +280,9 @@ static int try_to_extend(struct lf_preparer *preparer, uint64_t end)
  * Called with the lock, which it releases in between, after a refusal.  The log may hold most of a
  * slot that it cannot use, while others go without.
  *
- * Nobody is misled by an `allocated` that falls: the next epoch, which needs await_end, does not fit
- * below it before, nor does it after; and as only this thread moves it, no epoch opens in between.
+ * No thread is misled by an `allocated` that falls: the next epoch, which needs await_end, does not
+ * fit below it before, nor does it after; and as only this thread moves it, no epoch opens in
+ * between.
  */
 static void give_back_unused(struct lf_preparer *preparer)
 {
@@ -320,7 +322,7 @@ static void grow(struct lf_preparer *preparer)
     preparer->retry = false;
     pthread_mutex_unlock(&preparer->lock);
 
-    /* 1. Allocates up to the goal; if that is too much, a little more than what somebody waits for;
+    /* 1. Allocates up to the goal; if that is too much, a little more than what a thread waits for;
      * or just that; and then with the space of segments that wait to be recycled.  room_error tells
      * of the last try. */
     int goal_error = try_to_extend(preparer, goal);
@@ -388,8 +390,8 @@ static uint64_t next_chunk_to(const struct lf_preparer *preparer)
     return lf_min(chunk_end(preparer, next_chunk_from(preparer)), end);
 }
 
-/* Decides whether a chunk of zeros is to be written: once less than half of the target is ahead, until
- * all of it is. */
+/* Decides whether a chunk of zeros is to be written: once less than half of the target is ahead,
+ * until all of it is. */
 static bool aim_at_target(struct lf_preparer *preparer)
 {
     if (preparer->mode != LOGFILE_PREPARE_ZERO)

@@ -13,7 +13,7 @@
  * In a log of segments it creates them, or recycles released ones, whose blocks are written already;
  * there it runs with prepare = none too.
  *
- * On a full disk it takes what somebody waits for and no more, and what a try that failed has got it
+ * On a full disk it takes what a thread waits for and no more, and what a try that failed has got it
  * gives back.  When even that is too much, it gives back all that the log cannot use until there is
  * more: see lf_preparer_await.  So `allocated` may fall, but only while no epoch is open, and never
  * from where the next one fits to where it does not: who reads it without the lock never sees room
@@ -50,7 +50,7 @@ struct lf_preparer {
     pthread_cond_t work;       /* for the preparer: claimed moved, room was asked for, stop */
     pthread_cond_t chunk_done; /* for the flusher */
     uint64_t claimed;          /* epochs are, or are about to be, written below */
-    uint64_t wanted;           /* somebody needs `allocated` to reach this */
+    uint64_t wanted;           /* a thread needs `allocated` to reach this */
     uint64_t written_from;     /* [written_from, written_to): zero-filled and not yet claimed */
     uint64_t written_to;
     uint64_t chunk_from; /* [chunk_from, chunk_to): a write in flight; empty: none */
@@ -61,7 +61,7 @@ struct lf_preparer {
      * use. */
     uint64_t await_from;
     uint64_t await_end;
-    bool retry;         /* somebody asked for room */
+    bool retry;         /* a thread asked for room */
     uint64_t try_at_ns; /* and gets an answer then: after a refusal not at once */
     bool stop;
     uint64_t wake_at;    /* the preparer sleeps, but not past this value of claimed */
@@ -79,7 +79,7 @@ struct lf_preparer {
     uint64_t batch_begin_ns;   /* at this time */
     uint64_t zero_bytes_per_s; /* what writing and syncing zeros has got lately; 0: not known */
     uint64_t grow_again_at;    /* after a full disk: the value of claimed at which more is tried
-                                  than what somebody waits for */
+                                  than what a thread waits for */
     uint64_t back_off_ns;
     uint64_t rate_mark_ns; /* when, and at which value of claimed, measuring began */
     uint64_t rate_mark;
@@ -116,7 +116,8 @@ static inline bool lf_preparer_has_room(const struct lf_preparer *preparer, uint
     /* P1: pairs with publish_allocated. */
     return end <= lf_load_acquire_64(&preparer->allocated);
 }
-/* 0, or -ENOSPC and the like: why there is no room, where there is none.  Any thread, never blocks. */
+/* 0, or -ENOSPC and the like: why there is no room, where there is none.  Any thread, never
+ * blocks. */
 int lf_preparer_room_error(const struct lf_preparer *preparer);
 /* Ask for room up to `end`, also after an error: on_room follows, always, at once or after a pause
  * from the last refusal.  Any thread. */

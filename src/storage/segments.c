@@ -159,7 +159,7 @@ static int open_name(const struct lf_segments *segments, const char *name, unsig
     return error != 0 ? error : NO_FILE;
 }
 
-/* What is written to a file of somebody else would be lost to both. */
+/* What is written to a file of another log would be lost to both. */
 static bool may_be_used(const struct lf_segments *segments, int fd, uint64_t index)
 {
     struct lf_segment_check check;
@@ -234,7 +234,8 @@ void lf_segments_settle(struct lf_segments *segments, struct lf_segment *segment
 {
     if (fd >= 0 && segments->facts != NULL) /* before anybody can write there */
         lf_facts_note_file(segments->facts, segments->io, fd);
-    /* Some tables, and some file systems, do not tell of names: then that there is none says nothing. */
+    /* Some tables, and some file systems, do not tell of names: then that there is none says
+     * nothing. */
     bool had_name = fd >= 0 && segments->open_flags & LOGFILE_IO_OPEN_WRITE &&
                     lf_io_links(segments->io, fd) > 0;
     pthread_mutex_lock(&segments->lock);

@@ -2,11 +2,12 @@
 /*
  * The segment files in the directory of a log: their names, and the few that are open.
  *
- * Whoever reads, writes or syncs a segment acquires its descriptor and releases it afterwards; the
- * lock is held for the look-up only, never over a call of the io table.  When a place is needed for
- * another segment, the one that was used longest ago is closed.  One that was written to and not
- * yet synced is synced first, because a later descriptor would not be told of its failure; and
- * because that failure may concern whoever wrote there, it ends the use of all segments.
+ * A thread that reads, writes or syncs a segment acquires its descriptor and releases it
+ * afterwards; the lock is held for the look-up only, never over a call of the io table.  When a
+ * place is needed for another segment, the one that was used longest ago is closed.  One that was
+ * written to and not yet synced is synced first, because a later descriptor would not be told of
+ * its failure; and because that failure may concern another thread, which wrote there, it ends the
+ * use of all segments.
  *
  * A name in the directory is only a name: anything may stand in a segment's place, and what stood
  * there may have been exchanged.  What is opened for writing, taken over, given another name or
@@ -40,7 +41,7 @@ struct lf_segment {
 /* Which segments of the log there are. */
 struct lf_segment_range {
     uint64_t released; /* [released, first) wait to be recycled or removed; some may be missing */
-    uint64_t first;    /* [first, end) exist, if nobody has tampered with them */
+    uint64_t first;    /* [first, end) exist, unless they were tampered with */
     uint64_t end;
 };
 
@@ -52,7 +53,7 @@ struct lf_segments {
     unsigned open_flags;
     mode_t mode;
     struct lf_facts *facts;  /* NULL, or told of each that is opened */
-    bool never_syncs;        /* nobody waits for a sync: nothing counts as dirty */
+    bool never_syncs;        /* no thread waits for a sync: nothing counts as dirty */
     uint64_t index_end;      /* a name with this index or a greater one is foreign */
     pthread_mutex_t listing; /* the directory's descriptor is listed by one at a time */
     pthread_mutex_t lock;
@@ -66,7 +67,7 @@ struct lf_segments {
 /* On an error there is nothing to be destroyed. */
 int lf_segments_init(struct lf_segments *segments, const struct logfile_io *io, int directory,
                      unsigned open_flags);
-/* Closes all, syncing none.  Nobody uses any. */
+/* Closes all, syncing none.  None is in use. */
 void lf_segments_destroy(struct lf_segments *segments);
 
 /* ---- Descriptors ---- */
@@ -83,7 +84,7 @@ int lf_segments_acquire(struct lf_segments *segments, uint64_t index, bool to_sy
 void lf_segments_release(struct lf_segments *segments, struct lf_segment *segment, bool changed);
 /* A sync of the segment begins: what is written from now on makes it dirty again. */
 int lf_segments_sync(struct lf_segments *segments, struct lf_segment *segment);
-/* Gets a place for a segment that is about to be made; nobody else gets hold of it before
+/* Gets a place for a segment that is about to be made; no other thread gets hold of it before
  * lf_segments_settle. */
 int lf_segments_reserve(struct lf_segments *segments, uint64_t index, struct lf_segment **segmentp);
 /* The segment has been made, and is acquired; fd < 0: it has not, and the place is free. */
@@ -159,7 +160,7 @@ struct lf_segment_check {
     int error;                      /* -errno with which they could not be read; then DAMAGED */
 };
 
-/* Looks what a segment's name leads to now, whichever file is open.  -errno: that cannot be told. */
+/* Looks what a segment's name leads to now, whatever file is open.  -errno: that cannot be told. */
 int lf_segments_check(const struct lf_segments *segments, uint64_t index,
                       struct lf_segment_check *out);
 /* The same of an open file. */

@@ -4,7 +4,7 @@
  *
  * A segment has its name only when it is whole: it is made under the name of a draft, synced,
  * renamed, and the directory synced.  One that is recycled gets its new header while it still has
- * the old name, under which nobody reads it any more; one copy at a time, so that one is always
+ * the old name, under which it is not read any more; one copy at a time, so that one is always
  * whole and says whose it is.  After a crash at any step there is a draft, or a released segment,
  * or the new one.
  */
@@ -44,8 +44,8 @@ static int sync_names(struct lf_file *file)
 /*
  * Gives a segment that is open the name of this index, and returns the descriptor to go on with.
  * Where the name was given by a link, what has it now may be another file to the file system than
- * the one that is open: whoever opens it would not see what is written here.  Else it is `fd`, which
- * stays open in any case.
+ * the one that is open: a thread that opens it would not see what is written here.  Else it is
+ * `fd`, which stays open in any case.
  */
 static int name_segment(struct lf_file *file, int fd, const char *from, uint64_t index)
 {
@@ -218,8 +218,8 @@ static bool cannot_open_now(int error)
 bool lf_file_is_refusal(int error)
 {
     switch (error) {
-    /* What stands in the way of a name: a directory that was moved or shut, or something else that has
-     * the name of the next segment. */
+    /* What stands in the way of a name: a directory that was moved or shut, or something else that
+     * has the name of the next segment. */
     case -ENOENT:
     case -ENOTDIR:
     case -EISDIR:
@@ -250,7 +250,7 @@ static int give_up(struct lf_file *file, struct lf_segment *segment)
  * and the new name; nor where renaming is linking and unlinking, and the crash came in between: then
  * it is a segment that is in use, under a second name, which only loses that.
  *
- * A file that has another name is not the log's alone: somebody may have linked it to keep it.
+ * A file that has another name is not the log's alone: it may have been linked to be kept.
  */
 static int recycle(struct lf_file *file, struct wanted *wanted)
 {
@@ -313,7 +313,7 @@ static int recycle_or_make(struct lf_file *file, struct wanted *wanted)
 /* ---- Extending --------------------------------------------------------------------------------*/
 
 /* A segment that exists without being known to: its name may not be durable yet.  With a second name
- * it is not what this opener made, but what somebody has put there. */
+ * it is not what this opener made, but what was put there. */
 static int adopt_segment(struct lf_file *file, const struct wanted *wanted)
 {
     struct logfile_io_stat status = {0};

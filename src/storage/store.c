@@ -2,21 +2,21 @@
 /*
  * Making extents durable.
  *
- * Two threads at a time sync a log: a flusher, and one in the background: the preparer, or whoever
- * trims.
+ * Two threads at a time sync a log: a flusher, and one in the background: the preparer, or a thread
+ * that trims.
  *
- * Through the page cache a failed write-back is reported once per open file, to whichever sync
- * comes first.  A flusher whose own sync succeeded may therefore not acknowledge anything yet: the
+ * Through the page cache a failed write-back is reported once per open file, to the sync
+ * that comes first.  A flusher whose own sync succeeded may therefore not acknowledge anything yet: the
  * failure that concerns its epoch may have been given to a sync in the background that has not come
  * back.  So every sync, before it counts as a success, waits for the other one where that was under
  * way when it ended, and then looks at `failed`.
  *
- * With direct I/O nobody waits for another's sync.  The write itself reports what became of the
+ * With direct I/O no thread waits for another's sync.  The write itself reports what became of the
  * epoch, of which nothing is in the page cache; and what a sync adds, the metadata and the flush of
  * the device, each sync asks for on its own, and each is told when it fails.  But O_DIRECT alone is
  * not direct I/O: a file system may take it and write through the page cache.  So the wait is
- * skipped only where the kernel says that such a write bypasses the cache (src/storage/facts.h).  Syncs are
- * counted in any case, because that may cease to hold when a file is added to the log.
+ * skipped only where the kernel says that such a write bypasses the cache (src/storage/facts.h).
+ * Syncs are counted in any case, because that may cease to hold when a file is added to the log.
  */
 #include "storage/store.h"
 
@@ -133,8 +133,8 @@ int lf_store_write(struct lf_store *store, const void *buffer, size_t bytes, uin
     return 0;
 }
 
-/* Before the first commit in a segment: that must be there still; and so must the one that is full now,
- * before more is acknowledged behind it. */
+/* Before the first commit in a segment: that must be there still; and so must the one that is full
+ * now, before more is acknowledged behind it. */
 static int enter(struct lf_store *store, uint64_t lsn)
 {
     char name[LF_SEGMENT_NAME_BYTES];
@@ -183,7 +183,8 @@ int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, ui
     }
     store->written_ns = lf_now_ns();
 
-    /* 2. Nothing more is asked of the device if that failed, or a sync in the background meanwhile. */
+    /* 2. Nothing more is asked of the device if that failed, or a sync in the background
+     * meanwhile. */
     if (error != 0 || !syncs || lf_store_has_failed(store)) {
         lf_file_let_go(file, &place, true);
         if (error != 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A log on disk: creating, opening and locking it (store_open.c), and making extents of it durable
- * (store.c).  Knows blocks, not records.  The first failed write or sync, by whichever thread,
+ * (store.c).  Knows blocks, not records.  The first failed write or sync, in any thread,
  * fails the store for good.
  */
 #ifndef LF_STORE_H
@@ -68,7 +68,7 @@ int lf_store_write(struct lf_store *store, const void *buffer, size_t bytes, uin
 /* Write, then make durable by the store's sync method.  What a commit does. */
 int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, uint64_t lsn);
 /* fdatasync of the files that [from, to) is in, as lf_file_sync; `from` is named in a failure.  For
- * the preparer, and whoever trims: any thread that does not commit.  Waits for another such
+ * the preparer, and threads that trim: any thread that does not commit.  Waits for another such
  * call. */
 int lf_store_sync_background(struct lf_store *store, uint64_t from, uint64_t to);
 

@@ -3,8 +3,8 @@
  * Opening a log on disk for appending, and creating it.
  *
  * A log comes into being whole: its first blocks are written and synced under a temporary name, the
- * writer's lock is taken, and only then does it get its name, which is never somebody else's.  A
- * crash before that leaves a `.lf-*` file or directory beside it, which nobody ever opens.
+ * writer's lock is taken, and only then does it get its name, which nothing else has.  A
+ * crash before that leaves a `.lf-*` file or directory beside it, which is never opened.
  *
  * The path is looked up once: for what is there; or, to make a log, for the directory that it goes
  * into, which is held until the log is done or given up.
@@ -132,7 +132,8 @@ static int sync_directory(const struct opening *opening, int directory)
     return error == 0 ? 0 : complain(opening, "sync of its directory", error);
 }
 
-/* Whoever made the log may have died between giving a file its name and making that durable. */
+/* The process that made the log may have died between giving a file its name and making that
+ * durable. */
 static int sync_names(const struct opening *opening, int directory)
 {
     int error = directory < 0 ? 0 : sync_directory(opening, directory);
@@ -328,11 +329,11 @@ static void unlink_draft(const struct draft *draft, const struct opening *openin
 }
 
 /*
- * The name was given by a link: what has it may be another file to the file system than the one that
- * is locked, and nobody would be kept from it.  So that one is closed, and what the name leads to is
- * opened and locked in its place.  In between somebody else may be quicker: LOGFILE_ELOCKED while
- * they have it, -EEXIST when they are done, or when the name leads elsewhere.  On an error the log
- * stays as it is, for it may be theirs.
+ * The name was given by a link: what has it may be another file to the file system than the one
+ * that is locked, and no other opener would be kept from it.  So that one is closed, and what the
+ * name leads to is opened and locked in its place.  In between another opener may be quicker:
+ * LOGFILE_ELOCKED while it has it, -EEXIST when it is done, or when the name leads elsewhere.
+ * On an error the log stays as it is, for it may be the other's.
  */
 static int open_by_name(struct lf_store *store, const struct draft *draft,
                         const struct opening *opening)
@@ -346,7 +347,7 @@ static int open_by_name(struct lf_store *store, const struct draft *draft,
     if (error != 0)
         return error;
 
-    /* It is as it was made: nobody has been given a record of it. */
+    /* It is as it was made: no opener has been given a record of it. */
     void *blocks = NULL;
     if (posix_memalign(&blocks, LF_BLOCK_BYTES, PROLOGUE_BYTES) != 0)
         return complain(opening, "create", -ENOMEM);

@@ -215,7 +215,8 @@ static int give_back(struct lf_trim *trim, uint64_t oldest_lsn)
     return error == -EOPNOTSUPP ? 0 : error;
 }
 
-/* One durable step: where reading starts, NULL: where it did; and the user's bytes, NULL: the same. */
+/* One durable step: where reading starts, NULL: where it did; and the user's bytes, NULL: the
+ * same. */
 static int move_mark(struct lf_trim *trim, const struct lf_landmark *oldest,
                      const struct lf_user_bytes *user)
 {

@@ -47,7 +47,7 @@ struct lf_trim {
     const uint64_t *durable_lsn; /* the log's: all below is durable now */
 
     uint64_t oldest_lsn;           /* W: under `trimming`.  R: any. */
-    pthread_mutex_t lock;          /* landmarks; held shortly */
+    pthread_mutex_t lock;          /* landmarks; held briefly */
     struct lf_landmark *landmarks; /* LF_LANDMARKS_MAX, by LSN */
     unsigned count;
     uint64_t distance_bytes;  /* between two of them at least */

@@ -42,7 +42,7 @@ enum {
 /* One log, from the start that it was made with. */
 struct life {
     struct logfile_sim *disk;
-    struct logfile_io io;
+    struct io_layer layer;
     struct logfile_options options;
     struct logfile_open_report report;
     struct logfile *log;
@@ -83,7 +83,7 @@ static void life_begin(struct life *life, int index, uint64_t segment_bytes,
     life->options.segment_bytes = has_segments(index) ? segment_bytes : 0;
     life->options.prepare_bytes = 64 * KIB;
     life->options.prepare = (enum logfile_prepare)(way % 3);
-    life->options.io = &life->io;
+    life->options.io = &life->layer.io;
     life->disk = logfile_sim_new(&disk_options);
     life->rng.state = (uint64_t)index;
     snprintf(life->name, sizeof life->name,
@@ -93,7 +93,7 @@ static void life_begin(struct life *life, int index, uint64_t segment_bytes,
              start->epoch, start->incarnation);
     watchdog_start(120, life->name);
     uint64_t lsn = far_log_make(life->disk, LOG_PATH, SLOT_BYTES, life->options.segment_bytes,
-                                start, &life->io);
+                                start, &life->layer);
     journal_add(&life->journal, lsn, FAR_LOG_RECORD_SEED, FAR_LOG_RECORD_BYTES, true);
 }
 
@@ -203,7 +203,7 @@ static void check_journal(struct life *life)
 {
     char why[JOURNAL_WHY_BYTES] = "";
     bool good = journal_sort(&life->journal, why) &&
-                journal_compare_path(&life->journal, LOG_PATH, &life->io, why);
+                journal_compare_path(&life->journal, LOG_PATH, &life->layer.io, why);
 
     ck_assert_msg(good, "%s: %s", life->name, why);
 }
@@ -216,7 +216,7 @@ static void check_with_verify(struct life *life, bool is_closed)
     FILE *out = open_memstream(&report, &report_bytes);
 
     ck_assert_ptr_nonnull(out);
-    int status = lf_tool_verify_log(&life->io, LOG_PATH, out);
+    int status = lf_tool_verify_log(&life->layer.io, LOG_PATH, out);
     fclose(out);
     ck_assert_msg(status == LF_TOOL_OK || (status == LF_TOOL_TORN && !is_closed),
                   "%s: verify: %d: %s", life->name, status, report);
@@ -298,7 +298,7 @@ static void read_tail(struct life *life, struct logfile_tail *tail)
     struct logfile_reader *reader;
     struct logfile_record record;
 
-    ck_assert_int_eq(logfile_reader_open(LOG_PATH, READING(.io = &life->io), &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(LOG_PATH, READING(.io = &life->layer.io), &reader), 0);
     while (logfile_reader_next(reader, &record) == 1)
         continue;
     ck_assert_int_eq(logfile_reader_tail(reader, tail, sizeof *tail), 0);
@@ -346,7 +346,8 @@ static void check_reads_from(struct life *life, const struct journal_entry *entr
     struct logfile_record record;
 
     ck_assert_int_eq(
-        logfile_reader_open(LOG_PATH, READING(.lsn = entry->lsn, .io = &life->io), &reader), 0);
+        logfile_reader_open(LOG_PATH, READING(.lsn = entry->lsn, .io = &life->layer.io), &reader),
+        0);
     ck_assert_int_eq(logfile_reader_next(reader, &record), 1);
     ck_assert_uint_eq(record.lsn, entry->lsn);
     ck_assert(record.size == entry->size && payload_matches(record.data, record.size, entry->seed));

@@ -3,7 +3,7 @@
  * A log that fails in its preparer thread, just after a flush has ended well and its successor has
  * been chosen: every writer is told, whoever was chosen.
  */
-#include "logfile_io.h"
+#include "io_stack.h"
 #include "support.h"
 
 #include <check.h>
@@ -18,7 +18,7 @@
 #define PATIENCE_MS 600000u
 #define RECORD_BYTES 600
 
-static struct logfile_io io;
+static struct io_layer layer;
 static struct logfile *shared_log;
 static _Thread_local bool is_preparer;
 static uint32_t armed; /* the preparer's next write fails, right after a sync */
@@ -52,24 +52,25 @@ static void await_sync(void)
         continue;
 }
 
-static ssize_t write_or_fail(void *context, int fd, const void *data, size_t bytes, uint64_t offset,
-                             unsigned flags)
+static bool write_or_fail(void *arg, struct io_call *call)
 {
-    if (!is_preparer || !__atomic_load_n(&armed, __ATOMIC_ACQUIRE))
-        return logfile_io_posix()->write(context, fd, data, bytes, offset, flags);
+    (void)arg;
+    call->result = -EIO;
+    if (call->call != LOGFILE_SIM_WRITE || !is_preparer ||
+        !__atomic_load_n(&armed, __ATOMIC_ACQUIRE))
+        return false;
     await_sync();
     __atomic_store_n(&fired, 1, __ATOMIC_RELEASE);
-    return -EIO;
+    return true;
 }
 
-static int count_sync(void *context, int fd)
+static void count_sync(void *arg, struct io_call *call)
 {
-    (void)context, (void)fd;
-    if (!is_preparer) {
+    (void)arg;
+    if (call->call == LOGFILE_SIM_SYNC && !is_preparer) {
         sleep_us(SYNC_US);
         __atomic_fetch_add(&sync_count, 1, __ATOMIC_RELEASE);
     }
-    return 0;
 }
 
 static void *append_until_told(void *arg)
@@ -99,10 +100,11 @@ static void open_shared(const struct variant *variant, const char *path)
 {
     struct logfile_options options = variant->options;
 
-    io = *logfile_io_posix();
-    io.write = write_or_fail;
-    io.sync = count_sync;
-    options.io = &io;
+    io_layer_init(&layer, logfile_io_posix());
+    layer.before = write_or_fail;
+    layer.after = count_sync;
+    io_layer_skip(&layer, LOGFILE_SIM_SYNC);
+    options.io = &layer.io;
     options.io_mode = LOGFILE_IO_BUFFERED;
     options.thread_start = note_thread;
     armed = fired = told = 0;

@@ -8,7 +8,7 @@
  * The logs are one file or segments, closed or not, trimmed or not, with payloads covered or not.
  */
 #include "format/format.h"
-#include "logfile_sim.h"
+#include "io_stack.h"
 #include "support.h"
 #include "tool/tool.h"
 
@@ -31,7 +31,7 @@ enum {
     SLOT_BYTES = 32 << 10,
     SEGMENT_BYTES = 88 << 10,
     BLOCK = LF_BLOCK_BYTES,
-    FDS = 64,
+    FDS = 2048, /* of the disk, which counts from 1000 */
     NAME_BYTES = 64
 };
 
@@ -49,71 +49,47 @@ static unsigned first_record; /* that is kept */
 /* ---- The disk with a bad block ----------------------------------------------------------------*/
 
 static struct bad_disk {
-    struct logfile_io io;
+    struct io_layer layer;
     char name[NAME_BYTES]; /* of the file, without its directory */
     uint64_t block;        /* of that file; UINT64_MAX: none is bad */
-    char open[FDS][NAME_BYTES];
-    int fds[FDS];
+    bool is_open[FDS];     /* the file, by that descriptor */
     unsigned hits;
+    unsigned hits_max; /* from then on it can be read */
 } bad;
 
-static const char *last_part(const char *name)
-{
-    const char *slash = strrchr(name, '/');
-
-    return slash != NULL ? slash + 1 : name;
-}
-
-static int bad_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
-{
-    const struct logfile_io *io = logfile_sim_io(disk);
-    const int fd = io->open(context, directory, name, flags, mode);
-    unsigned at = 0;
-
-    while (fd >= 0 && at < FDS && bad.fds[at] != 0)
-        at++;
-    ck_assert_uint_lt(at, FDS);
-    if (fd >= 0) {
-        bad.fds[at] = fd + 1;
-        snprintf(bad.open[at], NAME_BYTES, "%s", last_part(name));
-    }
-    return fd;
-}
-
-static int bad_close(void *context, int fd)
-{
-    for (unsigned i = 0; i < FDS; i++)
-        if (bad.fds[i] == fd + 1)
-            bad.fds[i] = 0;
-    return logfile_sim_io(disk)->close(context, fd);
-}
-
-static bool is_bad(int fd, uint64_t from, uint64_t to)
+static bool is_bad(const struct io_call *call)
 {
     const uint64_t start = bad.block * BLOCK;
 
-    for (unsigned i = 0; i < FDS && bad.block != UINT64_MAX; i++)
-        if (bad.fds[i] == fd + 1 && strcmp(bad.open[i], bad.name) == 0)
-            return from < start + BLOCK && start < to;
-    return false;
+    return bad.block != UINT64_MAX && bad.is_open[call->fd] && call->offset < start + BLOCK &&
+           start < call->offset + call->bytes;
 }
 
-static ssize_t bad_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
+static bool fail_to_read(void *arg, struct io_call *call)
 {
-    if (!is_bad(fd, offset, offset + bytes))
-        return logfile_sim_io(disk)->read(context, fd, buffer, bytes, offset);
-    bad.hits++;
-    return -EIO;
+    (void)arg;
+    call->result = -EIO;
+    return call->call == LOGFILE_SIM_READ && is_bad(call) && bad.hits++ < bad.hits_max;
+}
+
+static void note_open(void *arg, struct io_call *call)
+{
+    (void)arg;
+    if (call->call != LOGFILE_SIM_OPEN || call->result < 0)
+        return;
+    const char *slash = strrchr(call->name, '/');
+    ck_assert_int_lt(call->result, FDS);
+    bad.is_open[call->result] = strcmp(slash != NULL ? slash + 1 : call->name, bad.name) == 0;
 }
 
 static void use_bad_disk(const char *name, uint64_t block)
 {
     memset(&bad, 0, sizeof bad);
-    bad.io = *logfile_sim_io(disk);
-    bad.io.open = bad_open;
-    bad.io.close = bad_close;
-    bad.io.read = bad_read;
+    io_layer_init(&bad.layer, logfile_sim_io(disk));
+    bad.layer.before = fail_to_read;
+    bad.layer.after = note_open;
     bad.block = block;
+    bad.hits_max = UINT32_MAX;
     snprintf(bad.name, sizeof bad.name, "%s", name);
 }
 
@@ -188,7 +164,7 @@ static void check_reader(void)
     struct logfile_reader *reader;
     struct logfile_record record;
     unsigned number = first_record;
-    int found = logfile_reader_open(LOG_PATH, READING(.io = &bad.io), &reader);
+    int found = logfile_reader_open(LOG_PATH, READING(.io = &bad.layer.io), &reader);
 
     if (found == 0) {
         while ((found = logfile_reader_next(reader, &record)) == 1)
@@ -208,7 +184,7 @@ static void check_verify(void)
 
     ck_assert_ptr_nonnull(out);
     bad.hits = 0;
-    const int status = lf_tool_verify_log(&bad.io, LOG_PATH, out);
+    const int status = lf_tool_verify_log(&bad.layer.io, LOG_PATH, out);
     fclose(out);
     ck_assert_msg(bad.hits == 0 || status == LF_TOOL_FAILED, "verify, %s block %" PRIu64 ": %d, %s",
                   bad.name, bad.block, status, report);
@@ -244,7 +220,7 @@ static void check_salvage(void)
 {
     struct logfile_sim *to = logfile_sim_new(NULL);
     struct lf_tool_salvage what = {
-        .from = &bad.io, .path = LOG_PATH, .to = logfile_sim_io(to), .output = COPY_PATH};
+        .from = &bad.layer.io, .path = LOG_PATH, .to = logfile_sim_io(to), .output = COPY_PATH};
     FILE *out = tmpfile();
 
     ck_assert(to != NULL && out != NULL);
@@ -305,13 +281,6 @@ START_TEST(each_block_costs_no_more_than_what_is_in_it)
 END_TEST
 
 /* A block that comes at the second time is no bad one. */
-static ssize_t failing_once(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    if (is_bad(fd, offset, offset + bytes) && bad.hits++ < 2)
-        return -EIO;
-    return logfile_sim_io(disk)->read(context, fd, buffer, bytes, offset);
-}
-
 START_TEST(a_block_is_tried_again)
 {
     kind = (struct kind){.segments = _i == 1};
@@ -319,11 +288,11 @@ START_TEST(a_block_is_tried_again)
     for (uint64_t block = 0; block < 10; block++) {
         struct logfile_sim *to = logfile_sim_new(NULL);
         struct lf_tool_salvage what = {
-            .from = &bad.io, .path = LOG_PATH, .to = logfile_sim_io(to), .output = COPY_PATH};
+            .from = &bad.layer.io, .path = LOG_PATH, .to = logfile_sim_io(to), .output = COPY_PATH};
         FILE *out = tmpfile();
         ck_assert_ptr_nonnull(out);
         use_bad_disk(kind.segments ? "0000000000000001.segment" : "log", block);
-        bad.io.read = failing_once;
+        bad.hits_max = 2;
         ck_assert_int_eq(lf_tool_salvage_log(&what, out), LF_TOOL_OK);
         ck_assert(bad.hits > 0 || (kind.segments && block < LF_FIRST_LSN / BLOCK));
         bad.block = UINT64_MAX; /* nothing is lost */

@@ -8,6 +8,7 @@
  * is there again.  A write that meets a limit fails the log.  What was acknowledged is there
  * afterwards.
  */
+#include "io_stack.h"
 #include "journal.h"
 #include "logfile_io.h"
 #include "tool/tool.h"
@@ -388,35 +389,26 @@ START_TEST(test_reading_with_few_descriptors)
 }
 END_TEST
 
-/* The whole machine has none, or the kernel no memory for one. */
-static int open_error; /* of the next opens; 0: they go well */
-
-static int open_if_there_are(void *context, int directory, const char *name, unsigned flags,
-                             mode_t mode)
-{
-    int error = __atomic_load_n(&open_error, __ATOMIC_RELAXED);
-
-    return error != 0 ? error : logfile_io_posix()->open(context, directory, name, flags, mode);
-}
-
-/* Loop test: engines, times errors. */
+/* The whole machine has none, or the kernel no memory for one.  Loop test: engines, times errors. */
 START_TEST(test_no_descriptor_on_the_machine)
 {
     static const int errors[] = {-ENFILE, -ENOMEM};
-    struct logfile_io io = *logfile_io_posix();
-    int error = errors[_i % 2];
+    const int error = errors[_i % 2];
+    const struct logfile_sim_fault fault = {
+        .call = LOGFILE_SIM_OPEN, .for_ever = true, .error = error};
+    struct io_layer layer;
 
-    io.open = open_if_there_are;
+    io_layer_init(&layer, logfile_io_posix());
     begin_in_folder((unsigned)_i / 2, (enum logfile_prepare)(_i % PREPARATIONS), SEGMENT_BYTES);
-    work.options.io = &io;
+    work.options.io = &layer.io;
     open_well();
     append_well(5);
     for (unsigned round = 0; round < 3; round++) {
-        __atomic_store_n(&open_error, error, __ATOMIC_RELAXED);
+        io_layer_fault(&layer, &fault);
         int result = append_until_error();
         ck_assert_msg(result == error, "%s: %s", work.name, reason(result));
         check_not_failed();
-        __atomic_store_n(&open_error, 0, __ATOMIC_RELAXED);
+        io_layer_fault(&layer, NULL);
         append_again(error);
     }
     close_well();

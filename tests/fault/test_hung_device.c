@@ -401,8 +401,10 @@ static void *provoke(void *argument)
         break;
     case BY_FEEDING:
         hung_disk_join(&trial->disk, HUNG_CALLER);
-        while (!hangs(trial) && !trial->is_over && append_untimed(asker, 1000) == 0)
-            sleep_us(1000); /* the preparer comes long before the room is used up */
+        /* Slowly: the preparer is to come before the room is used up, on a busy machine too. */
+        while (!hung_disk_has_caught(&trial->disk, 20) && !trial->is_over &&
+               append_untimed(asker, 1000) == 0)
+            continue;
         break;
     case BY_TRIM:
         hung_disk_join(&trial->disk, HUNG_TRIMMER);
@@ -428,8 +430,8 @@ static void *read_all(void *argument)
     int error;
 
     hung_disk_join(&trial->disk, HUNG_READER);
-    error = logfile_reader_open(LOG_PATH, &(struct logfile_reader_options){.io = &trial->disk.io},
-                                &reader);
+    error = logfile_reader_open(
+        LOG_PATH, &(struct logfile_reader_options){.io = &trial->disk.layer.io}, &reader);
     if (error == 0) {
         while ((error = logfile_reader_next(reader, &record)) > 0)
             continue;
@@ -456,7 +458,7 @@ static void open_trial(struct trial *trial)
 {
     struct logfile_options *options = &trial->options;
 
-    options->io = &trial->disk.io;
+    options->io = &trial->disk.layer.io;
     options->thread_start = hung_disk_thread_start;
     options->thread_arg = &trial->disk;
     ck_assert_int_eq(logfile_open(LOG_PATH, options, NULL, &trial->log), 0);
@@ -629,7 +631,7 @@ static void compare(struct trial *trial)
     for (int i = 0; i < ASKERS; i++)
         journal_take(&trial->journal, &trial->askers[i].journal);
     if (!journal_sort(&trial->journal, why) ||
-        !journal_compare_path(&trial->journal, LOG_PATH, &trial->disk.io, why))
+        !journal_compare_path(&trial->journal, LOG_PATH, &trial->disk.layer.io, why))
         blame(trial, "%s", why);
     journal_free(&trial->journal);
 }

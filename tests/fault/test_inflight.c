@@ -25,7 +25,7 @@ static void begin(int index, enum logfile_prepare prepare)
     variant.options.slot_bytes = 8 << 10;
     variant.options.prepare = prepare;
     variant.options.prepare_bytes = 64 << 10;
-    variant.options.io = &disk.io;
+    variant.options.io = &disk.layer.io;
     variant.options.thread_start = hung_disk_thread_start;
     variant.options.thread_arg = &disk;
     ck_assert_int_eq(logfile_open(LOG_PATH, &variant.options, NULL, &hung_log), 0);

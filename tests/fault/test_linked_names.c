@@ -5,10 +5,10 @@
  * is open.  A lock on the one does not keep anybody from the other, and what is written to the one
  * is not seen in the other.
  *
- * The table here plays that on any file system: a descriptor stands for the name that it was opened
+ * The layer here plays that on any file system: a descriptor stands for the name that it was opened
  * by, and is stale once a link has given the file another one.
  */
-#include "logfile_io.h"
+#include "io_stack.h"
 #include "support.h"
 
 #include <errno.h>
@@ -42,8 +42,7 @@ static struct {
     void (*on_link)(void);
 } place = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static struct logfile_io table;
-static const struct logfile_io *posix;
+static struct io_layer layer;
 static struct logfile_open_report report;
 
 /* ---- The file system --------------------------------------------------------------------------*/
@@ -61,28 +60,6 @@ static int find_name(const char *name)
     return place.name_count++;
 }
 
-static int named_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
-{
-    int fd = posix->open(context, directory, name, flags, mode);
-    if (fd < 0)
-        return fd;
-    ck_assert_int_lt(fd, FD_MAX);
-    pthread_mutex_lock(&place.lock);
-    place.file_of[fd] = flags & LOGFILE_IO_OPEN_DIRECTORY ? -1 : find_name(name);
-    place.is_locked[fd] = false;
-    pthread_mutex_unlock(&place.lock);
-    return fd;
-}
-
-static int named_close(void *context, int fd)
-{
-    pthread_mutex_lock(&place.lock);
-    place.file_of[fd] = -1;
-    place.is_locked[fd] = false;
-    pthread_mutex_unlock(&place.lock);
-    return posix->close(context, fd);
-}
-
 /* With the lock. */
 static bool is_held_by_other(int fd)
 {
@@ -92,25 +69,6 @@ static bool is_held_by_other(int fd)
     return false;
 }
 
-static int named_lock(void *context, int fd)
-{
-    (void)context;
-    pthread_mutex_lock(&place.lock);
-    bool is_held = is_held_by_other(fd);
-    place.is_locked[fd] = !is_held;
-    pthread_mutex_unlock(&place.lock);
-    return is_held ? -EAGAIN : 0;
-}
-
-static int named_locked(void *context, int fd)
-{
-    (void)context;
-    pthread_mutex_lock(&place.lock);
-    bool is_held = is_held_by_other(fd);
-    pthread_mutex_unlock(&place.lock);
-    return is_held;
-}
-
 /* A directory cannot be linked, and a file system moves all that is in it along. */
 static bool is_directory(int directory, const char *name)
 {
@@ -118,10 +76,8 @@ static bool is_directory(int directory, const char *name)
     return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
 }
 
-static int named_rename(void *context, int directory, const char *from, const char *to)
+static int link_and_unlink(int directory, const char *from, const char *to)
 {
-    if (is_directory(directory, from))
-        return posix->rename(context, directory, from, to);
     if (linkat(directory, from, directory, to, 0) != 0)
         return -errno;
     ck_assert_int_eq(unlinkat(directory, from, 0), 0);
@@ -137,48 +93,65 @@ static int named_rename(void *context, int directory, const char *from, const ch
     return 1;
 }
 
-static void note_change(int fd)
+/* With the lock. */
+static bool note_call(struct io_call *call)
 {
+    switch (call->call) {
+    case LOGFILE_SIM_CLOSE:
+        place.file_of[call->fd] = -1;
+        place.is_locked[call->fd] = false;
+        return false;
+    case LOGFILE_SIM_LOCK:
+        place.is_locked[call->fd] = !is_held_by_other(call->fd);
+        call->result = place.is_locked[call->fd] ? 0 : -EAGAIN;
+        return true;
+    case LOGFILE_SIM_LOCKED:
+        call->result = is_held_by_other(call->fd);
+        return true;
+    case LOGFILE_SIM_WRITE:
+    case LOGFILE_SIM_ALLOCATE:
+    case LOGFILE_SIM_TRUNCATE:
+        place.lost_count +=
+            place.file_of[call->fd] >= 0 && place.names[place.file_of[call->fd]].name[0] == '\0';
+        return false;
+    default:
+        return false;
+    }
+}
+
+static bool before_call(void *arg, struct io_call *call)
+{
+    (void)arg;
+    if (call->call == LOGFILE_SIM_RENAME && !is_directory(call->fd, call->name)) {
+        call->result = link_and_unlink(call->fd, call->name, call->to);
+        return true;
+    }
     pthread_mutex_lock(&place.lock);
-    int file = place.file_of[fd];
-    if (file >= 0 && place.names[file].name[0] == '\0')
-        place.lost_count++;
+    bool is_answered = note_call(call);
     pthread_mutex_unlock(&place.lock);
+    return is_answered;
 }
 
-static ssize_t named_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
-                           unsigned flags)
+static void after_call(void *arg, struct io_call *call)
 {
-    note_change(fd);
-    return posix->write(context, fd, buffer, bytes, offset, flags);
-}
-
-static int named_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
-{
-    note_change(fd);
-    return posix->allocate(context, fd, offset, bytes);
-}
-
-static int named_truncate(void *context, int fd, uint64_t bytes)
-{
-    note_change(fd);
-    return posix->truncate(context, fd, bytes);
+    (void)arg;
+    if (call->call != LOGFILE_SIM_OPEN || call->result < 0)
+        return;
+    ck_assert_int_lt(call->result, FD_MAX);
+    pthread_mutex_lock(&place.lock);
+    place.file_of[call->result] =
+        call->flags & LOGFILE_IO_OPEN_DIRECTORY ? -1 : find_name(call->name);
+    place.is_locked[call->result] = false;
+    pthread_mutex_unlock(&place.lock);
 }
 
 static void begin(const char *what)
 {
     watchdog_start(SECONDS_MAX, what);
     enter_folder();
-    posix = logfile_io_posix();
-    table = *posix;
-    table.open = named_open;
-    table.close = named_close;
-    table.lock = named_lock;
-    table.locked = named_locked;
-    table.rename = named_rename;
-    table.write = named_write;
-    table.allocate = named_allocate;
-    table.truncate = named_truncate;
+    io_layer_init(&layer, logfile_io_posix());
+    layer.before = before_call;
+    layer.after = after_call;
     place.name_count = 0;
     place.lost_count = 0;
     place.on_link = NULL;
@@ -208,7 +181,7 @@ static int try_open(uint64_t segment_bytes, unsigned open_flags, struct logfile 
     struct logfile_options options = {.segment_bytes = segment_bytes,
                                       .slot_bytes = SLOT_BYTES,
                                       .open_flags = open_flags,
-                                      .io = &table};
+                                      .io = &layer.io};
     return logfile_open(log_path(), &options, &report, logp);
 }
 
@@ -236,7 +209,7 @@ static void close_log(struct logfile *log)
 
 static void assert_records(unsigned expected)
 {
-    struct logfile_reader_options options = {.io = &table};
+    struct logfile_reader_options options = {.io = &layer.io};
     struct logfile_reader *reader;
     struct logfile_record record;
     unsigned count = 0;

@@ -5,7 +5,7 @@
  * log's have the names of its segments.
  */
 #include "storage/file.h"
-#include "logfile_io.h"
+#include "io_stack.h"
 #include "storage/segments.h"
 #include "support.h"
 
@@ -27,9 +27,18 @@
 #define SECONDS_MAX 60
 #define APPENDS_MAX 5000 /* more than can be prepared */
 
-static struct logfile_io table;
+static struct io_layer layer;
+static bool uses_layer; /* else a log has no table of ours */
 static struct logfile_open_report report;
 static enum logfile_engine engine;
+
+/* From now on a log has a table with this hook. */
+static void use_layer(bool (*before)(void *arg, struct io_call *call))
+{
+    io_layer_init(&layer, logfile_io_posix());
+    layer.before = before;
+    uses_layer = true;
+}
 
 /* ---- Logs -------------------------------------------------------------------------------------*/
 
@@ -43,7 +52,7 @@ static int try_open(const char *path, uint64_t segment_bytes, struct logfile **l
     struct logfile_options options = {.segment_bytes = segment_bytes,
                                       .slot_bytes = SLOT_BYTES,
                                       .lab = &(struct logfile_lab){.engine = engine},
-                                      .io = table.version != 0 ? &table : NULL};
+                                      .io = uses_layer ? &layer.io : NULL};
     return logfile_open(path, &options, &report, logp);
 }
 
@@ -149,7 +158,7 @@ static void begin(const char *what)
 {
     watchdog_start(SECONDS_MAX, what);
     enter_folder();
-    memset(&table, 0, sizeof table);
+    uses_layer = false;
     engine = LOGFILE_ENGINE_RING;
 }
 
@@ -222,10 +231,12 @@ static void replace_by(const char *name)
     ck_assert_int_eq(rename(folder_path(name), log_path()), 0);
 }
 
-static int lock_and_replace(void *context, int fd)
+static bool replace_before_lock(void *arg, struct io_call *call)
 {
-    replace_by("other");
-    return logfile_io_posix()->lock(context, fd);
+    (void)arg;
+    if (call->call == LOGFILE_SIM_LOCK)
+        replace_by("other");
+    return false;
 }
 
 /* Between opening and recovery. */
@@ -236,8 +247,7 @@ START_TEST(log_is_replaced_while_it_is_opened)
     begin("a log that is replaced while it is opened");
     make_log(log_path(), segment_bytes, 200);
     make_log(folder_path("other"), segment_bytes, SECOND_COUNT);
-    table = *logfile_io_posix();
-    table.lock = lock_and_replace;
+    use_layer(replace_before_lock);
     struct logfile *log = open_log(log_path(), segment_bytes);
     append_some(log, 100);
     close_log(log);
@@ -271,12 +281,14 @@ END_TEST
 
 static bool gives_up;
 
-/* Somebody exchanges what the opener has just made. */
-static int allocate_and_replace(void *context, int fd, uint64_t offset, uint64_t bytes)
+/* Another process exchanges what the opener has just made. */
+static bool replace_before_allocate(void *arg, struct io_call *call)
 {
-    if (!is_there(folder_path("moved")))
+    (void)arg;
+    if (call->call == LOGFILE_SIM_ALLOCATE && !is_there(folder_path("moved")))
         replace_by("other");
-    return gives_up ? -EIO : logfile_io_posix()->allocate(context, fd, offset, bytes);
+    call->result = -EIO;
+    return call->call == LOGFILE_SIM_ALLOCATE && gives_up;
 }
 
 /* Loop test: segments and one file; it is given up or not. */
@@ -287,8 +299,7 @@ START_TEST(log_is_replaced_while_it_is_made)
 
     begin("a log that is replaced while it is made");
     make_log(folder_path("other"), segment_bytes, SECOND_COUNT);
-    table = *logfile_io_posix();
-    table.allocate = allocate_and_replace;
+    use_layer(replace_before_allocate);
     gives_up = _i / 2 == 0;
     int error = try_open(log_path(), segment_bytes, &log);
     if (gives_up) {
@@ -304,14 +315,17 @@ START_TEST(log_is_replaced_while_it_is_made)
 }
 END_TEST
 
-static int allocate_and_remove(void *context, int fd, uint64_t offset, uint64_t bytes)
+static bool remove_instead_of_allocate(void *arg, struct io_call *call)
 {
-    (void)context, (void)fd, (void)offset, (void)bytes;
+    (void)arg;
+    if (call->call != LOGFILE_SIM_ALLOCATE)
+        return false;
     if (is_there(folder_path("log/control")))
         (void)unlink(folder_path("log/control"));
     else
         (void)unlink(log_path());
-    return -EIO;
+    call->result = -EIO;
+    return true;
 }
 
 START_TEST(log_is_removed_while_it_is_made)
@@ -319,8 +333,7 @@ START_TEST(log_is_removed_while_it_is_made)
     struct logfile *log;
 
     begin("a log that is removed while it is made");
-    table = *logfile_io_posix();
-    table.allocate = allocate_and_remove;
+    use_layer(remove_instead_of_allocate);
     ck_assert_int_eq(try_open(log_path(), _i == 0 ? SEGMENT_BYTES : 0, &log), -EIO);
     ck_assert_int_eq(folder_entry_count(), 0);
     end();
@@ -821,11 +834,11 @@ START_TEST(full_segment_is_removed)
 }
 END_TEST
 
-static int stat_without_links(void *context, int fd, struct logfile_io_stat *out)
+static void tell_no_links(void *arg, struct io_call *call)
 {
-    int error = logfile_io_posix()->stat(context, fd, out);
-    out->links = 0;
-    return error;
+    (void)arg;
+    if (call->call == LOGFILE_SIM_STAT && call->result == 0)
+        ((struct logfile_io_stat *)call->out)->links = 0;
 }
 
 /* Loop test: one file, and segments.  A table that never tells of a name says nothing when it tells
@@ -835,8 +848,8 @@ START_TEST(file_that_never_had_a_name_is_not_missed)
     uint64_t lsn;
 
     begin("a table that tells of no links");
-    table = *logfile_io_posix();
-    table.stat = stat_without_links;
+    use_layer(NULL);
+    layer.after = tell_no_links;
     struct logfile *log = open_log(log_path(), _i == 0 ? SEGMENT_BYTES : 0);
     append_some(log, 100);
     ck_assert_int_eq(append(log, &lsn), 0);

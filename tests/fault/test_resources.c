@@ -11,8 +11,8 @@
  *     test_resources       all that is checked
  *     test_resources PLAN  one operation, as printed by a failure
  */
+#include "io_stack.h"
 #include "journal.h"
-#include "logfile_io.h"
 #include "resources.h"
 #include "tool/tool.h"
 
@@ -52,7 +52,7 @@ struct trial {
     struct plan plan;
     struct logfile_options options;
     struct logfile_open_report report;
-    struct logfile_io io;
+    struct io_layer layer;
     struct journal journal;
     struct logfile *log;
     FILE *said; /* what the commands of the program say */
@@ -85,19 +85,6 @@ struct operation {
 
 /* ---- The log ---- */
 
-/* Nothing here is about what a crash leaves, and the cache is faster than the disk. */
-static int do_nothing(void *context, int fd)
-{
-    (void)context, (void)fd;
-    return 0;
-}
-
-static int sync_no_directory(void *context, int directory)
-{
-    (void)context, (void)directory;
-    return 0;
-}
-
 /* The engines and flushers, and one more: buffers so large that they get huge pages, a lock to
  * reserve under, and as many counters as processors. */
 static unsigned variants(void)
@@ -124,7 +111,7 @@ static void set_options(struct trial *trial)
         variant.lab->reserve = LOGFILE_RESERVE_MUTEX;
         variant.lab->publish_shards = LOGFILE_SHARDS_PER_CORE;
     }
-    options->io = &trial->io;
+    options->io = &trial->layer.io;
 }
 
 static int count_descriptors(void)
@@ -177,8 +164,8 @@ static void check_log(struct trial *trial)
 {
     char why[JOURNAL_WHY_BYTES];
 
-    must(journal_compare_path(&trial->journal, folder_path(LOG_PATH), &trial->io, why), "%s: %s",
-         trial->name, why);
+    must(journal_compare_path(&trial->journal, folder_path(LOG_PATH), &trial->layer.io, why),
+         "%s: %s", trial->name, why);
 }
 
 static void open_and_append(struct trial *trial)
@@ -241,8 +228,8 @@ static int run_read(struct trial *trial)
     struct logfile_reader *reader;
     size_t count = 0;
     int first_error = 0;
-    int error = logfile_reader_open(folder_path(LOG_PATH),
-                                    &(struct logfile_reader_options){.io = &trial->io}, &reader);
+    int error = logfile_reader_open(
+        folder_path(LOG_PATH), &(struct logfile_reader_options){.io = &trial->layer.io}, &reader);
 
     if (error != 0)
         return error;
@@ -261,14 +248,14 @@ static int run_read(struct trial *trial)
 
 static int run_verify(struct trial *trial)
 {
-    return lf_tool_verify_log(&trial->io, folder_path(LOG_PATH), trial->said);
+    return lf_tool_verify_log(&trial->layer.io, folder_path(LOG_PATH), trial->said);
 }
 
 static int run_salvage(struct trial *trial)
 {
-    struct lf_tool_salvage what = {.from = &trial->io,
+    struct lf_tool_salvage what = {.from = &trial->layer.io,
                                    .path = folder_path(LOG_PATH),
-                                   .to = &trial->io,
+                                   .to = &trial->layer.io,
                                    .output = folder_path(COPY_PATH)};
 
     return lf_tool_salvage_log(&what, trial->said);
@@ -356,10 +343,12 @@ static void set_name(struct trial *trial)
 
 static void begin(struct trial *trial, const struct plan *plan)
 {
-    *trial = (struct trial){.plan = *plan, .io = *logfile_io_posix(), .said = tmpfile()};
-    trial->io.sync = do_nothing;
-    trial->io.drop_cache = do_nothing;
-    trial->io.sync_directory = sync_no_directory;
+    *trial = (struct trial){.plan = *plan, .said = tmpfile()};
+    /* Nothing here is about what a crash leaves, and the cache is faster than the disk. */
+    io_layer_init(&trial->layer, logfile_io_posix());
+    io_layer_skip(&trial->layer, LOGFILE_SIM_SYNC);
+    io_layer_skip(&trial->layer, LOGFILE_SIM_DROP_CACHE);
+    io_layer_skip(&trial->layer, LOGFILE_SIM_SYNC_DIRECTORY);
     ck_assert_ptr_nonnull(trial->said);
     set_name(trial);
     watchdog_start(120, trial->name);

@@ -4,42 +4,38 @@
  * sync of a shutdown, a close beside a zero-fill that fails, a wait beside a gather, one large
  * record among small ones.
  */
-#include "logfile_io.h"
+#include "io_stack.h"
 #include "support.h"
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-static struct logfile_io slow_io;
-static atomic_uint sync_us;      /* what a sync takes on top */
+static struct io_layer slow_disk;
+static atomic_uint sync_us;      /* what a sync takes; it does nothing else */
 static atomic_uint zero_fill_us; /* what a write of 64 KiB and more takes on top */
 static atomic_bool zero_fill_fails;
 static atomic_uint zero_fills_begun;
 
-static int slow_sync(void *context, int fd)
+static bool take_time(void *arg, struct io_call *call)
 {
-    if (sync_us > 0)
+    (void)arg;
+    if (call->call == LOGFILE_SIM_SYNC && sync_us > 0)
         sleep_us(sync_us);
-    (void)context, (void)fd; /* Nothing here survives the test, so nothing needs the device. */
-    return 0;
-}
-
-/* With small slots, only the preparer writes as much at once. */
-static ssize_t slow_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
-                          unsigned flags)
-{
-    if (bytes >= 64 << 10) {
-        zero_fills_begun++;
-        sleep_us(zero_fill_us);
-        if (zero_fill_fails)
-            return -EIO;
-    }
-    return logfile_io_posix()->write(context, fd, buffer, bytes, offset, flags);
+    /* With small slots, only the preparer writes as much at once. */
+    if (call->call != LOGFILE_SIM_WRITE || call->bytes < 64 << 10)
+        return false;
+    zero_fills_begun++;
+    sleep_us(zero_fill_us);
+    call->result = -EIO;
+    return zero_fill_fails;
 }
 
 static void open_log(struct logfile **log, enum logfile_flusher flusher,
@@ -47,12 +43,12 @@ static void open_log(struct logfile **log, enum logfile_flusher flusher,
 {
     struct logfile_options options = {.prepare = prepare,
                                       .slot_bytes = 8192,
-                                      .io = &slow_io,
+                                      .io = &slow_disk.io,
                                       .lab = &(struct logfile_lab){.flusher = flusher}};
 
-    slow_io = *logfile_io_posix();
-    slow_io.sync = slow_sync;
-    slow_io.write = slow_write;
+    io_layer_init(&slow_disk, logfile_io_posix());
+    slow_disk.before = take_time;
+    io_layer_skip(&slow_disk, LOGFILE_SIM_SYNC); /* nothing here survives the test */
     ck_assert_int_eq(logfile_open(folder_path("log"), &options, NULL, log), 0);
 }
 
@@ -160,29 +156,31 @@ END_TEST
 /* A second opener has the file in hand when its creator gives up: it must not find a log there. */
 static int second_fd;
 
-static int full_disk(void *context, int fd, uint64_t offset, uint64_t bytes)
+static void open_when_full(void *arg, struct io_call *call)
 {
-    (void)fd, (void)offset, (void)bytes;
-    second_fd = logfile_io_posix()->open(context, LOGFILE_IO_HERE, folder_path("log"),
-                                         LOGFILE_IO_OPEN_WRITE, 0);
-    return -ENOSPC;
+    (void)arg;
+    if (call->call == LOGFILE_SIM_ALLOCATE)
+        second_fd = open(folder_path("log"), O_RDWR);
 }
 
 START_TEST(a_creator_that_gives_up_leaves_no_log)
 {
-    struct logfile_options options = {.io = &slow_io};
-    struct logfile_io_stat status;
+    const struct logfile_sim_fault full = {
+        .call = LOGFILE_SIM_ALLOCATE, .for_ever = true, .error = -ENOSPC};
+    struct logfile_options options = {.io = &slow_disk.io};
+    struct stat status;
     struct logfile *log;
 
     begin("a creator that gives up");
-    slow_io = *logfile_io_posix();
-    slow_io.allocate = full_disk;
+    io_layer_init(&slow_disk, logfile_io_posix());
+    slow_disk.after = open_when_full;
+    io_layer_fault(&slow_disk, &full);
     ck_assert_int_eq(logfile_open(folder_path("log"), &options, NULL, &log), -ENOSPC);
     ck_assert_int_eq(folder_entry_count(), 0);
     ck_assert_int_ge(second_fd, 0);
-    ck_assert_int_eq(slow_io.stat(NULL, second_fd, &status), 0);
-    ck_assert_uint_eq(status.bytes, 0);
-    slow_io.close(NULL, second_fd);
+    ck_assert_int_eq(fstat(second_fd, &status), 0);
+    ck_assert_int_eq(status.st_size, 0);
+    close(second_fd);
     end();
 }
 END_TEST

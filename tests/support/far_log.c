@@ -13,83 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- The offsets of one file ---- */
-
-/* Of the log that there is: the table of its disk, and the bytes that are left out from
- * LF_FIRST_LSN on. */
-static const struct logfile_io *disk_io;
-static uint64_t left_out_bytes;
-
-static uint64_t on_disk(uint64_t offset)
-{
-    return offset < LF_FIRST_LSN ? offset : offset - left_out_bytes;
-}
-
-static bool is_left_out(uint64_t offset)
-{
-    return offset >= LF_FIRST_LSN && offset - LF_FIRST_LSN < left_out_bytes;
-}
-
-static int far_stat(void *context, int fd, struct logfile_io_stat *out)
-{
-    int error = disk_io->stat(context, fd, out);
-
-    if (error == 0 && out->kind == LOGFILE_IO_REGULAR && out->bytes >= LF_FIRST_LSN)
-        out->bytes += left_out_bytes;
-    return error;
-}
-
-static ssize_t far_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    if (is_left_out(offset))
-        return -EINVAL;
-    return disk_io->read(context, fd, buffer, bytes, on_disk(offset));
-}
-
-static ssize_t far_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
-                         unsigned flags)
-{
-    if (is_left_out(offset))
-        return -EINVAL;
-    return disk_io->write(context, fd, buffer, bytes, on_disk(offset), flags);
-}
-
-static int far_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
-{
-    if (is_left_out(offset))
-        return -EINVAL;
-    return disk_io->allocate(context, fd, on_disk(offset), bytes);
-}
-
-static int far_truncate(void *context, int fd, uint64_t bytes)
-{
-    if (is_left_out(bytes))
-        return -EINVAL;
-    return disk_io->truncate(context, fd, on_disk(bytes));
-}
-
-/* What is left out is a hole already. */
-static int far_punch(void *context, int fd, uint64_t offset, uint64_t bytes)
-{
-    uint64_t end = offset + bytes;
-    uint64_t first = is_left_out(offset) ? LF_FIRST_LSN + left_out_bytes : offset;
-
-    return first >= end ? 0 : disk_io->punch(context, fd, on_disk(first), end - first);
-}
-
-static void make_table(struct logfile_sim *disk, uint64_t bytes, struct logfile_io *io)
-{
-    disk_io = logfile_sim_io(disk);
-    left_out_bytes = bytes;
-    *io = *disk_io;
-    io->stat = far_stat;
-    io->read = far_read;
-    io->write = far_write;
-    io->allocate = far_allocate;
-    io->truncate = far_truncate;
-    io->punch = far_punch;
-}
-
 /* ---- The first blocks, and two epochs ---- */
 
 static void start_at(struct log_image *image, const struct far_start *start)
@@ -175,22 +98,22 @@ static void store_directory(const struct logfile_io *io, const char *path,
 }
 
 uint64_t far_log_make(struct logfile_sim *disk, const char *path, uint64_t slot_bytes,
-                      uint64_t segment_bytes, const struct far_start *start, struct logfile_io *io)
+                      uint64_t segment_bytes, const struct far_start *start, struct io_layer *layer)
 {
     uint8_t file[LF_FIRST_LSN + 2 * LF_BLOCK_BYTES] = {0};
     uint8_t *epochs = file + LF_FIRST_LSN;
     struct log_image image;
 
+    io_layer_init(layer, logfile_sim_io(disk));
     log_image_new_segments(&image, slot_bytes, segment_bytes, 1);
     start_at(&image, start);
     const uint64_t record_lsn = fill_epochs(&image.chain, epochs);
     if (segment_bytes != 0) {
         store_directory(logfile_sim_io(disk), path, &image, start->lsn, epochs);
-        *io = *logfile_sim_io(disk);
     } else {
         memcpy(file, image.bytes, LF_FIRST_LSN);
         store(logfile_sim_io(disk), path, file, sizeof file);
-        make_table(disk, start->lsn - LF_FIRST_LSN, io);
+        io_layer_leave_out(layer, LF_FIRST_LSN, start->lsn - LF_FIRST_LSN);
     }
     log_image_free(&image);
     return record_lsn;

@@ -10,7 +10,7 @@
 #ifndef FAR_LOG_H
 #define FAR_LOG_H
 
-#include "logfile_io.h"
+#include "io_stack.h"
 #include "logfile_sim.h"
 
 #include <stdint.h>
@@ -29,10 +29,10 @@ enum {
 /*
  * Makes the log at `path`, synced and not closed: an OPEN epoch at start->lsn, and behind it an
  * epoch with one record, the payload of FAR_LOG_RECORD_SEED.  segment_bytes: 0 for one file.
- * Returns the record's LSN.  *io becomes the table to open the log with: it is good for this log
- * alone, and for one at a time.
+ * Returns the record's LSN.  *layer becomes what to open the log with, good for this log alone.
  */
 uint64_t far_log_make(struct logfile_sim *disk, const char *path, uint64_t slot_bytes,
-                      uint64_t segment_bytes, const struct far_start *start, struct logfile_io *io);
+                      uint64_t segment_bytes, const struct far_start *start,
+                      struct io_layer *layer);
 
 #endif /* FAR_LOG_H */

@@ -10,10 +10,9 @@
 #ifndef HUNG_DISK_H
 #define HUNG_DISK_H
 
+#include "io_stack.h"
 #include "logfile_sim.h"
 #include "support.h"
-
-#include <pthread.h>
 
 /* The parts that threads play. */
 enum {
@@ -34,12 +33,8 @@ struct hung_call {
 
 struct hung_disk {
     struct logfile_sim *sim;
-    struct logfile_io io; /* for logfile_options.io */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct hung_call what;
-    bool hangs;
-    unsigned caught_count; /* calls that hang, or have hung */
+    struct io_layer layer; /* its table is for logfile_options.io */
+    unsigned parts;        /* that hang */
     unsigned timed_count;  /* calls of threads inside a call with a deadline */
 };
 

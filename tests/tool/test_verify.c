@@ -3,6 +3,7 @@
  * What `logfile verify` says of damaged logs.  The function behind the command reads one-file logs
  * from memory here, so that every byte of a log can be damaged in turn; directories from the disk.
  */
+#include "io_stack.h"
 #include "log_image.h"
 #include "support.h"
 #include "tool/tool.h"
@@ -16,81 +17,77 @@
 
 #define BLOCK ((size_t)LF_BLOCK_BYTES)
 
+enum {
+    MEMORY_FD = 7
+};
+
 /* ---- A file in memory, read only --------------------------------------------------------------*/
 
 struct memory_file {
     uint8_t *bytes;
     size_t size;
-    unsigned locked_calls; /* how often it was asked whether a writer has it open, */
-    unsigned locked_times; /* and how often that is so */
+    unsigned locked_times; /* how often a writer has it open when that is asked */
     size_t late_at;        /* 0, or a block that can be read only after the second such call */
     uint8_t late_block[BLOCK];
     uint64_t bad_lsn; /* reads that touch this byte fail; 0: none do */
 };
 
-static int memory_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
+static int64_t read_memory(const struct memory_file *file, const struct io_call *call)
 {
-    (void)context, (void)directory, (void)name, (void)mode;
-    return (flags & LOGFILE_IO_OPEN_WRITE) != 0 ? -EROFS : 7;
-}
-
-static int memory_done(void *context, int fd)
-{
-    (void)context;
-    return fd == 7 ? 0 : -EBADF;
-}
-
-static int memory_stat(void *context, int fd, struct logfile_io_stat *out)
-{
-    const struct memory_file *file = context;
-    *out = (struct logfile_io_stat){.bytes = file->size, .kind = LOGFILE_IO_REGULAR};
-    return memory_done(context, fd);
-}
-
-static int memory_locked(void *context, int fd)
-{
-    struct memory_file *file = context;
-    if (++file->locked_calls == 2 && file->late_at != 0)
-        memcpy(file->bytes + file->late_at, file->late_block, BLOCK);
-    return fd == 7 ? file->locked_calls <= file->locked_times : -EBADF;
-}
-
-static ssize_t memory_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    const struct memory_file *file = context;
-    if (fd != 7)
-        return -EBADF;
-    if (offset >= file->size)
+    if (call->offset >= file->size)
         return 0;
-    if (bytes > file->size - offset)
-        bytes = file->size - offset;
-    if (file->bad_lsn != 0 && offset <= file->bad_lsn && file->bad_lsn < offset + bytes)
+    const uint64_t rest = file->size - call->offset;
+    const uint64_t bytes = call->bytes < rest ? call->bytes : rest;
+    if (file->bad_lsn != 0 && call->offset <= file->bad_lsn && file->bad_lsn < call->offset + bytes)
         return -EIO;
-    memcpy(buffer, file->bytes + offset, bytes);
-    return (ssize_t)bytes;
+    memcpy(call->out, file->bytes + call->offset, bytes);
+    return (int64_t)bytes;
+}
+
+/* The file answers every call, so that nothing is asked of the system. */
+static bool answer_from_memory(void *arg, struct io_call *call)
+{
+    struct memory_file *file = arg;
+
+    switch (call->call) {
+    case LOGFILE_SIM_OPEN:
+        call->result = call->flags & LOGFILE_IO_OPEN_WRITE ? -EROFS : MEMORY_FD;
+        return true;
+    case LOGFILE_SIM_STAT:
+        *(struct logfile_io_stat *)call->out =
+            (struct logfile_io_stat){.bytes = file->size, .kind = LOGFILE_IO_REGULAR};
+        break;
+    case LOGFILE_SIM_LOCKED:
+        if (call->number == 2 && file->late_at != 0)
+            memcpy(file->bytes + file->late_at, file->late_block, BLOCK);
+        call->result = call->number <= file->locked_times;
+        break;
+    case LOGFILE_SIM_READ:
+        call->result = read_memory(file, call);
+        break;
+    default:
+        break;
+    }
+    if (call->fd != MEMORY_FD)
+        call->result = -EBADF;
+    return true;
 }
 
 static struct memory_file log_file;
+static struct io_layer layer; /* of the last verify */
 static char *report;
 static size_t report_bytes;
 
 /* Returns verify's exit status; `report` is what it printed. */
 static int verify(void)
 {
-    struct logfile_io io = *logfile_io_posix();
-    io.context = &log_file;
-    io.open = memory_open;
-    io.close = memory_done;
-    io.stat = memory_stat;
-    io.locked = memory_locked;
-    io.read = memory_read;
-    io.sync = memory_done;
-    io.drop_cache = memory_done;
-
+    io_layer_init(&layer, logfile_io_posix());
+    layer.before = answer_from_memory;
+    layer.arg = &log_file;
     free(report);
     FILE *out = open_memstream(&report, &report_bytes);
     ck_assert_ptr_nonnull(out);
-    int status = lf_tool_verify_log(&io, "log", out);
+    int status = lf_tool_verify_log(&layer.io, "log", out);
     fclose(out);
     return status;
 }
@@ -817,32 +814,27 @@ static void trim_meanwhile(void)
     ck_assert_int_eq(rename(segment(0), segment(4)), 0);
 }
 
-static ssize_t read_and_trim(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
+static bool trim_before_a_read(void *arg, struct io_call *call)
 {
-    if (reads_left > 0 && --reads_left == 0)
+    (void)arg;
+    if (call->call == LOGFILE_SIM_READ && reads_left > 0 && --reads_left == 0)
         trim_meanwhile();
-    return logfile_io_posix()->read(context, fd, buffer, bytes, offset);
-}
-
-static int always_locked(void *context, int fd)
-{
-    (void)context, (void)fd;
-    return 1;
+    call->result = 1; /* it is always locked */
+    return call->call == LOGFILE_SIM_LOCKED;
 }
 
 START_TEST(a_live_log_that_is_trimmed_meanwhile_is_whole)
 {
-    struct logfile_io io = *logfile_io_posix();
     unsigned nth = 0;
 
-    io.read = read_and_trim;
-    io.locked = always_locked;
+    io_layer_init(&layer, logfile_io_posix());
+    layer.before = trim_before_a_read;
     do {
         store_directory();
         reads_left = ++nth;
         free(report);
         FILE *out = open_memstream(&report, &report_bytes);
-        int status = lf_tool_verify_log(&io, directory(), out);
+        int status = lf_tool_verify_log(&layer.io, directory(), out);
         fclose(out);
         ck_assert_msg(status == LF_TOOL_OK, "read %u: %s", nth, report);
         ck_assert_msg(report_has(": live: ") && !report_has("damage"), "read %u: %s", nth, report);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is made of what the kernel says of a file system: direct I/O or not, with its alignment;
- * media that nothing can be written to; file systems without locks or allocation.  A table over
+ * media that nothing can be written to; file systems without locks or allocation.  A layer over
  * real files says it, and behaves accordingly, so that no file system of a kind is needed.
  */
 #include "storage/facts.h"
-#include "logfile_io.h"
+#include "io_stack.h"
 #include "read/reader.h"
 #include "support.h"
 
@@ -35,80 +35,69 @@ static struct {
     int sync_error;
     int allocate_error;
     unsigned direct_open_count;
-    unsigned sync_count;
     unsigned early_transfer_count; /* before the lock was taken */
     unsigned lock_count;
     bool is_direct[FDS_MAX]; /* by descriptor */
     bool is_denied[FDS_MAX];
 } disk;
 
-static struct logfile_io table;
-static const struct logfile_io *posix;
+static struct io_layer layer;
+static _Thread_local bool opens_direct;
 
-/* O_DIRECT stops here, so that the folder's file system need not take it. */
-static int disk_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
-{
-    int fd = posix->open(context, directory, name, flags & ~LOGFILE_IO_OPEN_DIRECT, mode);
-    bool direct = flags & LOGFILE_IO_OPEN_DIRECT;
-    if (fd >= 0) {
-        ck_assert_int_lt(fd, FDS_MAX);
-        disk.is_direct[fd] = direct;
-        disk.is_denied[fd] = disk.denies_segments && strstr(name, ".segment") != NULL;
-    }
-    disk.direct_open_count += direct;
-    return fd;
-}
-
-static bool refuses(int fd, size_t bytes, uint64_t offset)
+static bool refuses(const struct io_call *call)
 {
     if (disk.lock_count == 0)
         disk.early_transfer_count++;
-    return disk.is_direct[fd] && disk.transfer_bytes != 0 &&
-           (bytes | offset) % disk.transfer_bytes != 0;
+    return disk.is_direct[call->fd] && disk.transfer_bytes != 0 &&
+           (call->bytes | call->offset) % disk.transfer_bytes != 0;
 }
 
-static ssize_t disk_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
+static int error_of(const struct io_call *call)
 {
-    return refuses(fd, bytes, offset) ? -EINVAL : posix->read(context, fd, buffer, bytes, offset);
+    switch (call->call) {
+    case LOGFILE_SIM_READ:
+    case LOGFILE_SIM_WRITE:
+        return refuses(call) ? -EINVAL : 0;
+    case LOGFILE_SIM_SYNC:
+        return disk.sync_error;
+    case LOGFILE_SIM_LOCK:
+        disk.lock_count++;
+        return disk.lock_error;
+    case LOGFILE_SIM_LOCKED:
+        return disk.locked_error;
+    case LOGFILE_SIM_ALLOCATE:
+        return disk.allocate_error;
+    default:
+        return 0;
+    }
 }
 
-static ssize_t disk_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
-                          unsigned flags)
+static bool before_call(void *arg, struct io_call *call)
 {
-    return refuses(fd, bytes, offset) ? -EINVAL
-                                      : posix->write(context, fd, buffer, bytes, offset, flags);
+    (void)arg;
+    if (call->call == LOGFILE_SIM_FACTS) {
+        *(struct logfile_io_facts *)call->out =
+            disk.is_denied[call->fd] ? (struct logfile_io_facts){.direct = LOGFILE_IO_DIRECT_NO}
+                                     : disk.said;
+        return true;
+    }
+    /* O_DIRECT stops here, so that the folder's file system need not take it. */
+    opens_direct = call->call == LOGFILE_SIM_OPEN && call->flags & LOGFILE_IO_OPEN_DIRECT;
+    disk.direct_open_count += opens_direct;
+    if (opens_direct)
+        call->flags &= ~LOGFILE_IO_OPEN_DIRECT;
+    call->result = error_of(call);
+    return call->result != 0;
 }
 
-static int disk_sync(void *context, int fd)
+static void note_open(void *arg, struct io_call *call)
 {
-    __atomic_add_fetch(&disk.sync_count, 1, __ATOMIC_SEQ_CST);
-    return disk.sync_error != 0 ? disk.sync_error : posix->sync(context, fd);
-}
-
-static int disk_lock(void *context, int fd)
-{
-    disk.lock_count++;
-    return disk.lock_error != 0 ? disk.lock_error : posix->lock(context, fd);
-}
-
-static int disk_locked(void *context, int fd)
-{
-    return disk.locked_error != 0 ? disk.locked_error : posix->locked(context, fd);
-}
-
-static int disk_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
-{
-    return disk.allocate_error != 0 ? disk.allocate_error
-                                    : posix->allocate(context, fd, offset, bytes);
-}
-
-static int disk_facts(void *context, int fd, struct logfile_io_facts *out)
-{
-    (void)context;
-    *out = disk.said;
-    if (disk.is_denied[fd])
-        *out = (struct logfile_io_facts){.direct = LOGFILE_IO_DIRECT_NO};
-    return 0;
+    (void)arg;
+    if (call->call != LOGFILE_SIM_OPEN || call->result < 0)
+        return;
+    ck_assert_int_lt(call->result, FDS_MAX);
+    disk.is_direct[call->result] = opens_direct;
+    disk.is_denied[call->result] = disk.denies_segments && strstr(call->name, ".segment") != NULL;
 }
 
 static struct logfile_options options;
@@ -126,17 +115,10 @@ static void say_direct(uint32_t direct, uint32_t offset_align, uint32_t memory_a
 static void setup(void)
 {
     memset(&disk, 0, sizeof disk);
-    posix = logfile_io_posix();
-    table = *posix;
-    table.open = disk_open;
-    table.read = disk_read;
-    table.write = disk_write;
-    table.sync = disk_sync;
-    table.lock = disk_lock;
-    table.locked = disk_locked;
-    table.allocate = disk_allocate;
-    table.facts = disk_facts;
-    options = (struct logfile_options){.io = &table,
+    io_layer_init(&layer, logfile_io_posix());
+    layer.before = before_call;
+    layer.after = note_open;
+    options = (struct logfile_options){.io = &layer.io,
                                        .slot_bytes = SLOT_BYTES,
                                        .prepare_bytes = 64 << 10,
                                        .prepare = LOGFILE_PREPARE_ALLOCATE};
@@ -186,7 +168,7 @@ static int read_records(unsigned *count, struct logfile_tail *tail)
 {
     struct logfile_reader *reader;
     struct logfile_record record;
-    int found = logfile_reader_open(log_path(), READING(.io = &table), &reader);
+    int found = logfile_reader_open(log_path(), READING(.io = &layer.io), &reader);
     *count = 0;
     if (found != 0)
         return found;
@@ -255,18 +237,21 @@ START_TEST(direct_is_proven_by_an_alignment_that_blocks_have)
 }
 END_TEST
 
-static int say_nothing(void *context, int fd, struct logfile_io_facts *out)
+static bool say_nothing(void *arg, struct io_call *call)
 {
-    (void)context, (void)fd;
-    memset(out, 0xff, sizeof *out);
-    return -ENOSYS;
+    (void)arg;
+    if (call->call != LOGFILE_SIM_FACTS)
+        return before_call(arg, call);
+    memset(call->out, 0xff, sizeof(struct logfile_io_facts));
+    call->result = -ENOSYS;
+    return true;
 }
 
 START_TEST(without_an_answer_nothing_is_known)
 {
     struct logfile_io_facts said;
-    table.facts = say_nothing;
-    lf_facts_ask(&table, 0, &said);
+    layer.before = say_nothing;
+    lf_facts_ask(&layer.io, 0, &said);
     ck_assert_uint_eq(said.direct, LOGFILE_IO_DIRECT_UNKNOWN);
     ck_assert_uint_eq(said.read_only, 0);
     ck_assert_uint_eq(said.free_bytes, UINT64_MAX);
@@ -460,9 +445,10 @@ START_TEST(torn_log_on_read_only_media_is_read)
     tear_log();
     disk.said.read_only = 1;
     disk.sync_error = -EINVAL;
-    disk.sync_count = 0;
+    io_layer_count_anew(&layer);
     assert_reads(RECORDS, LOGFILE_TORN);
-    ck_assert_uint_gt(disk.sync_count, 0); /* it was asked for all the same */
+    ck_assert_uint_gt(io_layer_count(&layer, LOGFILE_SIM_SYNC),
+                      0); /* it was asked for all the same */
 }
 END_TEST
 
@@ -516,7 +502,7 @@ START_TEST(stopped_file_system_gives_the_rest_to_tools)
     use_kind(_i);
     tear_log();
     disk.sync_error = -EROFS;
-    ck_assert_int_eq(logfile_reader_open(log_path(), READING(.io = &table), &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(log_path(), READING(.io = &layer.io), &reader), 0);
     reader->cursor.takes_unsynced = true;
     while ((found = logfile_reader_next(reader, &record)) == 1)
         ck_assert_uint_eq(reader->cursor.unsynced_lsn != 0, ++count == RECORDS);
@@ -602,26 +588,10 @@ static struct {
     uint64_t trim_lsn;
 } cache;
 static _Thread_local bool is_trimmer;
+static _Thread_local bool syncs_itself; /* the write under way */
 
-static ssize_t cached_write(void *context, int fd, const void *buffer, size_t bytes,
-                            uint64_t offset, unsigned flags)
+static int sync_cache(void)
 {
-    bool is_the_record = cache.armed && !is_trimmer && bytes != 0;
-    if (is_the_record)
-        __atomic_store_n(&cache.lost, true, __ATOMIC_SEQ_CST);
-    ssize_t count = posix->write(context, fd, buffer, bytes, offset, 0);
-    if (is_the_record && flags & LOGFILE_IO_WRITE_DSYNC) { /* then it syncs, too late to be told */
-        sem_post(&cache.at_sync);
-        sem_wait(&cache.told);
-    }
-    return count;
-}
-
-static int cached_sync(void *context, int fd)
-{
-    (void)context, (void)fd;
-    if (!cache.armed)
-        return 0;
     if (!is_trimmer) {
         sem_post(&cache.at_sync);
         sem_wait(&cache.told);
@@ -632,6 +602,32 @@ static int cached_sync(void *context, int fd)
     sem_post(&cache.told);
     sem_wait(&cache.go_on); /* preempted on its way back */
     return -EIO;
+}
+
+static bool before_cache(void *arg, struct io_call *call)
+{
+    if (call->call == LOGFILE_SIM_SYNC) {
+        call->result = cache.armed ? sync_cache() : 0;
+        return true;
+    }
+    if (call->call != LOGFILE_SIM_WRITE)
+        return before_call(arg, call);
+    if (cache.armed && !is_trimmer && call->bytes != 0) {
+        __atomic_store_n(&cache.lost, true, __ATOMIC_SEQ_CST);
+        syncs_itself = call->flags & LOGFILE_IO_WRITE_DSYNC;
+    }
+    call->flags = 0;
+    return false;
+}
+
+static void after_cache(void *arg, struct io_call *call)
+{
+    if (call->call == LOGFILE_SIM_WRITE && syncs_itself) { /* too late to be told */
+        syncs_itself = false;
+        sem_post(&cache.at_sync);
+        sem_wait(&cache.told);
+    }
+    note_open(arg, call);
 }
 
 static void *append_one(void *arg)
@@ -666,15 +662,15 @@ static void open_with_cache(int index)
     engine_variant_get((unsigned)index / 2 % engine_variant_count(), &variant);
     unsigned which = (unsigned)index / 2 / engine_variant_count();
     watchdog_start(60, variant.name);
-    variant.options.io = &table;
+    variant.options.io = &layer.io;
     variant.options.prepare = LOGFILE_PREPARE_NONE; /* no thread but those of the test */
     variant.options.io_mode = caches[which].io_mode;
     variant.options.sync = index % 2 != 0 ? LOGFILE_SYNC_DSYNC : LOGFILE_SYNC_FDATASYNC;
     options = variant.options;
     uint32_t align = caches[which].direct == LOGFILE_IO_DIRECT_YES ? 512 : 0;
     say_direct(caches[which].direct, align, align);
-    table.write = cached_write;
-    table.sync = cached_sync;
+    layer.before = before_cache;
+    layer.after = after_cache;
     must_open();
     if (align != 0) /* chattr +j, say */
         say_direct(LOGFILE_IO_DIRECT_NO, 0, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What messages say: names of any bytes as one line, and the system's own words for its errors. */
 #include "storage/message.h"
+#include "io_stack.h"
 #include "support.h"
 
 #include <check.h>
@@ -101,15 +102,6 @@ static const char *words_for(int error)
     return strerrordesc_np(error) != NULL ? strerrordesc_np(error) : number;
 }
 
-static int read_error;
-
-static ssize_t failing_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    if (read_error != 0)
-        return -read_error;
-    return logfile_io_posix()->read(context, fd, buffer, bytes, offset);
-}
-
 static void make_log(void)
 {
     struct logfile *log;
@@ -121,22 +113,23 @@ static void make_log(void)
 
 START_TEST(failing_read_is_named_as_the_system_does)
 {
-    struct logfile_io io = *logfile_io_posix();
+    const struct logfile_sim_fault fault = {
+        .call = LOGFILE_SIM_READ, .for_ever = true, .error = -device_errors[_i]};
+    struct io_layer layer;
     struct logfile_open_report report = {0};
-    struct logfile_options options = {.io = &io, .io_mode = LOGFILE_IO_BUFFERED};
+    struct logfile_options options = {.io = &layer.io, .io_mode = LOGFILE_IO_BUFFERED};
     struct logfile_reader *reader;
     struct logfile_record record;
     struct logfile *log;
 
     make_log();
-    io.read = failing_read;
-    read_error = 0;
-    ck_assert_int_eq(logfile_reader_open(folder_path("log"), READING(.io = &io), &reader), 0);
-    read_error = device_errors[_i];
-    ck_assert_int_eq(logfile_reader_next(reader, &record), -read_error);
+    io_layer_init(&layer, logfile_io_posix());
+    ck_assert_int_eq(logfile_reader_open(folder_path("log"), READING(.io = &layer.io), &reader), 0);
+    io_layer_fault(&layer, &fault);
+    ck_assert_int_eq(logfile_reader_next(reader, &record), fault.error);
     logfile_reader_close(reader);
-    ck_assert_int_eq(logfile_open(folder_path("log"), &options, &report, &log), -read_error);
-    ck_assert_msg(strstr(report.message, words_for(read_error)) != NULL, "%d: %s", read_error,
+    ck_assert_int_eq(logfile_open(folder_path("log"), &options, &report, &log), fault.error);
+    ck_assert_msg(strstr(report.message, words_for(-fault.error)) != NULL, "%d: %s", fault.error,
                   report.message);
 }
 END_TEST

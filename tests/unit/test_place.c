@@ -4,8 +4,8 @@
  * comes back with one reads on exactly there, or is told that the log is another one, or ends before.
  */
 #include "format/format.h"
+#include "io_stack.h"
 #include "log_image.h"
-#include "logfile_io.h"
 #include "logfile_sim.h"
 #include "support.h"
 
@@ -22,25 +22,15 @@ enum {
 #define NAME "log"
 
 static struct logfile_sim *disk;
-static struct logfile_io table; /* the disk's, counting what is read */
-static uint64_t read_bytes;
+static struct io_layer layer; /* over the disk: it counts what is read */
 static uint64_t lsns[RECORDS];
 static uint64_t segment_bytes;
-
-static ssize_t counted_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    ssize_t count = logfile_sim_io(disk)->read(context, fd, buffer, bytes, offset);
-
-    read_bytes += count > 0 ? (uint64_t)count : 0;
-    return count;
-}
 
 /* Two tests of each: of one file, and of segments. */
 static void begin(int index)
 {
     disk = logfile_sim_new(NULL);
-    table = *logfile_sim_io(disk);
-    table.read = counted_read;
+    io_layer_init(&layer, logfile_sim_io(disk));
     segment_bytes = index % 2 == 1 ? SEGMENT_BYTES : 0;
     watchdog_start(120, "test_place");
 }
@@ -54,7 +44,7 @@ static void end(void)
 
 static struct logfile_options options_of_log(void)
 {
-    return (struct logfile_options){.io = &table,
+    return (struct logfile_options){.io = &layer.io,
                                     .slot_bytes = SLOT_BYTES,
                                     .segment_bytes = segment_bytes,
                                     .prepare = LOGFILE_PREPARE_ALLOCATE,
@@ -108,12 +98,12 @@ static void expect_end(struct logfile_reader *reader)
 
 static int open_at(uint64_t lsn, struct logfile_reader **readerp)
 {
-    return logfile_reader_open(NAME, READING(.lsn = lsn, .io = &table), readerp);
+    return logfile_reader_open(NAME, READING(.lsn = lsn, .io = &layer.io), readerp);
 }
 
 static int open_at_cursor(const struct logfile_cursor *cursor, struct logfile_reader **readerp)
 {
-    const struct logfile_reader_options options = {.cursor = cursor, .io = &table};
+    const struct logfile_reader_options options = {.cursor = cursor, .io = &layer.io};
 
     return logfile_reader_open(NAME, &options, readerp);
 }
@@ -140,8 +130,7 @@ static void remove_log(void)
 {
     logfile_sim_free(disk);
     disk = logfile_sim_new(NULL);
-    table = *logfile_sim_io(disk);
-    table.read = counted_read;
+    io_layer_init(&layer, logfile_sim_io(disk));
 }
 
 START_TEST(an_lsn_is_found_without_reading_what_is_before)
@@ -151,10 +140,11 @@ START_TEST(an_lsn_is_found_without_reading_what_is_before)
     begin(_i);
     make_log(RECORDS);
     for (unsigned i = 0; i < RECORDS; i += 7) {
-        read_bytes = 0;
+        io_layer_count_anew(&layer);
         ck_assert_int_eq(open_at(lsns[i], &reader), 0);
         expect(reader, i);
-        ck_assert_uint_le(read_bytes, 2 * SLOT_BYTES + (128 << 10)); /* of 800 KiB */
+        ck_assert_uint_le(io_layer_bytes(&layer, LOGFILE_SIM_READ),
+                          2 * SLOT_BYTES + (128 << 10)); /* of 800 KiB */
         if (i + 1 < RECORDS)
             expect(reader, i + 1);
         logfile_reader_close(reader);
@@ -197,7 +187,7 @@ START_TEST(another_log_is_told)
     struct logfile_reader *reader = NULL;
     struct logfile_cursor cursor;
     uint8_t id[16], other[16];
-    const struct logfile_reader_options expecting = {.expect_id = id, .io = &table};
+    const struct logfile_reader_options expecting = {.expect_id = id, .io = &layer.io};
 
     begin(_i);
     struct logfile *log = open_log();
@@ -287,8 +277,7 @@ START_TEST(another_history_is_told)
 
     logfile_sim_free(disk);
     disk = copy;
-    table = *logfile_sim_io(disk);
-    table.read = counted_read;
+    io_layer_init(&layer, logfile_sim_io(disk));
     reader = NULL;
     ck_assert_int_eq(open_at_cursor(&beyond, &reader), LOGFILE_EBEYOND);
     log = open_log();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The two frontiers ahead of the log, on a disk that only takes notes, and on a real file. */
+#include "io_stack.h"
 #include "storage/prepare.h"
 #include "support.h"
 
@@ -37,8 +38,6 @@ static struct {
     int allocate_error;
     int write_error;
     int sync_error;
-    unsigned gate_at; /* this write, from 1, waits until the gate opens */
-    bool gate_is_open;
     uint64_t write_us;
     /* What was done. */
     unsigned allocate_count;
@@ -49,7 +48,6 @@ static struct {
     uint64_t allocated;
     struct note writes[NOTE_MAX];
     pthread_t allocated_by; /* the first time */
-    bool is_at_gate;
     /* What must not be. */
     unsigned below_claimed_count;
     unsigned unallocated_count;
@@ -64,68 +62,6 @@ static unsigned room_count; /* calls of on_room */
 static void note_change(void)
 {
     pthread_cond_broadcast(&disk.changed);
-}
-
-static int disk_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
-{
-    (void)context;
-    (void)directory;
-    (void)name;
-    (void)flags;
-    (void)mode;
-    return 5;
-}
-
-static int disk_close(void *context, int fd)
-{
-    (void)context;
-    (void)fd;
-    return 0;
-}
-
-static int disk_sync_directory(void *context, int directory)
-{
-    (void)context;
-    (void)directory;
-    return 0;
-}
-
-/* It says nothing of what it has left. */
-static int disk_facts(void *context, int fd, struct logfile_io_facts *out)
-{
-    (void)context;
-    (void)fd;
-    *out = (struct logfile_io_facts){.direct = LOGFILE_IO_DIRECT_YES,
-                                     .offset_align = 512,
-                                     .memory_align = 512,
-                                     .free_bytes = UINT64_MAX,
-                                     .total_bytes = UINT64_MAX};
-    return 0;
-}
-
-static int disk_stat(void *context, int fd, struct logfile_io_stat *out)
-{
-    (void)context;
-    (void)fd;
-    *out = (struct logfile_io_stat){.kind = LOGFILE_IO_REGULAR};
-    return 0;
-}
-
-static int disk_lock(void *context, int fd)
-{
-    (void)context;
-    (void)fd;
-    return 0;
-}
-
-static ssize_t disk_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    (void)context;
-    (void)fd;
-    (void)buffer;
-    (void)bytes;
-    (void)offset;
-    return 0;
 }
 
 static bool is_all_zeros(const void *bytes, size_t size)
@@ -148,34 +84,19 @@ static void note_write(const void *buffer, uint64_t from, uint64_t to)
                             !is_all_zeros(buffer, (size_t)(to - from));
 }
 
-static void wait_at_gate(void)
+static int64_t write_disk(const struct io_call *call)
 {
-    disk.is_at_gate = true;
-    note_change();
-    while (!disk.gate_is_open)
-        pthread_cond_wait(&disk.changed, &disk.lock);
-    disk.is_at_gate = false;
-}
-
-static ssize_t disk_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
-                          unsigned flags)
-{
-    (void)context;
-    (void)fd;
-    (void)flags;
     pthread_mutex_lock(&disk.lock);
-    ssize_t result = offset + bytes > disk.capacity ? -ENOSPC : (ssize_t)bytes;
+    int64_t result = call->offset + call->bytes > disk.capacity ? -ENOSPC : (int64_t)call->bytes;
     if (disk.write_error != 0)
         result = disk.write_error;
-    note_write(buffer, offset, offset + bytes);
-    if (disk.write_count == disk.gate_at)
-        wait_at_gate();
+    note_write(call->data, call->offset, call->offset + call->bytes);
     uint64_t pause_us = disk.write_us;
     pthread_mutex_unlock(&disk.lock);
     if (pause_us > 0)
         sleep_us(pause_us);
     /* Claims are contiguous, so one that overlaps has claimed the first byte, or all before. */
-    bool is_below = __atomic_load_n(&claimed, __ATOMIC_ACQUIRE) > offset;
+    bool is_below = __atomic_load_n(&claimed, __ATOMIC_ACQUIRE) > call->offset;
     pthread_mutex_lock(&disk.lock);
     disk.below_claimed_count += is_below;
     note_change();
@@ -183,17 +104,12 @@ static ssize_t disk_write(void *context, int fd, const void *buffer, size_t byte
     return result;
 }
 
-static int disk_sync(void *context, int fd)
+/* With the lock. */
+static int sync_disk(void)
 {
-    (void)context;
-    (void)fd;
-    pthread_mutex_lock(&disk.lock);
-    int error = disk.sync_error;
     disk.sync_count++;
     disk.unsynced_count = 0;
-    note_change();
-    pthread_mutex_unlock(&disk.lock);
-    return error;
+    return disk.sync_error;
 }
 
 static int allocate_result(uint64_t end)
@@ -205,11 +121,9 @@ static int allocate_result(uint64_t end)
     return end > disk.capacity ? -ENOSPC : 0;
 }
 
-static int disk_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
+/* With the lock. */
+static int allocate_disk(uint64_t offset, uint64_t bytes)
 {
-    (void)context;
-    (void)fd;
-    pthread_mutex_lock(&disk.lock);
     int error = allocate_result(offset + bytes);
     uint64_t end = error == -ENOSPC ? disk.capacity : offset + bytes;
     if (disk.allocate_count++ == 0)
@@ -217,23 +131,47 @@ static int disk_allocate(void *context, int fd, uint64_t offset, uint64_t bytes)
     if ((error == 0 || error == -ENOSPC) && end > disk.allocated)
         disk.allocated = end;
     disk.misshapen_count += offset % BLOCK != 0 || bytes % BLOCK != 0 || bytes == 0;
-    note_change();
-    pthread_mutex_unlock(&disk.lock);
     return error;
 }
 
 /* What is above has been given back, and may not be written to before it is allocated again. */
-static int disk_truncate(void *context, int fd, uint64_t bytes)
+static int truncate_disk(uint64_t bytes)
 {
-    (void)context;
-    (void)fd;
-    pthread_mutex_lock(&disk.lock);
     if (bytes < disk.allocated)
         disk.allocated = bytes;
     disk.below_claimed_count += bytes < __atomic_load_n(&claimed, __ATOMIC_ACQUIRE);
+    return 0;
+}
+
+/* Every call is answered here, and the system is asked nothing. */
+static bool answer(void *arg, struct io_call *call)
+{
+    (void)arg;
+    if (call->call == LOGFILE_SIM_WRITE) {
+        call->result = write_disk(call);
+        return true;
+    }
+    pthread_mutex_lock(&disk.lock);
+    if (call->call == LOGFILE_SIM_OPEN)
+        call->result = 5;
+    else if (call->call == LOGFILE_SIM_STAT)
+        *(struct logfile_io_stat *)call->out = (struct logfile_io_stat){.kind = LOGFILE_IO_REGULAR};
+    else if (call->call == LOGFILE_SIM_FACTS) /* it says nothing of what it has left */
+        *(struct logfile_io_facts *)call->out =
+            (struct logfile_io_facts){.direct = LOGFILE_IO_DIRECT_YES,
+                                      .offset_align = 512,
+                                      .memory_align = 512,
+                                      .free_bytes = UINT64_MAX,
+                                      .total_bytes = UINT64_MAX};
+    else if (call->call == LOGFILE_SIM_SYNC)
+        call->result = sync_disk();
+    else if (call->call == LOGFILE_SIM_ALLOCATE)
+        call->result = allocate_disk(call->offset, call->bytes);
+    else if (call->call == LOGFILE_SIM_TRUNCATE)
+        call->result = truncate_disk(call->bytes);
     note_change();
     pthread_mutex_unlock(&disk.lock);
-    return 0;
+    return true;
 }
 
 static void on_room(void *arg)
@@ -247,7 +185,8 @@ static void on_room(void *arg)
 
 /* ---- Shorthand --------------------------------------------------------------------------------*/
 
-static struct logfile_io table;
+static struct io_layer notes; /* the disk */
+static struct io_layer gate;  /* over it */
 static struct lf_store store;
 static struct lf_preparer preparer;
 static struct lf_preparer_config config;
@@ -265,18 +204,9 @@ static void setup(void)
     claimed = HEAD;
     room_count = 0;
     sync_method = LOGFILE_SYNC_FDATASYNC;
-    table = *logfile_io_posix();
-    table.open = disk_open;
-    table.close = disk_close;
-    table.stat = disk_stat;
-    table.lock = disk_lock;
-    table.read = disk_read;
-    table.write = disk_write;
-    table.sync = disk_sync;
-    table.allocate = disk_allocate;
-    table.sync_directory = disk_sync_directory;
-    table.facts = disk_facts;
-    table.truncate = disk_truncate;
+    io_layer_init(&notes, logfile_io_posix());
+    notes.before = answer;
+    io_layer_init(&gate, &notes.io);
     config = (struct lf_preparer_config){.mode = LOGFILE_PREPARE_ZERO,
                                          .prepare_bytes = PREPARE,
                                          .head = HEAD,
@@ -287,7 +217,7 @@ static void setup(void)
 static void open_store(void)
 {
     struct logfile_options options = {
-        .io = &table, .open_flags = LOGFILE_OPEN_EXISTING, .sync = sync_method};
+        .io = &gate.io, .open_flags = LOGFILE_OPEN_EXISTING, .sync = sync_method};
     bool created;
     char message[256];
     ck_assert_int_eq(lf_store_open(&store, "log", &options, NULL, &created, message), 0);
@@ -326,11 +256,6 @@ static bool comes_true(bool (*is_so)(uint64_t), uint64_t value)
     return error == 0;
 }
 
-static bool at_gate(uint64_t value)
-{
-    return disk.is_at_gate == value;
-}
-
 static bool room_told(uint64_t count)
 {
     return room_count >= count;
@@ -341,18 +266,15 @@ static bool writes_made(uint64_t count)
     return disk.write_count >= count;
 }
 
-static void set_disk(unsigned gate_at, bool gate_is_open)
+/* Write number `nth` waits, and those after it. */
+static void close_gate(unsigned nth)
 {
-    pthread_mutex_lock(&disk.lock);
-    disk.gate_at = gate_at;
-    disk.gate_is_open = gate_is_open;
-    note_change();
-    pthread_mutex_unlock(&disk.lock);
+    io_layer_gate_close(&gate, LOGFILE_SIM_WRITE, nth - 1, 0);
 }
 
-static void open_gate(void)
+static bool gate_is_reached(void)
 {
-    set_disk(disk.gate_at, true);
+    return io_layer_gate_is_reached(&gate, PATIENCE_MS);
 }
 
 static void set_capacity(uint64_t capacity)
@@ -984,12 +906,12 @@ static void end_claim(struct claimer *claimer)
 START_TEST(claim_waits_for_the_chunk_in_flight)
 {
     struct claimer claimer;
-    set_disk(1, false);
+    close_gate(1);
     start();
-    ck_assert(comes_true(at_gate, true));
+    ck_assert(gate_is_reached());
     begin_claim(&claimer, HEAD + BLOCK);
     assert_claim_waits(&claimer);
-    open_gate();
+    io_layer_gate_open(&gate);
     end_claim(&claimer);
     wait_until_asleep();
     stop();
@@ -1000,15 +922,15 @@ END_TEST
 START_TEST(claim_waits_for_no_other_chunk)
 {
     struct claimer claimer;
-    set_disk(2, false); /* the second chunk hangs */
+    close_gate(2); /* the second chunk hangs */
     start();
-    ck_assert(comes_true(at_gate, true));
+    ck_assert(gate_is_reached());
     claim_to(HEAD + BLOCK);
     claim_to(HEAD + CHUNK);
     ck_assert_uint_eq(preparer.zero_fill_waits, 0);
     begin_claim(&claimer, HEAD + CHUNK + BLOCK);
     assert_claim_waits(&claimer);
-    open_gate();
+    io_layer_gate_open(&gate);
     end_claim(&claimer);
     stop();
 }
@@ -1018,12 +940,12 @@ END_TEST
 static void overtake(uint64_t to)
 {
     struct claimer claimer;
-    set_disk(1, false);
+    close_gate(1);
     start();
-    ck_assert(comes_true(at_gate, true));
+    ck_assert(gate_is_reached());
     begin_claim(&claimer, to);
     assert_claim_waits(&claimer);
-    open_gate();
+    io_layer_gate_open(&gate);
     end_claim(&claimer);
 }
 
@@ -1118,11 +1040,11 @@ static bool is_stopping(void)
 static void stop_during_write(unsigned number)
 {
     pthread_t thread;
-    ck_assert(comes_true(at_gate, true));
+    ck_assert(gate_is_reached());
     ck_assert_int_eq(pthread_create(&thread, NULL, stop_in_thread, NULL), 0);
     for (unsigned ms = 0; !is_stopping() && ms < PATIENCE_MS; ms++)
         sleep_us(1000);
-    open_gate();
+    io_layer_gate_open(&gate);
     pthread_join(thread, NULL);
     stop();
     ck_assert_uint_eq(disk.write_count, number);
@@ -1130,7 +1052,7 @@ static void stop_during_write(unsigned number)
 
 START_TEST(stop_waits_for_one_chunk)
 {
-    set_disk(2, false);
+    close_gate(2);
     start();
     stop_during_write(2);
 }
@@ -1140,7 +1062,7 @@ START_TEST(stop_waits_for_one_chunk_of_allocating)
 {
     const unsigned number = ROOM / CHUNK + 2;
     disk.no_allocate = true;
-    set_disk(number, false);
+    close_gate(number);
     start();
     claim_to(HEAD + MIB);
     stop_during_write(number);

@@ -10,6 +10,7 @@
 #include "logfile_lab.h"
 #include "format/record.h"
 #include "logfile_sim.h"
+#include "io_stack.h"
 #include "support.h"
 
 #include <check.h>
@@ -519,19 +520,21 @@ START_TEST(what_a_failed_sync_lost_is_not_read)
 END_TEST
 
 static struct {
-    struct logfile_io real;
     struct logfile_sim *disk;
     const struct log_image *image;
     int writer; /* -1: it has written */
 } successor;
 
 /* Right after the reader's sync another incarnation replaces what was read, without a sync. */
-static int replace_then_drop_cache(void *context, int fd)
+static bool replace_before_drop_cache(void *arg, struct io_call *call)
 {
+    (void)arg;
+    if (call->call != LOGFILE_SIM_DROP_CACHE)
+        return false;
     if (successor.writer >= 0)
         write_from(successor.disk, successor.writer, successor.image, SAMPLE_END, false);
     successor.writer = -1;
-    return successor.real.drop_cache(context, fd);
+    return false;
 }
 
 /* A sync counts for the epoch that it was made for, not for another one at the same place. */
@@ -545,13 +548,13 @@ START_TEST(a_sync_does_not_settle_its_successor)
     add_epoch(&torn, 10);
     struct logfile_sim *disk = disk_with(&torn);
     log_image_open(&image);
-    struct logfile_io io = *logfile_sim_io(disk);
-    successor.real = io;
+    struct io_layer layer;
+    io_layer_init(&layer, logfile_sim_io(disk));
+    layer.before = replace_before_drop_cache;
     successor.disk = disk;
     successor.image = &image;
     successor.writer = open_writer(disk);
-    io.drop_cache = replace_then_drop_cache;
-    ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = &io), &reader), 0);
+    ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = &layer.io), &reader), 0);
     expect_sample(reader);
     ck_assert_uint_eq(expect_tail(reader, LOGFILE_LIVE, image.chain.lsn).incarnation, 2);
     logfile_reader_close(reader);
@@ -865,40 +868,18 @@ END_TEST
 /* ---- A writer that comes and goes between any two calls of a reader ---- */
 
 static struct {
-    struct logfile_io real;
     struct logfile_sim *disk;
     const struct log_image *after; /* what the file becomes */
     unsigned calls_left;           /* before it does; 0: it has */
 } meddler;
 
-static void meddle(void)
+static bool meddle(void *arg, struct io_call *call)
 {
+    (void)arg;
+    (void)call;
     if (meddler.calls_left > 0 && --meddler.calls_left == 0)
         logfile_sim_poke(meddler.disk, NAME, 0, meddler.after->bytes, meddler.after->size);
-}
-
-static ssize_t meddled_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    meddle();
-    return meddler.real.read(context, fd, buffer, bytes, offset);
-}
-
-static int meddled_locked(void *context, int fd)
-{
-    meddle();
-    return meddler.real.locked(context, fd);
-}
-
-static int meddled_stat(void *context, int fd, struct logfile_io_stat *out)
-{
-    meddle();
-    return meddler.real.stat(context, fd, out);
-}
-
-static int meddled_drop_cache(void *context, int fd)
-{
-    meddle();
-    return meddler.real.drop_cache(context, fd);
+    return false;
 }
 
 /* Reads all there is; the number of records, or the first error. */
@@ -934,16 +915,13 @@ START_TEST(writer_comes_and_goes)
     do {
         struct logfile_sim *disk = disk_with(&before);
         struct logfile_reader *reader = NULL;
-        struct logfile_io io = *logfile_sim_io(disk);
-        meddler.real = io;
+        struct io_layer layer;
+        io_layer_init(&layer, logfile_sim_io(disk));
         meddler.disk = disk;
         meddler.after = &after;
         meddler.calls_left = ++nth;
-        io.read = meddled_read;
-        io.locked = meddled_locked;
-        io.stat = meddled_stat;
-        io.drop_cache = meddled_drop_cache;
-        ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = &io), &reader), 0);
+        layer.before = meddle;
+        ck_assert_int_eq(logfile_reader_open(NAME, READING(.io = &layer.io), &reader), 0);
         const int count = count_records(reader, 0);
         ck_assert_int_ge(count, 3);
         if (meddler.calls_left == 0) {

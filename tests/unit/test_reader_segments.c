@@ -8,6 +8,7 @@
 #include "logfile.h"
 #include "read/reader.h"
 #include "logfile_sim.h"
+#include "io_stack.h"
 #include "support.h"
 
 #include <check.h>
@@ -640,7 +641,6 @@ END_TEST
 /* ---- A writer that trims between any two calls of a reader ---- */
 
 static struct {
-    struct logfile_io real;
     struct logfile_sim *disk;
     struct log_image *image;
     bool recycles;
@@ -650,10 +650,12 @@ static struct {
     unsigned calls_left; /* before it trims; 0: it has */
 } meddler;
 
-static void meddle(void)
+static bool meddle(void *arg, struct io_call *call)
 {
+    (void)arg;
+    (void)call;
     if (meddler.calls_left == 0 || --meddler.calls_left > 0)
-        return;
+        return false;
     if (meddler.appends)
         for (uint64_t index = 0; index < 6; index++)
             log_image_store_segment(meddler.image, logfile_sim_io(meddler.disk), NAME, index);
@@ -663,57 +665,7 @@ static void meddle(void)
         trim_and_unlink(meddler.disk, meddler.image, 12);
     if (meddler.leaves)
         close_writer(meddler.disk, meddler.writer);
-}
-
-static ssize_t meddled_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    meddle();
-    return meddler.real.read(context, fd, buffer, bytes, offset);
-}
-
-static int meddled_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
-{
-    meddle();
-    return meddler.real.open(context, directory, name, flags, mode);
-}
-
-static int meddled_locked(void *context, int fd)
-{
-    meddle();
-    return meddler.real.locked(context, fd);
-}
-
-static int meddled_sync(void *context, int fd)
-{
-    meddle();
-    return meddler.real.sync(context, fd);
-}
-
-static int meddled_drop_cache(void *context, int fd)
-{
-    meddle();
-    return meddler.real.drop_cache(context, fd);
-}
-
-static int meddled_list(void *context, int directory, int (*visit)(void *, const char *),
-                        void *visit_arg)
-{
-    meddle();
-    return meddler.real.list_directory(context, directory, visit, visit_arg);
-}
-
-static struct logfile_io meddled_io(struct logfile_sim *disk)
-{
-    struct logfile_io io = *logfile_sim_io(disk);
-
-    meddler.real = io;
-    io.read = meddled_read;
-    io.open = meddled_open;
-    io.locked = meddled_locked;
-    io.sync = meddled_sync;
-    io.drop_cache = meddled_drop_cache;
-    io.list_directory = meddled_list;
-    return io;
+    return false;
 }
 
 /* Reads all there is, opening again where the log was trimmed; never meets damage.  The number of
@@ -755,8 +707,10 @@ static void trim_at_any_moment(const struct log_image *before, const struct log_
         meddler.image = &trimmed;
         meddler.calls_left = ++nth;
         meddler.writer = open_writer(disk);
-        const struct logfile_io io = meddled_io(disk);
-        const unsigned end = read_while_trimmed(&io);
+        struct io_layer layer;
+        io_layer_init(&layer, logfile_sim_io(disk));
+        layer.before = meddle;
+        const unsigned end = read_while_trimmed(&layer.io);
         if (meddler.calls_left > 0)
             ck_assert_uint_eq(end, meddler.appends ? 8 : 28);
         else if (!meddler.appends || end > 8) /* else it came when all had been said */

@@ -10,6 +10,7 @@
 #include "format/record.h"
 #include "read/verdict.h"
 #include "logfile_sim.h"
+#include "io_stack.h"
 #include "support.h"
 
 #include <check.h>
@@ -1272,32 +1273,19 @@ END_TEST
 
 /* ---- Files that are made to be expensive ---- */
 
-static ssize_t (*real_read)(void *, int, void *, size_t, uint64_t);
 static uint64_t read_bytes, read_calls;
-
-static ssize_t counting_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
-{
-    const ssize_t count = real_read(context, fd, buffer, bytes, offset);
-
-    read_calls++;
-    if (count > 0)
-        read_bytes += (uint64_t)count;
-    return count;
-}
 
 /* Reads all that can be read, behind damage too; returns how often it went on. */
 static unsigned salvage(const struct log_image *image, size_t *window_capacity)
 {
     struct logfile_sim *disk = disk_with(image);
-    struct logfile_io io = *logfile_sim_io(disk);
     struct logfile_tail tail;
+    struct io_layer layer;
     struct lf_scan scan;
     unsigned resumed = 0;
 
-    real_read = io.read;
-    io.read = counting_read;
-    read_bytes = read_calls = 0;
-    struct lf_file file = file_at(&io, NAME);
+    io_layer_init(&layer, logfile_sim_io(disk));
+    struct lf_file file = file_at(&layer.io, NAME);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     for (;;) {
         ck_assert_int_eq(lf_verdict_scan(&scan, NULL, NULL, &tail), 0);
@@ -1306,6 +1294,8 @@ static unsigned salvage(const struct log_image *image, size_t *window_capacity)
         resumed++;
     }
     *window_capacity = scan.window.capacity;
+    read_bytes = io_layer_bytes(&layer, LOGFILE_SIM_READ);
+    read_calls = io_layer_count(&layer, LOGFILE_SIM_READ);
     lf_scan_close(&scan);
     lf_file_close(&file);
     logfile_sim_free(disk);

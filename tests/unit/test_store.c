@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Creating, opening, locking and committing, on real files with faults put in between; most of it
  * for a log in one file and for one in a directory. */
+#include "io_stack.h"
 #include "storage/store.h"
 #include "support.h"
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,185 +19,79 @@
 #define BLOCK ((size_t)LF_BLOCK_BYTES)
 #define SLOT_BYTES ((uint64_t)1 << 20)
 #define SEGMENT_BYTES ((uint64_t)4 << 20)
+#define PATIENCE_MS 600000
 
 /* ---- The table under test: system calls, with one fault ---------------------------------------*/
 
-enum call {
-    CALL_NONE,
-    CALL_OPEN,
-    CALL_CLOSE,
-    CALL_STAT,
-    CALL_LOCK,
-    CALL_READ,
-    CALL_WRITE,
-    CALL_SYNC,
-    CALL_TRUNCATE,
-    CALL_RENAME,
-    CALL_UNLINK,
-    CALL_SYNC_DIRECTORY,
-    CALL_MAKE_DIRECTORY,
-    CALL_COUNT
-};
-
 static struct {
-    enum call fail_call;          /* fails when it is made for the fail_at-th time, */
-    unsigned fail_at;             /* from 1, */
-    bool for_ever;                /* and each time after that, */
-    int fail_error;               /* with this */
     unsigned exit_at;             /* the process ends before its exit_at-th call */
     bool no_direct;               /* open with DIRECT is -EINVAL */
     bool no_direct_transfer;      /* only the first read or write says so */
     uint32_t block_bytes;         /* direct transfers are of whole ones, else -EINVAL; 0: of any */
-    struct logfile_io_facts said; /* what there is to say, and */
-    int facts_error;              /* whether it is said */
-    unsigned facts_count;
-    unsigned direct_transfer_count; /* reads */
-    size_t short_bytes;             /* a write moves at most this many bytes; 0: all */
+    struct logfile_io_facts said; /* what there is to say */
+    uint32_t kind;                /* enum logfile_io_kind: what a file turns out to be */
     void (*before_rename)(void);
     void (*after_write)(void);
-    unsigned counts[CALL_COUNT];
     unsigned call_count;
     unsigned direct_open_count;
     unsigned dsync_count;
+    unsigned synced_count; /* syncs that are over */
     int open_files;
     bool is_direct;
 } fake;
+static struct io_layer layer;
 
-static const struct logfile_io *posix;
-
-static int enter(enum call call)
+static bool refuses_transfer(const struct io_call *call)
 {
-    unsigned count = __atomic_add_fetch(&fake.counts[call], 1, __ATOMIC_SEQ_CST);
-    if (__atomic_add_fetch(&fake.call_count, 1, __ATOMIC_SEQ_CST) == fake.exit_at)
-        _exit(EXIT_SUCCESS);
-    bool fails =
-        call == fake.fail_call && (fake.for_ever ? count >= fake.fail_at : count == fake.fail_at);
-    return fails ? fake.fail_error : 0;
-}
-
-static int fake_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
-{
-    int error = enter(CALL_OPEN);
-    bool direct = flags & LOGFILE_IO_OPEN_DIRECT;
-    fake.direct_open_count += direct;
-    if (error != 0)
-        return error;
-    if (direct && fake.no_direct)
-        return -EINVAL;
-    int fd = posix->open(context, directory, name, flags, mode);
-    if (fd >= 0) {
-        fake.open_files++;
-        fake.is_direct = flags & LOGFILE_IO_OPEN_DIRECTORY ? fake.is_direct : direct;
-    }
-    return fd;
-}
-
-static int fake_close(void *context, int fd)
-{
-    int error = enter(CALL_CLOSE);
-    fake.open_files--;
-    int result = posix->close(context, fd);
-    return error != 0 ? error : result;
-}
-
-static int fake_stat(void *context, int fd, struct logfile_io_stat *out)
-{
-    int error = enter(CALL_STAT);
-    return error != 0 ? error : posix->stat(context, fd, out);
-}
-
-static int fake_lock(void *context, int fd)
-{
-    int error = enter(CALL_LOCK);
-    return error != 0 ? error : posix->lock(context, fd);
-}
-
-static bool refuses_transfer(size_t bytes, uint64_t offset)
-{
-    bool odd = fake.block_bytes != 0 && (bytes | offset) % fake.block_bytes != 0;
+    bool odd = fake.block_bytes != 0 && (call->bytes | call->offset) % fake.block_bytes != 0;
     return fake.is_direct && (fake.no_direct_transfer || odd);
 }
 
-static ssize_t fake_read(void *context, int fd, void *buffer, size_t bytes, uint64_t offset)
+static bool before_call(void *arg, struct io_call *call)
 {
-    int error = enter(CALL_READ);
-    if (error == 0 && refuses_transfer(bytes, offset))
-        error = -EINVAL;
-    fake.direct_transfer_count += fake.is_direct;
-    return error != 0 ? error : posix->read(context, fd, buffer, bytes, offset);
+    (void)arg;
+    if (__atomic_add_fetch(&fake.call_count, 1, __ATOMIC_SEQ_CST) == fake.exit_at)
+        _exit(EXIT_SUCCESS);
+    call->result = -EINVAL;
+    switch (call->call) {
+    case LOGFILE_SIM_OPEN:
+        fake.direct_open_count += call->flags & LOGFILE_IO_OPEN_DIRECT ? 1 : 0;
+        return call->flags & LOGFILE_IO_OPEN_DIRECT && fake.no_direct;
+    case LOGFILE_SIM_READ:
+    case LOGFILE_SIM_WRITE:
+        return refuses_transfer(call);
+    case LOGFILE_SIM_RENAME:
+        if (fake.before_rename != NULL)
+            fake.before_rename();
+        return false;
+    case LOGFILE_SIM_FACTS:
+        *(struct logfile_io_facts *)call->out = fake.said;
+        call->result = 0;
+        return true;
+    default:
+        return false;
+    }
 }
 
-static ssize_t fake_write(void *context, int fd, const void *buffer, size_t bytes, uint64_t offset,
-                          unsigned flags)
+static void after_call(void *arg, struct io_call *call)
 {
-    int error = enter(CALL_WRITE);
-    if (error == 0 && refuses_transfer(bytes, offset))
-        error = -EINVAL;
-    if (error != 0)
-        return error;
-    fake.dsync_count += flags & LOGFILE_IO_WRITE_DSYNC ? 1 : 0;
-    if (fake.short_bytes != 0 && bytes > fake.short_bytes)
-        bytes = fake.short_bytes;
-    ssize_t written = posix->write(context, fd, buffer, bytes, offset, flags);
-    if (fake.after_write != NULL)
-        fake.after_write();
-    return written;
+    (void)arg;
+    if (call->call == LOGFILE_SIM_OPEN && call->result >= 0) {
+        fake.open_files++;
+        if (!(call->flags & LOGFILE_IO_OPEN_DIRECTORY))
+            fake.is_direct = call->flags & LOGFILE_IO_OPEN_DIRECT;
+    } else if (call->call == LOGFILE_SIM_CLOSE) {
+        fake.open_files--;
+    } else if (call->call == LOGFILE_SIM_STAT && fake.kind != LOGFILE_IO_REGULAR) {
+        *(struct logfile_io_stat *)call->out = (struct logfile_io_stat){.kind = fake.kind};
+    } else if (call->call == LOGFILE_SIM_SYNC) {
+        __atomic_add_fetch(&fake.synced_count, 1, __ATOMIC_SEQ_CST);
+    } else if (call->call == LOGFILE_SIM_WRITE && call->result > 0) {
+        fake.dsync_count += call->flags & LOGFILE_IO_WRITE_DSYNC ? 1 : 0;
+        if (fake.after_write != NULL)
+            fake.after_write();
+    }
 }
-
-static int fake_sync(void *context, int fd)
-{
-    int error = enter(CALL_SYNC);
-    return error != 0 ? error : posix->sync(context, fd);
-}
-
-static int fake_truncate(void *context, int fd, uint64_t bytes)
-{
-    int error = enter(CALL_TRUNCATE);
-    return error != 0 ? error : posix->truncate(context, fd, bytes);
-}
-
-static int fake_rename(void *context, int directory, const char *from, const char *to)
-{
-    int error = enter(CALL_RENAME);
-    if (error == 0 && fake.before_rename != NULL)
-        fake.before_rename();
-    return error != 0 ? error : posix->rename(context, directory, from, to);
-}
-
-static int fake_unlink(void *context, int directory, const char *name)
-{
-    int error = enter(CALL_UNLINK);
-    return error != 0 ? error : posix->unlink(context, directory, name);
-}
-
-static int fake_sync_directory(void *context, int directory)
-{
-    int error = enter(CALL_SYNC_DIRECTORY);
-    return error != 0 ? error : posix->sync_directory(context, directory);
-}
-
-static int fake_make_directory(void *context, int directory, const char *name, mode_t mode)
-{
-    int error = enter(CALL_MAKE_DIRECTORY);
-    return error != 0 ? error : posix->make_directory(context, directory, name, mode);
-}
-
-static int fake_remove_directory(void *context, int directory, const char *name)
-{
-    int error = enter(CALL_UNLINK);
-    return error != 0 ? error : posix->remove_directory(context, directory, name);
-}
-
-static int fake_facts(void *context, int fd, struct logfile_io_facts *out)
-{
-    (void)context, (void)fd;
-    __atomic_add_fetch(&fake.facts_count, 1, __ATOMIC_SEQ_CST);
-    if (fake.facts_error == 0)
-        *out = fake.said;
-    return fake.facts_error;
-}
-
-static struct logfile_io table;
 
 /* Says what a file system with blocks of so many bytes would. */
 static void say_direct(uint32_t direct, uint32_t align)
@@ -210,13 +105,22 @@ static void say_direct(uint32_t direct, uint32_t align)
 static void reset_fake(void)
 {
     memset(&fake, 0, sizeof fake);
+    io_layer_init(&layer, logfile_io_posix());
+    layer.before = before_call;
+    layer.after = after_call;
 }
 
-static void set_fault(enum call call, unsigned at, int error)
+/* The next call of that kind fails, or the one after that many. */
+static void set_fault(enum logfile_sim_call call, unsigned after, int error)
 {
-    fake.fail_call = call;
-    fake.fail_at = fake.counts[call] + at;
-    fake.fail_error = error;
+    io_layer_fault(&layer,
+                   &(struct logfile_sim_fault){.call = call, .after = after, .error = error});
+}
+
+static void set_lasting_fault(enum logfile_sim_call call, unsigned after, int error)
+{
+    io_layer_fault(&layer, &(struct logfile_sim_fault){
+                               .call = call, .after = after, .for_ever = true, .error = error});
 }
 
 /* ---- Shorthand --------------------------------------------------------------------------------*/
@@ -231,24 +135,8 @@ static const char *path;
 static void setup(void)
 {
     reset_fake();
-    posix = logfile_io_posix();
-    table = *posix;
-    table.open = fake_open;
-    table.close = fake_close;
-    table.stat = fake_stat;
-    table.lock = fake_lock;
-    table.read = fake_read;
-    table.write = fake_write;
-    table.sync = fake_sync;
-    table.truncate = fake_truncate;
-    table.rename = fake_rename;
-    table.unlink = fake_unlink;
-    table.remove_directory = fake_remove_directory;
-    table.sync_directory = fake_sync_directory;
-    table.make_directory = fake_make_directory;
-    table.facts = fake_facts;
     memset(&options, 0, sizeof options);
-    options.io = &table;
+    options.io = &layer.io;
     create = (struct lf_store_create){.slot_bytes = SLOT_BYTES};
     enter_folder();
     path = folder_path("log");
@@ -399,14 +287,14 @@ END_TEST
 
 START_TEST(new_log_is_synced_before_it_has_its_name)
 {
-    set_fault(CALL_RENAME, 1, -EIO);
+    set_fault(LOGFILE_SIM_RENAME, 0, -EIO);
     ck_assert_int_eq(open_store(), -EIO);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC], 1);
-    ck_assert_uint_eq(fake.counts[CALL_LOCK], 1);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC_DIRECTORY], 0);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC), 1);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_LOCK), 1);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC_DIRECTORY), 0);
     reset_fake();
     make_log();
-    ck_assert_uint_eq(fake.counts[CALL_SYNC_DIRECTORY], 1);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC_DIRECTORY), 1);
 }
 END_TEST
 
@@ -414,17 +302,17 @@ END_TEST
 START_TEST(new_directory_is_synced_before_it_has_its_name)
 {
     use_kind(KIND_DIRECTORY);
-    set_fault(CALL_RENAME, 1, -EIO);
+    set_fault(LOGFILE_SIM_RENAME, 0, -EIO);
     ck_assert_int_eq(open_store(), -EIO);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC], 1);
-    ck_assert_uint_eq(fake.counts[CALL_LOCK], 1);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC_DIRECTORY], 1);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC), 1);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_LOCK), 1);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC_DIRECTORY), 1);
     reset_fake();
     make_log();
-    ck_assert_uint_eq(fake.counts[CALL_SYNC_DIRECTORY], 2);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC_DIRECTORY), 2);
     reset_fake();
     make_log();
-    ck_assert_uint_eq(fake.counts[CALL_SYNC_DIRECTORY], 2);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC_DIRECTORY), 2);
 }
 END_TEST
 
@@ -632,30 +520,14 @@ START_TEST(link_with_a_slash_is_still_a_link)
 }
 END_TEST
 
-static int stat_of_device(void *context, int fd, struct logfile_io_stat *out)
-{
-    (void)context;
-    (void)fd;
-    *out = (struct logfile_io_stat){.kind = LOGFILE_IO_OTHER};
-    return 0;
-}
-
-static int stat_of_directory(void *context, int fd, struct logfile_io_stat *out)
-{
-    (void)context;
-    (void)fd;
-    *out = (struct logfile_io_stat){.kind = LOGFILE_IO_DIRECTORY};
-    return 0;
-}
-
 /* The name may lead elsewhere than it did when open looked: the open file counts. */
 START_TEST(the_open_file_is_looked_at)
 {
     make_log();
-    table.stat = stat_of_device;
+    fake.kind = LOGFILE_IO_OTHER;
     ck_assert_int_eq(open_store(), -ESPIPE);
     assert_message_says("not a regular file");
-    table.stat = stat_of_directory;
+    fake.kind = LOGFILE_IO_DIRECTORY;
     ck_assert_int_eq(open_store(), -ENOTDIR); /* it is not opened as a directory */
     ck_assert_int_eq(fake.open_files, 0);
 }
@@ -802,8 +674,7 @@ END_TEST
 START_TEST(endless_race_ends)
 {
     use_kind(_i);
-    set_fault(CALL_RENAME, 1, -EEXIST);
-    fake.for_ever = true;
+    set_lasting_fault(LOGFILE_SIM_RENAME, 0, -EEXIST);
     ck_assert_int_eq(open_store(), -EEXIST);
     ck_assert_int_eq(folder_entry_count(), 0);
     ck_assert_int_eq(fake.open_files, 0);
@@ -816,12 +687,11 @@ static const int errnos[] = {-EIO,    -ENOSPC, -EACCES, -EROFS, -EINTR,
                              -EINVAL, -EAGAIN, -EEXIST, -ENOENT};
 
 /* Opens with one call failing.  Whatever the answer is, the folder is as before, or has a log. */
-static void open_with_fault(enum call call, unsigned at, int error, bool for_ever)
+static void open_with_fault(enum logfile_sim_call call, unsigned after, int error, bool for_ever)
 {
     bool existed = access(path, F_OK) == 0;
     reset_fake();
-    set_fault(call, at, error);
-    fake.for_ever = for_ever;
+    (for_ever ? set_lasting_fault : set_fault)(call, after, error);
     int result = open_store();
     if (result == 0) {
         lf_store_close(&store);
@@ -830,21 +700,23 @@ static void open_with_fault(enum call call, unsigned at, int error, bool for_eve
         ck_assert_msg(message[0] != '\0', "call %d, %d: no message", call, error);
     }
     ck_assert_int_eq(fake.open_files, 0);
-    ck_assert_msg(folder_entry_count() == existed, "call %d, time %u, %d, ever %d: %d entries",
-                  call, at, error, for_ever, folder_entry_count());
+    ck_assert_msg(folder_entry_count() == existed, "call %d, after %u, %d, ever %d: %d entries",
+                  call, after, error, for_ever, folder_entry_count());
     if (existed)
         assert_is_new_log();
 }
 
 static void open_with_faults(bool exists)
 {
-    for (int call = CALL_OPEN; call < CALL_COUNT; call++) {
+    for (unsigned call = 0; call < LOGFILE_SIM_CALL_COUNT; call++) {
         for (size_t i = 0; i < 3 * 2 * sizeof errnos / sizeof errnos[0]; i++) {
             remove_log();
             reset_fake();
             if (exists)
                 make_log();
-            open_with_fault(call, 1 + i % 3, errnos[i / 6], i / 3 % 2 == 1);
+            open_with_fault((enum logfile_sim_call)call, i % 3, errnos[i / 6], i / 3 % 2 == 1);
+            if (i == 0 && io_layer_fault_hits(&layer) == 0)
+                break; /* opening makes no such call */
         }
     }
 }
@@ -866,13 +738,13 @@ END_TEST
 START_TEST(fault_is_named)
 {
     use_kind(_i);
-    set_fault(CALL_WRITE, 1, -ENOSPC);
+    set_fault(LOGFILE_SIM_WRITE, 0, -ENOSPC);
     ck_assert_int_eq(open_store(), -ENOSPC);
     assert_message_says("write: No space left");
-    set_fault(CALL_SYNC, 1, -EIO);
+    set_fault(LOGFILE_SIM_SYNC, 0, -EIO);
     ck_assert_int_eq(open_store(), -EIO);
     assert_message_says("sync: Input/output error");
-    set_fault(CALL_SYNC_DIRECTORY, 1, -EIO);
+    set_fault(LOGFILE_SIM_SYNC_DIRECTORY, 0, -EIO);
     ck_assert_int_eq(open_store(), -EIO);
     assert_message_says("directory: Input/output error");
     ck_assert_int_eq(folder_entry_count(), 0);
@@ -975,7 +847,7 @@ static void open_for_commits(uint32_t sync)
     store.on_failure = count_failure;
     store.on_failure_arg = &store;
     failure_calls = 0;
-    memset(fake.counts, 0, sizeof fake.counts);
+    io_layer_count_anew(&layer);
 }
 
 static int commit(int value, unsigned blocks, uint64_t lsn)
@@ -1002,8 +874,8 @@ START_TEST(commit_writes_then_syncs)
     open_for_commits(LOGFILE_SYNC_FDATASYNC);
     ck_assert_int_eq(commit('a', 2, LF_FIRST_LSN), 0);
     ck_assert_int_eq(commit('b', 1, LF_FIRST_LSN + 2 * BLOCK), 0);
-    ck_assert_uint_eq(fake.counts[CALL_WRITE], 2);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC], 2);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_WRITE), 2);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC), 2);
     ck_assert_uint_eq(fake.dsync_count, 0);
     ck_assert_uint_eq(store.sync_count, 2);
     ck_assert_uint_eq(store.device_bytes, 7 * BLOCK);
@@ -1018,9 +890,9 @@ START_TEST(commit_by_dsync_is_one_call)
     use_kind(_i);
     open_for_commits(LOGFILE_SYNC_DSYNC);
     ck_assert_int_eq(commit('a', 2, LF_FIRST_LSN), 0);
-    ck_assert_uint_eq(fake.counts[CALL_WRITE], 1);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_WRITE), 1);
     ck_assert_uint_eq(fake.dsync_count, 1);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC], 0);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC), 0);
     ck_assert_uint_eq(store.sync_count, 1);
     lf_store_close(&store);
     assert_on_disk('a', 2, LF_FIRST_LSN);
@@ -1032,8 +904,8 @@ START_TEST(commit_without_sync_does_not_sync)
     use_kind(_i);
     open_for_commits(LOGFILE_SYNC_NONE);
     ck_assert_int_eq(commit('a', 2, LF_FIRST_LSN), 0);
-    ck_assert_uint_eq(fake.counts[CALL_WRITE], 1);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC], 0);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_WRITE), 1);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC), 0);
     ck_assert_uint_eq(fake.dsync_count, 0);
     ck_assert_uint_eq(store.sync_count, 0);
     lf_store_close(&store);
@@ -1054,8 +926,8 @@ START_TEST(failed_store_is_not_synced)
     open_for_commits(LOGFILE_SYNC_FDATASYNC);
     fake.after_write = fail_the_store;
     ck_assert_int_eq(commit('a', 1, LF_FIRST_LSN), LOGFILE_EFAILED);
-    ck_assert_uint_eq(fake.counts[CALL_WRITE], 1);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC], 0);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_WRITE), 1);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC), 0);
     lf_store_close(&store);
 }
 END_TEST
@@ -1066,11 +938,13 @@ START_TEST(short_writes_are_completed)
     use_kind(_i);
     options.io_mode = LOGFILE_IO_BUFFERED;
     for (unsigned i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        fake.short_bytes = counts[i];
+        io_layer_fault(&layer, &(struct logfile_sim_fault){.call = LOGFILE_SIM_WRITE,
+                                                           .for_ever = true,
+                                                           .short_bytes = counts[i]});
         open_for_commits(i % 2 == 0 ? LOGFILE_SYNC_FDATASYNC : LOGFILE_SYNC_DSYNC);
         ck_assert(created);
         ck_assert_int_eq(commit('a', 3, LF_FIRST_LSN), 0);
-        ck_assert_uint_ge(fake.counts[CALL_WRITE], 3);
+        ck_assert_uint_ge(io_layer_count(&layer, LOGFILE_SIM_WRITE), 3);
         lf_store_close(&store);
         assert_on_disk('a', 3, LF_FIRST_LSN);
         remove_log();
@@ -1109,9 +983,9 @@ START_TEST(failed_write_fails_the_store)
     struct logfile_failure failure;
     lf_store_failure(&store, &failure);
     ck_assert_int_eq(failure.error, 0);
-    set_fault(CALL_WRITE, 1, -ENOSPC);
+    set_fault(LOGFILE_SIM_WRITE, 0, -ENOSPC);
     ck_assert_int_eq(commit('a', 1, LF_FIRST_LSN), -ENOSPC);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC], 0);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC), 0);
     assert_failure(-ENOSPC, "write", LF_FIRST_LSN);
     assert_store_is_dead();
     lf_store_close(&store);
@@ -1123,7 +997,7 @@ START_TEST(failed_sync_fails_the_store)
     use_kind(_i);
     open_for_commits(LOGFILE_SYNC_FDATASYNC);
     ck_assert_int_eq(commit('a', 1, LF_FIRST_LSN), 0);
-    set_fault(CALL_SYNC, 1, -EIO);
+    set_fault(LOGFILE_SIM_SYNC, 0, -EIO);
     ck_assert_int_eq(commit('b', 1, LF_FIRST_LSN + BLOCK), -EIO);
     assert_failure(-EIO, "sync", LF_FIRST_LSN + BLOCK);
     assert_store_is_dead();
@@ -1136,9 +1010,9 @@ START_TEST(dsync_that_is_not_supported_fails_the_store)
 {
     use_kind(_i);
     open_for_commits(LOGFILE_SYNC_DSYNC);
-    set_fault(CALL_WRITE, 1, -EOPNOTSUPP);
+    set_fault(LOGFILE_SIM_WRITE, 0, -EOPNOTSUPP);
     ck_assert_int_eq(commit('a', 1, LF_FIRST_LSN), -EOPNOTSUPP);
-    ck_assert_uint_eq(fake.counts[CALL_WRITE], 1);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_WRITE), 1);
     assert_failure(-EOPNOTSUPP, "write", LF_FIRST_LSN);
     assert_store_is_dead();
     lf_store_close(&store);
@@ -1182,24 +1056,12 @@ END_TEST
 
 /* ---- Two syncs at once: a failure is given to one of them -------------------------------------*/
 
-static sem_t at_gate;
-static sem_t gate;
-static sem_t other_done;
-static int gated_result;
-static unsigned gated_count;
 static __thread bool is_gated;
 
-static int gated_sync(void *context, int fd)
+static bool is_for_me(void *arg)
 {
-    if (!is_gated) {
-        int result = posix->sync(context, fd);
-        sem_post(&other_done);
-        return result;
-    }
-    __atomic_add_fetch(&gated_count, 1, __ATOMIC_SEQ_CST);
-    sem_post(&at_gate);
-    sem_wait(&gate);
-    return gated_result;
+    (void)arg;
+    return is_gated;
 }
 
 static void *sync_at_gate(void *arg)
@@ -1218,17 +1080,16 @@ static void *commit_beside(void *arg)
     return NULL;
 }
 
-static void open_for_two(bool direct, bool proven)
+static void open_for_two(bool direct, bool proven, int other_result)
 {
     say_direct(proven ? LOGFILE_IO_DIRECT_YES : LOGFILE_IO_DIRECT_UNKNOWN, proven ? 512 : 0);
     options.io_mode = LOGFILE_IO_BUFFERED;
     open_for_commits(LOGFILE_SYNC_FDATASYNC);
     store.facts.direct = direct; /* it is the rule that counts here */
     store.facts.direct_unproven = !proven;
-    table.sync = gated_sync;
-    sem_init(&at_gate, 0, 0);
-    sem_init(&gate, 0, 0);
-    sem_init(&other_done, 0, 0);
+    layer.gate_is_for = is_for_me;
+    io_layer_gate_close(&layer, LOGFILE_SIM_SYNC, 0, other_result);
+    fake.synced_count = 0;
 }
 
 /* The commit's own sync succeeds while the other, which began before, has not come back. */
@@ -1236,15 +1097,15 @@ static int commit_beside_sync(int other_result, bool direct)
 {
     pthread_t threads[2];
     int results[2];
-    open_for_two(direct, false);
-    gated_result = other_result;
+    open_for_two(direct, false, other_result);
     ck_assert_int_eq(pthread_create(&threads[0], NULL, sync_at_gate, &results[0]), 0);
-    sem_wait(&at_gate);
+    ck_assert(io_layer_gate_is_reached(&layer, PATIENCE_MS));
     ck_assert_int_eq(pthread_create(&threads[1], NULL, commit_beside, &results[1]), 0);
-    sem_wait(&other_done);
+    while (__atomic_load_n(&fake.synced_count, __ATOMIC_SEQ_CST) == 0)
+        sleep_us(1000);
     sleep_us(2000);
     uint32_t returned_early = __atomic_load_n(&commit_returned, __ATOMIC_ACQUIRE);
-    sem_post(&gate);
+    io_layer_gate_open(&layer);
     for (unsigned i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     ck_assert_uint_eq(returned_early, 0);
@@ -1285,12 +1146,11 @@ START_TEST(direct_commit_waits_for_no_other_sync)
     pthread_t thread;
     int result;
     use_kind(_i);
-    open_for_two(true, true);
-    gated_result = -EIO;
+    open_for_two(true, true, -EIO);
     ck_assert_int_eq(pthread_create(&thread, NULL, sync_at_gate, &result), 0);
-    sem_wait(&at_gate);
+    ck_assert(io_layer_gate_is_reached(&layer, PATIENCE_MS));
     ck_assert_int_eq(commit('a', 1, LF_FIRST_LSN), 0);
-    sem_post(&gate);
+    io_layer_gate_open(&layer);
     pthread_join(thread, NULL);
     ck_assert_int_eq(result, -EIO);
     ck_assert_int_eq(commit('b', 1, LF_FIRST_LSN + BLOCK), LOGFILE_EFAILED);
@@ -1303,21 +1163,19 @@ START_TEST(syncs_in_the_background_take_turns)
 {
     pthread_t threads[2];
     int results[2] = {1, 1};
-    open_for_two(_i, _i);
-    gated_result = 0;
+    open_for_two(_i, _i, 0);
     for (unsigned i = 0; i < 2; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, sync_at_gate, &results[i]), 0);
-    sem_wait(&at_gate);
+    ck_assert(io_layer_gate_is_reached(&layer, PATIENCE_MS));
     sleep_us(2000);
-    unsigned count = __atomic_load_n(&gated_count, __ATOMIC_SEQ_CST);
-    sem_post(&gate);
-    sem_post(&gate);
+    unsigned count = io_layer_count(&layer, LOGFILE_SIM_SYNC);
+    io_layer_gate_open(&layer);
     for (unsigned i = 0; i < 2; i++) {
         pthread_join(threads[i], NULL);
         ck_assert_int_eq(results[i], 0);
     }
     ck_assert_uint_eq(count, 1);
-    ck_assert_uint_eq(gated_count, 2);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC), 2);
     lf_store_close(&store);
 }
 END_TEST
@@ -1327,15 +1185,15 @@ START_TEST(sync_in_the_background_reaches_what_it_is_for)
     use_kind(_i);
     open_for_commits(LOGFILE_SYNC_FDATASYNC);
     ck_assert_int_eq(lf_store_sync_background(&store, 2 * BLOCK, 3 * BLOCK), 0);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC], 1);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC), 1);
     ck_assert_int_eq(lf_store_sync_background(&store, LF_FIRST_LSN, LF_FIRST_LSN + BLOCK), 0);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC], 2);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC), 2);
     ck_assert_uint_eq(store.sync_count, 0);
     make_segments(3);
-    memset(fake.counts, 0, sizeof fake.counts);
+    io_layer_count_anew(&layer);
     ck_assert_int_eq(lf_store_sync_background(&store, LF_FIRST_LSN, 3 * SEGMENT_BYTES), 0);
-    ck_assert_uint_eq(fake.counts[CALL_SYNC], _i == KIND_DIRECTORY ? 3 : 1);
-    set_fault(CALL_SYNC, 1, -EIO);
+    ck_assert_uint_eq(io_layer_count(&layer, LOGFILE_SIM_SYNC), _i == KIND_DIRECTORY ? 3 : 1);
+    set_fault(LOGFILE_SIM_SYNC, 0, -EIO);
     ck_assert_int_eq(lf_store_sync_background(&store, LF_FIRST_LSN, SEGMENT_BYTES), -EIO);
     assert_failure(-EIO, "sync", LF_FIRST_LSN);
     assert_store_is_dead();
@@ -1351,13 +1209,13 @@ START_TEST(discarded_log_is_empty_and_gone)
     struct stat status;
     use_kind(_i);
     open_for_commits(LOGFILE_SYNC_FDATASYNC);
-    int fd = posix->open(NULL, LOGFILE_IO_HERE, log_file(LF_CONTROL_NAME), 0, 0);
+    int fd = open(log_file(LF_CONTROL_NAME), O_RDONLY);
     ck_assert_int_ge(fd, 0);
     lf_file_discard(&store.file);
     ck_assert_int_eq(folder_entry_count(), 0);
     ck_assert_int_eq(fstat(fd, &status), 0);
     ck_assert_int_eq(status.st_size, 0);
-    posix->close(NULL, fd);
+    close(fd);
     lf_store_close(&store);
     ck_assert_int_eq(fake.open_files, 0);
 }

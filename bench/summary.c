@@ -57,8 +57,12 @@ static void summarise_log(const struct bench_session *session, struct bench_resu
         ratio((double)(after->device_bytes - before->device_bytes), flushed * mean_bytes);
     result->io_mode = after->io_mode;
     summarise_stages(&session->before.lab_stats, &session->after.lab_stats, result);
-    for (unsigned i = 0; i < BENCH_BATCH_BUCKETS; i++)
-        session->detail->batches[i] =
+    /* Eight buckets make a power of two; those below 8 have a value each. */
+    for (unsigned i = 0; i < LOGFILE_HISTOGRAM_BUCKETS; i++)
+        session->detail->batches[i < 2   ? 0
+                                 : i < 4 ? 1
+                                 : i < 8 ? 2
+                                         : i / 8 + 2] +=
             after->records_per_epoch.bucket[i] - before->records_per_epoch.bucket[i];
 }
 

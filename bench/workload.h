@@ -10,7 +10,7 @@
 #include "payload.h"
 #include "place.h"
 
-#define BENCH_BATCH_BUCKETS 48 /* as many as a struct logfile_histogram has */
+#define BENCH_BATCH_BUCKETS 48 /* powers of two */
 
 struct bench_run {
     const struct bench_options *options;

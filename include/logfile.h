@@ -572,13 +572,29 @@ int logfile_mark(struct logfile *log, uint64_t lsn, const void *data, size_t siz
  */
 int logfile_mark_read(struct logfile *log, void *data, size_t size);
 
-/* Bucket i counts values of [2^i, 2^(i+1)); bucket 0 also counts 0. */
+#define LOGFILE_HISTOGRAM_BUCKETS 368
+
+/*
+ * Values below 8 have a bucket each; above that there are 8 to a power of two, of equal widths: a value
+ * from 2^k on is in bucket 8 * (k - 2) + (value >> (k - 3)) % 8.  The last one also counts all from 2^48
+ * on.
+ */
 struct logfile_histogram {
     uint64_t count;
     uint64_t sum;
     uint64_t max;
-    uint64_t bucket[48];
+    uint64_t bucket[LOGFILE_HISTOGRAM_BUCKETS];
 };
+
+/*
+ * The value that a part of all values is at most, to the width of a bucket: a ninth of it.
+ *
+ * fraction: 0.99 for the 99th percentile, say.
+ * Returns:  the greatest value of the bucket that it is in, or `max` if that is less; 0 when nothing has
+ *           been counted.
+ * Threads:  any.  Blocking: no.
+ */
+uint64_t logfile_histogram_percentile(const struct logfile_histogram *histogram, double fraction);
 
 /* What a log waits for.  All but PUBLISH are calls of the device. */
 enum logfile_call {
@@ -618,9 +634,22 @@ struct logfile_stats {
     uint64_t waits_zero_fill;   /* of the flusher for one chunk of zero-fill */
     uint64_t gathers;           /* epochs that waited for writers to come back, */
     uint64_t gather_timeouts;   /* of those, the ones that waited in vain */
-    uint64_t stalls;            /* flushes that waited for a late publish */
-    struct logfile_histogram flush_ns; /* write + sync of one epoch */
-    struct logfile_histogram stall_ns; /* waits for a late publish */
+    uint64_t late_publishes;    /* flushes that waited for a writer between reserve and publish */
+    uint64_t segments_made;     /* new or recycled */
+    uint64_t trims;             /* that moved logfile_oldest_lsn */
+    /* Calls that were refused, and have written nothing, by what refused them: */
+    uint64_t refused_full;             /* no place in time: -EAGAIN, -ETIMEDOUT */
+    uint64_t refused_space;            /* -ENOSPC and whatever else keeps the log from growing */
+    uint64_t refused_size;             /* LOGFILE_ETOOBIG */
+    uint64_t refused_ended;            /* LOGFILE_ECLOSED, LOGFILE_EFAILED */
+    struct logfile_histogram flush_ns; /* write + sync of one epoch; its parts: */
+    struct logfile_histogram write_ns; /* with LOGFILE_SYNC_DSYNC all of it */
+    struct logfile_histogram sync_ns;
+    /* From when a record had its place until it was durable, of the first one of each epoch, the one that
+     * waits longest: by what appended it. */
+    struct logfile_histogram append_commit_ns;
+    struct logfile_histogram submit_commit_ns;
+    struct logfile_histogram late_publish_ns; /* how long flushes waited for one */
     struct logfile_histogram records_per_epoch;
 
     /* What counters of things that have ended do not show: */

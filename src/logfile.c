@@ -28,6 +28,12 @@ static bool is_valid_deadline(const struct timespec *deadline)
            (deadline->tv_sec >= 0 && deadline->tv_nsec >= 0 && deadline->tv_nsec < 1000000000);
 }
 
+static int refuse_size(struct logfile *log)
+{
+    lf_stats_note_refusal(&log->stats, LOGFILE_ETOOBIG);
+    return LOGFILE_ETOOBIG;
+}
+
 /* Apart, so that an append without a deadline keeps its short way.  One whose deadline has passed is
  * a submit, and one look at what became of it. */
 static __attribute__((noinline)) int append_until(struct logfile *log,
@@ -41,7 +47,7 @@ static __attribute__((noinline)) int append_until(struct logfile *log,
     if (!is_valid_deadline(deadline))
         return -EINVAL;
     if (payload->size > log->record_max)
-        return LOGFILE_ETOOBIG;
+        return refuse_size(log);
     deadline = lf_settle_deadline(deadline);
     if (!wait || lf_may_wait(deadline))
         return log->engine->append(log, payload, deadline, wait, lsnp);
@@ -65,7 +71,7 @@ static int append(struct logfile *log, const struct lf_payload *payload,
     if (__builtin_expect(deadline != NULL, 0))
         return append_until(log, payload, deadline, wait, lsnp);
     if (__builtin_expect(payload->size > log->record_max, 0))
-        return LOGFILE_ETOOBIG;
+        return refuse_size(log);
     return log->engine->append(log, payload, NULL, wait, lsnp);
 }
 
@@ -113,7 +119,7 @@ static int append_buffers(struct logfile *log, const struct iovec *iov, int coun
         return -EINVAL;
     for (int i = 0; i < count; i++)
         if (__builtin_add_overflow(payload.size, iov[i].iov_len, &payload.size))
-            return LOGFILE_ETOOBIG;
+            payload.size = SIZE_MAX; /* no record is so large */
     return append(log, &payload, deadline, wait, lsnp);
 }
 
@@ -141,11 +147,11 @@ int logfile_submit_batch(struct logfile *log, const struct iovec *records, int c
         return -EINVAL;
     for (int i = 0; i < count; i++) {
         if (records[i].iov_len > log->record_max)
-            return LOGFILE_ETOOBIG;
+            return refuse_size(log);
         batch.need += lf_record_bytes(records[i].iov_len);
     }
     if (batch.need > log->record_max + LF_RECORD_HEADER_BYTES)
-        return LOGFILE_ETOOBIG;
+        return refuse_size(log);
     if (count == 0)
         return 0;
     return log->engine->submit_batch(log, &batch, lf_settle_deadline(deadline), lsns);
@@ -163,7 +169,7 @@ int logfile_reserve(struct logfile *log, size_t size, const struct timespec *dea
     if (log->engine->reserve == NULL)
         return -EOPNOTSUPP;
     if (size > log->record_max)
-        return LOGFILE_ETOOBIG;
+        return refuse_size(log);
     return log->engine->reserve(log, size, lf_settle_deadline(deadline), reservation);
 }
 
@@ -368,6 +374,8 @@ static void copy_stats(struct logfile *log, struct logfile_stats *out)
     lf_inflight_copy(log->store.inflight, lf_now_ns(), out);
     out->writes = lf_counted(&log->store.write_count);
     out->syncs = lf_counted(&log->store.sync_count);
+    out->trims = lf_counted(&log->store.trim_count);
+    out->segments_made = lf_counted(&log->store.file.made_count);
     out->device_bytes =
         lf_counted(&log->store.device_bytes) + lf_counted(&log->store.file.header_bytes);
     out->zero_fill_bytes = lf_counted(&log->preparer.zero_fill_bytes);

@@ -1,13 +1,63 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/stats.h"
 
+#include "base/num.h"
+
+#include <errno.h>
+#include <stddef.h>
+
 void lf_histogram_copy(const struct logfile_histogram *from, struct logfile_histogram *to)
 {
     to->count = lf_counted(&from->count);
     to->sum = lf_counted(&from->sum);
     to->max = lf_counted(&from->max);
-    for (int i = 0; i < LF_HISTOGRAM_BUCKETS; i++)
+    for (int i = 0; i < LOGFILE_HISTOGRAM_BUCKETS; i++)
         to->bucket[i] = lf_counted(&from->bucket[i]);
+}
+
+/* The least value of a bucket. */
+static uint64_t bucket_low(unsigned bucket)
+{
+    const unsigned sub_count = 1u << LF_HISTOGRAM_SUB_BITS;
+
+    if (bucket < sub_count)
+        return bucket;
+    return (uint64_t)(sub_count + bucket % sub_count) << (bucket / sub_count - 1);
+}
+
+uint64_t logfile_histogram_percentile(const struct logfile_histogram *histogram, double fraction)
+{
+    uint64_t total = 0, below = 0;
+
+    if (histogram == NULL)
+        return 0;
+    for (unsigned i = 0; i < LOGFILE_HISTOGRAM_BUCKETS; i++)
+        total += histogram->bucket[i];
+    for (unsigned i = 0; i + 1 < LOGFILE_HISTOGRAM_BUCKETS && total > 0; i++) {
+        below += histogram->bucket[i];
+        if (below > 0 && (double)below >= fraction * (double)total)
+            return lf_min(bucket_low(i + 1) - 1, histogram->max);
+    }
+    return histogram->max;
+}
+
+void lf_stats_note_refusal(struct lf_stats *stats, int error)
+{
+    switch (error) {
+    case -EAGAIN:
+    case -ETIMEDOUT:
+        lf_count(&stats->refused_full, 1);
+        break;
+    case LOGFILE_ETOOBIG:
+        lf_count(&stats->refused_size, 1);
+        break;
+    case LOGFILE_ECLOSED:
+    case LOGFILE_EFAILED:
+        lf_count(&stats->refused_ended, 1);
+        break;
+    default:
+        lf_count(&stats->refused_space, 1);
+    }
 }
 
 enum {
@@ -62,8 +112,16 @@ void lf_stats_copy(const struct lf_stats *stats, struct logfile_stats *out)
     out->waits_space = lf_counted(&stats->waits_space);
     out->gathers = lf_counted(&stats->gathers);
     out->gather_timeouts = lf_counted(&stats->gather_timeouts);
-    out->stalls = lf_counted(&stats->stalls);
+    out->late_publishes = lf_counted(&stats->late_publishes);
+    out->refused_full = lf_counted(&stats->refused_full);
+    out->refused_space = lf_counted(&stats->refused_space);
+    out->refused_size = lf_counted(&stats->refused_size);
+    out->refused_ended = lf_counted(&stats->refused_ended);
     lf_histogram_copy(&stats->flush_ns, &out->flush_ns);
-    lf_histogram_copy(&stats->stall_ns, &out->stall_ns);
+    lf_histogram_copy(&stats->write_ns, &out->write_ns);
+    lf_histogram_copy(&stats->sync_ns, &out->sync_ns);
+    lf_histogram_copy(&stats->append_commit_ns, &out->append_commit_ns);
+    lf_histogram_copy(&stats->submit_commit_ns, &out->submit_commit_ns);
+    lf_histogram_copy(&stats->late_publish_ns, &out->late_publish_ns);
     lf_histogram_copy(&stats->records_per_epoch, &out->records_per_epoch);
 }

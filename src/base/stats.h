@@ -9,6 +9,8 @@
 #include "base/atomic.h"
 #include "logfile.h"
 
+#include <stdbool.h>
+
 /* The counters of logfile_stats that writers and flushers keep; the rest is the store's. */
 struct lf_stats {
     uint64_t records;
@@ -23,14 +25,18 @@ struct lf_stats {
     uint64_t waits_space;
     uint64_t gathers;
     uint64_t gather_timeouts;
-    uint64_t stalls;
+    uint64_t late_publishes;
+    uint64_t refused_full;
+    uint64_t refused_space;
+    uint64_t refused_size;
+    uint64_t refused_ended;
     struct logfile_histogram flush_ns;
-    struct logfile_histogram stall_ns;
+    struct logfile_histogram write_ns;
+    struct logfile_histogram sync_ns;
+    struct logfile_histogram append_commit_ns;
+    struct logfile_histogram submit_commit_ns;
+    struct logfile_histogram late_publish_ns;
     struct logfile_histogram records_per_epoch;
-};
-
-enum {
-    LF_HISTOGRAM_BUCKETS = sizeof(((struct logfile_histogram *)0)->bucket) / sizeof(uint64_t)
 };
 
 static inline void lf_count(uint64_t *counter, uint64_t n)
@@ -75,21 +81,46 @@ static inline void lf_inflight_end(struct lf_inflight *inflight)
 void lf_inflight_copy(const struct lf_inflight callers[LF_CALLER_COUNT], uint64_t now_ns,
                       struct logfile_stats *out);
 
+enum {
+    LF_HISTOGRAM_SUB_BITS = 3 /* of a value, after its leading one, name its bucket */
+};
+static inline unsigned lf_histogram_bucket(uint64_t value)
+{
+    if (value >> LF_HISTOGRAM_SUB_BITS == 0)
+        return (unsigned)value;
+    const unsigned shift = 63u - (unsigned)__builtin_clzll(value) - LF_HISTOGRAM_SUB_BITS;
+    const uint64_t bucket = ((uint64_t)shift << LF_HISTOGRAM_SUB_BITS) + (value >> shift);
+    return bucket < LOGFILE_HISTOGRAM_BUCKETS ? (unsigned)bucket : LOGFILE_HISTOGRAM_BUCKETS - 1;
+}
+
 /* By any thread. */
 static inline void lf_histogram_add(struct logfile_histogram *histogram, uint64_t value)
 {
-    unsigned bucket = value < 2 ? 0 : 63u - (unsigned)__builtin_clzll(value);
     uint64_t max;
 
     lf_count(&histogram->count, 1);
     lf_count(&histogram->sum, value);
-    lf_count(&histogram->bucket[bucket < LF_HISTOGRAM_BUCKETS ? bucket : LF_HISTOGRAM_BUCKETS - 1],
-             1);
+    lf_count(&histogram->bucket[lf_histogram_bucket(value)], 1);
     do {
         max = lf_counted(&histogram->max);
     } while (value > max && !lf_cas_acq_rel_64(&histogram->max, max, value)); /* No pair. */
 }
 void lf_histogram_copy(const struct logfile_histogram *from, struct logfile_histogram *to);
+
+/* A call goes away with this error, and has written nothing. */
+void lf_stats_note_refusal(struct lf_stats *stats, int error);
+
+/* When the first record of an epoch had its place, and whether its writer waits: in one word. */
+static inline uint64_t lf_first_word(uint64_t now_ns, bool waits)
+{
+    return now_ns << 1 | waits;
+}
+/* That epoch has become durable. */
+static inline void lf_stats_note_commit(struct lf_stats *stats, uint64_t first, uint64_t now_ns)
+{
+    lf_histogram_add(first & 1 ? &stats->append_commit_ns : &stats->submit_commit_ns,
+                     now_ns - (first >> 1));
+}
 
 /* Copies the counters into the public struct. */
 void lf_stats_copy(const struct lf_stats *stats, struct logfile_stats *out);

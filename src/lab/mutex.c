@@ -22,6 +22,7 @@ struct lf_buffer {
     uint8_t *data;
     uint64_t end; /* bytes, header included */
     uint32_t records;
+    uint64_t first_ns; /* when the first of them came */
 };
 
 enum {
@@ -156,8 +157,11 @@ static void flush_active(struct logfile *log)
     active_of(engine)->records = 0;
     pthread_mutex_unlock(&engine->lock);
     failed = lf_epoch_commit(log, full->data, full->end, full->records, 0) != 0;
-    if (!failed)
+    if (!failed) {
         lf_count(&log->stats.inline_flushes, 1);
+        /* Who flushes waits; so does who came first, most likely. */
+        lf_stats_note_commit(&log->stats, lf_first_word(full->first_ns, true), lf_now_ns());
+    }
     pthread_mutex_lock(&engine->lock);
     engine->flushing = false;
     announce_flush(log, epoch, failed);
@@ -229,6 +233,8 @@ static int make_space(struct logfile *log, uint64_t need, const struct timespec 
         if (error != 0)
             break;
     }
+    if (error != 0)
+        lf_stats_note_refusal(&log->stats, error);
     return error;
 }
 
@@ -246,7 +252,8 @@ static uint64_t add_record(struct logfile *log, const struct lf_payload *payload
 
     lf_record_encode(buffer->data + offset, &place, payload, crc);
     buffer->end += lf_record_bytes(payload->size);
-    buffer->records++;
+    if (buffer->records++ == 0)
+        buffer->first_ns = lf_now_ns();
     set_end_lsn(engine, engine->base_lsn + buffer->end);
     return engine->base_lsn + offset;
 }

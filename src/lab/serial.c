@@ -42,6 +42,16 @@ static int refusal_of(struct logfile *log)
     return lf_load_relaxed_32(&engine_of(log)->closed) ? LOGFILE_ECLOSED : 0;
 }
 
+/* A call goes away: because the log has ended, or else with this error. */
+static int refuse(struct logfile *log, int error)
+{
+    int refusal = refusal_of(log);
+
+    error = refusal != 0 ? refusal : error;
+    lf_stats_note_refusal(&log->stats, error);
+    return error;
+}
+
 /* Waits until an epoch fits below the allocated frontier, without the mutex. */
 static int make_room(struct logfile *log, const struct timespec *deadline)
 {
@@ -92,9 +102,12 @@ static int commit_records(struct logfile *log, uint64_t end, uint32_t records)
 {
     /* Relaxed: a number that orders nothing. */
     lf_store_relaxed_64(&engine_of(log)->end_lsn, log->chain.lsn + end);
+    uint64_t first = lf_first_word(lf_now_ns(), true);
     int error = commit(log, end, records, 0);
-    if (error == 0)
+    if (error == 0) {
         lf_count(&log->stats.inline_flushes, 1);
+        lf_stats_note_commit(&log->stats, first, lf_now_ns());
+    }
     return error;
 }
 
@@ -108,15 +121,13 @@ static int append(struct logfile *log, const struct lf_payload *payload,
 
     (void)wait; /* nothing else is there to be done with a record than to make it durable */
 
-    if (!lf_may_wait(deadline)) { /* A record that is only submitted is not for this engine. */
-        error = refusal_of(log);
-        return error != 0 ? error : -ETIMEDOUT;
-    }
+    if (!lf_may_wait(deadline)) /* A record that is only submitted is not for this engine. */
+        return refuse(log, -ETIMEDOUT);
     lf_stages_begin(lf_lab_stages(log), &clock);
     cancel_state = lock(log);
     error = make_room(log, deadline);
     if (error != 0)
-        return unlock(log, cancel_state, error);
+        return unlock(log, cancel_state, refuse(log, error));
     lf_stages_mark(&clock, LOGFILE_STAGE_RESERVE);
     crc = lf_lab_payload_crc(log, payload);
     lf_stages_mark(&clock, LOGFILE_STAGE_CHECKSUM);
@@ -139,14 +150,12 @@ static int submit_batch(struct logfile *log, const struct lf_batch *batch,
     uint64_t end = LF_EPOCH_HEADER_BYTES;
     int cancel_state, error;
 
-    if (!lf_may_wait(deadline)) {
-        error = refusal_of(log);
-        return error != 0 ? error : -ETIMEDOUT;
-    }
+    if (!lf_may_wait(deadline))
+        return refuse(log, -ETIMEDOUT);
     cancel_state = lock(log);
     error = make_room(log, deadline);
     if (error != 0)
-        return unlock(log, cancel_state, error);
+        return unlock(log, cancel_state, refuse(log, error));
     for (int i = 0; i < batch->count; i++) {
         const struct lf_payload payload = {&batch->records[i], 1, batch->records[i].iov_len};
         if (lsns != NULL)

@@ -169,7 +169,11 @@ int lf_append_reserve_slowly(struct logfile *log, uint64_t need, const struct ti
     }
     if (queueing.hungry)
         leave_hungry(log);
-    return error == -ETIMEDOUT && !lf_may_wait(deadline) ? -EAGAIN : error;
+    if (error == -ETIMEDOUT && !lf_may_wait(deadline))
+        error = -EAGAIN;
+    if (error != 0)
+        lf_stats_note_refusal(&log->stats, error);
+    return error;
 }
 
 static inline int reserve(struct logfile *log, uint64_t need, const struct timespec *deadline,

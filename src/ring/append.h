@@ -62,14 +62,24 @@ static inline void lf_append_copy(const struct logfile *log,
     lf_record_encode(lf_slot_epoch(reservation->slot) + reservation->offset, &place, payload, crc);
 }
 
+/* The first writer of an epoch notes when that was. */
+static inline void lf_append_stamp(const struct lf_reservation *reservation, bool waits)
+{
+    /* Relaxed: publishing releases it (R4). */
+    lf_store_relaxed_64(&reservation->slot->first, lf_first_word(lf_now_ns(), waits));
+}
+
 /* With a reservation in hand: copies and publishes.  `durable` receives where the record is. */
 static inline __attribute__((always_inline)) void
 lf_append_fill(struct logfile *log, const struct lf_reservation *reservation,
                const struct lf_payload *payload, uint32_t crc, struct lf_durable_wait *durable)
 {
-    durable->guards = durable->waits && lf_reservation_is_first(reservation);
-    if (durable->guards)
-        lf_store_release_32(&reservation->slot->guarded, 1); /* F4: pairs with needs_service. */
+    if (lf_reservation_is_first(reservation)) {
+        lf_append_stamp(reservation, durable->waits);
+        durable->guards = durable->waits;
+        if (durable->guards)
+            lf_store_release_32(&reservation->slot->guarded, 1); /* F4: pairs with needs_service. */
+    }
     lf_append_copy(log, reservation, payload, crc);
     durable->lsn = lf_ring_lsn(reservation);
     durable->slot = reservation->slot;

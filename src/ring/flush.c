@@ -100,7 +100,11 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     lf_follow_moved(log->follow, log->chain.lsn);
     lf_event_signal(&log->event);
     if (records > 0) {
-        note_flush_time(log, lf_now_ns() - begin_ns);
+        uint64_t now_ns = lf_now_ns();
+        note_flush_time(log, now_ns - begin_ns);
+        lf_histogram_add(&log->stats.write_ns, log->store.written_ns - begin_ns);
+        if (log->options.sync == LOGFILE_SYNC_FDATASYNC)
+            lf_histogram_add(&log->stats.sync_ns, now_ns - log->store.written_ns);
         lf_count(&log->stats.epochs, 1);
         lf_count(&log->stats.records, records);
         lf_count(&log->stats.bytes, end - LF_EPOCH_HEADER_BYTES);
@@ -266,11 +270,11 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
     /* 3. Collect. */
     struct lf_inflight *inflight = &log->store.inflight[LF_CALLER_FLUSHER];
     lf_inflight_begin(inflight, LOGFILE_CALL_PUBLISH, base_lsn, flusher->flushed_ns);
-    uint64_t stall_ns = lf_ring_collect(&sealed);
+    uint64_t late_ns = lf_ring_collect(&sealed);
     lf_inflight_end(inflight); /* or it would be blamed for a zero-fill that the commit waits for */
-    if (stall_ns > 0) {
-        lf_count(&log->stats.stalls, 1);
-        lf_histogram_add(&log->stats.stall_ns, stall_ns);
+    if (late_ns > 0) {
+        lf_count(&log->stats.late_publishes, 1);
+        lf_histogram_add(&log->stats.late_publish_ns, late_ns);
     }
 
     /* 4. Commit: write, sync, and the store that acknowledges.  After a failure lf_engine_on_failure
@@ -282,6 +286,8 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
     bool is_leader = lf_load_relaxed_32(&flusher->token) == LF_TOKEN_LEADER;
     lf_count(is_leader ? &log->stats.inline_flushes : &log->stats.sequencer_flushes, 1);
     flusher->flushed_bytes = sealed.end;
+    if (sealed.records > 0) /* Relaxed: collecting has acquired it (R4). */
+        lf_stats_note_commit(&log->stats, lf_load_relaxed_64(&sealed.slot->first), lf_now_ns());
 
     /* 5. Plan the next gather, before anybody is woken. */
     plan_gather(log, &sealed);

@@ -130,6 +130,9 @@ struct lf_slot {
     /* W: the epoch's first writer; flusher.  R: whoever releases the flush token.
      * The first writer looks after the epoch with a timer while others gather. */
     uint32_t guarded;
+    /* W: the epoch's first writer, before it publishes.  R: flusher, after it has collected.  When that
+     * was: lf_first_word. */
+    uint64_t first;
     /* Woken when the epoch is durable, or the log has failed. */
     _Alignas(LF_CACHE_PAIR) struct lf_waiter durable;
     struct lf_shard shards[LF_SHARDS_MAX];

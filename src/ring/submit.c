@@ -52,6 +52,8 @@ int lf_ring_submit_batch(struct logfile *log, const struct lf_batch *batch,
     }
 
     /* 3. Publish: one store shows them all. */
+    if (lf_reservation_is_first(&reservation))
+        lf_append_stamp(&reservation, false);
     lf_ring_publish(&reservation, (unsigned)batch->count, 0);
     if (lf_reservation_is_first(&reservation))
         lf_flusher_announce(log);
@@ -136,6 +138,8 @@ int lf_ring_end_reservation(struct logfile *log, const struct logfile_reservatio
     lf_record_finish(header, &place, type, of->size, log->lab.checksum == LOGFILE_CHECKSUM_FULL);
 
     /* 3. Publish, as any append. */
+    if (lf_reservation_is_first(&reservation))
+        lf_append_stamp(&reservation, false);
     lf_ring_publish(&reservation, 1, 0);
     if (lf_reservation_is_first(&reservation))
         lf_flusher_announce(log);

@@ -58,6 +58,7 @@ struct lf_file {
     pthread_mutex_t changing; /* one thread at a time makes, releases or removes segments */
     void *prologue;           /* blocks 0 to 3 of the segment that is being made */
     uint64_t header_bytes;    /* W: threads that extend (fetch-add).  R: stats. */
+    uint64_t made_count;      /* the same: segments, new or recycled */
 };
 
 /* A name in a log's directory that does not belong to it. */

@@ -378,6 +378,8 @@ int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool may_al
         int error = get_segment(file, &wanted);
         if (error != 0)
             return error;
+        if (wanted.made) /* relaxed: a statistic */
+            lf_fetch_add_relaxed_64(&file->made_count, 1);
         error = wanted.made ? wanted.allocate_error : allocate(file, &wanted, wanted.segment->fd);
         lf_segments_release(&file->segments, wanted.segment, !wanted.made && may_allocate);
         if (*written == *reached)

@@ -22,6 +22,7 @@ struct lf_store {
     uint64_t device_bytes;
     uint64_t write_count; /* of commits, begun */
     uint64_t sync_count;  /* the same */
+    uint64_t trim_count;
     struct lf_inflight inflight[LF_CALLER_COUNT];
     uint64_t written_ns; /* W, R: who commits.  When the last commit's write had ended. */
     /* W: the first thread whose call failed, under failure_lock, once.  R: any. */

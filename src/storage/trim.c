@@ -243,6 +243,7 @@ static int move_mark(struct lf_trim *trim, const struct lf_landmark *oldest,
         return 0;
     lf_store_release_64(&trim->oldest_lsn, oldest->lsn); /* L4: pairs with lf_trim_oldest_lsn. */
     drop_landmarks(trim, oldest->lsn);
+    lf_count(&trim->store->trim_count, 1);
     return 0;
 }
 

@@ -310,7 +310,7 @@ START_TEST(test_a_late_publish_shows)
                      lf_payload_crc(&payload));
     lf_ring_publish(&reservation, 1, 0);
     ck_assert_int_eq(logfile_sync(hung_log, NULL), 0);
-    ck_assert_uint_eq(look().stalls, 1);
+    ck_assert_uint_eq(look().late_publishes, 1);
     end();
 }
 END_TEST

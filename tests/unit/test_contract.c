@@ -252,6 +252,9 @@ START_TEST(test_too_large_reserves_nothing)
     ck_assert_int_eq(logfile_appendv(contract_log, endless, 2, NULL, &lsn), LOGFILE_ETOOBIG);
     ck_assert_uint_eq(lsn, 77);
     ck_assert_uint_eq(logfile_next_lsn(contract_log), next_lsn);
+    struct logfile_stats stats;
+    ck_assert_int_eq(logfile_stats(contract_log, &stats, sizeof stats), 0);
+    ck_assert_uint_eq(stats.refused_size, 5);
     append(HOW_APPEND, max);
     end();
 }
@@ -481,6 +484,14 @@ START_TEST(test_statistics_add_up)
     ck_assert_uint_eq(stats.records_per_epoch.sum, RECORDS);
     ck_assert_uint_eq(stats.records_per_epoch.max, 1);
     ck_assert_uint_ge(stats.flush_ns.sum, stats.flush_ns.max);
+    ck_assert_uint_eq(stats.write_ns.count, RECORDS);
+    ck_assert_uint_eq(stats.sync_ns.count, RECORDS);
+    ck_assert_uint_le(stats.write_ns.sum + stats.sync_ns.sum, stats.flush_ns.sum);
+    ck_assert_uint_eq(stats.append_commit_ns.count + stats.submit_commit_ns.count, RECORDS);
+    if (variant.lab->engine == LOGFILE_ENGINE_RING) /* The others know only who flushes. */
+        ck_assert_uint_eq(stats.submit_commit_ns.count, 4 * RECORDS / HOW_COUNT);
+    ck_assert_uint_eq(
+        stats.refused_full + stats.refused_space + stats.refused_size + stats.refused_ended, 0);
     ck_assert_uint_ge(stats.device_bytes, stats.zero_fill_bytes + RECORDS * BLOCK_BYTES);
     ck_assert_uint_eq(stats.durable_lsn, logfile_durable_lsn(contract_log));
     if (variant.lab->engine == LOGFILE_ENGINE_RING)
@@ -494,6 +505,7 @@ START_TEST(test_after_shutdown)
     struct timespec past = deadline_in_ms(-1);
     struct iovec iov = {payload, 3};
     struct logfile_failure failure;
+    struct logfile_stats stats;
     uint64_t lsn = 13;
 
     begin_engine(_i);
@@ -508,6 +520,8 @@ START_TEST(test_after_shutdown)
     ck_assert_int_eq(logfile_submitv(contract_log, &iov, 1, NULL, &lsn), LOGFILE_ECLOSED);
     ck_assert_int_eq(logfile_submit(contract_log, payload, 3, NULL, &lsn), LOGFILE_ECLOSED);
     ck_assert_uint_eq(lsn, 13);
+    ck_assert_int_eq(logfile_stats(contract_log, &stats, sizeof stats), 0);
+    ck_assert_uint_eq(stats.refused_ended, 6);
     ck_assert_int_eq(logfile_wait(contract_log, last_lsn, &past), 0);
     ck_assert_int_eq(logfile_wait(contract_log, UINT64_MAX, NULL), -EINVAL);
     ck_assert_int_eq(logfile_sync(contract_log, NULL), 0);

@@ -64,7 +64,6 @@ static void add_to_journal(const struct diary_mark *mark, uint64_t event_count,
 
 void diary_journal(const struct diary *diary, uint64_t event_count, struct journal *journal)
 {
-    char why[JOURNAL_WHY_BYTES];
     uint64_t promised_lsn = 0; /* in the end */
     uint64_t durable_lsn = 0;  /* when the power went */
 
@@ -81,5 +80,5 @@ void diary_journal(const struct diary *diary, uint64_t event_count, struct journ
             durable_lsn = mark->lsn;
     }
     journal_ack_below(journal, durable_lsn);
-    ck_assert_msg(journal_sort(journal, why), "%s", why);
+    journal_sort(journal);
 }

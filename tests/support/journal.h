@@ -44,15 +44,15 @@ void journal_ask_trim(struct journal *journal, uint64_t lsn);
 void journal_trimmed(struct journal *journal, uint64_t oldest_lsn);
 /* Moves what `from` has to the end of `journal`. */
 void journal_take(struct journal *journal, struct journal *from);
-/* Orders entries by LSN.  False, with the reason, when one LSN was given twice. */
-bool journal_sort(struct journal *journal, char why[JOURNAL_WHY_BYTES]);
+/* Orders entries by LSN, for a test that looks at them. */
+void journal_sort(struct journal *journal);
 size_t journal_acked_count(const struct journal *journal);
 
 /*
  * Reads all that the reader gives and compares.  On success the journal is cut behind what was read
  * and all of it counts as acknowledged: what a log has recovered, it owes.  What may have been
- * trimmed stays in it, for a log that starts earlier after the next crash.  The journal must be
- * sorted.  False: a promise is broken, `why` says which.
+ * trimmed stays in it, for a log that starts earlier after the next crash.  Entries are sorted then.
+ * False: a promise is broken, `why` says which; one LSN for two records is one of them.
  */
 bool journal_compare(struct journal *journal, struct logfile_reader *reader,
                      char why[JOURNAL_WHY_BYTES]);

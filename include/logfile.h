@@ -735,13 +735,20 @@ struct logfile_reader_options {
                                             record at or after it, also after damage */
     const struct logfile_cursor *cursor; /* NULL, or where to go on; lsn is 0 then */
     const uint8_t *expect_id;            /* NULL, or the 16 bytes of logfile_id */
-    const struct logfile_io *io;         /* NULL: logfile_io_posix(); else valid until the reader is
-                                            closed */
-    uint64_t reserved[8];                /* must be zero */
+    const struct logfile_io *io; /* NULL: that of log, or logfile_io_posix(); else valid until the
+                                            reader is closed */
+    struct logfile *log;         /* NULL, or the log at the path, open for appending in this
+                                            process, to be followed; it may be closed meanwhile */
+    uint64_t reserved[7];        /* must be zero */
 };
 
 /*
  * Opens a log for reading, with or without a writer in this or another process.
+ *
+ * A reader that follows a log (options->log) reads up to logfile_durable_lsn: it knows of new records at
+ * once, and at the end it makes no system call.  It never syncs.  When the log has been shut down, or
+ * has failed, what was durable is read, and from then on it is a reader by path, like any other;
+ * logfile_reader_wait tells of that once.
  *
  * path:     as logfile_open; never created.
  * options:  NULL: from the oldest record on; not needed after the call.
@@ -750,11 +757,12 @@ struct logfile_reader_options {
  * Errors:   -EINVAL (also an lsn beside a cursor), -ENOENT, LOGFILE_EFORMAT, LOGFILE_ECORRUPT (both
  *           file headers damaged), LOGFILE_ETRIMMED (lsn is below the oldest record), LOGFILE_EBEYOND
  *           (lsn is above the end of the log: where the next record can start at the earliest),
- *           LOGFILE_EIDENTITY (another log than expect_id or the cursor names, or the same one with
- *           another history, as after a copy of it was put back), -ENOMEM, -ELOOP, -EISDIR, -ESPIPE,
- *           any -errno of open and read.
+ *           LOGFILE_EIDENTITY (another log than expect_id, the cursor or options->log names, or the same
+ *           one with another history, as after a copy of it was put back), LOGFILE_EFORKED (log),
+ *           -ENOMEM, -ELOOP, -EISDIR, -ESPIPE, any -errno of open and read.
  * Threads:  any.
- * Blocking: reads; for an LSN at most slot_bytes before it.
+ * Blocking: reads; for an LSN at most slot_bytes before it, and for the epoch that it is in, if nothing
+ *           promises that one yet, a second time after a sync.  At most two slots in all.
  * Ordering: a cursor neither repeats nor leaves out a record.
  */
 int logfile_reader_open(const char *path, const struct logfile_reader_options *options,
@@ -768,13 +776,72 @@ int logfile_reader_open(const char *path, const struct logfile_reader_options *o
  *           appended.
  * Errors:   LOGFILE_ECORRUPT: records that were promised cannot be read; logfile_reader_tail names
  *           the range, logfile_reader_skip goes past it.  LOGFILE_ETRIMMED.  LOGFILE_EBEYOND: the log
- *           has lost what was there when the reader was opened.  -ENOMEM.  -EINVAL.
+ *           has lost what was there when the reader was opened.  -ENOMEM.  -EINVAL.  LOGFILE_EFORKED (it
+ *           follows a log).
  *           Any -errno of read and sync: never taken for the end of the log; call again.
  * Threads:  one at a time per reader.
- * Blocking: reads; syncs before it returns what no later epoch has promised yet.
+ * Blocking: reads.  If it follows no log: syncs, once a group, before it returns one that neither a
+ *           later epoch nor the trim mark promises yet; beside a writer that is the newest at most.
  * Ordering: LSNs grow.
  */
 int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *record);
+
+/*
+ * Waits until there is something to read: logfile_reader_next will then return a record, or an error.
+ *
+ * deadline: NULL, or when to give up.  If it has passed, there is one look.
+ * Returns:  0.
+ * Errors:   -EINVAL, -ETIMEDOUT.
+ *           Of a reader that follows a log, when all that was durable has been read: LOGFILE_ECLOSED (the
+ *           log has been shut down) or LOGFILE_EFAILED (it has failed), once; then the reader is one by
+ *           path.  LOGFILE_EFORKED.
+ *           Of a reader by path: -ESTALE: the log's file, or its control file, has no name any more, and
+ *           no writer: nothing more will come.
+ * Threads:  one at a time per reader.
+ * Blocking: until then.  Of a log that is followed, for no time after the record is durable.  By path,
+ *           also across processes, until the writer has written: inotify tells of that on the file
+ *           systems of this machine; where it does not (a network file system, a /proc that is not
+ *           mounted, a table of system calls of your own) the file is looked at once a second, so that
+ *           it is at most a second late.  Idle, it costs nothing, or one look a second.
+ * Progress: no wake-up is lost.
+ */
+int logfile_reader_wait(struct logfile_reader *reader, const struct timespec *deadline);
+
+/*
+ * Gives a descriptor for poll, select or epoll: readable when there may be something to read.
+ *
+ * It is readable at first, and becomes so when something has happened; it stays so until
+ * logfile_reader_next has returned 0.  So a loop reads until there is no more before it polls, and
+ * loses nothing:
+ *
+ *     for (;;) {
+ *         while ((result = logfile_reader_next(reader, &record)) == 1)
+ *             use(&record);
+ *         if (result < 0)
+ *             break;
+ *         poll(&(struct pollfd){.fd = logfile_reader_fd(reader), .events = POLLIN}, 1, -1);
+ *     }
+ *
+ * It is readable without news too, once a second if the reader follows no log: see
+ * logfile_reader_wait, which tells, with a deadline that has passed, why nothing more will come.
+ *
+ * Returns:  a descriptor, always the same one, which belongs to the reader: only to be polled.
+ * Errors:   -EINVAL, LOGFILE_EFORKED, -EMFILE, -ENFILE, -ENOMEM.
+ * Threads:  one at a time per reader; any may poll.  Blocking: no.
+ */
+int logfile_reader_fd(struct logfile_reader *reader);
+
+/*
+ * Reads on elsewhere: as if the reader were opened at an LSN.
+ *
+ * lsn:      0: the oldest record; else reading goes on at the first record at or after it.
+ * Returns:  0.
+ * Errors:   -EINVAL, LOGFILE_ETRIMMED, LOGFILE_EBEYOND, -ENOMEM, any -errno of read and sync.  The reader
+ *           stays where it was.
+ * Threads:  one at a time per reader.
+ * Blocking: as logfile_reader_open.
+ */
+int logfile_reader_seek(struct logfile_reader *reader, uint64_t lsn);
 
 /*
  * Goes past a corrupt range, to the next valid epoch.

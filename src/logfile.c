@@ -3,6 +3,7 @@
  * docs/ARCHITECTURE.md follows an append from here to the disk. */
 #include "base/copy_out.h"
 #include "lab/lab.h"
+#include "read/follow.h"
 #include "ring/log.h"
 
 #include <errno.h>
@@ -334,6 +335,22 @@ int logfile_mark_read(struct logfile *log, void *data, size_t size)
     if (error != 0)
         return error;
     return data == NULL && size > 0 ? -EINVAL : (int)lf_trim_user_bytes(&log->trim, data, size);
+}
+
+int lf_followed_by_log(struct logfile *log, struct lf_followed *out)
+{
+    const struct lf_file *file = log != NULL ? &log->store.file : NULL;
+    int error = check_handle(log);
+
+    if (error == 0)
+        error = file->io->stat(file->io->context, file->fd, &out->file);
+    if (error != 0)
+        return error;
+    out->io = file->io;
+    memcpy(out->id, file->header.id, sizeof out->id);
+    out->follow = log->follow;
+    lf_follow_hold(out->follow);
+    return 0;
 }
 
 size_t logfile_record_max(struct logfile *log)

@@ -46,6 +46,11 @@ static inline bool lf_may_wait(const struct timespec *deadline)
 {
     return deadline != &lf_no_wait;
 }
+static inline bool lf_deadline_is_valid(const struct timespec *deadline)
+{
+    return deadline == NULL ||
+           (deadline->tv_sec >= 0 && deadline->tv_nsec >= 0 && deadline->tv_nsec < 1000000000);
+}
 /* &lf_no_wait if the deadline has passed, else itself. */
 const struct timespec *lf_settle_deadline(const struct timespec *deadline);
 

@@ -45,6 +45,8 @@ int lf_cursor_start(struct lf_cursor *cursor)
 
 void lf_cursor_close(struct lf_cursor *cursor)
 {
+    if (cursor->follow != NULL)
+        lf_follow_release(cursor->follow);
     lf_scan_close(&cursor->scan);
     lf_file_close(&cursor->file);
 }
@@ -59,24 +61,32 @@ int lf_cursor_look_for_writer(struct lf_cursor *cursor)
 
 /* ---- Epochs that are durable ----------------------------------------------------------------- */
 
-/* The file system has stopped after an error and refuses to sync: decides whether the epoch that was
- * found is taken as it is.  From one without records nothing is returned. */
-static bool take_unsynced(struct lf_cursor *cursor)
+/* As lf_scan_next_promise, of a header that need not be in memory: that of the next segment's first
+ * epoch. */
+static uint64_t read_next_promise(struct lf_cursor *cursor)
 {
     _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES];
-    const struct lf_epoch_header *header = cursor->scan.epoch;
     const struct lf_epoch_header *next = (const void *)block;
     const struct lf_chain *chain = &cursor->scan.chain;
     const uint32_t log_seed = cursor->scan.prologue.log_seed;
 
-    /* 1. What does the next one promise?  It may be in another segment, and not in memory. */
+    if (lf_window_available(&cursor->scan.window, chain->lsn) >= LF_BLOCK_BYTES)
+        return lf_scan_next_promise(&cursor->scan);
     if (lf_file_read(&cursor->file, chain->lsn, block, sizeof(block)) == (ssize_t)sizeof(block) &&
         lf_epoch_header_check(next, log_seed, &chain->layout, chain->lsn) &&
         lf_chain_accepts(chain, next))
-        cursor->durable_lsn = lf_max(cursor->durable_lsn, next->promise);
-    if (header->lsn < cursor->durable_lsn || header->record_count == 0)
+        return next->promise;
+    return 0;
+}
+
+/* The file system has stopped after an error and refuses to sync: decides whether the epoch that was
+ * found is taken as it is.  From one without records nothing is returned. */
+static bool take_unsynced(struct lf_cursor *cursor)
+{
+    const struct lf_epoch_header *header = cursor->scan.epoch;
+
+    if (header->record_count == 0)
         return true;
-    /* 2. Nothing: only for tools that copy out what there is. */
     if (cursor->takes_unsynced && cursor->unsynced_lsn == 0)
         cursor->unsynced_lsn = header->lsn;
     return cursor->takes_unsynced;
@@ -134,9 +144,12 @@ static enum lf_step next_epoch(struct lf_cursor *cursor)
         if (header->incarnation <= cursor->settled_incarnation &&
             header->lsn < cursor->settled_end_lsn)
             break;
-        /* 2. A later header promises it, or it was synced together with an earlier one. */
-        const uint64_t promised_lsn = lf_max(scan->promised_lsn, lf_scan_next_promise(scan));
-        cursor->durable_lsn = lf_max(cursor->durable_lsn, promised_lsn);
+        /* 2. The log says so, a header or mark promises it, or it was synced together with an earlier
+         * one. */
+        cursor->durable_lsn = lf_max(cursor->durable_lsn, scan->promised_lsn);
+        cursor->durable_lsn = lf_max(cursor->durable_lsn, scan->prologue.trim.promise);
+        if (header->lsn >= cursor->durable_lsn)
+            cursor->durable_lsn = lf_max(cursor->durable_lsn, read_next_promise(cursor));
         if (header->lsn < cursor->durable_lsn)
             break;
         /* 3. Nothing says so: see to it. */
@@ -211,22 +224,26 @@ static enum lf_step end_judged(struct lf_cursor *cursor)
 /* No writer has the log, or this is verify.  EPOCH: there is one after all. */
 static enum lf_step judge(struct lf_cursor *cursor)
 {
+    struct lf_scan *scan = &cursor->scan;
     enum lf_step step = LF_STEP_BREAK;
 
     cursor->state = LF_CURSOR_AT_END;
     /* 1. Look what the device says, now that a writer that is gone has written all.  Beside one that
      * is there, verify would run after it without an end. */
-    if (!cursor->live)
+    if (!cursor->live || cursor->follow != NULL)
         step = reread_break(cursor);
     if (step != LF_STEP_BREAK)
         return step;
+    /* A log that is followed promises what it has said to be durable. */
+    if (cursor->follow != NULL)
+        scan->promised_lsn = lf_max(scan->promised_lsn, lf_follow_durable_lsn(cursor->follow));
     /* 2. Search what follows the break. */
-    int error = lf_verdict_give(&cursor->scan, &cursor->tail);
+    int error = lf_verdict_give(scan, &cursor->tail);
     if (error == 0)
         error = lf_file_end_lsn(&cursor->file, &cursor->judged_end_lsn);
     if (error != 0)
         return fail(cursor, error);
-    /* 3. A later epoch promises more than can be read: is that still so, after it has been seen? */
+    /* 3. More is promised than can be read: is that still so, after it has been seen? */
     if (cursor->tail.verdict == LOGFILE_CORRUPT) {
         step = look_for_trim(cursor);
         if (step == LF_STEP_BREAK)
@@ -240,7 +257,8 @@ static enum lf_step judge(struct lf_cursor *cursor)
         error = lf_cursor_look_for_writer(cursor);
     if (error != 0)
         return fail(cursor, error);
-    if (cursor->live && !(cursor->takes_all && cursor->tail.verdict == LOGFILE_CORRUPT))
+    const bool judges_live = cursor->takes_all || cursor->follow != NULL;
+    if (cursor->live && !(judges_live && cursor->tail.verdict == LOGFILE_CORRUPT))
         return end_live(cursor);
     return end_judged(cursor);
 }
@@ -259,10 +277,10 @@ static enum lf_step step_at_break(struct lf_cursor *cursor)
         return fail(cursor, error);
     if (step != LF_STEP_BREAK && !(mark_error == LOGFILE_ECORRUPT && cursor->live))
         return step;
-    if (cursor->live && !cursor->takes_all)
+    if (cursor->live && !cursor->takes_all && cursor->follow == NULL)
         return end_live(cursor);
-    /* 2. A verdict stands until the log changes. */
-    if (cursor->state == LF_CURSOR_JUDGED) {
+    /* 2. A verdict stands until the log changes, which one that is open does. */
+    if (cursor->state == LF_CURSOR_JUDGED && !cursor->live) {
         error = lf_file_refresh(&cursor->file, oldest_lsn);
         if (error == 0)
             error = lf_file_end_lsn(&cursor->file, &end_lsn);
@@ -287,19 +305,82 @@ int lf_cursor_skip(struct lf_cursor *cursor)
     return error;
 }
 
+int lf_cursor_seek(struct lf_cursor *cursor, uint64_t lsn)
+{
+    struct lf_scan *scan = &cursor->scan;
+    const struct lf_layout *layout = &cursor->file.layout;
+
+    /* 1. What is the oldest by now?  A mark that a writer is at is read again at the first break. */
+    int error = lf_prologue_read_mark(&cursor->file, &scan->prologue);
+    if (error == LOGFILE_ECORRUPT && lf_cursor_look_for_writer(cursor) == 0 && cursor->live)
+        error = 0;
+    const uint64_t oldest_lsn = scan->prologue.trim.oldest_lsn;
+    if (error == 0 && lsn != 0 && lsn < oldest_lsn)
+        error = LOGFILE_ETRIMMED;
+    if (error == 0 && cursor->follow != NULL &&
+        lsn > lf_follow_durable_lsn(cursor->follow) + LF_EPOCH_HEADER_BYTES)
+        error = LOGFILE_EBEYOND;
+    if (error == 0)
+        error = lf_file_refresh(&cursor->file, oldest_lsn);
+    if (error != 0)
+        return error;
+    /* 2. What was synced is one file: an earlier segment is known to be durable by promises alone. */
+    const uint64_t to_lsn = lf_max(lsn, oldest_lsn);
+    if (lf_segment_index(layout, to_lsn) < lf_segment_index(layout, scan->chain.lsn)) {
+        cursor->durable_lsn = 0;
+        cursor->settled_incarnation = 0;
+    }
+    cursor->state = LF_CURSOR_READING;
+    cursor->start_lsn = lsn;
+    lf_scan_restart(scan);
+    return lsn != 0 ? lf_scan_seek(scan, lsn) : 0;
+}
+
+/* Of a log that is followed: EPOCH: there is more to read, and the window may read so far; END: there is
+ * not.  If there never will be, the cursor is one by path from the next step on. */
+static enum lf_step look_at_log(struct lf_cursor *cursor)
+{
+    struct lf_follow *follow = cursor->follow;
+    const int ended = lf_follow_ended(follow); /* L7: before the durable LSN */
+
+    if (!lf_follow_is_alive(follow))
+        return fail(cursor, LOGFILE_EFORKED);
+    cursor->durable_lsn = lf_max(cursor->durable_lsn, lf_follow_durable_lsn(follow));
+    cursor->scan.window.limit_lsn = cursor->durable_lsn;
+    if (cursor->scan.chain.lsn < cursor->durable_lsn)
+        return LF_STEP_EPOCH;
+    if (ended != 0) {
+        cursor->ended = ended;
+        cursor->follow = NULL;
+        cursor->scan.window.limit_lsn = LF_LSN_END;
+        lf_follow_release(follow);
+    }
+    return end_live(cursor);
+}
+
 enum lf_step lf_cursor_next(struct lf_cursor *cursor)
 {
     enum lf_step step;
 
     do {
-        step = cursor->state == LF_CURSOR_READING ? next_epoch(cursor) : LF_STEP_BREAK;
-        /* As far as is in memory: the file may have grown.  That matters to verify only if its
+        /* 1. A log that is followed knows if there is more. */
+        step = cursor->state == LF_CURSOR_READING ? LF_STEP_EPOCH : LF_STEP_BREAK;
+        if (cursor->follow != NULL)
+            step = look_at_log(cursor);
+        if (step == LF_STEP_END || step == LF_STEP_FAILED) {
+            cursor->scan.epoch = NULL;
+            return step;
+        }
+        /* 2. As far as is in memory: the file may have grown.  That matters to verify only if its
          * writer is gone, and then judge looks again. */
+        if (step == LF_STEP_EPOCH)
+            step = next_epoch(cursor);
+        cursor->scan.window.limit_lsn = LF_LSN_END;
         if (step == LF_STEP_BREAK && !(cursor->takes_all && cursor->live))
             step = look_again(cursor);
         if (step == LF_STEP_BREAK)
             step = step_at_break(cursor);
-        /* Damage all of which is below where reading was to start is passed over. */
+        /* 3. Damage all of which is below where reading was to start is passed over. */
         if (step == LF_STEP_DAMAGE && cursor->tail.resume_lsn != 0 &&
             cursor->tail.resume_lsn <= cursor->start_lsn) {
             const int error = lf_cursor_skip(cursor);

@@ -12,11 +12,13 @@
  *      +---- from both: there is an epoch after all, or what was at the break has been trimmed away;
  *            from JUDGED, if it is CORRUPT: lf_cursor_skip
  *
- * Every step in AT_END or JUDGED looks again.
+ * Every step in AT_END or JUDGED looks again.  A reader that follows an open log is AT_END, without a
+ * look, if it has read up to the log's durable LSN; and a break below that is damage, writer or not.
  */
 #ifndef LF_CURSOR_H
 #define LF_CURSOR_H
 
+#include "base/follow.h"
 #include "logfile.h"
 #include "read/verdict.h"
 
@@ -27,6 +29,10 @@ enum lf_cursor_state {
 };
 
 struct lf_cursor {
+    /* NULL; or the log in this process, of which it is known what is durable: it is read so far without
+     * a look at anything else, until it has ended. */
+    struct lf_follow *follow;
+    int ended; /* why it has: LOGFILE_ECLOSED, LOGFILE_EFAILED; 0: it has not, or that was told */
     struct lf_file file;
     struct lf_scan scan; /* scan.epoch is the epoch that lf_cursor_next stopped at; NULL: none */
     enum lf_cursor_state state;
@@ -63,6 +69,11 @@ int lf_cursor_look_for_writer(struct lf_cursor *cursor);
  * FAILED: scan.error, which may be LOGFILE_ETRIMMED.
  */
 enum lf_step lf_cursor_next(struct lf_cursor *cursor);
+/*
+ * Starts again at `lsn`, or at the oldest epoch: 0.  As lf_scan_seek; LOGFILE_ETRIMMED.  What is known to be
+ * durable stays known.
+ */
+int lf_cursor_seek(struct lf_cursor *cursor, uint64_t lsn);
 /* Goes on after the damage that lf_cursor_next met.  0; -ENOENT: nothing whole follows; -errno. */
 int lf_cursor_skip(struct lf_cursor *cursor);
 

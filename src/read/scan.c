@@ -144,7 +144,7 @@ static const struct lf_epoch_header *load_records(struct lf_scan *scan, uint32_t
     /* A header may claim what it likes: no memory is spent before the rest of the epoch, read in
      * pieces, bears it out. */
     if (extent + LF_BLOCK_BYTES > scan->window.capacity) {
-        if (!pass_records(scan, header, record_seed))
+        if (header->lsn != scan->vouched_lsn && !pass_records(scan, header, record_seed))
             return NULL;
         scan->error = lf_window_grow(&scan->window, (size_t)extent + LF_WINDOW_BYTES_MIN);
     }
@@ -261,11 +261,12 @@ uint64_t lf_scan_next_promise(struct lf_scan *scan)
  * flush is in flight at a time, every epoch's promise says so, but for a log that does not sync.
  */
 
-#define LOOK_BYTES ((uint64_t)64 << 10) /* read at a time */
+#define LOOK_BYTES ((uint64_t)16 << 10) /* read at a time, after the first block */
 
 void lf_scan_seek_epoch(struct lf_scan *scan, const struct lf_epoch_name *name)
 {
-    lf_scan_invalidate(scan);
+    scan->epoch = NULL;
+    scan->vouched_lsn = name->lsn;
     scan->last_flags = 0;
     scan->last_lsn = 0;
     scan->chain.lsn = name->lsn;
@@ -290,12 +291,22 @@ int lf_scan_seek(struct lf_scan *scan, uint64_t lsn)
     const uint64_t from =
         lf_max(lf_max(trim->oldest_lsn, first_lsn), to - lf_min(to, layout->slot_bytes));
 
-    /* 2. Look at the blocks, the last one first, for an epoch that is known to belong to the log. */
+    /* 2. Look at the blocks, the last one first, for an epoch that is known to belong to the log.  What
+     * was read stays, to be the start of that epoch; but for a small one the window is enough. */
+    lf_scan_invalidate(scan);
     while (to > from && scan->error == 0) {
-        const uint64_t piece = lf_max(from, to > LOOK_BYTES ? to - LOOK_BYTES : 0);
-        (void)lf_scan_load(scan, piece, to - piece);
-        while (to > piece) {
+        const uint64_t bytes = scan->window.bytes == 0 ? LF_BLOCK_BYTES : LOOK_BYTES;
+        const uint64_t piece = lf_max(from, to - lf_min(to, bytes));
+        const bool is_nearby = layout->slot_bytes > LF_WINDOW_BYTES_MAX &&
+                               scan->window.bytes + bytes <= LF_WINDOW_BYTES_MIN;
+        const size_t capacity = LF_WINDOW_BYTES_MIN + (is_nearby ? 0 : (size_t)layout->slot_bytes);
+        const ssize_t got =
+            lf_window_load_before(&scan->window, piece, (size_t)(to - piece), capacity);
+        if (got < 0)
+            scan->error = (int)got;
+        while (to > piece && scan->error == 0) {
             to -= LF_BLOCK_BYTES;
+            scan->vouched_lsn = to;
             const struct lf_epoch_header *header = lf_scan_peek(scan, to);
             if (header == NULL || (header->promise != header->lsn && header->lsn >= trim->promise))
                 continue;

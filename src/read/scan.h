@@ -53,7 +53,8 @@ struct lf_scan {
     uint32_t flags_before;
     uint64_t lsn_before;
     struct lf_epoch_header checked; /* the last valid header that was found, of whatever epoch */
-    uint64_t valid_bytes;           /* of all epochs found valid */
+    uint64_t vouched_lsn; /* the caller has named the epoch here: it may take a slot of memory */
+    uint64_t valid_bytes; /* of all epochs found valid */
     /* What is between some break passed before and the end of the log. */
     bool rest_known;
     bool rest_stays;       /* nobody can change it any more */
@@ -85,8 +86,9 @@ void lf_scan_close(struct lf_scan *scan);
 
 /*
  * Lets the scan go on at the last epoch that starts at or below `lsn`, is whole, and is known to be
- * part of the log.  Reads at most slot_bytes before `lsn`, and that epoch.  lsn: not below the oldest
- * LSN.  If there is none, the scan stays where it was.  0; -errno of a read, -ENOMEM.
+ * part of the log.  Reads no byte twice: at most slot_bytes before `lsn`, and what that epoch has after
+ * it; takes a slot of memory for it, if the epoch is not found nearby.  lsn: not below the oldest LSN.
+ * If there is none, the scan stays where it was.  0; -errno of a read, -ENOMEM.
  */
 int lf_scan_seek(struct lf_scan *scan, uint64_t lsn);
 
@@ -96,7 +98,8 @@ struct lf_epoch_name {
     uint64_t epoch;
     uint32_t chain;
 };
-/* Lets the scan go on at that epoch, whether it is there or not. */
+/* Lets the scan go on at that epoch, whether it is there or not.  It has been read before, so that its
+ * memory is spent without another look. */
 void lf_scan_seek_epoch(struct lf_scan *scan, const struct lf_epoch_name *name);
 /* Whether a whole epoch is where the next one should be, and is another; no where scan->error is set. */
 bool lf_scan_meets_other(struct lf_scan *scan);

@@ -183,7 +183,8 @@ void lf_window_ahead_stop(struct lf_window_ahead *ahead)
 
 void lf_window_init(struct lf_window *window, struct lf_file *file)
 {
-    *window = (struct lf_window){.file = file, .read_bytes_max = LF_WINDOW_BYTES_MIN};
+    *window = (struct lf_window){
+        .file = file, .read_bytes_max = LF_WINDOW_BYTES_MIN, .limit_lsn = LF_LSN_END};
     lf_window_forget(window);
 }
 
@@ -193,6 +194,7 @@ static void release(struct lf_window *window)
     window->memory = NULL;
     window->capacity = 0;
     window->bytes = 0;
+    window->front = 0;
 }
 
 void lf_window_free(struct lf_window *window)
@@ -204,6 +206,7 @@ void lf_window_free(struct lf_window *window)
 void lf_window_forget(struct lf_window *window)
 {
     window->bytes = 0;
+    window->front = 0;
     window->read_bytes = LF_BLOCK_BYTES;
 }
 
@@ -234,9 +237,10 @@ int lf_window_grow(struct lf_window *window, size_t capacity)
 
 ssize_t lf_window_load(struct lf_window *window, uint64_t lsn, uint64_t bytes)
 {
-    if (lsn >= LF_LSN_END)
+    if (lsn >= window->limit_lsn)
         return 0;
-    const uint64_t room = lf_segment_end_lsn(&window->file->layout, lsn) - lsn;
+    const uint64_t end_lsn = lf_segment_end_lsn(&window->file->layout, lsn);
+    const uint64_t room = lf_min(end_lsn, window->limit_lsn) - lsn;
     bytes = lf_min(bytes, room);
     if (lf_window_available(window, lsn) >= bytes)
         return (ssize_t)lf_window_available(window, lsn);
@@ -255,6 +259,7 @@ ssize_t lf_window_load(struct lf_window *window, uint64_t lsn, uint64_t bytes)
     const size_t kept = bytes_to_keep(window, lsn);
     if (kept > 0)
         memmove(window->memory, lf_window_at(window, lsn), kept);
+    window->front = 0;
     window->lsn = lsn;
     window->bytes = kept;
 
@@ -269,6 +274,47 @@ ssize_t lf_window_load(struct lf_window *window, uint64_t lsn, uint64_t bytes)
     window->bytes += (size_t)got;
     window->read_bytes = (size_t)lf_min(4 * window->read_bytes, window->read_bytes_max);
     return (ssize_t)lf_window_available(window, lsn);
+}
+
+ssize_t lf_window_load_before(struct lf_window *window, uint64_t lsn, size_t bytes, size_t capacity)
+{
+    const bool joins = window->bytes > 0 && window->lsn == lsn + bytes;
+
+    if (lsn >= window->limit_lsn)
+        return 0;
+    /* 1. Without room in front, what is there moves to the end of the memory, or of a larger one. */
+    if (!joins)
+        window->bytes = 0;
+    if (window->capacity < capacity || !joins || window->front < bytes) {
+        const uint8_t *from = window->memory + window->front;
+        uint8_t *memory = window->memory;
+        if (window->capacity < capacity)
+            memory = aligned_alloc(LF_BLOCK_BYTES, capacity);
+        if (memory == NULL)
+            return -ENOMEM;
+        capacity = (size_t)lf_max(window->capacity, capacity);
+        if (capacity < window->bytes + bytes)
+            window->bytes = 0; /* and if not even that helps, the caller asks for too much */
+        const size_t front = (capacity - window->bytes) & ~((size_t)LF_BLOCK_BYTES - 1);
+        if (window->bytes > 0)
+            memmove(memory + front, from, window->bytes);
+        if (memory != window->memory)
+            free(window->memory);
+        window->memory = memory;
+        window->capacity = capacity;
+        window->front = front;
+    }
+    /* 2. Read.  Where the file ends halfway, nothing follows it. */
+    uint8_t *to = window->memory + window->front - bytes;
+    const ssize_t got = lf_file_read(window->file, lsn, to, bytes);
+    if (got < 0) {
+        window->bytes = 0;
+        return got;
+    }
+    window->bytes = (size_t)got == bytes ? window->bytes + bytes : (size_t)got;
+    window->front -= bytes;
+    window->lsn = lsn;
+    return (ssize_t)window->bytes;
 }
 
 void lf_window_read_ahead(struct lf_window *window)

@@ -39,8 +39,10 @@ struct lf_window {
     bool ahead_tried;
     uint8_t *memory; /* block-aligned; NULL: none yet */
     size_t capacity;
-    uint64_t lsn; /* of its first byte; block-aligned */
-    size_t bytes; /* in memory from there on */
+    size_t front;       /* unused bytes of memory before the first byte; a multiple of the block */
+    uint64_t lsn;       /* of the first byte; block-aligned */
+    size_t bytes;       /* in memory from there on */
+    uint64_t limit_lsn; /* nothing from here on is read; LF_LSN_END: no limit */
     /* Bytes that the next read asks for at least: from one block, so that looking for news at the
      * end of a log is cheap, up to what is allowed while reading goes on. */
     size_t read_bytes;
@@ -61,7 +63,7 @@ static inline size_t lf_window_available(const struct lf_window *window, uint64_
 /* Where the byte at `lsn` is; valid until the next call that is not const. */
 static inline const void *lf_window_at(const struct lf_window *window, uint64_t lsn)
 {
-    return window->memory + (lsn - window->lsn);
+    return window->memory + window->front + (lsn - window->lsn);
 }
 /*
  * Brings `bytes` from the block-aligned `lsn` on into memory, or as many as its segment, or the
@@ -71,6 +73,13 @@ static inline const void *lf_window_at(const struct lf_window *window, uint64_t 
  * worth it.
  */
 ssize_t lf_window_load(struct lf_window *window, uint64_t lsn, uint64_t bytes);
+/*
+ * For looking from back to front: brings the `bytes` from the block-aligned `lsn` on into memory, before
+ * what is there already if that begins where they end, so that none of it is read again.  capacity:
+ * what the window may take then.  Returns as lf_window_load.
+ */
+ssize_t lf_window_load_before(struct lf_window *window, uint64_t lsn, size_t bytes,
+                              size_t capacity);
 /* Makes the window empty, and its memory at least this large. */
 int lf_window_grow(struct lf_window *window, size_t capacity);
 /* Reads may ask for this many bytes at a time, from LF_WINDOW_BYTES_MIN to LF_WINDOW_BYTES_MAX. */

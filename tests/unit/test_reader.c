@@ -752,7 +752,7 @@ static unsigned read_damaged_stubbornly(struct logfile_reader *reader)
 START_TEST(read_errors_at_damage)
 {
     static const enum logfile_sim_call calls[] = {LOGFILE_SIM_READ, LOGFILE_SIM_STAT,
-                                                  LOGFILE_SIM_LOCKED, LOGFILE_SIM_SYNC};
+                                                  LOGFILE_SIM_LOCKED};
     struct log_image image;
 
     build_damaged(&image);

@@ -317,24 +317,6 @@ static int recover(struct opening *opening)
     return error;
 }
 
-/* How far ahead blocks are prepared.  Half of it is the low mark; the epoch after a full one opens
- * at once only where two fit, each of which may leave as much of its segment unused.  More than a
- * few segments ahead would only lie idle. */
-static uint64_t prepare_bytes_of(const struct logfile *log)
-{
-    uint64_t asked = lf_round_up(log->options.prepare_bytes, LF_BLOCK_BYTES);
-    uint64_t step = log->layout.slot_bytes;
-    uint64_t least;
-
-    if (log->layout.segment_bytes != 0) {
-        step += log->layout.slot_bytes + LF_FIRST_LSN + LF_BLOCK_BYTES;
-        if (asked > PREPARE_SEGMENTS_MAX * log->layout.segment_bytes)
-            asked = PREPARE_SEGMENTS_MAX * log->layout.segment_bytes;
-    }
-    least = 4 * step + 2 * LF_BLOCK_BYTES;
-    return asked > least ? asked : least;
-}
-
 /* What the system calls a resource is a thread, most likely: a file seldom has none for a moment. */
 static const char *thread_hint(int error)
 {
@@ -346,9 +328,22 @@ static int start_preparer(struct opening *opening)
 {
     struct logfile *log = opening->log;
     const struct logfile_options *options = &log->options;
+    const uint64_t segment_bytes = log->layout.segment_bytes;
+    uint64_t step = log->layout.slot_bytes;
+    uint64_t ahead = lf_round_up(options->prepare_bytes, LF_BLOCK_BYTES);
+
+    /* How far ahead blocks are prepared.  Half of it is the low mark; the epoch after a full one opens
+     * at once only where two fit, each of which may leave as much of its segment unused.  More than a
+     * few segments ahead would only lie idle. */
+    if (segment_bytes != 0) {
+        step += log->layout.slot_bytes + LF_FIRST_LSN + LF_BLOCK_BYTES;
+        ahead = lf_min(ahead, PREPARE_SEGMENTS_MAX * segment_bytes);
+    }
+    ahead = lf_max(ahead, 4 * step + 2 * LF_BLOCK_BYTES);
+
     struct lf_preparer_config config = {
         .mode = options->prepare,
-        .prepare_bytes = prepare_bytes_of(log),
+        .prepare_bytes = ahead,
         .keep_free_bytes = options->keep_free_bytes,
         .head = log->chain.lsn,
         .room = lf_room_end(log, log->chain.lsn) - log->chain.lsn,

@@ -281,17 +281,13 @@ uint64_t logfile_durable_lsn(struct logfile *log)
 
 /* Where what has been reserved ends; at the end of a log that was shut down the durable LSN, which
  * the CLOSE epoch has moved beyond that. */
-static uint64_t next_lsn(struct logfile *log)
-{
-    uint64_t durable_lsn = lf_durable_lsn(log);
-    uint64_t end_lsn = log->engine->end_lsn(log);
-
-    return lf_max(end_lsn, durable_lsn);
-}
-
 uint64_t logfile_next_lsn(struct logfile *log)
 {
-    return check_handle(log) == 0 ? next_lsn(log) : 0;
+    if (check_handle(log) != 0)
+        return 0;
+    uint64_t durable_lsn = lf_durable_lsn(log); /* First: or it might pass the end meanwhile. */
+    uint64_t end_lsn = log->engine->end_lsn(log);
+    return lf_max(end_lsn, durable_lsn);
 }
 
 uint64_t logfile_oldest_lsn(struct logfile *log)

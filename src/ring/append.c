@@ -58,17 +58,11 @@ static bool is_large(const struct logfile *log, uint64_t need)
     return need > log->layout.slot_bytes / HUNGRY_FRACTION;
 }
 
-static void become_hungry(struct lf_ring *ring)
-{
-    /* Relaxed, here and below: counts that only delay others; the wake orders what they look at. */
-    lf_fetch_add_relaxed_64(&ring->hungry_arrived, 1);
-    lf_fetch_add_relaxed_64(&ring->gate, LF_GATE_HUNGRY_ONE);
-}
-
 static void leave_hungry(struct logfile *log)
 {
     struct lf_ring *ring = &log->ring;
 
+    /* Relaxed, as in try_reserve: counts that only delay others; the wake orders what they look at. */
     lf_fetch_add_relaxed_64(&ring->hungry_left, 1);
     lf_fetch_add_relaxed_64(&ring->gate, -LF_GATE_HUNGRY_ONE);
     lf_waiter_wake(&ring->flipped);
@@ -119,7 +113,8 @@ static bool try_reserve(struct logfile *log, struct queueing *queueing, uint64_t
         lf_count(&log->stats.overshoots, 1);
     }
     if (!queueing->hungry && is_large(log, queueing->need)) {
-        become_hungry(ring);
+        lf_fetch_add_relaxed_64(&ring->hungry_arrived, 1);
+        lf_fetch_add_relaxed_64(&ring->gate, LF_GATE_HUNGRY_ONE);
         queueing->hungry = true;
     }
     return false;

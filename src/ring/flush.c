@@ -26,16 +26,6 @@
  * An epoch becomes durable.
  */
 
-/* The average follows a change of the device's speed within about eight flushes. */
-static void note_flush_time(struct logfile *log, uint64_t ns)
-{
-    uint64_t average = lf_load_relaxed_64(&log->flush_ns); /* Only its one writer is here. */
-
-    average = average == 0 ? ns : average - average / 8 + ns / 8;
-    lf_store_relaxed_64(&log->flush_ns, average); /* A hint to waiters: orders nothing. */
-    lf_histogram_add(&log->stats.flush_ns, ns);
-}
-
 /* An OPEN or CLOSE epoch is made durable even by a log that never syncs, because a trim mark will name
  * it.  Before it is written, all that comes before it is synced, so that it can promise that; after it
  * has been written, it is synced itself. */
@@ -101,7 +91,13 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     lf_event_signal(&log->event);
     if (records > 0) {
         uint64_t now_ns = lf_now_ns();
-        note_flush_time(log, now_ns - begin_ns);
+        uint64_t flush_ns = now_ns - begin_ns;
+        /* An average that follows a change of the device's speed within about eight flushes.  Relaxed:
+         * a hint to waiters; its one writer is here. */
+        uint64_t average = lf_load_relaxed_64(&log->flush_ns);
+        average = average == 0 ? flush_ns : average - average / 8 + flush_ns / 8;
+        lf_store_relaxed_64(&log->flush_ns, average);
+        lf_histogram_add(&log->stats.flush_ns, flush_ns);
         lf_histogram_add(&log->stats.write_ns, log->store.written_ns - begin_ns);
         if (log->options.sync == LOGFILE_SYNC_FDATASYNC)
             lf_histogram_add(&log->stats.sync_ns, now_ns - log->store.written_ns);
@@ -385,17 +381,6 @@ static void ring_bell(struct lf_flusher *flusher)
         lf_waiter_wake(&flusher->bell);
 }
 
-/* Under the leader flusher there is nobody to ring for: whoever waits tries the token itself. */
-static void wake_leaders(struct logfile *log)
-{
-    struct lf_ring *ring = &log->ring;
-    uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
-
-    lf_waiter_wake(&lf_ring_slot(ring, lf_head_generation(head))->durable);
-    lf_waiter_wake(&ring->flipped);
-    lf_waiter_wake(&log->flusher.closed);
-}
-
 /*
  * IDLE first, then a look at the head.  What the two fences of F5 exclude:
  *
@@ -420,6 +405,7 @@ static void set_idle(struct lf_flusher *flusher)
 static void hand_over(struct logfile *log)
 {
     struct lf_flusher *flusher = &log->flusher;
+    struct lf_ring *ring = &log->ring;
 
     if (lf_flusher_is_dead(flusher))
         return;
@@ -429,10 +415,15 @@ static void hand_over(struct logfile *log)
     /* Relaxed: F5's fence orders it; a pacing sequencer looks by itself. */
     if (lf_load_relaxed_32(&flusher->pacing) && !is_urgent(log))
         return;
-    if (flusher->has_sequencer)
+    if (flusher->has_sequencer) {
         ring_bell(flusher);
-    else
-        wake_leaders(log);
+        return;
+    }
+    /* Under the leader flusher there is no thread to ring for: those that wait try the token. */
+    uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+    lf_waiter_wake(&lf_ring_slot(ring, lf_head_generation(head))->durable);
+    lf_waiter_wake(&ring->flipped);
+    lf_waiter_wake(&flusher->closed);
 }
 
 bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)

@@ -39,11 +39,6 @@ static uint64_t beyond_the_end(const struct lf_ring *ring)
     return ring->slot_bytes + (1 << LF_UNIT_SHIFT);
 }
 
-static size_t slots_bytes(const struct lf_ring *ring)
-{
-    return (ring->slot_mask + 1) * sizeof *ring->slots;
-}
-
 int lf_ring_init(struct lf_ring *ring, const struct lf_ring_config *config)
 {
     /* Mapped, not allocated: shards that are not used are never touched. */
@@ -64,7 +59,7 @@ int lf_ring_init(struct lf_ring *ring, const struct lf_ring_config *config)
 
 void lf_ring_destroy(struct lf_ring *ring)
 {
-    lf_buffers_unmap(ring->slots, slots_bytes(ring));
+    lf_buffers_unmap(ring->slots, (ring->slot_mask + 1) * sizeof *ring->slots);
 }
 
 /* The store that takes a place.  Nobody sees a record yet: only publishing shows it to the flusher. */

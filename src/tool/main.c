@@ -15,15 +15,23 @@
 enum option_value {
     OPTION_HELP = 256,
     OPTION_VERSION,
+    OPTION_ACK,
     OPTION_BEFORE,
     OPTION_FROM,
+    OPTION_JSON,
+    OPTION_PROMETHEUS,
+    OPTION_QUICK,
     OPTION_RAW,
-    OPTION_RECORDS
+    OPTION_RECORDS,
+    OPTION_TO
 };
 
-/* Every command has these; the zeros behind them end its array for getopt. */
-#define HELP_OPTION "help", no_argument, NULL, OPTION_HELP
-#define VERSION_OPTION "version", no_argument, NULL, OPTION_VERSION
+/* Every command has these; the zeros after them end its array for getopt. */
+#define COMMON_OPTIONS                                                                             \
+    {"help", no_argument, NULL, OPTION_HELP},                                                      \
+    {                                                                                              \
+        "version", no_argument, NULL, OPTION_VERSION                                               \
+    }
 
 struct command {
     const char *name;
@@ -32,7 +40,7 @@ struct command {
     const char *usage; /* what follows the name */
     const char *help;
     const char *short_options;
-    struct option options[5];
+    struct option options[10];
 };
 
 static const struct command commands[] = {
@@ -40,58 +48,82 @@ static const struct command commands[] = {
         .name = "append",
         .run = lf_tool_append,
         .operand_count = 1,
-        .usage = "[-v] PATH",
+        .usage = "[-0v] [--ack] PATH",
         .help = "Appends each line of standard input as one record; creates the log if there is\n"
                 "none.  When it exits 0, every record is on stable storage.\n"
+                "  -0, --null     records end with a NUL byte instead of a newline\n"
+                "  --ack          print the LSN of each record, one a line, once it is durable\n"
                 "  -v, --verbose  tell how many records there were, and their LSNs\n",
-        .short_options = ":v",
-        .options = {{"verbose", no_argument, NULL, 'v'}, {HELP_OPTION}, {VERSION_OPTION}},
+        .short_options = ":0v",
+        .options = {{"null", no_argument, NULL, '0'},
+                    {"ack", no_argument, NULL, OPTION_ACK},
+                    {"verbose", no_argument, NULL, 'v'},
+                    COMMON_OPTIONS},
     },
     {
         .name = "cat",
         .run = lf_tool_cat,
         .operand_count = 1,
-        .usage = "[--raw] [--from LSN] PATH",
-        .help = "Prints each record and a newline.  Stops at damage and names its LSN range.\n"
-                "  --raw       without the newlines\n"
-                "  --from LSN  start with the first record at or after LSN\n",
-        .short_options = ":",
-        .options = {{"raw", no_argument, NULL, OPTION_RAW},
+        .usage = "[-0f] [--raw] [--json] [--from LSN] [--to LSN] [-n COUNT] PATH",
+        .help =
+            "Prints each record and a newline.  Stops at damage and names its LSN range.\n"
+            "  --from LSN         start with the first record at or after LSN\n"
+            "  --to LSN           stop before the first record at or after LSN\n"
+            "  -n, --count COUNT  stop after so many records\n"
+            "  -f, --follow       at the end, wait for more\n"
+            "  -0, --null         end records with a NUL byte instead of a newline\n"
+            "  --raw              end them with nothing\n"
+            "  --json             a JSON object a line: lsn, size, and data, or base64 of what\n"
+            "                     is no UTF-8\n",
+        .short_options = ":0fn:",
+        .options = {{"null", no_argument, NULL, '0'},
+                    {"follow", no_argument, NULL, 'f'},
+                    {"count", required_argument, NULL, 'n'},
+                    {"raw", no_argument, NULL, OPTION_RAW},
+                    {"json", no_argument, NULL, OPTION_JSON},
                     {"from", required_argument, NULL, OPTION_FROM},
-                    {HELP_OPTION},
-                    {VERSION_OPTION}},
+                    {"to", required_argument, NULL, OPTION_TO},
+                    COMMON_OPTIONS},
     },
     {
         .name = "verify",
         .run = lf_tool_verify,
         .operand_count = 1,
-        .usage = "PATH",
+        .usage = "[--json] PATH",
         .help =
             "Checks every byte of a log.  Exits 0: clean; 1: torn, that is not closed cleanly;\n"
-            "2: corrupt; 3: not a log, or unreadable.\n",
+            "2: corrupt; 3: not a log, or unreadable.\n"
+            "  --json  a JSON object a line: each finding, and the verdict at last\n",
         .short_options = ":",
-        .options = {{HELP_OPTION}, {VERSION_OPTION}},
+        .options = {{"json", no_argument, NULL, OPTION_JSON}, COMMON_OPTIONS},
     },
     {
         .name = "stat",
         .run = lf_tool_stat,
         .operand_count = 1,
-        .usage = "PATH",
-        .help = "Prints what a log is and holds, as \"key: value\" lines.\n",
+        .usage = "[--quick] [--json | --prometheus] PATH",
+        .help = "Prints what a log is and holds, as \"key: value\" lines.\n"
+                "  --quick       only what can be told without walking through the log\n"
+                "  --json        as one JSON object\n"
+                "  --prometheus  in the text format of Prometheus\n",
         .short_options = ":",
-        .options = {{HELP_OPTION}, {VERSION_OPTION}},
+        .options = {{"quick", no_argument, NULL, OPTION_QUICK},
+                    {"json", no_argument, NULL, OPTION_JSON},
+                    {"prometheus", no_argument, NULL, OPTION_PROMETHEUS},
+                    COMMON_OPTIONS},
     },
     {
         .name = "dump",
         .run = lf_tool_dump,
         .operand_count = 1,
-        .usage = "[--records] PATH",
+        .usage = "[--records] [--json] PATH",
         .help = "Prints a line for each block before the first epoch, and one for each epoch.\n"
-                "  --records  and one for each record\n",
+                "  --records  and one for each record\n"
+                "  --json     a JSON object a line\n",
         .short_options = ":",
         .options = {{"records", no_argument, NULL, OPTION_RECORDS},
-                    {HELP_OPTION},
-                    {VERSION_OPTION}},
+                    {"json", no_argument, NULL, OPTION_JSON},
+                    COMMON_OPTIONS},
     },
     {
         .name = "salvage",
@@ -101,7 +133,7 @@ static const struct command commands[] = {
         .help = "Copies every record that is whole, in order, past what is damaged, to a new log\n"
                 "OUTPUT.\n",
         .short_options = ":",
-        .options = {{HELP_OPTION}, {VERSION_OPTION}},
+        .options = {COMMON_OPTIONS},
     },
     {
         .name = "trim",
@@ -113,9 +145,7 @@ static const struct command commands[] = {
             "the oldest LSN is then, and how many bytes the file system got back.\n"
             "  --before LSN  what starts below it is not needed any more\n",
         .short_options = ":",
-        .options = {{"before", required_argument, NULL, OPTION_BEFORE},
-                    {HELP_OPTION},
-                    {VERSION_OPTION}},
+        .options = {{"before", required_argument, NULL, OPTION_BEFORE}, COMMON_OPTIONS},
     },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -132,26 +162,13 @@ static void print_version(void)
     printf("logfile %s\n", logfile_version());
 }
 
-static void print_help(void)
-{
-    puts("usage: logfile COMMAND [OPTION]... PATH\n\nCommands:");
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        printf("  %s %s\n", commands[i].name, commands[i].usage);
-    puts("\nlogfile COMMAND --help says more; so does logfile(1).");
-}
-
-static void print_command_help(const struct command *command)
-{
-    printf("usage: logfile %s %s\n\n%s", command->name, command->usage, command->help);
-}
-
 /* Digits and nothing else: strtoull alone would take blanks and signs. */
-static bool parse_lsn(const char *word, uint64_t *lsn)
+static bool is_number(const char *word, uint64_t *number)
 {
     char *end;
 
     errno = 0;
-    *lsn = strtoull(word, &end, 10);
+    *number = strtoull(word, &end, 10);
     return isdigit((unsigned char)word[0]) && *end == '\0' && errno == 0;
 }
 
@@ -161,6 +178,20 @@ static int option_error(const struct command *command, const char *what, char **
     char letter[] = {'-', (char)optopt, '\0'};
     bool is_short = optopt > 0 && optopt < OPTION_HELP;
     return usage_error(command, what, is_short ? letter : words[optind - 1]);
+}
+
+/* Two options of which only one can be meant; NULL: there are none. */
+static const char *find_conflict(const struct lf_tool_args *args)
+{
+    if (args->ack && args->verbose)
+        return "--ack and --verbose";
+    if (args->json && args->prometheus)
+        return "--json and --prometheus";
+    if (args->json && args->raw)
+        return "--json and --raw";
+    if (args->json && args->nul)
+        return "--json and --null";
+    return args->raw && args->nul ? "--raw and --null" : NULL;
 }
 
 /* Returns an exit status, or -1: go on with the command. */
@@ -174,27 +205,53 @@ static int parse_options(const struct command *command, int count, char **words,
            -1) {
         switch (option) {
         case OPTION_HELP:
-            print_command_help(command);
+            printf("usage: logfile %s %s\n\n%s", command->name, command->usage, command->help);
             return LF_TOOL_OK;
         case OPTION_VERSION:
             print_version();
             return LF_TOOL_OK;
         case OPTION_FROM:
-            if (!parse_lsn(optarg, &args->from_lsn))
+            if (!is_number(optarg, &args->from_lsn))
+                return usage_error(command, "not an LSN: ", optarg);
+            break;
+        case OPTION_TO:
+            if (!is_number(optarg, &args->to_lsn))
                 return usage_error(command, "not an LSN: ", optarg);
             break;
         case OPTION_BEFORE:
-            if (!parse_lsn(optarg, &args->before_lsn) || args->before_lsn == 0)
+            if (!is_number(optarg, &args->before_lsn) || args->before_lsn == 0)
                 return usage_error(command, "not an LSN: ", optarg);
+            break;
+        case 'n':
+            if (!is_number(optarg, &args->count_limit))
+                return usage_error(command, "not a number: ", optarg);
+            break;
+        case '0':
+            args->nul = true;
+            break;
+        case 'f':
+            args->follow = true;
+            break;
+        case 'v':
+            args->verbose = true;
+            break;
+        case OPTION_ACK:
+            args->ack = true;
+            break;
+        case OPTION_JSON:
+            args->json = true;
+            break;
+        case OPTION_PROMETHEUS:
+            args->prometheus = true;
+            break;
+        case OPTION_QUICK:
+            args->quick = true;
             break;
         case OPTION_RAW:
             args->raw = true;
             break;
         case OPTION_RECORDS:
             args->records = true;
-            break;
-        case 'v':
-            args->verbose = true;
             break;
         case ':':
             return option_error(command, "option without its value: ", words);
@@ -205,29 +262,28 @@ static int parse_options(const struct command *command, int count, char **words,
     return -1;
 }
 
-static int parse_operands(const struct command *command, int count, char **operands,
-                          struct lf_tool_args *args)
+/* words[0] is the command's name. */
+static int run_command(const struct command *command, int count, char **words)
 {
+    struct lf_tool_args args = {.to_lsn = UINT64_MAX, .count_limit = UINT64_MAX};
+    const int status = parse_options(command, count, words, &args);
+
+    if (status >= 0)
+        return status;
+    const char *conflict = find_conflict(&args);
+    if (conflict != NULL)
+        return usage_error(command, "one of the two: ", conflict);
+    char **operands = words + optind;
+    count -= optind;
     if (count < command->operand_count)
         return usage_error(command, count == 0 ? "no PATH given" : "no OUTPUT given", "");
     if (count > command->operand_count)
         return usage_error(command, "one argument too many: ", operands[command->operand_count]);
-    if (command->run == lf_tool_trim && args->before_lsn == 0)
+    if (command->run == lf_tool_trim && args.before_lsn == 0)
         return usage_error(command, "no --before LSN given", "");
-    args->path = operands[0];
-    args->output = operands[command->operand_count - 1];
-    return -1;
-}
-
-/* words[0] is the command's name. */
-static int run_command(const struct command *command, int count, char **words)
-{
-    struct lf_tool_args args = {0};
-    int status = parse_options(command, count, words, &args);
-
-    if (status < 0)
-        status = parse_operands(command, count - optind, words + optind, &args);
-    return status < 0 ? command->run(&args) : status;
+    args.path = operands[0];
+    args.output = operands[command->operand_count - 1];
+    return command->run(&args);
 }
 
 static int run(int argc, char **argv)
@@ -242,7 +298,10 @@ static int run(int argc, char **argv)
         return LF_TOOL_OK;
     }
     if (strcmp(word, "--help") == 0) {
-        print_help();
+        puts("usage: logfile COMMAND [OPTION]... PATH\n\nCommands:");
+        for (size_t i = 0; i < COMMAND_COUNT; i++)
+            printf("  %s %s\n", commands[i].name, commands[i].usage);
+        puts("\nlogfile COMMAND --help says more; so does logfile(1).");
         return LF_TOOL_OK;
     }
     const char *what = argc < 2         ? "no command given"
@@ -252,20 +311,17 @@ static int run(int argc, char **argv)
     return LF_TOOL_USAGE;
 }
 
-/* What was printed has not arrived.  Some file systems tell only when the file is closed; one that
- * was never open, and got nothing, is none of that. */
-static bool output_failed(void)
-{
-    errno = 0; /* a failure before this leaves no reason behind */
-    if (fflush(stdout) != 0 || ferror(stdout) != 0)
-        return true;
-    return close(STDOUT_FILENO) != 0 && errno != EBADF;
-}
-
+/* What was printed has arrived, or the status says that it has not. */
 static int finish(int status)
 {
+    errno = 0; /* a failure before this leaves no reason behind */
+    bool failed = fflush(stdout) != 0 || ferror(stdout) != 0;
+    /* Some file systems tell only when the file is closed; one that was never open, and got nothing, is
+     * none of that. */
+    if (!failed)
+        failed = close(STDOUT_FILENO) != 0 && errno != EBADF;
     /* A command that has failed has said why. */
-    if (!output_failed() || status == LF_TOOL_FAILED || lf_tool_reader_is_gone())
+    if (!failed || status == LF_TOOL_FAILED || lf_tool_reader_is_gone())
         return status;
     return lf_tool_output_error();
 }

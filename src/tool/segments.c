@@ -8,17 +8,6 @@
 
 /* ---- The headers of the segments --------------------------------------------------------------*/
 
-static void say(const struct lf_tool_segments *segments, uint64_t index, const char *kind,
-                const char *what)
-{
-    char name[LF_SEGMENT_NAME_BYTES];
-
-    if (segments->out == NULL)
-        return;
-    lf_file_segment_name(index, name);
-    fprintf(segments->out, "%s%s: %s: %s\n", segments->lead, kind, name, what);
-}
-
 /* Where both are damaged, the epochs in the segment prove whose it is, or the verdict is that it is
  * misplaced. */
 static void judge_blocks(const struct lf_tool_segments *segments, uint64_t index,
@@ -26,19 +15,22 @@ static void judge_blocks(const struct lf_tool_segments *segments, uint64_t index
 {
     static const char *const copies[2] = {"first", "second"};
     const struct lf_walk_copy_words words = lf_walk_copy_words(segments->walk);
-    char what[128];
+    char name[LF_SEGMENT_NAME_BYTES];
+
+    lf_file_segment_name(index, name);
+    const struct lf_finding_place place = {.file = name};
 
     for (unsigned i = 0; i < 2; i++) {
         if (lf_file_header_is_of_segment(blocks + i * (size_t)LF_BLOCK_BYTES,
                                          &segments->walk->cursor.scan.prologue.header, index))
             continue;
         segments->walk->damaged_copies++;
-        snprintf(what, sizeof(what), "%s copy of its file header is damaged%s", copies[i],
-                 words.fate);
-        say(segments, index, words.kind, what);
+        lf_finding(segments->findings, words.kind, place, "%s copy of its file header is damaged%s",
+                   copies[i], words.fate);
     }
     if (!lf_is_zero(blocks + 2 * (size_t)LF_BLOCK_BYTES, blocks + LF_FIRST_LSN))
-        say(segments, index, "note", "blocks 2 and 3 are not zero; nobody reads them");
+        lf_finding(segments->findings, "note", place,
+                   "blocks 2 and 3 are not zero; nobody reads them");
 }
 
 /* A writer may have released the segment since, and be making another one of its file. */
@@ -67,20 +59,26 @@ static int check_segment(const struct lf_tool_segments *segments, uint64_t index
     return 1;
 }
 
-static int check_headers(const struct lf_tool_segments *segments, uint64_t index)
+int lf_tool_check_segment_headers(const struct lf_tool_segments *segments)
 {
+    struct lf_file *file = &segments->walk->cursor.file;
+    char name[LF_SEGMENT_NAME_BYTES];
     int found = 1;
 
+    if (!lf_file_is_directory(file))
+        return 0;
+    uint64_t index = lf_segments_range(&file->segments).first;
     while (found == 1) {
         uint64_t next = index + 1;
         found = check_segment(segments, index);
-        if (found == 0) {
-            found = lf_file_next_segment(&segments->walk->cursor.file, index, &next);
-            if (found == 1 && next == index) {
-                /* Something has its name without being a segment; the verdict counts it. */
-                say(segments, index, "damage", "no regular file");
-                next = index + 1;
-            }
+        if (found == 0)
+            found = lf_file_next_segment(file, index, &next);
+        if (found == 1 && next == index) {
+            /* Something has its name without being a segment; the verdict counts it. */
+            lf_file_segment_name(index, name);
+            lf_finding(segments->findings, "damage", (struct lf_finding_place){.file = name},
+                       "no regular file");
+            next = index + 1;
         }
         index = next;
     }
@@ -89,75 +87,55 @@ static int check_headers(const struct lf_tool_segments *segments, uint64_t index
 
 /* ---- Names ------------------------------------------------------------------------------------*/
 
-static void print_foreign(void *arg, const char *name)
+static void tell_foreign(void *arg, const char *name)
 {
     const struct lf_tool_segments *segments = arg;
 
-    fprintf(segments->out, "%sforeign file: %s\n", segments->lead, lf_tool_shown(name));
-}
-
-static void print_released(const struct lf_tool_segments *segments,
-                           const struct lf_segment_range *range)
-{
-    char name[LF_SEGMENT_NAME_BYTES];
-
-    if (range->released == range->first)
-        return;
-    lf_file_segment_name(range->released, name);
-    fprintf(segments->out, "%snote: segments from %s on have been released; not checked\n",
-            segments->lead, name);
-}
-
-int lf_tool_check_segment_headers(const struct lf_tool_segments *segments)
-{
-    struct lf_file *file = &segments->walk->cursor.file;
-
-    return lf_file_is_directory(file)
-               ? check_headers(segments, lf_segments_range(&file->segments).first)
-               : 0;
+    lf_finding(segments->findings, "foreign file", (struct lf_finding_place){0}, "%s",
+               lf_tool_shown(name));
 }
 
 int lf_tool_name_other_files(const struct lf_tool_segments *segments)
 {
     struct lf_file *file = &segments->walk->cursor.file;
+    char name[LF_SEGMENT_NAME_BYTES];
 
     if (!lf_file_is_directory(file))
         return 0;
     const struct lf_segment_range range = lf_segments_range(&file->segments);
-    print_released(segments, &range);
-    return lf_file_visit_foreign(file, print_foreign, (void *)(uintptr_t)segments);
-}
-
-static void print_missing(const struct lf_tool_segments *segments, uint64_t from, uint64_t to)
-{
-    char first[LF_SEGMENT_NAME_BYTES], last[LF_SEGMENT_NAME_BYTES];
-
-    lf_file_segment_name(from, first);
-    lf_file_segment_name(to, last);
-    if (from == to)
-        fprintf(segments->out, "%sdamage: %s is missing\n", segments->lead, first);
-    else
-        fprintf(segments->out, "%sdamage: %s to %s are missing\n", segments->lead, first, last);
+    if (range.released != range.first) {
+        lf_file_segment_name(range.released, name);
+        lf_finding(segments->findings, "note", (struct lf_finding_place){0},
+                   "segments from %s on have been released; not checked", name);
+    }
+    return lf_file_visit_foreign(file, tell_foreign, (void *)(uintptr_t)segments);
 }
 
 int lf_tool_name_missing_segments(const struct lf_tool_segments *segments)
 {
     struct lf_file *file = &segments->walk->cursor.file;
     const struct logfile_tail *tail = &segments->walk->cursor.tail;
+    char first[LF_SEGMENT_NAME_BYTES], last[LF_SEGMENT_NAME_BYTES];
 
     if (!lf_file_is_directory(file))
         return 0;
-    const uint64_t last = lf_segment_index(&file->layout, lf_verdict_damage_end(tail));
+    const uint64_t end = lf_segment_index(&file->layout, lf_verdict_damage_end(tail)) + 1;
     uint64_t index = lf_segment_index(&file->layout, tail->end_lsn);
-    while (index <= last) {
+    while (index < end) {
         uint64_t next;
         const int found = lf_file_next_segment(file, index, &next);
         if (found < 0)
             return found;
-        if (found == 0 || next > last)
-            next = last + 1;
-        if (next > index)
-            print_missing(segments, index, next - 1);
+        if (found == 0 || next > end)
+            next = end;
+        lf_file_segment_name(index, first);
+        lf_file_segment_name(next > index ? next - 1 : index, last);
+        if (next == index + 1)
+            lf_finding(segments->findings, "damage", (struct lf_finding_place){0}, "%s is missing",
+                       first);
+        else if (next > index)
+            lf_finding(segments->findings, "damage", (struct lf_finding_place){0},
+                       "%s to %s are missing", first, last);
         index = next + 1;
     }
     return 0;

@@ -3,14 +3,12 @@
 #ifndef LF_TOOL_SEGMENTS_H
 #define LF_TOOL_SEGMENTS_H
 
+#include "tool/line.h"
 #include "tool/walk.h"
 
-#include <stdio.h>
-
 struct lf_tool_segments {
-    struct lf_walk *walk; /* started; damaged copies are counted there */
-    const char *lead;     /* what a line starts with */
-    FILE *out;            /* NULL: nothing is said */
+    struct lf_walk *walk;               /* started; damaged copies are counted there */
+    const struct lf_findings *findings; /* NULL: nothing is said */
 };
 
 /* Checks both copies of the header of each segment, and that nothing is left in the two blocks after

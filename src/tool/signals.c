@@ -39,21 +39,10 @@ int lf_tool_signals_open(void)
     return above < 0 ? -error : above;
 }
 
-static int take(int signals)
-{
-    struct signalfd_siginfo info;
-    ssize_t bytes = read(signals, &info, sizeof info);
-
-    if (bytes != (ssize_t)sizeof info)
-        return bytes < 0 && errno == EAGAIN ? 0 : -EIO;
-    sigset_t set = ending_signals();
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
-    return (int)info.ssi_signo;
-}
-
 int lf_tool_signals_wait(int signals, int input)
 {
     struct pollfd polled[] = {{.fd = signals, .events = POLLIN}, {.fd = input, .events = POLLIN}};
+    struct signalfd_siginfo info;
     int count;
 
     do
@@ -61,7 +50,15 @@ int lf_tool_signals_wait(int signals, int input)
     while (count < 0 && errno == EINTR);
     if (count < 0)
         return -errno;
-    return polled[0].revents != 0 ? take(signals) : 0;
+    if (polled[0].revents == 0)
+        return 0;
+    const ssize_t bytes = read(signals, &info, sizeof info);
+    if (bytes != (ssize_t)sizeof info)
+        return bytes < 0 && errno == EAGAIN ? 0 : -EIO;
+    /* The next one ends the program at once. */
+    const sigset_t set = ending_signals();
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    return (int)info.ssi_signo;
 }
 
 void lf_tool_signals_end(int number)

@@ -103,29 +103,27 @@ int lf_tool_open_error(int error, const struct logfile_open_report *report)
     return exit_status(error);
 }
 
-static int failure_error(const char *path, struct logfile *log, int error)
-{
-    struct logfile_failure failure = {0};
-
-    if (logfile_failure(log, &failure, sizeof failure) != 0 || failure.error == 0)
-        return lf_tool_error(path, error);
-    if (failure.error == -ESTALE)
-        lf_tool_message(
-            "%s: %s has been removed or replaced while it was open; what was appended to "
-            "it since is lost",
-            lf_tool_shown(path), failure.file[0] != '\0' ? failure.file : "the file");
-    else
-        lf_tool_message("%s: %s at offset %" PRIu64 ": %s; what is durable ends at LSN %" PRIu64,
-                        lf_tool_shown(path), failure.call, failure.offset,
-                        logfile_strerror(failure.error), logfile_durable_lsn(log));
-    return LF_TOOL_FAILED;
-}
-
 int lf_tool_close(const char *path, struct logfile *log)
 {
-    int error = logfile_shutdown(log, NULL);
-    int status = error == 0 ? LF_TOOL_OK : failure_error(path, log, error);
+    struct logfile_failure failure = {0};
+    int status = LF_TOOL_OK;
 
+    int error = logfile_shutdown(log, NULL);
+    if (error != 0 && logfile_failure(log, &failure, sizeof failure) == 0 && failure.error != 0) {
+        status = LF_TOOL_FAILED;
+        if (failure.error == -ESTALE)
+            lf_tool_message(
+                "%s: %s has been removed or replaced while it was open; what was appended to "
+                "it since is lost",
+                lf_tool_shown(path), failure.file[0] != '\0' ? failure.file : "the file");
+        else
+            lf_tool_message("%s: %s at offset %" PRIu64
+                            ": %s; what is durable ends at LSN %" PRIu64,
+                            lf_tool_shown(path), failure.call, failure.offset,
+                            logfile_strerror(failure.error), logfile_durable_lsn(log));
+    } else if (error != 0) {
+        status = lf_tool_error(path, error);
+    }
     error = logfile_close(log);
     /* What shutdown said needs no second word. */
     return status == LF_TOOL_OK && error != 0 ? lf_tool_error(path, error) : status;
@@ -135,7 +133,8 @@ bool lf_tool_reader_is_gone(void)
 {
     struct pollfd output = {.fd = STDOUT_FILENO};
 
-    return errno == EPIPE || (poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0);
+    return errno == EPIPE ||
+           (poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP)) != 0);
 }
 
 int lf_tool_output_error(void)
@@ -168,10 +167,4 @@ void lf_tool_report_unsynced(const char *path, const struct logfile_reader *read
         lf_tool_message("%s: the file system has stopped: what comes from LSN %" PRIu64
                         " on may not be on the disk",
                         lf_tool_shown(path), reader->cursor.unsynced_lsn);
-}
-
-void lf_tool_print_hex(const uint8_t *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        printf("%02x", bytes[i]);
 }

@@ -23,12 +23,20 @@ enum lf_tool_exit {
 
 struct lf_tool_args {
     const char *path;
-    const char *output;  /* salvage */
-    uint64_t from_lsn;   /* cat --from; 0: the oldest record */
-    uint64_t before_lsn; /* trim --before; 0: not given */
-    bool raw;            /* cat --raw */
-    bool records;        /* dump --records */
-    bool verbose;        /* append --verbose */
+    const char *output;   /* salvage */
+    uint64_t from_lsn;    /* cat --from; 0: the oldest record */
+    uint64_t to_lsn;      /* cat --to; UINT64_MAX: not given */
+    uint64_t count_limit; /* cat --count; UINT64_MAX: not given */
+    uint64_t before_lsn;  /* trim --before; 0: not given */
+    bool nul;             /* append --null, cat --null */
+    bool ack;             /* append */
+    bool verbose;         /* append */
+    bool follow;          /* cat */
+    bool raw;             /* cat */
+    bool json;            /* cat, verify, stat, dump */
+    bool records;         /* dump */
+    bool quick;           /* stat */
+    bool prometheus;      /* stat */
 };
 
 /* Each returns an exit status and leaves flushing standard output to its caller. */
@@ -84,8 +92,4 @@ void lf_tool_report_damage(const char *path, const struct logfile_reader *reader
                            const struct logfile_tail *tail, const char *advice);
 /* Says so when what was read last may not be on the disk (reader.h). */
 void lf_tool_report_unsynced(const char *path, const struct logfile_reader *reader);
-
-/* Bytes on standard output, as two digits each. */
-void lf_tool_print_hex(const uint8_t *bytes, size_t count);
-
 #endif /* LF_TOOL_H */

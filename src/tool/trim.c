@@ -29,19 +29,6 @@ static uint64_t allocated_bytes(const char *path)
     return blocks * 512;
 }
 
-static int trim_log(const struct lf_tool_args *args, struct logfile *log)
-{
-    const uint64_t end_lsn = logfile_durable_lsn(log);
-
-    if (args->before_lsn > end_lsn) {
-        lf_tool_message("%s: %s, which is LSN %" PRIu64, lf_tool_shown(args->path),
-                        logfile_strerror(LOGFILE_EBEYOND), end_lsn);
-        return LF_TOOL_FAILED;
-    }
-    int error = logfile_trim(log, args->before_lsn);
-    return error == 0 ? LF_TOOL_OK : lf_tool_error(args->path, error);
-}
-
 int lf_tool_trim(const struct lf_tool_args *args)
 {
     struct logfile_open_report report = {0};
@@ -54,7 +41,16 @@ int lf_tool_trim(const struct lf_tool_args *args)
     int error = logfile_open(args->path, &options, &report, &log);
     if (error != 0)
         return lf_tool_open_error(error, &report);
-    int status = trim_log(args, log);
+    const uint64_t end_lsn = logfile_durable_lsn(log);
+    int status = LF_TOOL_OK;
+    if (args->before_lsn > end_lsn) {
+        lf_tool_message("%s: %s, which is LSN %" PRIu64, lf_tool_shown(args->path),
+                        logfile_strerror(LOGFILE_EBEYOND), end_lsn);
+        status = LF_TOOL_FAILED;
+    } else {
+        error = logfile_trim(log, args->before_lsn);
+        status = error == 0 ? LF_TOOL_OK : lf_tool_error(args->path, error);
+    }
     const uint64_t oldest_lsn = logfile_oldest_lsn(log);
     int closed = lf_tool_close(args->path, log);
     if (status == LF_TOOL_OK)

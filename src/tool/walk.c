@@ -33,30 +33,23 @@ static unsigned count_bad_copies(const struct lf_walk *walk)
     return count;
 }
 
-/* A writer may have been at one of the copies just when it was read. */
-static int read_copies_again(struct lf_walk *walk)
-{
-    struct lf_prologue again;
-    int error = 0;
-
-    for (int i = 0; walk->cursor.live && i < COPY_READS_MAX && count_bad_copies(walk) > 0; i++) {
-        error = lf_prologue_read(&walk->cursor.file, &again);
-        if (error != 0)
-            return error == LOGFILE_ECORRUPT ? 0 : error;
-        for (int copy = 0; copy < 2; copy++) {
-            walk->cursor.scan.prologue.header_valid[copy] |= again.header_valid[copy];
-            walk->cursor.scan.prologue.trim_valid[copy] |= again.trim_valid[copy];
-        }
-    }
-    return 0;
-}
-
 int lf_walk_start(struct lf_walk *walk)
 {
+    struct lf_prologue *prologue = &walk->cursor.scan.prologue, again;
     int error = lf_cursor_start(&walk->cursor);
 
-    if (error == 0)
-        error = read_copies_again(walk);
+    /* A writer may have been at one of the copies just when it was read. */
+    for (int i = 0;
+         error == 0 && walk->cursor.live && count_bad_copies(walk) > 0 && i < COPY_READS_MAX; i++) {
+        const int reread = lf_prologue_read(&walk->cursor.file, &again);
+        if (reread == LOGFILE_ECORRUPT)
+            break;
+        error = reread;
+        for (int copy = 0; error == 0 && copy < 2; copy++) {
+            prologue->header_valid[copy] |= again.header_valid[copy];
+            prologue->trim_valid[copy] |= again.trim_valid[copy];
+        }
+    }
     if (error == 0)
         walk->damaged_copies = count_bad_copies(walk);
     if (error == LOGFILE_ECORRUPT)
@@ -66,27 +59,22 @@ int lf_walk_start(struct lf_walk *walk)
     return error;
 }
 
-static void count_epoch(struct lf_walk *walk)
+enum lf_step lf_walk_next(struct lf_walk *walk)
 {
     uint32_t offset = LF_EPOCH_HEADER_BYTES;
     struct lf_record_view view;
 
-    walk->epoch_count++;
-    while (lf_walk_record(walk, &offset, &view)) {
+    if (walk->at_end)
+        return LF_STEP_END;
+    const enum lf_step step = lf_cursor_next(&walk->cursor);
+    if (step == LF_STEP_EPOCH)
+        walk->epoch_count++;
+    while (step == LF_STEP_EPOCH && lf_walk_record(walk, &offset, &view)) {
         if (view.type == LF_RECORD_DATA) {
             walk->record_count++;
             walk->payload_bytes += view.size;
         }
     }
-}
-
-enum lf_step lf_walk_next(struct lf_walk *walk)
-{
-    if (walk->at_end)
-        return LF_STEP_END;
-    const enum lf_step step = lf_cursor_next(&walk->cursor);
-    if (step == LF_STEP_EPOCH)
-        count_epoch(walk);
     if (step == LF_STEP_END)
         walk->at_end = true;
     walk->failed = step == LF_STEP_FAILED;

@@ -178,21 +178,6 @@ static int submit_lines(struct appender *appender)
     return status;
 }
 
-/* The log is closed: what was read until the signal came is on stable storage. */
-static void tell_signal(const struct appender *appender)
-{
-    const size_t left_bytes = appender->source.to - appender->source.from;
-    char rest[64] = "";
-
-    if (left_bytes > 0)
-        snprintf(rest, sizeof(rest), "; an unfinished %s of %zu bytes is not",
-                 appender->args->nul ? "record" : "line", left_bytes);
-    lf_tool_message("%s: %s: %" PRIu64 " records are on stable storage, the last LSN is %" PRIu64
-                    "%s",
-                    lf_tool_shown(appender->args->path), strsignal(appender->signal),
-                    appender->count, appender->last_lsn, rest);
-}
-
 /* The log is open.  Returns an exit status. */
 static int append_input(struct appender *appender)
 {
@@ -219,6 +204,7 @@ int lf_tool_append(const struct lf_tool_args *args)
     const struct logfile_options options = {0};
     const struct logfile_tail *tail = &report.tail;
     struct appender appender = {.args = args};
+    char rest[64] = "";
 
     appender.signals = lf_tool_signals_open(); /* before there is a log to be left open */
     if (appender.signals < 0)
@@ -227,8 +213,16 @@ int lf_tool_append(const struct lf_tool_args *args)
     if (error != 0)
         return lf_tool_open_error(error, &report);
     const int status = append_input(&appender);
+    /* The log is closed: what was read until the signal came is on stable storage. */
+    const size_t left_bytes = appender.source.to - appender.source.from;
+    if (left_bytes > 0)
+        snprintf(rest, sizeof(rest), "; an unfinished %s of %zu bytes is not",
+                 args->nul ? "record" : "line", left_bytes);
     if (status > LF_TOOL_SIGNAL)
-        tell_signal(&appender);
+        lf_tool_message("%s: %s: %" PRIu64
+                        " records are on stable storage, the last LSN is %" PRIu64 "%s",
+                        lf_tool_shown(args->path), strsignal(appender.signal), appender.count,
+                        appender.last_lsn, rest);
     if (!args->verbose || (status != LF_TOOL_OK && status <= LF_TOOL_SIGNAL))
         return status;
     if (tail->verdict == LOGFILE_TORN && tail->incarnation > 0)

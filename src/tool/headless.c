@@ -195,36 +195,6 @@ static int find_first_epoch(struct survey *survey, const struct lf_file_header *
     return walk(survey, find_first, first);
 }
 
-/* ---- The header by the segments' headers ------------------------------------------------------*/
-
-/* One that is left over after each pair that differs has been taken away: if most agree, it is theirs. */
-struct vote {
-    struct lf_file_header header;
-    size_t lead;
-};
-
-static void vote_of_segment(struct survey *survey, size_t n, struct vote *vote)
-{
-    int fd = open_nth(survey, n);
-
-    if (fd < 0)
-        return;
-    const ssize_t got =
-        lf_io_read_full(survey->headless->view.base, fd, survey->piece, 2 * LF_BLOCK_BYTES, 0);
-    close_file(survey, fd);
-    for (size_t at = 0; (ssize_t)(at + LF_BLOCK_BYTES) <= got; at += LF_BLOCK_BYTES) {
-        const struct lf_file_header *header = (const void *)(survey->piece + at);
-        if (lf_file_header_judge(header) != LF_HEADER_VALID || header->segment_bytes == 0 ||
-            header->first_lsn / header->segment_bytes != survey->indexes[n])
-            continue;
-        if (vote->lead == 0)
-            vote->header = *header;
-        const bool agrees = vote->lead == 0 || lf_file_header_same_log(&vote->header, header);
-        vote->lead = agrees ? vote->lead + 1 : vote->lead - 1;
-        return;
-    }
-}
-
 /* ---- The seed by epoch headers ----------------------------------------------------------------*/
 
 struct seed {
@@ -403,16 +373,36 @@ static int take_header(struct survey *survey, const struct lf_file_header *heade
 static int header_by_segments(struct survey *survey)
 {
     _Alignas(LF_BLOCK_BYTES) uint8_t block[LF_BLOCK_BYTES] = {0};
-    struct vote vote = {0};
+    /* One that is left over after each pair that differs has been taken away: if most agree, it is
+     * theirs. */
+    struct lf_file_header leader = {0};
+    size_t lead = 0;
 
     if (!survey->headless->is_directory)
         return 0;
-    for (size_t n = 0; n < survey->count; n++)
-        vote_of_segment(survey, n, &vote);
-    if (vote.lead == 0)
+    for (size_t n = 0; n < survey->count; n++) {
+        const int fd = open_nth(survey, n);
+        if (fd < 0)
+            continue;
+        const ssize_t got =
+            lf_io_read_full(survey->headless->view.base, fd, survey->piece, 2 * LF_BLOCK_BYTES, 0);
+        close_file(survey, fd);
+        /* The first copy that is whole has its segment's vote. */
+        for (size_t at = 0; (ssize_t)(at + LF_BLOCK_BYTES) <= got; at += LF_BLOCK_BYTES) {
+            const struct lf_file_header *header = (const void *)(survey->piece + at);
+            if (lf_file_header_judge(header) != LF_HEADER_VALID || header->segment_bytes == 0 ||
+                header->first_lsn / header->segment_bytes != survey->indexes[n])
+                continue;
+            const bool agrees = lead == 0 || lf_file_header_same_log(&leader, header);
+            leader = lead == 0 ? *header : leader;
+            lead = agrees ? lead + 1 : lead - 1;
+            break;
+        }
+    }
+    if (lead == 0)
         return 0;
-    vote.header.first_lsn = LF_FIRST_LSN;
-    memcpy(block, &vote.header, sizeof(vote.header));
+    leader.first_lsn = LF_FIRST_LSN;
+    memcpy(block, &leader, sizeof(leader));
     lf_file_header_seal(block);
     return take_header(survey, (const void *)block, LF_HEADLESS_SEGMENTS);
 }

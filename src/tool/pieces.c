@@ -94,27 +94,7 @@ static int guess_header(struct lf_pieces *pieces)
     return chain->incarnation != 0;
 }
 
-/* ---- Its bytes --------------------------------------------------------------------------------*/
-
-static int load(struct lf_pieces *pieces)
-{
-    const size_t bytes = (size_t)lf_round_up(pieces->length, LF_BLOCK_BYTES);
-
-    free(pieces->bytes);
-    pieces->bytes = aligned_alloc(LF_BLOCK_BYTES, bytes);
-    if (pieces->bytes == NULL)
-        return -ENOMEM;
-    const ssize_t got = read_bytes(pieces, pieces->lsn, pieces->bytes, bytes);
-    if (got < 0)
-        return (int)got;
-    if (got < (ssize_t)pieces->length)
-        pieces->length = (uint32_t)got;
-    pieces->place.offset = LF_EPOCH_HEADER_BYTES;
-    pieces->place.seed = pieces->chain.record_seed;
-    pieces->tries_left = (uint64_t)TRIES_PER_BYTE * pieces->length;
-    pieces->in_epoch = true;
-    return 0;
-}
+/* ---- An epoch, and its bytes -----------------------------------------------------------------*/
 
 /* Goes to the next epoch that something can be found in: 1, 0 or -errno. */
 static int begin_epoch(struct lf_pieces *pieces)
@@ -142,8 +122,24 @@ static int begin_epoch(struct lf_pieces *pieces)
         chain->lsn = pieces->next_lsn;
         chain->epoch = pieces->place.epoch + 1;
     }
-    const int error = usable == 1 ? load(pieces) : 0;
-    return error != 0 ? error : usable;
+    if (usable == 0)
+        return 0;
+    /* Its bytes, as many as there are. */
+    const size_t bytes = (size_t)lf_round_up(pieces->length, LF_BLOCK_BYTES);
+    free(pieces->bytes);
+    pieces->bytes = aligned_alloc(LF_BLOCK_BYTES, bytes);
+    if (pieces->bytes == NULL)
+        return -ENOMEM;
+    const ssize_t got = read_bytes(pieces, pieces->lsn, pieces->bytes, bytes);
+    if (got < 0)
+        return (int)got;
+    if (got < (ssize_t)pieces->length)
+        pieces->length = (uint32_t)got;
+    pieces->place.offset = LF_EPOCH_HEADER_BYTES;
+    pieces->place.seed = chain->record_seed;
+    pieces->tries_left = (uint64_t)TRIES_PER_BYTE * pieces->length;
+    pieces->in_epoch = true;
+    return 1;
 }
 
 /* ---- Its records ------------------------------------------------------------------------------*/

@@ -132,11 +132,10 @@ static int submit_lines(struct appender *appender)
     const char *what = appender->args->nul ? "record" : "line";
     struct iovec line = {0};
     uint64_t lsn;
-    int found, status = LF_TOOL_OK;
+    int found, status;
 
-    while (status == LF_TOOL_OK) {
+    do {
         found = next_line(&appender->source, &line);
-        /* 1. A line. */
         if (found == 1) {
             const int error =
                 logfile_submit(appender->log, line.iov_base, line.iov_len, NULL, &lsn);
@@ -151,31 +150,27 @@ static int submit_lines(struct appender *appender)
             appender->last_lsn = lsn;
             if (appender->args->ack)
                 appender->acks[appender->ack_count++] = lsn;
-            if (appender->ack_count == ACKS_MAX)
-                status = acknowledge(appender);
-            continue;
+            if (appender->ack_count < ACKS_MAX)
+                continue;
         }
-        /* 2. All that has been read is submitted: that is acknowledged before anything is waited for. */
+        /* What has been submitted is acknowledged before more is waited for. */
         status = acknowledge(appender);
-        if (found == -EAGAIN && status == LF_TOOL_OK)
-            found = read_more(appender);
-        else if (found == 0)
-            break;
-        /* 3. No more can be read. */
         if (status != LF_TOOL_OK || found == 0)
-            continue;
-        if (appender->signal != 0)
-            return LF_TOOL_SIGNAL + appender->signal;
-        if (found == LOGFILE_ETOOBIG)
-            lf_tool_message("%s: %s %" PRIu64 ": longer than a record, which is %zu bytes at most",
-                            lf_tool_shown(path), what, appender->count + 1,
-                            appender->source.line_max_bytes);
-        else
-            lf_tool_message("standard input: %s %" PRIu64 ": %s", what, appender->count + 1,
-                            logfile_strerror(found));
-        return LF_TOOL_FAILED;
-    }
-    return status;
+            return status;
+        if (found == -EAGAIN)
+            found = read_more(appender);
+    } while (found >= 0);
+    /* No more can be read. */
+    if (appender->signal != 0)
+        return LF_TOOL_SIGNAL + appender->signal;
+    if (found == LOGFILE_ETOOBIG)
+        lf_tool_message("%s: %s %" PRIu64 ": longer than a record, which is %zu bytes at most",
+                        lf_tool_shown(path), what, appender->count + 1,
+                        appender->source.line_max_bytes);
+    else
+        lf_tool_message("standard input: %s %" PRIu64 ": %s", what, appender->count + 1,
+                        logfile_strerror(found));
+    return LF_TOOL_FAILED;
 }
 
 /* The log is open.  Returns an exit status. */

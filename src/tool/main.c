@@ -27,11 +27,8 @@ enum option_value {
 };
 
 /* Every command has these; the zeros after them end its array for getopt. */
-#define COMMON_OPTIONS                                                                             \
-    {"help", no_argument, NULL, OPTION_HELP},                                                      \
-    {                                                                                              \
-        "version", no_argument, NULL, OPTION_VERSION                                               \
-    }
+#define HELP_OPTION "help", no_argument, NULL, OPTION_HELP
+#define VERSION_OPTION "version", no_argument, NULL, OPTION_VERSION
 
 struct command {
     const char *name;
@@ -58,7 +55,8 @@ static const struct command commands[] = {
         .options = {{"null", no_argument, NULL, '0'},
                     {"ack", no_argument, NULL, OPTION_ACK},
                     {"verbose", no_argument, NULL, 'v'},
-                    COMMON_OPTIONS},
+                    {HELP_OPTION},
+                    {VERSION_OPTION}},
     },
     {
         .name = "cat",
@@ -83,7 +81,8 @@ static const struct command commands[] = {
                     {"json", no_argument, NULL, OPTION_JSON},
                     {"from", required_argument, NULL, OPTION_FROM},
                     {"to", required_argument, NULL, OPTION_TO},
-                    COMMON_OPTIONS},
+                    {HELP_OPTION},
+                    {VERSION_OPTION}},
     },
     {
         .name = "verify",
@@ -95,7 +94,7 @@ static const struct command commands[] = {
             "2: corrupt; 3: not a log, or unreadable.\n"
             "  --json  a JSON object a line: each finding, and the verdict at last\n",
         .short_options = ":",
-        .options = {{"json", no_argument, NULL, OPTION_JSON}, COMMON_OPTIONS},
+        .options = {{"json", no_argument, NULL, OPTION_JSON}, {HELP_OPTION}, {VERSION_OPTION}},
     },
     {
         .name = "stat",
@@ -110,7 +109,8 @@ static const struct command commands[] = {
         .options = {{"quick", no_argument, NULL, OPTION_QUICK},
                     {"json", no_argument, NULL, OPTION_JSON},
                     {"prometheus", no_argument, NULL, OPTION_PROMETHEUS},
-                    COMMON_OPTIONS},
+                    {HELP_OPTION},
+                    {VERSION_OPTION}},
     },
     {
         .name = "dump",
@@ -123,7 +123,8 @@ static const struct command commands[] = {
         .short_options = ":",
         .options = {{"records", no_argument, NULL, OPTION_RECORDS},
                     {"json", no_argument, NULL, OPTION_JSON},
-                    COMMON_OPTIONS},
+                    {HELP_OPTION},
+                    {VERSION_OPTION}},
     },
     {
         .name = "salvage",
@@ -133,7 +134,7 @@ static const struct command commands[] = {
         .help = "Copies every record that is whole, in order, past what is damaged, to a new log\n"
                 "OUTPUT.\n",
         .short_options = ":",
-        .options = {COMMON_OPTIONS},
+        .options = {{HELP_OPTION}, {VERSION_OPTION}},
     },
     {
         .name = "trim",
@@ -145,7 +146,9 @@ static const struct command commands[] = {
             "the oldest LSN is then, and how many bytes the file system got back.\n"
             "  --before LSN  what starts below it is not needed any more\n",
         .short_options = ":",
-        .options = {{"before", required_argument, NULL, OPTION_BEFORE}, COMMON_OPTIONS},
+        .options = {{"before", required_argument, NULL, OPTION_BEFORE},
+                    {HELP_OPTION},
+                    {VERSION_OPTION}},
     },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

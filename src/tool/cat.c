@@ -5,12 +5,10 @@
 #include "tool/line.h"
 #include "tool/tool.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <time.h>
 #include <unistd.h>
-
-/* How long a follower sleeps between two looks at the log: so long at first, and at most. */
-#define LOOK_MS_MIN 5
-#define LOOK_MS_MAX 100
 
 /* False: standard output failed. */
 static bool print_record(const struct lf_tool_args *args, const struct logfile_record *record)
@@ -31,17 +29,24 @@ static bool print_record(const struct lf_tool_args *args, const struct logfile_r
     return ferror(stdout) == 0;
 }
 
-/*
- * Sleeps until the log may have more.  *ms is how long the last sleep was, 0 if something has been
- * read since.  False: standard output has failed, or nobody reads it any more, which ends the sleep.
- */
-static bool wait_for_more(struct logfile_reader *reader, int *ms)
+/* Sleeps until the log may have more.  0; 1: standard output has failed, or nobody reads it any more;
+ * -ESTALE: there will be no more; -errno. */
+static int wait_for_more(struct logfile_reader *reader)
 {
-    struct pollfd output = {.fd = STDOUT_FILENO};
+    static const struct timespec passed = {0};
+    struct pollfd polled[] = {{.fd = STDOUT_FILENO},
+                              {.fd = logfile_reader_fd(reader), .events = POLLIN}};
 
-    (void)reader;
-    *ms = *ms == 0 ? LOOK_MS_MIN : *ms < LOOK_MS_MAX / 2 ? 2 * *ms : LOOK_MS_MAX;
-    return fflush(stdout) == 0 && poll(&output, 1, *ms) <= 0;
+    if (polled[1].fd < 0)
+        return polled[1].fd;
+    if (fflush(stdout) != 0)
+        return 1;
+    if (poll(polled, 2, -1) < 0)
+        return errno == EINTR ? 0 : -errno;
+    if (polled[0].revents != 0)
+        return 1;
+    const int error = logfile_reader_wait(reader, &passed);
+    return error == -ETIMEDOUT ? 0 : error;
 }
 
 /* Prints what is asked for.  Returns an exit status. */
@@ -50,7 +55,7 @@ static int print_log(const struct lf_tool_args *args, struct logfile_reader *rea
     struct logfile_record record;
     struct logfile_tail tail;
     uint64_t count = 0;
-    int found = 0, slept_ms = 0;
+    int found = 0;
 
     while (count < args->count_limit) {
         found = logfile_reader_next(reader, &record);
@@ -58,19 +63,26 @@ static int print_log(const struct lf_tool_args *args, struct logfile_reader *rea
             break;
         if (found == 1) {
             count++;
-            slept_ms = 0;
             if (!print_record(args, &record))
                 return lf_tool_output_error();
             continue;
         }
         if (found < 0 || !args->follow)
             break;
-        if (!wait_for_more(reader, &slept_ms))
+        found = wait_for_more(reader);
+        if (found == 1)
             return lf_tool_output_error();
+        if (found < 0)
+            break;
     }
     lf_tool_report_unsynced(args->path, reader);
     if (found >= 0)
         return LF_TOOL_OK;
+    if (found == -ESTALE && args->follow) {
+        lf_tool_message("%s: has been removed: nothing more will be appended to it",
+                        lf_tool_shown(args->path));
+        return LF_TOOL_FAILED;
+    }
     if (found != LOGFILE_ECORRUPT)
         return lf_tool_error(args->path, found);
     const int error = logfile_reader_tail(reader, &tail, sizeof tail);

@@ -146,7 +146,8 @@ class Arguments(ToolTest):
         self.assertEqual(self.said.count(b"\n"), 1)
 
     def test_help_names_every_option(self):
-        page = open(os.path.join(os.environ["SOURCE"], "docs/man/logfile.1"), encoding="utf-8").read()
+        with open(os.path.join(os.environ["SOURCE"], "docs/man/logfile.1"), encoding="utf-8") as file:
+            page = file.read()
         for command in ("append", "cat", "verify", "stat", "dump", "salvage", "trim"):
             usage, text = self.run_tool(command, "--help").decode().split("\n\n", 1)
             for option in re.findall(r"--[a-z]+", usage):
@@ -361,6 +362,20 @@ class Follow(ToolTest):
                 fields = file.read().rsplit(")", 1)[1].split()
             # Clock ticks, in user and kernel mode: a loop that does not sleep takes all there are.
             self.assertLess(int(fields[11]) + int(fields[12]), os.sysconf("SC_CLK_TCK"))
+
+    def test_log_that_is_removed(self):
+        """With its last writer gone, too, nothing more can come."""
+        with self.start("append", "--ack", "log") as writer:
+            give(writer, b"one\n")
+            writer.stdout.readline()
+            with self.start("cat", "-f", "log") as follower:
+                self.assertEqual(follower.stdout.readline(), b"one\n")
+                writer.stdin.close()
+                self.assertEqual(writer.wait(), 0)
+                os.unlink("log")
+                self.assertEqual(follower.wait(), UNREADABLE)
+                self.assertEqual(follower.stderr.read(),
+                                 b"logfile: log: has been removed: nothing more will be appended to it\n")
 
     def test_no_log(self):
         self.run_tool("cat", "-f", "missing", status=UNREADABLE)

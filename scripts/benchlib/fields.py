@@ -143,3 +143,24 @@ def parse(text, where):
         return value
     except (ValueError, RecursionError):
         raise BadInput(f"{where}: not JSON") from None
+
+
+def read_text(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise BadInput(f"{path}: {reason}") from None
+
+
+def read_objects(path):
+    """Of a file with an object a line: where each stands, and the object."""
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        fields = parse(line, where)
+        if not isinstance(fields, dict):
+            raise BadInput(f"{where}: not a JSON object")
+        yield where, fields

@@ -5,6 +5,8 @@ All times are in nanoseconds. Nothing here is fitted to the throughput that it p
 from a floor, or from a run with one writer, or is an assumption that the caller names.
 """
 
+from .stats import median
+
 BLOCK_BYTES = 4096
 EPOCH_HEADER_BYTES = 64
 SPUN_DELAY_NS = 100_000  # logfile-bench spins through shorter delays, which takes a processor
@@ -18,12 +20,6 @@ POLICIES = tuple(POLICY_LINES)
 
 class ModelError(Exception):
     """One line that says what the input lacks."""
-
-
-def median(values):
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 # ---- Costs ---------------------------------------------------------------------------------------

@@ -175,33 +175,13 @@ def check_needed(fields, where):
         raise BadInput(f"{where}: neither a result nor a floor of logfile-bench")
 
 
-def read_text(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise BadInput(f"{path}: {reason}") from None
-
-
-def parse_line(line, where):
-    fields = known.parse(line, where)
-    if not isinstance(fields, dict):
-        raise BadInput(f"{where}: not a JSON object")
-    check_needed(fields, where)
-    if "engine" in fields:
-        known.check_result(fields, where)
-    return fields
-
-
 def read_results(path):
     """The results and the floors of one file."""
     rows, floors = [], []
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        fields = parse_line(line, f"{path}:{number}")
+    for where, fields in known.read_objects(path):
+        check_needed(fields, where)
         if "engine" in fields:
+            known.check_result(fields, where)
             rows.append(Result(fields))
         else:
             floors.append(fields)
@@ -210,7 +190,7 @@ def read_results(path):
 
 def read_sweep(folder):
     path = os.path.join(folder, "sweep.json")
-    sweep = known.parse(read_text(path), path)
+    sweep = known.parse(known.read_text(path), path)
     parts = sweep.get("parts") if isinstance(sweep, dict) else None
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise BadInput(f"{path}: not what bench-sweep writes: it has no list of parts")

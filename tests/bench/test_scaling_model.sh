@@ -181,7 +181,7 @@ refuses "no node would have 4 cores" predict costs.json --cores 8 --nodes 8
 refuses "'9' is not LOW:HIGH" predict costs.json --near-ns 9
 refuses "'9:3' is not LOW:HIGH" predict costs.json --far-ns 9:3
 refuses "'nan' is not a number above 0" predict costs.json --sync-us nan
-refuses "line 1 is not JSON" check costs.json text.json
+refuses "text.json:1: not JSON" check costs.json text.json
 refuses "no result of logfile-bench" check costs.json floors.json
 refuses "none of its 1 results is of a kind that is modelled" check costs.json peers.json
 refuses "no table is called 'other'" update unknown.md costs.json results.json

@@ -1,0 +1,78 @@
+"""What scripts/bars, scripts/soak and scripts/plot make of results."""
+
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+from support import SCRIPTS, Case
+
+
+def line(engine, writers, round_, rate, p99):
+    return json.dumps({"engine": engine, "writers": writers, "size_bytes": 512, "records_per_s": rate,
+                       "p99_us": p99, "options": {"round": round_, "preset": None},
+                       "machine": {"cpu": "Maker(R) 9", "hardware_threads": 2},
+                       "filesystem": {"type": "ext4"}, "device": {"kind": "file", "name": "vda"}})
+
+
+RESULTS = [line("ring", 1, 1, 10, 50), line("mutex", 1, 1, 5, 100), line("ring", 1, 2, 12, 40),
+           line("mutex", 1, 2, 16, 20), line("ring", 4, 1, 30, 80)]
+
+
+class Figures(Case):
+    def setUp(self):
+        super().setUp()
+        self.results = self.write("results.json", "\n".join(RESULTS) + "\n")
+
+    def run_module(self, name, *words, stdin=""):
+        done = subprocess.run([sys.executable, os.path.join(SCRIPTS, "benchlib", name), *words],
+                              capture_output=True, text=True, input=stdin, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_get_gives_the_last_value_nested_or_not(self):
+        self.assertEqual(self.run_module("figures.py", "get", "records_per_s", self.results), "30\n")
+        self.assertEqual(self.run_module("figures.py", "get", "round", "engine=mutex", self.results),
+                         "2\n")
+        self.assertEqual(self.run_module("figures.py", "get", "cpu", self.results), "Maker(R) 9\n")
+        self.assertEqual(self.run_module("figures.py", "get", "none", self.results), "\n")
+
+    def test_pairs_are_of_what_both_engines_have(self):
+        self.assertEqual(self.run_module("figures.py", "p1", self.results).splitlines(), [
+            "1 writer: records/s, ring / mutex|>= 0.97|2",
+            "1 writer: records/s, ring / mutex|>= 0.97|0.75",
+            "1 writer: p99, ring / mutex|<= 1.1|0.5", "1 writer: p99, ring / mutex|<= 1.1|2"])
+
+    def test_a_table_has_medians_and_verdicts(self):
+        pairs = self.write("pairs", "a|>= 0.97|2\nb|-|0.05\na|>= 0.97|0.5\na|>= 0.97|0.9\nc|<= 1|1\n")
+        self.assertEqual(self.run_module("figures.py", "table", "P1", pairs, "markdown").splitlines(), [
+            "| P1 | a | 0.90 | 0.50 to 2.00 | >= 0.97 | missed |",
+            "| P1 | b | 0.0500 | 0.0500 to 0.0500 |  | reported |",
+            "| P1 | c | 1.00 | 1.00 to 1.00 | <= 1 | met |"])
+
+    def test_thirds_are_compared(self):
+        for values, words, expected in (
+                ([1, 2, 3, 4, 5, 6], ("median", "1.1"), "1.5, of the last 5.5: NOT STEADY"),
+                ([5, 2, 9, 4, 5, 3], ("most", "1.1"), "5, of the last 5: steady"),
+                ([10, 9, 7], ("median", "0.8"), "10, of the last 7: NOT STEADY")):
+            said = self.run_module("figures.py", "thirds", "x", *words,
+                                   stdin="".join(f"{value}\n" for value in values))
+            self.assertIn(expected, said)
+
+    def test_rotations_are_judged_by_their_median(self):
+        self.assertIn("3 lines: 1.40 (<= 1.5: met)",
+                      self.run_module("figures.py", "rotations", stdin="1.4\n1\n9\n"))
+        self.assertIn("none was measured", self.run_module("figures.py", "rotations"))
+
+    def test_a_plot_has_medians_and_scales(self):
+        self.run_module("plot_data.py", self.results, self.folder)
+        self.assertEqual(self.read("ring"), "1 11.0 0.045\n4 30 0.08\n")
+        head = self.read("head")
+        self.assertIn('rate_low=5; rate_high=50; rate_labels="5, 10, 20, 50"', head)
+        self.assertIn('what="512 B records on ext4 on vda"; machine="2 hardware threads, Maker 9"', head)
+        self.assertIn('engines="ring mutex"; tics="1, 4"', head)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -798,11 +798,12 @@ int logfile_reader_next(struct logfile_reader *reader, struct logfile_record *re
  *           Of a reader by path: -ESTALE: the log's file, or its control file, has no name any more, and
  *           no writer: nothing more will come.
  * Threads:  one at a time per reader.
- * Blocking: until then.  Of a log that is followed, for no time after the record is durable.  By path,
- *           also across processes, until the writer has written: inotify tells of that on the file
- *           systems of this machine; where it does not (a network file system, a /proc that is not
- *           mounted, a table of system calls of your own) the file is looked at once a second, so that
- *           it is at most a second late.  Idle, it costs nothing, or one look a second.
+ * Blocking: until then.  A log that is followed wakes its readers as soon as a record is durable; idle,
+ *           that costs nothing.  A reader by path, also in another process, wakes when the writer has
+ *           written: on local file systems inotify tells of that.  Where it does not (a network file
+ *           system, no inotify instance left, no /proc, an io table of your own), the reader is at most
+ *           a second late, because it looks once a second in any case: idle, a few system calls a
+ *           second.
  * Progress: no wake-up is lost.
  */
 int logfile_reader_wait(struct logfile_reader *reader, const struct timespec *deadline);

@@ -8,6 +8,7 @@
 #include "ring/log.h"
 #include "ledger.h"
 #include "memory.h"
+#include "read/follow.h"
 #include "scheduler.h"
 #include "system.h"
 #include "trace.h"
@@ -52,7 +53,8 @@ enum call {
     SHUTDOWN_UNTIL,
     TRIM,     /* below the durable LSN */
     ADD_ROOM, /* the disk becomes larger */
-    PAUSE     /* until some virtual time has passed */
+    PAUSE,    /* until some virtual time has passed */
+    FOLLOW    /* as a reader of the handle does, until the log ends */
 };
 
 struct step {
@@ -86,6 +88,8 @@ static struct logfile *explored;
 static struct actor actors[SCRIPTS_MAX];
 static unsigned actor_count;
 static bool is_shutdown_asked;
+static bool is_following;     /* between two looks of the script that does */
+static uint64_t followed_lsn; /* the durable LSN of its last look */
 static int close_result;
 
 /* ---- Names, for traces ---- */
@@ -167,6 +171,11 @@ static const char *name_of(const void *address)
         {&explored->preparer.lock, "preparer.lock"},
         {&explored->preparer.work, "preparer.work"},
         {&explored->trim.oldest_lsn, "oldest_lsn"},
+        {&explored->follow->durable_lsn, "follow.durable_lsn"},
+        {&explored->follow->ended, "follow.ended"},
+        {&explored->follow->holders, "follow.holders"},
+        {&explored->follow->armed, "follow.armed"},
+        {&explored->follow->moved.word, "follow.moved"},
     };
     const char *name = name_in(known, sizeof known / sizeof known[0], address);
 
@@ -197,7 +206,8 @@ static const char *call_name(enum call call)
                                         "shutdown_until",
                                         "trim",
                                         "add room",
-                                        "pause"};
+                                        "pause",
+                                        "follow"};
     return names[call];
 }
 
@@ -422,6 +432,38 @@ static void do_trim(void)
     check_error(TRIM, error, NULL);
 }
 
+/* Sleeps until the log has moved, each time with its descriptor armed as well.  Beside the check of what
+ * is quiet, which looks at both, a log that ends and does not tell is a deadlock. */
+static void do_follow(void)
+{
+    struct lf_followed log;
+    uint64_t lsn;
+    int error = lf_followed_by_log(explored, &log);
+
+    if (error != 0)
+        scheduler_fail("follow returns %d", error);
+    followed_lsn = 0;
+    while (error == 0) {
+        lf_follow_arm(log.follow);
+        is_following = true;
+        error = lf_follow_wait(log.follow, followed_lsn, NULL);
+        is_following = false;
+        lsn = lf_follow_durable_lsn(log.follow);
+        trace("follow: %d at %lu", error, lsn);
+        if (lsn > ledger_durable_lsn())
+            scheduler_fail("a follower is told of %lu, and the disk ends at %lu", lsn,
+                           ledger_durable_lsn());
+        if (error == 0 && lsn <= followed_lsn)
+            scheduler_fail("a follower is woken at %lu, and has been at %lu", lsn, followed_lsn);
+        if (error == LOGFILE_ECLOSED && lsn != explored->durable_lsn)
+            scheduler_fail("the last that a follower is told of is %lu, and the log ends at %lu",
+                           lsn, explored->durable_lsn);
+        followed_lsn = lsn;
+    }
+    check_error(FOLLOW, error, NULL);
+    lf_follow_release(log.follow);
+}
+
 static void do_step(struct actor *actor, unsigned at)
 {
     const struct step *step = &world->scripts[actor->number][at];
@@ -472,6 +514,9 @@ static void do_step(struct actor *actor, unsigned at)
         break;
     case PAUSE:
         scheduler_block(step, until_ns, true);
+        break;
+    case FOLLOW:
+        do_follow();
         break;
     case END:
         break;
@@ -549,6 +594,13 @@ static void check_quiet(void)
     const struct lf_ring *ring = &explored->ring;
     const struct lf_flusher *flusher = &explored->flusher;
 
+    if (is_following && explored->follow->durable_lsn > followed_lsn &&
+        anybody_sleeps_at(&explored->follow->moved))
+        scheduler_fail("a lost wake-up: a follower sleeps at %lu, and the log is at %lu",
+                       followed_lsn, explored->follow->durable_lsn);
+    if (is_following && explored->follow->durable_lsn > followed_lsn && explored->follow->armed)
+        scheduler_fail("a descriptor is armed at %lu, and the log is at %lu", followed_lsn,
+                       explored->follow->durable_lsn);
     if (flusher->token == LF_TOKEN_LEADER || flusher->token == LF_TOKEN_SEQUENCER)
         scheduler_fail("a lost wake-up: the token is taken, and its holder sleeps");
     for (unsigned i = 0; i <= ring->slot_mask; i++)
@@ -608,6 +660,7 @@ static void begin(void)
     explore_eventfd_clear();
     ledger_begin(&explored->chain);
     is_shutdown_asked = false;
+    is_following = false;
     close_result = 0;
     actor_count = 0;
     while (actor_count < SCRIPTS_MAX && world->scripts[actor_count][0].call != END) {
@@ -704,6 +757,18 @@ static const struct log_world shutdown_leader = {
     RING(LEADER, BLOCK),
     DEVICE,
     .scripts = {{{APPEND, HALF, 0}}, {{APPEND, HALF, 0}}, {{SHUTDOWN, 0, 0}}},
+};
+static const struct log_world follow_hybrid = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}, {PAUSE, 0, HOUR}, {SHUTDOWN, 0, 0}}, {{FOLLOW, 0, 0}}},
+};
+static const struct log_world follow_failure = {
+    RING(SEQUENCER, BLOCK),
+    DEVICE,
+    .scripts = {{{APPEND, SMALL, 0}, {APPEND, SMALL, 0}, {SHUTDOWN, 0, 0}},
+                {{FOLLOW, 0, 0}},
+                {{APPEND, SMALL, 0}}},
 };
 static const struct log_world failure_hybrid = {
     RING(HYBRID, BLOCK),
@@ -930,6 +995,10 @@ const struct world log_worlds[] = {
     WORLD("pace-sequencer", "submits between flushes, sequencer", pace_sequencer, 0),
     WORLD("shutdown-hybrid", "shutdown beside appends and a submit", shutdown_hybrid, 0),
     WORLD("shutdown-leader", "shutdown beside a crosser", shutdown_leader, 0),
+    WORLD("follow-hybrid", "a follower beside an append, and a shutdown after it", follow_hybrid,
+          0),
+    WORLD("follow-failure", "a follower beside appends, one call of the disk fails", follow_failure,
+          1),
     WORLD("failure-hybrid", "one call of the disk fails", failure_hybrid, 1),
     WORLD("failure-sequencer", "one call of the disk fails", failure_sequencer, 1),
     WORLD("failure-leader", "one call of the disk fails", failure_leader, 1),

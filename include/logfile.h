@@ -837,8 +837,8 @@ int logfile_reader_fd(struct logfile_reader *reader);
  *
  * lsn:      0: the oldest record; else reading goes on at the first record at or after it.
  * Returns:  0.
- * Errors:   -EINVAL, LOGFILE_ETRIMMED, LOGFILE_EBEYOND, -ENOMEM, any -errno of read and sync.  The reader
- *           stays where it was.
+ * Errors:   -EINVAL, LOGFILE_ETRIMMED, LOGFILE_EBEYOND, LOGFILE_EFORKED, -ENOMEM, any -errno of read
+ *           and sync.  The reader stays where it was.
  * Threads:  one at a time per reader.
  * Blocking: as logfile_reader_open.
  */

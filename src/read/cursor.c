@@ -310,6 +310,8 @@ int lf_cursor_seek(struct lf_cursor *cursor, uint64_t lsn)
     struct lf_scan *scan = &cursor->scan;
     const struct lf_layout *layout = &cursor->file.layout;
 
+    if (cursor->follow != NULL && !lf_follow_is_alive(cursor->follow))
+        return LOGFILE_EFORKED;
     /* 1. What is the oldest by now?  A mark that a writer is at is read again at the first break. */
     int error = lf_prologue_read_mark(&cursor->file, &scan->prologue);
     if (error == LOGFILE_ECORRUPT && lf_cursor_look_for_writer(cursor) == 0 && cursor->live)

@@ -850,6 +850,7 @@ START_TEST(a_fork_ends_a_follower)
         const bool told = logfile_reader_next(reader, &record) == LOGFILE_EFORKED &&
                           logfile_reader_wait(reader, NULL) == LOGFILE_EFORKED &&
                           logfile_reader_fd(reader) == LOGFILE_EFORKED &&
+                          logfile_reader_seek(reader, 20480) == LOGFILE_EFORKED &&
                           logfile_reader_open(path, READING(.log = log), &other) == LOGFILE_EFORKED;
         logfile_reader_close(reader);
         _exit(told ? 0 : 1);

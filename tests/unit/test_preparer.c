@@ -936,17 +936,20 @@ START_TEST(claim_waits_for_no_other_chunk)
 }
 END_TEST
 
-/* The log claims more than was prepared. */
-static void overtake(uint64_t to)
+/* The log claims more than was prepared.  Gives a time before that claim. */
+static uint64_t overtake(uint64_t to)
 {
     struct claimer claimer;
+    uint64_t before_ns;
     close_gate(1);
     start();
     ck_assert(gate_is_reached());
     begin_claim(&claimer, to);
     assert_claim_waits(&claimer);
+    before_ns = now_ns();
     io_layer_gate_open(&gate);
     end_claim(&claimer);
+    return before_ns;
 }
 
 START_TEST(overtaken_zeros_start_again_at_a_log_that_rests)
@@ -963,9 +966,7 @@ END_TEST
 START_TEST(overtaken_zeros_start_again_well_ahead_of_a_log_that_moves)
 {
     bool has_rested = false;
-    uint64_t last_ns;
-    overtake(HEAD + 10 * MIB);
-    last_ns = now_ns();
+    uint64_t last_ns = overtake(HEAD + 10 * MIB);
     while (disk_write_count() < 2) {
         claim_to(claimed + BLOCK);
         sleep_us(500);

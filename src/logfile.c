@@ -23,12 +23,6 @@ static int check_handle(const struct logfile *log)
     return __builtin_expect(*(const volatile uint32_t *)log->alive != 0, 1) ? 0 : LOGFILE_EFORKED;
 }
 
-static bool is_valid_deadline(const struct timespec *deadline)
-{
-    return deadline == NULL ||
-           (deadline->tv_sec >= 0 && deadline->tv_nsec >= 0 && deadline->tv_nsec < 1000000000);
-}
-
 static int refuse_size(struct logfile *log)
 {
     lf_stats_note_refusal(&log->stats, LOGFILE_ETOOBIG);
@@ -45,7 +39,7 @@ static __attribute__((noinline)) int append_until(struct logfile *log,
     uint64_t lsn;
     int error;
 
-    if (!is_valid_deadline(deadline))
+    if (!lf_deadline_is_valid(deadline))
         return -EINVAL;
     if (payload->size > log->record_max)
         return refuse_size(log);
@@ -60,8 +54,10 @@ static __attribute__((noinline)) int append_until(struct logfile *log,
     return log->engine->wait(log, lsn, deadline);
 }
 
-static int append(struct logfile *log, const struct lf_payload *payload,
-                  const struct timespec *deadline, bool wait, uint64_t *lsnp)
+static inline __attribute__((always_inline)) int append(struct logfile *log,
+                                                        const struct lf_payload *payload,
+                                                        const struct timespec *deadline, bool wait,
+                                                        uint64_t *lsnp)
 {
     int error = check_handle(log);
 
@@ -144,7 +140,7 @@ int logfile_submit_batch(struct logfile *log, const struct iovec *records, int c
 
     if (error != 0)
         return error;
-    if (!are_buffers(records, count, LOGFILE_BATCH_MAX) || !is_valid_deadline(deadline))
+    if (!are_buffers(records, count, LOGFILE_BATCH_MAX) || !lf_deadline_is_valid(deadline))
         return -EINVAL;
     for (int i = 0; i < count; i++) {
         if (records[i].iov_len > log->record_max)
@@ -165,7 +161,7 @@ int logfile_reserve(struct logfile *log, size_t size, const struct timespec *dea
 
     if (error != 0)
         return error;
-    if (reservation == NULL || !is_valid_deadline(deadline))
+    if (reservation == NULL || !lf_deadline_is_valid(deadline))
         return -EINVAL;
     if (log->engine->reserve == NULL)
         return -EOPNOTSUPP;
@@ -210,7 +206,7 @@ int logfile_wait(struct logfile *log, uint64_t lsn, const struct timespec *deadl
 
     if (error != 0)
         return error;
-    if (!is_valid_deadline(deadline))
+    if (!lf_deadline_is_valid(deadline))
         return -EINVAL;
     return log->engine->wait(log, lsn, lf_settle_deadline(deadline));
 }
@@ -221,7 +217,7 @@ int logfile_sync(struct logfile *log, const struct timespec *deadline)
 
     if (error != 0)
         return error;
-    if (!is_valid_deadline(deadline))
+    if (!lf_deadline_is_valid(deadline))
         return -EINVAL;
     return log->engine->flush(log, lf_settle_deadline(deadline));
 }
@@ -232,7 +228,7 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline)
 
     if (error != 0)
         return error;
-    if (!is_valid_deadline(deadline))
+    if (!lf_deadline_is_valid(deadline))
         return -EINVAL;
     /* Relaxed: one that is reserved meanwhile is waited for, as an append that is under way. */
     if (lf_load_relaxed_32(&log->reservations) != 0)

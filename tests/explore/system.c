@@ -282,13 +282,15 @@ int explore_eventfd(unsigned count, int flags)
     return EVENT_FD_FIRST + event_fd_count++;
 }
 
-/* The kernel's lock around the counter is a fence on both sides. */
+/* The kernel's lock around the counter is a fence on both sides.  NULL: there is no such descriptor. */
 static uint64_t *touch_event(int fd)
 {
     if (is_exploring) {
         scheduler_point();
         memory_fence();
     }
+    if (fd < EVENT_FD_FIRST || fd >= EVENT_FD_FIRST + event_fd_count)
+        return NULL;
     return &event_counts[fd - EVENT_FD_FIRST];
 }
 
@@ -296,6 +298,8 @@ int explore_eventfd_read(int fd, uint64_t *count)
 {
     uint64_t *counter = touch_event(fd);
 
+    if (counter == NULL)
+        return -1;
     *count = *counter;
     *counter = 0;
     trace("reads %lu from an event descriptor", *count);
@@ -306,6 +310,8 @@ int explore_eventfd_write(int fd, uint64_t count)
 {
     uint64_t *counter = touch_event(fd);
 
+    if (counter == NULL)
+        return -1;
     *counter += count;
     trace("writes to an event descriptor");
     if (is_exploring)
@@ -317,7 +323,7 @@ void explore_poll(int fd)
 {
     const uint64_t *counter = touch_event(fd);
 
-    while (is_exploring && *counter == 0) {
+    while (is_exploring && counter != NULL && *counter == 0) {
         trace("polls an event descriptor");
         scheduler_block(counter, NO_DEADLINE, false);
     }

@@ -155,9 +155,15 @@ struct lf_window_ahead *lf_window_ahead_start(struct lf_file *file, uint64_t lsn
         return NULL;
     ahead->file = file;
     ahead->next_lsn = lsn;
-    /* With default attributes neither can fail on Linux. */
-    pthread_mutex_init(&ahead->lock, NULL);
-    pthread_cond_init(&ahead->changed, NULL);
+    if (pthread_mutex_init(&ahead->lock, NULL) != 0) {
+        free(ahead);
+        return NULL;
+    }
+    if (pthread_cond_init(&ahead->changed, NULL) != 0) {
+        pthread_mutex_destroy(&ahead->lock);
+        free(ahead);
+        return NULL;
+    }
     ahead->memory = aligned_alloc(LF_BLOCK_BYTES, CHUNK_COUNT * CHUNK_BYTES);
     for (unsigned i = 0; i < CHUNK_COUNT && ahead->memory != NULL; i++)
         ahead->chunks[i].memory = ahead->memory + i * CHUNK_BYTES;

@@ -150,7 +150,7 @@ static void *write_records(void *argument)
         uint64_t lsn = UINT64_MAX;
         int error = add(&rng, payload, choose_size(&rng), &lsn);
 
-        if (error != 0 && error != -ETIMEDOUT)
+        if (error != 0 && !is_late(error))
             blame(actor, "append: %s", logfile_strerror(error));
         if (lsn < next_lsn || (error == 0 && logfile_next_lsn(log_under_test) <= lsn))
             blame(actor, "a record at %" PRIu64 ", next was %" PRIu64, lsn, next_lsn);

@@ -180,8 +180,9 @@ struct logfile_open_report {
     uint64_t reserved[14];    /* zero */
 };
 
-struct logfile_io;  /* logfile_io.h */
-struct logfile_lab; /* logfile_lab.h */
+struct logfile_io;     /* logfile_io.h */
+struct logfile_lab;    /* logfile_lab.h */
+struct logfile_record; /* below */
 
 struct logfile_options {
     uint32_t io_mode;       /* enum logfile_io_mode */
@@ -207,11 +208,15 @@ struct logfile_options {
                                  LOGFILE_EIDENTITY, and is left as it is */
     uint64_t submit_delay_ns; /* how long a record that no thread waits for may lie before it is
                                  written, so that more share its sync: up to 10 s; 0: 100 us */
+    /* NULL, or called with each record while logfile_open reads the log: see there */
+    int (*replay)(void *arg, const struct logfile_record *record);
+    void *replay_arg;
+    uint64_t replay_from; /* 0: from the oldest record on; else from the first one at or after it */
     void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
     void *thread_arg;
     const struct logfile_io *io;   /* NULL: logfile_io_posix(); else valid until close */
     const struct logfile_lab *lab; /* NULL: every default; not needed after logfile_open */
-    uint64_t reserved[15];         /* must be zero */
+    uint64_t reserved[12];         /* must be zero */
 };
 
 /* ---------------------------------------------------------------------------------------------
@@ -221,16 +226,29 @@ struct logfile_options {
 /*
  * Opens a log for appending, recovering it first; creates it if there is none.
  *
+ * Replay.  Recovery reads all of the log, and hands its records to options->replay meanwhile: a program
+ * that builds its state from them reads the log once.  They come in the order of their LSNs, in the
+ * calling thread, each once, and are those that a reader returns afterwards: durable, and nothing of a
+ * torn tail that is cut.  A record's data is valid until replay returns.  If replay returns anything
+ * but 0, logfile_open ends with that, or with -ECANCELED if it is above 0, and has changed nothing.
+ * If logfile_open fails for that or for any other reason, what has been built is to be thrown away: the
+ * records may be followed by damage.  replay makes no call on the log at this path, and does not leave
+ * by longjmp or an exception; that its thread is cancelled takes effect after logfile_open.
+ *
  * path:     a regular file, or a name that does not exist yet.  Symbolic links are refused.
  * options:  NULL for every default; not needed after the call, nor is options->lab.
  * report:   NULL, or receives what was found, and on an error what is wrong, in one line.
  * logp:     receives the log.
  * Returns:  0.  A torn tail is cut and is no error; the report tells of it.  On a full disk the
  *           log can be read and trimmed, and appends succeed when there is room.
- * Errors:   -EINVAL (NULL path or logp, unknown option value, size out of range), LOGFILE_EMISMATCH
+ * Errors:   -EINVAL (NULL path or logp, unknown option value, size out of range, replay_from without
+ *           replay), LOGFILE_EMISMATCH
  *           (a size is not that of the log on disk), LOGFILE_EIDENTITY (it is another log than
  *           expect_id), LOGFILE_EFORMAT, LOGFILE_ELOCKED, LOGFILE_ECORRUPT (the file is left
- *           untouched), -ELOOP (symbolic link), -EISDIR, -ESPIPE (FIFO, socket, device), -ENOENT,
+ *           untouched), LOGFILE_ETRIMMED (replay_from is below the oldest record) and
+ *           LOGFILE_EBEYOND (it is above the end of the log: where the next record can start at the
+ *           earliest; the log is left as it is), what replay returned,
+ *           -ELOOP (symbolic link), -EISDIR, -ESPIPE (FIFO, socket, device), -ENOENT,
  *           -EEXIST, -ENOSPC or -EDQUOT (creating; a log that exists is opened without room, and its
  *           appends are refused), -EFBIG (no room for an epoch below LSN 2^63 - 2^28), -EOVERFLOW
  *           (opened 2^32 - 1 times before, or its epochs have numbers that no log comes to: the

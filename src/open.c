@@ -9,6 +9,7 @@
  * Only then is anything reported as durable: a page cache can show what a failed sync never wrote.
  */
 #include "base/buffers.h"
+#include "format/record.h"
 #include "options.h"
 #include "read/verdict.h"
 #include "ring/log.h"
@@ -221,6 +222,12 @@ static int adopt_prologue(struct opening *opening, const struct lf_prologue *pro
                            header->segment_bytes);
     if (error != 0)
         return error;
+    const uint64_t from_lsn = log->options.replay_from;
+    if (from_lsn != 0 && from_lsn < prologue->trim.oldest_lsn) {
+        SAY(opening, "%s: replay from LSN %" PRIu64 ": the log starts at %" PRIu64, opening->shown,
+            from_lsn, prologue->trim.oldest_lsn);
+        return LOGFILE_ETRIMMED;
+    }
 
     log->layout = lf_header_layout(header);
     /* The other engines fill whole buffers: they leave a segment with less than that. */
@@ -246,10 +253,48 @@ static int sync_and_drop_cache(struct opening *opening)
     return error;
 }
 
-static void note_landmark(void *arg, const struct lf_chain *before)
+/*
+ * Notes where the epoch is that was just found, and hands its records to the caller.  It was synced
+ * before it was read, and what recovery cuts comes after the last such epoch: so nothing that is handed
+ * over is taken back, unless the log is refused.
+ */
+static int visit_epoch(void *arg, const struct lf_scan *scan)
 {
-    struct logfile *log = arg;
-    lf_trim_note(&log->trim, before);
+    struct opening *opening = arg;
+    const struct logfile_options *options = &opening->options;
+    const struct lf_epoch_header *epoch = scan->epoch;
+    uint32_t offset = LF_EPOCH_HEADER_BYTES;
+
+    lf_trim_note(&opening->log->trim, &scan->before);
+    while (options->replay != NULL && offset < epoch->length) {
+        struct lf_record_view view;
+        lf_record_read(epoch, offset, &view);
+        const struct logfile_record record = {view.data, view.size, epoch->lsn + offset};
+        offset = view.next;
+        if (view.type != LF_RECORD_DATA || record.lsn < options->replay_from)
+            continue;
+        const int result = options->replay(options->replay_arg, &record);
+        if (result == 0)
+            continue;
+        const int error = result < 0 ? result : -ECANCELED;
+        SAY(opening, "%s: replay of the record at LSN %" PRIu64 ": %s", opening->shown, record.lsn,
+            logfile_strerror(error));
+        return error;
+    }
+    return 0;
+}
+
+/* Replay cannot start above the end of the log.  The next record will not be below it, but it may well be
+ * just there. */
+static int check_replay_from(struct opening *opening, uint64_t end_lsn)
+{
+    const uint64_t from_lsn = opening->options.replay_from;
+
+    if (from_lsn <= end_lsn + LF_EPOCH_HEADER_BYTES)
+        return 0;
+    SAY(opening, "%s: replay from LSN %" PRIu64 ": the log ends at %" PRIu64, opening->shown,
+        from_lsn, end_lsn);
+    return LOGFILE_EBEYOND;
 }
 
 /* One more incarnation, and one more epoch, must have numbers. */
@@ -292,11 +337,14 @@ static int recover(struct opening *opening)
 
     /* 2. The epochs.  The log is left as it is unless all is well with it. */
     if (error == 0)
-        error = lf_verdict_scan(&scan, note_landmark, log, &opening->report.tail);
+        error = lf_verdict_scan(&scan, visit_epoch, opening, &opening->report.tail);
     log->chain = scan.chain;
     log->chain.layout = log->layout;
+    lf_trim_note(&log->trim, &log->chain); /* where the next epoch will be */
     if (error == 0)
         error = explain_verdict(opening, &scan);
+    if (error == 0)
+        error = check_replay_from(opening, scan.chain.lsn);
     if (error == 0)
         error = check_numbers(opening, &scan.chain);
 

@@ -58,6 +58,8 @@ static const char *find_unknown(const struct logfile_options *options,
         return "open_flags";
     if (options->io != NULL && !lf_io_is_complete(options->io))
         return "io";
+    if (options->replay == NULL && options->replay_from != 0)
+        return "replay_from";
     if (!is_zero(options->reserved, sizeof options->reserved))
         return "reserved";
     if ((lab->ring_alloc == NULL) != (lab->ring_free == NULL))

@@ -263,15 +263,17 @@ int lf_verdict_scan(struct lf_scan *scan, lf_verdict_visit *visit, void *arg,
                     struct logfile_tail *tail)
 {
     enum lf_step step;
+    int error = 0;
 
     do {
-        if (visit != NULL)
-            visit(arg, &scan->chain);
         if (scan->valid_bytes >= READ_AHEAD_FROM_BYTES)
             lf_window_read_ahead(&scan->window);
         step = lf_scan_next(scan);
-    } while (step == LF_STEP_EPOCH);
-    const int error = step == LF_STEP_FAILED ? scan->error : lf_verdict_give(scan, tail);
+        if (step == LF_STEP_EPOCH && visit != NULL)
+            error = visit(arg, scan);
+    } while (step == LF_STEP_EPOCH && error == 0);
+    if (error == 0)
+        error = step == LF_STEP_FAILED ? scan->error : lf_verdict_give(scan, tail);
     lf_window_read_alone(&scan->window);
     return error;
 }

@@ -32,8 +32,9 @@ int lf_verdict_resume(struct lf_scan *scan, const struct logfile_tail *tail);
  */
 void lf_verdict_keep_rest(struct lf_scan *scan);
 
-/* Told where each epoch starts, and at last where the next one goes. */
-typedef void lf_verdict_visit(void *arg, const struct lf_chain *before);
+/* Told of each epoch that is found: scan->epoch, in memory until it returns, and scan->before, what the
+ * chain was before it.  Anything but 0 ends the scan, which returns it. */
+typedef int lf_verdict_visit(void *arg, const struct lf_scan *scan);
 
 /*
  * Scans to the end and gives the verdict; on return scan->chain is where the next epoch goes.  In a

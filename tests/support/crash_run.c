@@ -14,7 +14,8 @@
 
 enum {
     CRASHES_IN_A_ROW_MAX = 4,
-    LEAST_CASES = 50 /* of a run, however slow the machine is */
+    LEAST_CASES = 50, /* of a run, however slow the machine is */
+    REPLAY_CHECKED_ONE_IN = 4
 };
 
 bool crash_is_wide(const struct crash_run *run)
@@ -160,34 +161,74 @@ static bool inspect_from_within(struct crash_run *run, struct logfile_sim *disk,
 
 /* ---- Opening and closing ---- */
 
-static int try_to_open(struct crash_run *run, struct logfile_sim *disk,
-                       struct logfile_open_report *report, struct logfile **logp)
+static int note_replayed(void *arg, const struct logfile_record *record)
 {
+    struct logfile_sim_journal *replayed = arg;
+    int error = logfile_sim_journal_append(replayed, record->lsn, record->data, record->size);
+
+    return error != 0 ? error : logfile_sim_journal_durable(replayed, record->lsn + 1);
+}
+
+static int try_to_open(struct crash_run *run, struct logfile_sim *disk,
+                       struct logfile_open_report *report, struct logfile **logp,
+                       struct logfile_sim_journal **replayed)
+{
+    *replayed = logfile_sim_journal_new();
+    run->options.replay = note_replayed;
+    run->options.replay_arg = *replayed;
     int error = logfile_open(run->path, &run->options, report, logp);
 
     /* A log that is full may need room to be made. */
     if (error == -ENOSPC && run->disk_options.capacity_bytes != 0) {
         logfile_sim_set_capacity(disk, 0);
+        logfile_sim_journal_free(*replayed);
+        run->options.replay_arg = *replayed = logfile_sim_journal_new();
         error = logfile_open(run->path, &run->options, report, logp);
     }
+    run->options.replay = NULL;
     return error;
+}
+
+/* What opening has replayed is what a reader reads then, in a copy of the disk that no crash strikes.  It
+ * is looked at in one of so many cases, because it takes its time. */
+static bool check_replayed(struct crash_run *run, struct logfile_sim *disk,
+                           struct logfile_sim_journal *replayed)
+{
+    struct logfile_sim_report report = {0};
+
+    if (run->seed % REPLAY_CHECKED_ONE_IN != 0)
+        return true;
+    struct logfile_sim *copy = logfile_sim_clone(disk);
+    int error = logfile_sim_journal_check_path(replayed, run->path, logfile_sim_io(copy), &report,
+                                               sizeof report);
+    logfile_sim_free(copy);
+    if (error == 0)
+        return true;
+    snprintf(run->why, sizeof run->why, "replay: %.200s", report.message);
+    return false;
 }
 
 /* Opens the log; false with an empty `why` when the machine went down meanwhile. */
 static bool open_log(struct crash_run *run, struct logfile_sim *disk, struct logfile **logp)
 {
     struct logfile_open_report report;
+    struct logfile_sim_journal *replayed;
 
     run->options.io = logfile_sim_io(disk);
     run->options.lab = &run->lab;
     heap_use(&run->lab);
-    int error = try_to_open(run, disk, &report, logp);
+    int error = try_to_open(run, disk, &report, logp, &replayed);
     if (error != 0 && !logfile_sim_is_down(disk)) {
         crash_fails(run, "open", error);
         size_t length = strlen(run->why);
         snprintf(run->why + length, sizeof run->why - length, " (%.100s)", report.message);
     }
     run->found_incarnation = report.tail.incarnation;
+    if (error == 0 && !check_replayed(run, disk, replayed)) {
+        logfile_close(*logp);
+        error = -EBADMSG;
+    }
+    logfile_sim_journal_free(replayed);
     return error == 0;
 }
 

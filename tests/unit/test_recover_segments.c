@@ -224,18 +224,21 @@ END_TEST
 struct visited {
     struct lf_chain chains[64];
     unsigned count;
+    unsigned stop_after; /* so many; 0: never */
 };
 
-static void note_chain(void *arg, const struct lf_chain *chain)
+static int note_epoch(void *arg, const struct lf_scan *scan)
 {
     struct visited *visited = arg;
 
     ck_assert_uint_lt(visited->count, 64);
-    visited->chains[visited->count++] = *chain;
+    ck_assert_uint_eq(scan->epoch->lsn, scan->before.lsn);
+    visited->chains[visited->count++] = scan->before;
+    return visited->count == visited->stop_after ? -ENOTEMPTY : 0;
 }
 
-/* Recovery tells where each epoch starts, what it is numbered and what its chain field is, and the
- * same of the one to come. */
+/* Recovery tells where each epoch starts, what it is numbered and what its chain field is, and knows
+ * the same of the one to come. */
 START_TEST(recovery_names_each_epoch)
 {
     struct visited visited = {.count = 0};
@@ -249,17 +252,23 @@ START_TEST(recovery_names_each_epoch)
     struct logfile_sim *disk = disk_with(&image);
     ck_assert_int_eq(lf_file_open(&file, logfile_sim_io(disk), NAME), 0);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
-    ck_assert_int_eq(lf_verdict_scan(&scan, note_chain, &visited, &tail), 0);
-    ck_assert_uint_eq(visited.count, 13 - 3 + 1);
+    ck_assert_int_eq(lf_verdict_scan(&scan, note_epoch, &visited, &tail), 0);
+    ck_assert_uint_eq(visited.count, 13 - 3);
     for (unsigned i = 0; i < visited.count; i++) {
         const unsigned n = 3 + i;
         ck_assert_uint_eq(visited.chains[i].lsn, epoch_lsn(n));
         ck_assert_uint_eq(visited.chains[i].epoch, n + 1);
-        if (n < 13)
-            ck_assert_uint_eq(visited.chains[i].chain,
-                              log_image_epoch(&image, epoch_lsn(n))->chain);
+        ck_assert_uint_eq(visited.chains[i].chain, log_image_epoch(&image, epoch_lsn(n))->chain);
     }
-    ck_assert_uint_eq(visited.chains[10].chain, image.chain.chain);
+    ck_assert_uint_eq(scan.chain.lsn, epoch_lsn(13));
+    ck_assert_uint_eq(scan.chain.epoch, 14);
+    ck_assert_uint_eq(scan.chain.chain, image.chain.chain);
+
+    /* The visitor ends the scan, and says why. */
+    lf_scan_restart(&scan);
+    visited = (struct visited){.stop_after = 4};
+    ck_assert_int_eq(lf_verdict_scan(&scan, note_epoch, &visited, &tail), -ENOTEMPTY);
+    ck_assert_uint_eq(visited.count, 4);
     lf_scan_close(&scan);
     lf_file_close(&file);
     logfile_sim_free(disk);

@@ -210,13 +210,15 @@ struct logfile_options {
                                  written, so that more share its sync: up to 10 s; 0: 100 us */
     /* NULL, or called with each record while logfile_open reads the log: see there */
     int (*replay)(void *arg, const struct logfile_record *record);
-    void *replay_arg;
+    /* NULL, or called before that, with what logfile_mark has kept; may change *from, replay_from */
+    int (*replay_mark)(void *arg, const void *data, size_t size, uint64_t *from);
+    void *replay_arg;     /* of both */
     uint64_t replay_from; /* 0: from the oldest record on; else from the first one at or after it */
     void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
     void *thread_arg;
     const struct logfile_io *io;   /* NULL: logfile_io_posix(); else valid until close */
     const struct logfile_lab *lab; /* NULL: every default; not needed after logfile_open */
-    uint64_t reserved[12];         /* must be zero */
+    uint64_t reserved[11];         /* must be zero */
 };
 
 /* ---------------------------------------------------------------------------------------------
@@ -229,11 +231,15 @@ struct logfile_options {
  * Replay.  Recovery reads all of the log, and hands its records to options->replay meanwhile: a program
  * that builds its state from them reads the log once.  They come in the order of their LSNs, in the
  * calling thread, each once, and are those that a reader returns afterwards: durable, and nothing of a
- * torn tail that is cut.  A record's data is valid until replay returns.  If replay returns anything
- * but 0, logfile_open ends with that, or with -ECANCELED if it is above 0, and has changed nothing.
- * If logfile_open fails for that or for any other reason, what has been built is to be thrown away: the
- * records may be followed by damage.  replay makes no call on the log at this path, and does not leave
- * by longjmp or an exception; that its thread is cancelled takes effect after logfile_open.
+ * torn tail that is cut.  A record's data is valid until replay returns.
+ * Before the first one options->replay_mark gets the bytes of the last logfile_mark, none of a new log:
+ * the place for a program to load the checkpoint that they name, and to set *from to the LSN from which
+ * on it needs the records.
+ * If either returns anything but 0, logfile_open ends with that, or with -ECANCELED if it is above 0,
+ * and has changed nothing.  If logfile_open fails, for that or for any other reason, what has been built
+ * is to be thrown away: the records may be followed by damage.  Neither makes a call on the log at this
+ * path, or leaves by longjmp or an exception; that their thread is cancelled takes effect after
+ * logfile_open.
  *
  * path:     a regular file, or a name that does not exist yet.  Symbolic links are refused.
  * options:  NULL for every default; not needed after the call, nor is options->lab.
@@ -241,8 +247,8 @@ struct logfile_options {
  * logp:     receives the log.
  * Returns:  0.  A torn tail is cut and is no error; the report tells of it.  On a full disk the
  *           log can be read and trimmed, and appends succeed when there is room.
- * Errors:   -EINVAL (NULL path or logp, unknown option value, size out of range, replay_from without
- *           replay), LOGFILE_EMISMATCH
+ * Errors:   -EINVAL (NULL path or logp, unknown option value, size out of range, replay_from or
+ *           replay_mark without replay), LOGFILE_EMISMATCH
  *           (a size is not that of the log on disk), LOGFILE_EIDENTITY (it is another log than
  *           expect_id), LOGFILE_EFORMAT, LOGFILE_ELOCKED, LOGFILE_ECORRUPT (the file is left
  *           untouched), LOGFILE_ETRIMMED (replay_from is below the oldest record) and

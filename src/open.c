@@ -222,12 +222,6 @@ static int adopt_prologue(struct opening *opening, const struct lf_prologue *pro
                            header->segment_bytes);
     if (error != 0)
         return error;
-    const uint64_t from_lsn = log->options.replay_from;
-    if (from_lsn != 0 && from_lsn < prologue->trim.oldest_lsn) {
-        SAY(opening, "%s: replay from LSN %" PRIu64 ": the log starts at %" PRIu64, opening->shown,
-            from_lsn, prologue->trim.oldest_lsn);
-        return LOGFILE_ETRIMMED;
-    }
 
     log->layout = lf_header_layout(header);
     /* The other engines fill whole buffers: they leave a segment with less than that. */
@@ -253,6 +247,39 @@ static int sync_and_drop_cache(struct opening *opening)
     return error;
 }
 
+/* What the caller's own function makes of the opening. */
+static int explain_replay(struct opening *opening, const char *what, uint64_t lsn, int result)
+{
+    const int error = result < 0 ? result : -ECANCELED;
+
+    if (result == 0)
+        return 0;
+    SAY(opening, "%s: replay of the %s at LSN %" PRIu64 ": %s", opening->shown, what, lsn,
+        logfile_strerror(error));
+    return error;
+}
+
+/* Hands the caller what it keeps in the mark, and settles where replay starts. */
+static int begin_replay(struct opening *opening, const struct lf_prologue *prologue)
+{
+    struct logfile_options *options = &opening->options;
+    const uint64_t oldest_lsn = prologue->trim.oldest_lsn;
+    int error = 0;
+
+    if (options->replay_mark != NULL)
+        error =
+            explain_replay(opening, "mark", oldest_lsn,
+                           options->replay_mark(options->replay_arg, prologue->user,
+                                                prologue->trim.user_bytes, &options->replay_from));
+    if (error != 0)
+        return error;
+    if (options->replay_from == 0 || options->replay_from >= oldest_lsn)
+        return 0;
+    SAY(opening, "%s: replay from LSN %" PRIu64 ": the log starts at %" PRIu64, opening->shown,
+        options->replay_from, oldest_lsn);
+    return LOGFILE_ETRIMMED;
+}
+
 /*
  * Notes where the epoch is that was just found, and hands its records to the caller.  It was synced
  * before it was read, and what recovery cuts comes after the last such epoch: so nothing that is handed
@@ -264,24 +291,19 @@ static int visit_epoch(void *arg, const struct lf_scan *scan)
     const struct logfile_options *options = &opening->options;
     const struct lf_epoch_header *epoch = scan->epoch;
     uint32_t offset = LF_EPOCH_HEADER_BYTES;
+    int error = 0;
 
     lf_trim_note(&opening->log->trim, &scan->before);
-    while (options->replay != NULL && offset < epoch->length) {
+    while (options->replay != NULL && error == 0 && offset < epoch->length) {
         struct lf_record_view view;
         lf_record_read(epoch, offset, &view);
         const struct logfile_record record = {view.data, view.size, epoch->lsn + offset};
+        if (view.type == LF_RECORD_DATA && record.lsn >= options->replay_from)
+            error = explain_replay(opening, "record", record.lsn,
+                                   options->replay(options->replay_arg, &record));
         offset = view.next;
-        if (view.type != LF_RECORD_DATA || record.lsn < options->replay_from)
-            continue;
-        const int result = options->replay(options->replay_arg, &record);
-        if (result == 0)
-            continue;
-        const int error = result < 0 ? result : -ECANCELED;
-        SAY(opening, "%s: replay of the record at LSN %" PRIu64 ": %s", opening->shown, record.lsn,
-            logfile_strerror(error));
-        return error;
     }
-    return 0;
+    return error;
 }
 
 /* Replay cannot start above the end of the log.  The next record will not be below it, but it may well be
@@ -334,6 +356,8 @@ static int recover(struct opening *opening)
     error = adopt_prologue(opening, &scan.prologue);
     if (error == 0 && lf_file_is_directory(file)) /* Now it is known which segments there are. */
         error = sync_and_drop_cache(opening);
+    if (error == 0)
+        error = begin_replay(opening, &scan.prologue);
 
     /* 2. The epochs.  The log is left as it is unless all is well with it. */
     if (error == 0)

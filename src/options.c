@@ -60,6 +60,8 @@ static const char *find_unknown(const struct logfile_options *options,
         return "io";
     if (options->replay == NULL && options->replay_from != 0)
         return "replay_from";
+    if (options->replay == NULL && options->replay_mark != NULL)
+        return "replay_mark";
     if (!is_zero(options->reserved, sizeof options->reserved))
         return "reserved";
     if ((lab->ring_alloc == NULL) != (lab->ring_free == NULL))

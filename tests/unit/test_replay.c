@@ -550,6 +550,98 @@ START_TEST(a_log_without_room_is_replayed)
 }
 END_TEST
 
+/* What a program keeps in its mark, and where it wants to go on from. */
+struct checkpoint {
+    unsigned calls;
+    size_t size;
+    char bytes[LOGFILE_MARK_MAX];
+    uint64_t from_before, from_after;
+    int result;
+};
+
+static int on_mark_and_record(void *arg, const struct logfile_record *record)
+{
+    ck_assert_uint_eq(((struct checkpoint *)arg)->calls, 1); /* the mark comes first */
+    note(&replayed, record);
+    return 0;
+}
+
+static int on_mark(void *arg, const void *data, size_t size, uint64_t *from)
+{
+    struct checkpoint *checkpoint = arg;
+
+    ck_assert_uint_le(size, sizeof checkpoint->bytes);
+    memcpy(checkpoint->bytes, data, size);
+    checkpoint->size = size;
+    checkpoint->from_before = *from;
+    checkpoint->calls++;
+    *from = checkpoint->from_after;
+    return checkpoint->result;
+}
+
+static int open_with_mark(struct checkpoint *checkpoint, uint64_t from)
+{
+    struct logfile_options options = small_log(logfile_sim_io(disk));
+
+    options.replay = on_mark_and_record;
+    options.replay_mark = on_mark;
+    options.replay_arg = checkpoint;
+    options.replay_from = from;
+    checkpoint->calls = 0;
+    replayed.count = 0;
+    const int error = logfile_open(PATH, &options, &report, &opened);
+    ck_assert_uint_eq(checkpoint->calls, 1);
+    return error;
+}
+
+START_TEST(replay_begins_with_the_mark)
+{
+    static struct checkpoint checkpoint;
+    char bytes[LOGFILE_MARK_MAX];
+
+    begin(_i);
+    /* 1. A new log has none. */
+    ck_assert_int_eq(open_with_mark(&checkpoint, 0), 0);
+    ck_assert_uint_eq(checkpoint.size, 0);
+    append_some(opened, 1);
+    ck_assert_int_eq(logfile_close(opened), 0);
+
+    /* 2. It decides where replay starts, whatever the options say. */
+    read_all(logfile_sim_io(disk));
+    checkpoint.from_after = read_back.all[30].lsn;
+    ck_assert_int_eq(open_with_mark(&checkpoint, 77), 0);
+    ck_assert_uint_eq(checkpoint.from_before, 77);
+    expect_replayed_from(30);
+    payload_fill(bytes, sizeof bytes, 5);
+    ck_assert_int_eq(logfile_mark(opened, read_back.all[20].lsn, bytes, sizeof bytes), 0);
+    ck_assert_int_eq(logfile_close(opened), 0);
+
+    /* 3. It is the last one, also of a log that was trimmed with it. */
+    read_all(logfile_sim_io(disk));
+    checkpoint.from_after = read_back.all[3].lsn;
+    ck_assert_int_eq(open_with_mark(&checkpoint, 0), 0);
+    ck_assert_uint_eq(checkpoint.size, sizeof bytes);
+    ck_assert_mem_eq(checkpoint.bytes, bytes, sizeof bytes);
+    expect_replayed_from(3);
+    ck_assert_int_eq(logfile_close(opened), 0);
+
+    /* 4. What it says is checked, and it may refuse the log. */
+    const uint64_t before = changes();
+    checkpoint.from_after = 1;
+    ck_assert_int_eq(open_with_mark(&checkpoint, 0), LOGFILE_ETRIMMED);
+    checkpoint.from_after = UINT64_MAX;
+    ck_assert_int_eq(open_with_mark(&checkpoint, 0), LOGFILE_EBEYOND);
+    checkpoint.from_after = 0;
+    checkpoint.result = -EILSEQ;
+    ck_assert_int_eq(open_with_mark(&checkpoint, 0), -EILSEQ);
+    checkpoint.result = 1;
+    ck_assert_int_eq(open_with_mark(&checkpoint, 0), -ECANCELED);
+    ck_assert_uint_eq(replayed.count, 0);
+    ck_assert_uint_eq(changes(), before);
+    end();
+}
+END_TEST
+
 static Suite *replay_suite(void)
 {
     Suite *suite = suite_create("replay");
@@ -567,6 +659,7 @@ static Suite *replay_suite(void)
     tcase_add_test(tcase, a_large_log_is_replayed_while_it_is_read_ahead);
     tcase_add_test(tcase, large_groups_are_replayed);
     tcase_add_loop_test(tcase, a_log_without_room_is_replayed, 0, 2);
+    tcase_add_loop_test(tcase, replay_begins_with_the_mark, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -44,7 +44,7 @@
  *
  * The first failed write or sync fails the log for good: a failed sync is never retried, because
  * the kernel may have dropped what it could not write.  Records below the durable LSN are safe, unless
- * somebody has removed a file of the log: struct logfile_failure names it then.
+ * a file of the log has been removed: struct logfile_failure names it then.
  *
  * Threads.  Every function may be called from any thread at any time, except logfile_close, which
  * must be the last call on its log, and the calls on one reader, which one thread at a time may

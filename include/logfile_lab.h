@@ -22,7 +22,7 @@
  *   ring, hybrid and sequencer flushers  always.  It never flushes itself.
  *   ring, leader flusher; mutex engine   unless it flushes itself, for then the device holds it.
  *                logfile_append_until, logfile_wait, logfile_sync and logfile_shutdown do so when
- *                nobody else is flushing, logfile_submit only for room in a full buffer.
+ *                no other thread is flushing, logfile_submit only for room in a full buffer.
  *   serial engine  if it is logfile_wait or logfile_sync.  The others wait for the device, and for
  *                each other.
  * A call that was held returns what came of it, also 0, whatever its deadline was.
@@ -87,7 +87,7 @@ enum logfile_checksum {
 /* variant_flags */
 #define LOGFILE_VARIANT_CHECKSUM_FIRST 0x1u /* mutex: payloads are checksummed before the lock */
 #define LOGFILE_VARIANT_WAKE_PER_EPOCH 0x2u /* mutex: a flush wakes only its own epoch's waiters */
-#define LOGFILE_VARIANT_NO_GATHER 0x4u      /* ring: a flush waits for nobody to come back */
+#define LOGFILE_VARIANT_NO_GATHER 0x4u /* ring: a flush does not wait for writers to come back */
 
 #define LOGFILE_SHARDS_PER_CORE 0xffffffffu /* publish_shards */
 

@@ -357,24 +357,19 @@ static uint64_t pending_bytes(struct logfile *log, uint64_t durable_lsn)
     return end_lsn > durable_lsn ? end_lsn - durable_lsn : 0;
 }
 
-static void copy_facts(const struct lf_facts *facts, struct logfile_stats *out)
+static void copy_stats(struct logfile *log, struct logfile_stats *out)
 {
+    const struct lf_facts *facts = &log->store.facts;
     const struct logfile_io_facts *said = &facts->said;
 
+    memset(out, 0, sizeof *out);
+    lf_stats_copy(&log->stats, out);
     out->io_mode = lf_facts_bypasses_cache(facts) ? LOGFILE_IO_DIRECT : LOGFILE_IO_BUFFERED;
     out->o_direct = facts->direct;
-    out->direct_align =
-        said->offset_align > said->memory_align ? said->offset_align : said->memory_align;
+    out->direct_align = lf_max(said->offset_align, said->memory_align);
     out->no_allocation = !lf_facts_allocates(facts);
     out->fs_type = said->fs_type;
     snprintf(out->fs_name, sizeof out->fs_name, "%s", lf_facts_name(said));
-}
-
-static void copy_stats(struct logfile *log, struct logfile_stats *out)
-{
-    memset(out, 0, sizeof *out);
-    lf_stats_copy(&log->stats, out);
-    copy_facts(&log->store.facts, out);
     out->sync = log->options.sync;
     out->slot_bytes = log->layout.slot_bytes;
     out->incarnation = lf_load_relaxed_32(&log->incarnation); /* Relaxed: a statistic. */

@@ -12,7 +12,7 @@
  *   is it followed, or armed?       loads durable_lsn: still the old one?
  *   wakes                           sleeps
  *
- * So at least one of the two sees the other.  Of a log that nobody follows a commit pays a store, a
+ * So at least one of the two sees the other.  Of a log that is not followed a commit pays a store, a
  * fence and a load.
  */
 #ifndef LF_FOLLOW_H
@@ -90,7 +90,7 @@ static inline int lf_follow_ended(const struct lf_follow *follow)
 int lf_follow_wait(struct lf_follow *follow, uint64_t lsn, const struct timespec *deadline);
 
 /*
- * A descriptor of all followers, which nobody reads: each time that the durable LSN has moved after
+ * A descriptor of all followers, which is never read: each time that the durable LSN has moved after
  * lf_follow_arm, or the log ends, it is written to, which an epoll with EPOLLET tells of.  -errno.
  * It is closed with the page.
  */

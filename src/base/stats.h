@@ -50,9 +50,9 @@ static inline uint64_t lf_counted(const uint64_t *counter)
 
 /* Threads that call the device, each of which has at most one call under way. */
 enum lf_caller {
-    LF_CALLER_FLUSHER = 0, /* whoever may commit */
+    LF_CALLER_FLUSHER = 0, /* the thread that may commit */
     LF_CALLER_PREPARER,
-    LF_CALLER_TRIMMER, /* whoever trims: one at a time */
+    LF_CALLER_TRIMMER, /* the thread that trims: one at a time */
     LF_CALLER_COUNT
 };
 

@@ -131,7 +131,7 @@ void lf_backoff(struct lf_backoff *backoff)
     } else if (step < YIELD_STEPS) {
         sched_yield();
     } else {
-        /* The bare system call: the library function is a cancellation point, and whoever backs
+        /* The bare system call: the library function is a cancellation point, and a thread that backs
          * off may hold a reservation. */
         syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = SLEEP_NS},
                 NULL);

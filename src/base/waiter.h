@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Event counts: how a thread sleeps until somebody says that something changed.
+ * Event counts: how a thread sleeps until another thread says that something changed.
  *
  *   waiter:  key = lf_waiter_key(w);  check the condition;  lf_waiter_sleep(w, key, deadline);
  *   waker:   change the state;  lf_waiter_wake(w);
  *
  * A wake between key and sleep makes the sleep return at once, so no wake-up is lost.  The word is
- * a 31-bit counter above a bit that says "somebody sleeps"; only then does a wake enter the kernel.
+ * a 31-bit counter above a bit that says "a thread sleeps"; only then does a wake enter the kernel.
  * An event count is never reset.  The idea is Concurrency Kit's ck_ec (P. Khuong); docs/adr/0001
  * says why a plain futex stands here instead.
  */
@@ -21,7 +21,7 @@
 #include <time.h>
 
 enum {
-    LF_WAITER_SLEEPERS = 1, /* somebody sleeps */
+    LF_WAITER_SLEEPERS = 1, /* a thread sleeps */
     LF_WAITER_ONE = 2       /* one wake */
 };
 

@@ -85,13 +85,6 @@ static pthread_cond_t *condition(struct logfile *log, uint64_t which)
     return &engine_of(log)->changed[wakes_per_epoch(log) ? which : 0];
 }
 
-/* The condition of the epoch that holds `lsn`: the one that fills, or the one that is flushed. */
-static pthread_cond_t *condition_of(struct logfile *log, uint64_t lsn)
-{
-    const struct lf_mutex_engine *engine = engine_of(log);
-    return condition(log, (lsn >= engine->base_lsn ? engine->epoch : engine->epoch - 1) % 2);
-}
-
 /* A thread that was woken to flush next, and will not, wakes another: its deadline has passed, or the
  * log has failed, in any thread, and all of them are told, each by the one before. */
 static void pass_on(struct logfile *log)
@@ -197,18 +190,6 @@ static int wait_for_room(struct logfile *log, const struct timespec *deadline)
     return error;
 }
 
-/* Under the mutex, which nobody is kept from for longer than by a flush: of a log that had no room
- * for it when it was opened. */
-static int begin(struct logfile *log)
-{
-    struct lf_mutex_engine *engine = engine_of(log);
-    int error = lf_incarnation_begin(log);
-
-    engine->base_lsn = log->chain.lsn;
-    engine->epoch = log->chain.epoch;
-    return error;
-}
-
 /* Waits until the active buffer has `need` bytes left. */
 static int make_space(struct logfile *log, uint64_t need, const struct timespec *deadline)
 {
@@ -226,7 +207,11 @@ static int make_space(struct logfile *log, uint64_t need, const struct timespec 
                    !lf_has_room(log, engine->base_lsn)) {
             error = wait_for_room(log, deadline);
         } else if (!lf_has_begun(log)) {
-            error = begin(log);
+            /* Of a log that had no room for it when it was opened.  The others are kept from the mutex
+             * for no longer than by a flush. */
+            error = lf_incarnation_begin(log);
+            engine->base_lsn = log->chain.lsn;
+            engine->epoch = log->chain.epoch;
         } else {
             return 0;
         }
@@ -271,10 +256,12 @@ static int wait_durable(struct logfile *log, uint64_t lsn, const struct timespec
             pass_on(log);
             return error;
         }
+        /* It is in the epoch that fills, or in the one that is flushed. */
+        uint64_t epoch = lsn >= engine->base_lsn ? engine->epoch : engine->epoch - 1;
         if (!engine->flushing)
             flush_active(log);
         else
-            error = wait_for_flush(log, condition_of(log, lsn), deadline);
+            error = wait_for_flush(log, condition(log, epoch % 2), deadline);
     }
     return 0;
 }
@@ -337,23 +324,15 @@ static uint64_t end_lsn(const struct logfile *log)
     return lf_load_relaxed_64(&engine_of(log)->end_lsn); /* Relaxed: see set_end_lsn. */
 }
 
-/* For a call that may not wait: failure first, durable wins. */
-static int look(struct logfile *log, uint64_t lsn)
-{
-    bool failed = lf_store_has_failed(&log->store);
-
-    if (lf_durable_lsn(log) > lsn)
-        return 0;
-    return failed ? LOGFILE_EFAILED : -ETIMEDOUT;
-}
-
 /* Has what ends behind `lsn` flushed, or waits for its flush. */
 static int wait_for(struct logfile *log, uint64_t lsn, const struct timespec *deadline)
 {
     int cancel_state;
 
-    if (!lf_may_wait(deadline))
-        return look(log, lsn);
+    if (!lf_may_wait(deadline)) { /* One look: at failure first, and durable wins. */
+        int error = lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : -ETIMEDOUT;
+        return lf_durable_lsn(log) > lsn ? 0 : error;
+    }
     cancel_state = lock(log);
     return unlock(log, cancel_state, wait_durable(log, lsn, deadline));
 }
@@ -386,14 +365,6 @@ static int commit_close(struct logfile *log)
     return closed ? 0 : LOGFILE_EFAILED;
 }
 
-/* Under the mutex, for a shutdown that may not wait. */
-static int how_it_closed(const struct logfile *log)
-{
-    if (log->closed_cleanly)
-        return 0;
-    return lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : -ETIMEDOUT;
-}
-
 static int shut_down(struct logfile *log, const struct timespec *deadline)
 {
     struct lf_mutex_engine *engine = engine_of(log);
@@ -404,8 +375,10 @@ static int shut_down(struct logfile *log, const struct timespec *deadline)
     error = lock_until(log, deadline, &cancel_state);
     if (error != 0)
         return error;
-    if (!lf_may_wait(deadline))
-        return unlock(log, cancel_state, how_it_closed(log));
+    if (!lf_may_wait(deadline)) {
+        error = lf_store_has_failed(&log->store) ? LOGFILE_EFAILED : -ETIMEDOUT;
+        return unlock(log, cancel_state, log->closed_cleanly ? 0 : error);
+    }
     error = wait_durable(log, end_lsn(log) - 1, deadline);
     while (error != -ETIMEDOUT && engine->flushing)
         if (wait_for_flush(log, condition(log, (engine->epoch - 1) % 2), deadline) != 0)
@@ -415,28 +388,20 @@ static int shut_down(struct logfile *log, const struct timespec *deadline)
     return unlock(log, cancel_state, error);
 }
 
-static int init_conditions(struct lf_mutex_engine *engine)
-{
-    for (int i = 0; i < CONDITION_COUNT; i++) {
-        int error = lf_condition_init(&engine->changed[i]);
-        if (error == 0)
-            continue;
-        while (i > 0)
-            pthread_cond_destroy(&engine->changed[--i]);
-        return error;
-    }
-    return 0;
-}
-
 static int init_locks(struct lf_mutex_engine *engine)
 {
     int error = -pthread_mutex_init(&engine->lock, NULL);
+    int made = 0;
 
     if (error != 0)
         return error;
-    error = init_conditions(engine);
-    if (error != 0)
-        pthread_mutex_destroy(&engine->lock);
+    while (made < CONDITION_COUNT && (error = lf_condition_init(&engine->changed[made])) == 0)
+        made++;
+    if (error == 0)
+        return 0;
+    while (made > 0)
+        pthread_cond_destroy(&engine->changed[--made]);
+    pthread_mutex_destroy(&engine->lock);
     return error;
 }
 

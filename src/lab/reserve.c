@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Order.  Every store of the head is a release and every load that decides is an acquire, under the
- * locks too, because others read the head without them: whoever sees a value sees the slot that was
+ * locks too, because others read the head without them: a thread that sees a value sees the slot that was
  * prepared before it, be it through a chain of writers.  That is R1 for all policies.
  */
 #include "lab/reserve.h"
@@ -25,7 +25,7 @@ void lf_reserve_destroy(union lf_reserve_lock *lock, enum logfile_reserve_policy
 
 /* ---- By compare-and-swap ---- */
 
-/* Again as often as others were faster: somebody always gets on, but nobody is sure to. */
+/* Again as often as others were faster: some writer always gets on, but none is sure to. */
 static uint64_t take_by_cas(struct lf_ring *ring, uint64_t units)
 {
     for (;;) {

@@ -78,15 +78,6 @@ static int make_room(struct logfile *log, const struct timespec *deadline)
     }
 }
 
-/* Under the mutex: writes and syncs an epoch, and tells those who wait for it. */
-static int commit(struct logfile *log, uint64_t end, uint32_t records, uint32_t flags)
-{
-    int error = lf_epoch_commit(log, log->buffers, end, records, flags);
-
-    lf_waiter_wake(&engine_of(log)->changed);
-    return error;
-}
-
 /* Under the mutex: puts a record at `offset` of the epoch.  Where the next one goes. */
 static uint64_t put(struct logfile *log, uint64_t offset, const struct lf_payload *payload,
                     uint32_t crc)
@@ -103,7 +94,8 @@ static int commit_records(struct logfile *log, uint64_t end, uint32_t records)
     /* Relaxed: a number that orders nothing. */
     lf_store_relaxed_64(&engine_of(log)->end_lsn, log->chain.lsn + end);
     uint64_t first = lf_first_word(lf_now_ns(), true);
-    int error = commit(log, end, records, 0);
+    int error = lf_epoch_commit(log, log->buffers, end, records, 0);
+    lf_waiter_wake(&engine_of(log)->changed);
     if (error == 0) {
         lf_count(&log->stats.inline_flushes, 1);
         lf_stats_note_commit(&log->stats, first, lf_now_ns());

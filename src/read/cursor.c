@@ -4,7 +4,7 @@
  * synced, and what a failed sync never wrote.  So an epoch is returned only when
  *   - the header after it promises it, or
  *   - this cursor synced its segment, dropped the cached pages and read the very same epoch again.
- * One such sync settles a segment for a whole incarnation once its writer is gone: nobody adds to
+ * One such sync settles a segment for a whole incarnation once its writer is gone: no thread adds to
  * it any more.
  *
  * A chain that breaks is the end of the log, for now; or what was there has been trimmed away, and

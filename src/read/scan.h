@@ -57,7 +57,7 @@ struct lf_scan {
     uint64_t valid_bytes; /* of all epochs found valid */
     /* What is between some break passed before and the end of the log. */
     bool rest_known;
-    bool rest_stays;       /* nobody can change it any more */
+    bool rest_stays;       /* nothing can change it any more */
     uint64_t rest_promise; /* greatest promise of an epoch header */
     uint64_t rest_end;     /* end of the last block that is not zero; 0: none */
     enum lf_damage damage; /* what the last verdict found */

@@ -128,7 +128,7 @@ int lf_watch_fd(struct lf_watch *watch, int follow_fd)
         close_one(&watch->epoll);
         return error;
     }
-    /* Readable from the start: what is there already was told to nobody. */
+    /* Readable from the start: what is there already was not told. */
     (void)timerfd_settime(watch->timer, 0, &at_once, NULL);
     if (watch->is_started)
         connect_file(watch);

@@ -30,7 +30,7 @@ void lf_watch_start(struct lf_watch *watch, const struct lf_file *file);
 /* Sleeps until something has happened since lf_watch_drain, it is time for a look, or the deadline has
  * passed, which gives -ETIMEDOUT; may return early. */
 int lf_watch_sleep(struct lf_watch *watch, const struct timespec *deadline);
-/* What has happened so far has been noticed: whoever calls this looks afterwards. */
+/* What has happened so far has been noticed: the caller looks afterwards. */
 void lf_watch_drain(struct lf_watch *watch);
 /* A descriptor that is readable now, and from when something has happened, or it is time for a look, until
  * lf_watch_drain.  follow_fd: -1, or lf_follow_fd, which tells of news until lf_watch_start.  -errno. */

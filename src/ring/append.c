@@ -2,7 +2,7 @@
 /*
  * The lock-free engine, from the writer's side:
  *
- *   checksum -> reserve -> copy -> publish -> wait until somebody has made the epoch durable
+ *   checksum -> reserve -> copy -> publish -> wait until a thread has made the epoch durable
  *
  * A thread that holds a reservation waits for nothing but its base: the payload is checksummed, and
  * so its pages are touched, before it reserves.
@@ -17,13 +17,13 @@ enum {
     HUNGRY_FRACTION = 8, /* records above this part of a slot may go first */
     /* Adaptive waiters spin for flushes that are shorter than this, */
     SPIN_FLUSH_NS = 100 * 1000,
-    /* unless giving the processor away took as long as this: somebody else has work for it; */
+    /* unless giving the processor away took as long as this: another thread has work for it; */
     SPIN_YIELD_NS_MAX = 300 * 1000,
     SPIN_PAUSE_NS = 1000 * 1000 * 1000 /* then for so long every wait sleeps at once */
 };
 
 /* A call with a deadline does not flush itself, so that a device that hangs cannot hold it; under
- * the leader flusher there is nobody else to do it, unless the call may not wait at all. */
+ * the leader flusher there is no other thread to do it, unless the call may not wait at all. */
 static bool may_lead(const struct logfile *log, const struct timespec *deadline)
 {
     return deadline == NULL ||
@@ -129,7 +129,7 @@ static int wait_for_flip(struct logfile *log, struct queueing *queueing, uint32_
 
     if (lf_ring_overshot(ring, head))
         lf_flusher_demand(log, UINT64_MAX, may_lead(log, queueing->deadline));
-    /* Nobody else would open it, if no call may wait. */
+    /* No other thread would open it, if no call may wait. */
     if (!lf_may_wait(queueing->deadline) && log->lab.flusher == LOGFILE_FLUSHER_LEADER &&
         lf_ring_is_unopened(ring, head) && lf_flusher_open_pending(log))
         return 0;
@@ -269,7 +269,7 @@ static int wait_until(struct logfile *log, struct lf_slot *slot, uint32_t key,
 }
 
 /* Waits for one flush of the slot's epoch.  A guard gets up earlier to have it flushed, also when
- * its own deadline comes first: nobody else looks after the epoch. */
+ * its own deadline comes first: no other thread looks after the epoch. */
 static int wait_once(struct logfile *log, struct lf_durable_wait *wait)
 {
     struct timespec patience;
@@ -348,7 +348,7 @@ bool lf_append_must_demand(struct logfile *log, const struct lf_reservation *res
 
     if (log->lab.flusher == LOGFILE_FLUSHER_LEADER &&
         !lf_load_acquire_32(&reservation->slot->guarded)) /* F4: pairs with the guard's stores. */
-        return true; /* Its first record was only submitted, and nobody was rung for it. */
+        return true; /* Its first record was only submitted, and no thread was rung for it. */
     lf_fence(); /* F3: publish before target load; pairs with set_idle's fence after plan_gather. */
     target = lf_load_acquire_32(&ring->gather_target); /* F3 */
     if (target == 0)
@@ -444,7 +444,7 @@ void lf_ring_engine_room(struct logfile *log)
     struct lf_ring *ring = &log->ring;
 
     /* The token holder opens the epoch, or says that there is no room; under the leader flusher
-     * whoever waits for the flip becomes it. */
+     * a thread that waits for the flip becomes it. */
     lf_flusher_demand(log, UINT64_MAX, false);
     if (log->lab.flusher == LOGFILE_FLUSHER_LEADER)
         lf_waiter_wake(&ring->flipped);

@@ -56,7 +56,7 @@ struct lf_engine {
 
     /* Told by the thread that commits, which holds no lock for it.  sealed: the epoch is about to be
      * sealed; it may turn out to have no records, and then is not written.  durable: an epoch of records
-     * is, as soon as this call returns.  NULL: nobody measures. */
+     * is, as soon as this call returns.  NULL: it is not measured. */
     void (*sealed)(struct logfile *log, uint64_t epoch);
     void (*durable)(struct logfile *log, uint64_t epoch, uint64_t written_ns);
 };

@@ -8,7 +8,7 @@
  *   sequencer  the log's own thread; it is rung, and finds the token in its name
  *   guard      the first writer of an epoch that is gathering: it has the epoch flushed when its
  *              patience ends (gather.h)
- *   pacing     1 while the sequencer puts off a flush that nobody waits for
+ *   pacing     1 while the sequencer puts off a flush that no thread waits for
  *   wanted     the greatest LSN that a thread waits for without being counted in an epoch
  *
  * A fetch-add, swap, store or load that orders something carries a label, as R1 or F5; its row in
@@ -42,13 +42,6 @@ static int sync_before(struct logfile *log, uint64_t lsn, uint64_t *promise)
     return 0;
 }
 
-static int sync_itself(struct logfile *log, uint64_t lsn, size_t bytes)
-{
-    lf_inflight_begin(&log->store.inflight[LF_CALLER_FLUSHER], LOGFILE_CALL_SYNC, lsn, lf_now_ns());
-    int error = lf_store_sync_background(&log->store, lsn, lsn + bytes);
-    return error != 0 ? lf_store_fail(&log->store, error, "sync", lsn) : 0;
-}
-
 int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,
                     uint32_t flags)
 {
@@ -75,8 +68,12 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     uint64_t begin_ns = lf_now_ns();
     lf_inflight_begin(inflight, LOGFILE_CALL_WRITE, lsn, begin_ns);
     int error = lf_store_commit(&log->store, buffer, bytes, lsn);
-    if (error == 0 && is_unsynced_mark)
-        error = sync_itself(log, lsn, bytes);
+    if (error == 0 && is_unsynced_mark) {
+        lf_inflight_begin(inflight, LOGFILE_CALL_SYNC, lsn, lf_now_ns());
+        error = lf_store_sync_background(&log->store, lsn, lsn + bytes);
+        if (error != 0)
+            error = lf_store_fail(&log->store, error, "sync", lsn);
+    }
     lf_inflight_end(inflight);
     if (error != 0)
         return LOGFILE_EFAILED;
@@ -204,7 +201,7 @@ static void plan_gather(struct logfile *log, const struct lf_sealed *flushed)
             lf_count(&log->stats.gather_timeouts, 1);
     }
     /* F3: pairs with needs_service and lf_append_must_demand; the fence between this store and the
-     * next sum of the shards is the one of set_idle, which comes before anybody relies on it. */
+     * next sum of the shards is the one of set_idle, which comes before any thread relies on it. */
     lf_store_release_32(&ring->gather_target, lf_gather_plan(gather, &flush));
 }
 
@@ -285,14 +282,14 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
     if (sealed.records > 0) /* Relaxed: collecting has acquired it (R4). */
         lf_stats_note_commit(&log->stats, lf_load_relaxed_64(&sealed.slot->first), lf_now_ns());
 
-    /* 5. Plan the next gather, before anybody is woken. */
+    /* 5. Plan the next gather, before any thread is woken. */
     plan_gather(log, &sealed);
     return sealed.slot;
 }
 
 /* Nothing more is accepted; what was accepted becomes durable; the log is marked as closed.  The gate
  * closes before the flip: a writer that reserves after the flip finds an epoch that is full from birth,
- * and learns from the gate why.  DEAD is the last word: nobody takes the token any more. */
+ * and learns from the gate why.  DEAD is the last word: no thread takes the token any more. */
 static void finish(struct logfile *log)
 {
     struct lf_flusher *flusher = &log->flusher;
@@ -336,7 +333,7 @@ static bool needs_service(struct logfile *log)
            lf_ring_waiters(slot) >= lf_load_acquire_32(&ring->gather_target);
 }
 
-/* Whether somebody waits for the flush that is due. */
+/* Whether a thread waits for the flush that is due. */
 static bool is_urgent(struct logfile *log)
 {
     const struct lf_ring *ring = &log->ring;
@@ -390,7 +387,7 @@ static void ring_bell(struct lf_flusher *flusher)
  *                                        looks at the token: taken, so it relies on the holder
  *     stores IDLE
  *
- * and nobody flushes.  The same comes of it if the writer's look at the token moves up before its add.
+ * and no thread flushes.  The same comes of it if the writer's look at the token moves up before its add.
  * If the one stores IDLE, then looks, and the other adds, then looks, with a full fence in between on
  * both sides, at least one of them sees what the other did.
  */
@@ -514,7 +511,7 @@ uint64_t lf_flusher_patience_ns(const struct logfile *log)
  *     sequencer                           thread that is about to wait
  *     looks at what is wanted: nothing
  *                                         stores what it wants
- *                                         looks at pacing: still 0, so it rings nobody
+ *                                         looks at pacing: still 0, so it does not ring
  *     stores pacing: 1, and sleeps
  *
  * and the thread waits for the end of the pause.
@@ -539,9 +536,9 @@ static bool try_pause(struct logfile *log)
  *     looks at pacing: still 1
  *                                         stores pacing: 0
  *                                         looks at the head: empty, and goes to sleep
- *     adds to the head, rings nobody
+ *     adds to the head, does not ring
  *
- * and the record lies there until somebody else comes.
+ * and the record lies there until another thread comes.
  */
 static bool end_pause(struct logfile *log)
 {

@@ -3,11 +3,11 @@
  * Who flushes: a role behind a token, not a thread.
  *
  *   token      IDLE -> LEADER      a waiting writer takes it and flushes inline
- *              IDLE -> SEQUENCER   anybody hands it to the sequencer thread, and rings
+ *              IDLE -> SEQUENCER   any thread hands it to the sequencer thread, and rings
  *              any  -> DEAD        shut down
  *
- * Whoever gives the token back sets IDLE first and looks at the head after that; whoever joins an
- * epoch adds to the head first and looks at the token after that.  So one of the two sees the other
+ * The thread that gives the token back sets IDLE first and looks at the head after that; a writer that joins
+ * an epoch adds to the head first and looks at the token after that.  So one of the two sees the other
  * and no record is left behind.
  *
  * Gathering.  After a flush the token holder says how many waiters the next epoch gathers before it is
@@ -16,8 +16,8 @@
  *
  * Pacing.  What is only submitted is flushed by the sequencer, and on a fast device it would flush
  * every few records by themselves and take the head's cache line from the writers each time.  So
- * while nobody waits it leaves submit_delay_ns between two flushes.  It gives the token back meanwhile and
- * sleeps with a timer: whoever is about to wait sees `pacing` and takes the token, or rings.
+ * while no thread waits it leaves submit_delay_ns between two flushes.  It gives the token back meanwhile and
+ * sleeps with a timer: a thread that is about to wait sees `pacing` and takes the token, or rings.
  */
 #ifndef LF_FLUSHER_H
 #define LF_FLUSHER_H
@@ -38,11 +38,11 @@ enum lf_token {
 };
 
 struct lf_flusher {
-    /* W: compare-and-swap from IDLE by anybody; store by its holder.  R: all. */
+    /* W: compare-and-swap from IDLE by any thread; store by its holder.  R: all. */
     _Alignas(128) uint32_t token;
     uint32_t shutdown_asked; /* W: logfile_shutdown.  R: token holders. */
     struct lf_waiter bell;   /* the sequencer sleeps here */
-    uint32_t pacing;         /* W: sequencer.  R: whoever submits or is about to wait. */
+    uint32_t pacing;         /* W: sequencer.  R: threads that submit or are about to wait. */
     uint64_t wanted_lsn;     /* W: logfile_wait and its like (compare-and-swap; grows).  R:
                                 flushers.  The greatest LSN that was waited for. */
     struct lf_waiter closed; /* logfile_shutdown sleeps here */
@@ -71,7 +71,7 @@ void lf_flusher_stop(struct logfile *log);
 /*
  * Have the open epoch flushed, if it still holds records below durability of `lsn`.
  * may_lead: the calling thread may take the token and flush inline.  Returns whether it did: if so,
- * look again; if not, somebody else will, or the epoch is gathering and its guard will.
+ * look again; if not, another thread will, or the epoch is gathering and its guard will.
  */
 bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead);
 /* For a call that may not wait, under the leader flusher: opens the epoch that was full from birth, if

@@ -32,7 +32,7 @@ struct logfile {
     uint8_t *buffers; /* slot_count buffers of slot_bytes (ring), or two (mutex), or one (serial) */
     size_t buffers_bytes;
 
-    /* W: whoever may commit, once, before the first epoch of records opens: lf_incarnation_begin. */
+    /* W: the thread that may commit, once, before the first epoch of records opens: lf_incarnation_begin. */
     uint32_t begun;       /* the OPEN epoch is durable */
     uint32_t incarnation; /* the last one that has begun */
     uint32_t record_seed;
@@ -41,11 +41,11 @@ struct logfile {
     struct lf_preparer preparer;
     struct lf_trim trim;
 
-    /* W, R: whoever may commit (holds the flush token, or the engine's mutex). */
+    /* W, R: the thread that may commit (holds the flush token, or the engine's mutex). */
     _Alignas(LF_CACHE_PAIR) struct lf_chain chain;
     bool closed_cleanly; /* the CLOSE epoch is durable */
 
-    /* W: whoever may commit.  R: all. */
+    /* W: the thread that may commit.  R: all. */
     _Alignas(LF_CACHE_PAIR) uint64_t durable_lsn;
     uint64_t flush_ns; /* moving average of write + sync */
 
@@ -57,7 +57,7 @@ struct logfile {
     /* Of the ring engine. */
     struct lf_ring ring;
     struct lf_flusher flusher;
-    uint64_t spin_again_ns; /* W, R: waiters.  Processors were busy: until then nobody spins. */
+    uint64_t spin_again_ns; /* W, R: waiters.  Processors were busy: until then no thread spins. */
 
     void *lab_state; /* of an engine of the laboratory: its own */
 };
@@ -129,7 +129,7 @@ bool lf_incarnation_end(struct logfile *log, uint8_t *buffer);
 
 /*
  * Makes one epoch of a buffer that holds records from LF_EPOCH_HEADER_BYTES to `end`, writes and
- * syncs it, and advances the durable LSN.  Wakes nobody.  0, or LOGFILE_EFAILED: the log has
+ * syncs it, and advances the durable LSN.  Wakes no thread.  0, or LOGFILE_EFAILED: the log has
  * failed, and the engine has been told.
  */
 int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,

@@ -13,8 +13,8 @@
  *     waits for the base              <-- R3 --  store_base(8)                            (2)
  *     published += bytes              -- R4 -->  collects: the sum of the shards is the end  (3)
  *
- * (1) waits for one store of a writer that waits for nobody, (2) for one store of a flipper that waits
- * at most for (1).  Whoever is preempted in between is given the processor by the other's back-off.
+ * (1) waits for one store of a writer that waits for no thread, (2) for one store of a flipper that waits
+ * at most for (1).  A thread that is preempted in between is given the processor by the other's back-off.
  *
  * Why one word.  If the slot and the place in it were two loads, a flip could come in between:
  *
@@ -62,7 +62,7 @@ void lf_ring_destroy(struct lf_ring *ring)
     lf_buffers_unmap(ring->slots, (ring->slot_mask + 1) * sizeof *ring->slots);
 }
 
-/* The store that takes a place.  Nobody sees a record yet: only publishing shows it to the flusher. */
+/* The store that takes a place.  No thread sees a record yet: only publishing shows it to the flusher. */
 bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation)
 {
     /* R1: pairs with the release of the swap in lf_ring_flip: the slot is prepared. */
@@ -71,7 +71,7 @@ bool lf_ring_reserve(struct lf_ring *ring, uint64_t need, struct lf_reservation 
     return lf_ring_settle(ring, old, need, reservation);
 }
 
-/* Again as often as others were faster: somebody always gets on, but nobody is sure to. */
+/* Again as often as others were faster: some writer always gets on, but none is sure to. */
 bool lf_ring_reserve_known(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation)
 {
     for (;;) {
@@ -103,7 +103,7 @@ uint64_t lf_ring_lsn(const struct lf_reservation *reservation)
     uint64_t base;
 
     /* For the flipper, between its swap and its store of the base: it waits at most for a crosser,
-     * who waits for nobody.  If it is preempted there, the back-off gives it the processor. */
+     * who waits for no thread.  If it is preempted there, the back-off gives it the processor. */
     for (;;) {
         base = lf_load_acquire_64(&reservation->slot->base); /* R3: pairs with store_base. */
         if (__builtin_expect(lf_base_is_of(base, reservation->epoch), 1))
@@ -194,7 +194,7 @@ void lf_ring_admit(struct lf_ring *ring, uint32_t refusal)
 }
 
 /* Makes a slot ready for an epoch, all of it before the swap that opens it.  Everyone who published
- * into it before has been collected, so nobody writes to it now; event counts are never reset. */
+ * into it before has been collected, so no thread writes to it now; event counts are never reset. */
 static void prepare_slot(struct lf_slot *slot, uint64_t epoch, bool open, uint64_t start)
 {
     lf_store_relaxed_64(&slot->epoch, epoch); /* Relaxed, all of them: R1's swap releases them. */
@@ -220,7 +220,7 @@ static uint64_t find_end(const struct lf_ring *ring, const struct lf_slot *slot,
 
     if (offset <= ring->slot_bytes)
         return offset;
-    /* For the crosser, which stores the end straight after its fetch-add and waits for nobody. */
+    /* For the crosser, which stores the end straight after its fetch-add and waits for no thread. */
     while ((end = lf_load_acquire_64(&slot->end)) == 0) /* R2 */
         lf_backoff(&backoff);
     return end;
@@ -291,7 +291,7 @@ void lf_ring_flip(struct lf_ring *ring, uint64_t epoch, uint64_t base_lsn, bool 
     lf_waiter_wake(&ring->flipped);
 }
 
-/* After this nobody touches the slot's data but the flusher, until the slot is prepared again; and that
+/* After this no thread touches the slot's data but the flusher, until the slot is prepared again; and that
  * happens only after its epoch is durable, since the same thread does both. */
 uint64_t lf_ring_collect(struct lf_sealed *sealed)
 {

@@ -127,7 +127,7 @@ struct lf_slot {
      * known yet; LF_EPOCH_HEADER_BYTES: full from birth, which no crosser's end can be: an epoch
      * that starts with its slot holds any record. */
     uint64_t end;
-    /* W: the epoch's first writer; flusher.  R: whoever releases the flush token.
+    /* W: the epoch's first writer; flusher.  R: the thread that releases the flush token.
      * The first writer looks after the epoch with a timer while others gather. */
     uint32_t guarded;
     /* W: the epoch's first writer, before it publishes.  R: flusher, after it has collected.  When that
@@ -308,7 +308,7 @@ static inline uint32_t lf_ring_waiters(const struct lf_slot *slot)
 uint64_t lf_ring_end_lsn(const struct lf_ring *ring);
 /* The same, or 0: the flipper, or the crosser of a full slot, is between two instructions. */
 uint64_t lf_ring_peek_end_lsn(const struct lf_ring *ring);
-/* Where what has been published so far ends, about: never waits, and is exact when nobody publishes
+/* Where what has been published so far ends, about: never waits, and is exact when no thread publishes
  * or flips. */
 uint64_t lf_ring_published_lsn(const struct lf_ring *ring);
 
@@ -330,7 +330,7 @@ static inline uint64_t lf_ring_gate(const struct lf_ring *ring)
 void lf_ring_refuse(struct lf_ring *ring, uint32_t refusal);
 void lf_ring_admit(struct lf_ring *ring, uint32_t refusal);
 
-/* --- whoever holds the flush token ----------------------------------------------------------- */
+/* --- the holder of the flush token ----------------------------------------------------------- */
 
 /* A sealed epoch. */
 struct lf_sealed {

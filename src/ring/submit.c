@@ -85,7 +85,7 @@ int lf_ring_reserve_in_place(struct logfile *log, size_t size, const struct time
         lf_fetch_add_relaxed_32(&log->reservations, -1u);
         return error;
     }
-    /* Relaxed: whoever ends it has got the reservation from this thread. */
+    /* Relaxed: the thread that ends it has got the reservation from this thread. */
     lf_store_relaxed_64(header_of(&reservation), mark_of(reservation.epoch, size));
     *out = (struct logfile_reservation){
         .data = (uint8_t *)header_of(&reservation) + LF_RECORD_HEADER_BYTES,
@@ -132,7 +132,7 @@ int lf_ring_end_reservation(struct logfile *log, const struct logfile_reservatio
     if (!lf_cas_acq_rel_64(header, mark, 0)) /* One of two gets it; nothing relies on the order. */
         return -EINVAL;
 
-    /* 2. The header, of a record or of the padding that nobody reads; and zeros up to its end. */
+    /* 2. The header, of a record or of the padding that is never read; and zeros up to its end. */
     struct lf_record_place place = {reservation.epoch, (uint32_t)reservation.offset,
                                     log->record_seed};
     lf_record_finish(header, &place, type, of->size, log->lab.checksum == LOGFILE_CHECKSUM_FULL);

@@ -462,16 +462,12 @@ struct sim_sync lf_sim_file_begin_sync(struct sim_file *file)
         .begun_at = file->clock, .bytes = file->bytes, .size_changes = file->size_changes};
 }
 
-static bool is_owed(const struct sim_sector *at, const struct sim_sync *sync)
-{
-    return at->state == SIM_SECTOR_DIRTY && at->written_at < sync->begun_at;
-}
-
 void lf_sim_file_end_sync(struct sim_file *file, const struct sim_sync *sync, int error)
 {
     /* 1. What it owes goes to the disk; of one that fails, what came through the cache is lost. */
     for (size_t i = file->dirty_from; i < file->dirty_to; i++) {
-        if (!is_owed(&file->sectors[i], sync))
+        const struct sim_sector *at = &file->sectors[i];
+        if (at->state != SIM_SECTOR_DIRTY || at->written_at >= sync->begun_at)
             continue;
         if (error == 0)
             commit(file, i);
@@ -614,11 +610,6 @@ static uint64_t settle_size(struct sim_fates *fates, const struct sim_file *file
     return file->bytes;
 }
 
-static bool is_zero_block(const uint8_t *block)
-{
-    return block[0] == 0 && memcmp(block, block + 1, LOGFILE_IO_BLOCK - 1) == 0;
-}
-
 /* The cache is what the disk has. */
 static void start_afresh(struct sim_file *file, uint64_t bytes)
 {
@@ -630,9 +621,11 @@ static void start_afresh(struct sim_file *file, uint64_t bytes)
         memcpy(file->cache, file->disk, file->capacity);
         memset(file->sectors, 0, sectors_of(file) * sizeof *file->sectors);
     }
-    for (size_t i = 0; i < file->capacity / LOGFILE_IO_BLOCK; i++)
-        if (file->hole[i])
-            file->hole[i] = is_zero_block(file->disk + i * LOGFILE_IO_BLOCK);
+    for (size_t i = 0; i < file->capacity / LOGFILE_IO_BLOCK; i++) {
+        const uint8_t *block = file->disk + i * LOGFILE_IO_BLOCK;
+        if (block[0] != 0 || memcmp(block, block + 1, LOGFILE_IO_BLOCK - 1) != 0)
+            file->hole[i] = false;
+    }
     file->dirty_from = SIZE_MAX;
     file->dirty_to = 0;
 }

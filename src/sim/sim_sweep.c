@@ -50,20 +50,15 @@ static int run_all(const struct logfile_sim_sweep *sweep, struct logfile_sim_swe
     return error;
 }
 
-static bool is_valid(const struct logfile_sim_sweep *sweep)
-{
-    return sweep != NULL && sweep->work != NULL && sweep->check != NULL &&
-           lf_sim_is_zero(sweep->reserved, sizeof sweep->reserved) &&
-           (sweep->options == NULL ||
-            lf_sim_is_zero(sweep->options->reserved, sizeof sweep->options->reserved));
-}
-
 int logfile_sim_sweep(const struct logfile_sim_sweep *sweep,
                       struct logfile_sim_sweep_result *result, size_t size)
 {
     struct logfile_sim_sweep_result here = {.crash_call = LOGFILE_SIM_CALL_COUNT};
 
-    if (!is_valid(sweep))
+    if (sweep == NULL || sweep->work == NULL || sweep->check == NULL ||
+        !lf_sim_is_zero(sweep->reserved, sizeof sweep->reserved) ||
+        (sweep->options != NULL &&
+         !lf_sim_is_zero(sweep->options->reserved, sizeof sweep->options->reserved)))
         return -EINVAL;
     here.crash_at = sweep->crash_at;
     here.seed = sweep->seed;

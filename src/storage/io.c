@@ -490,20 +490,16 @@ int lf_io_write_full(const struct logfile_io *io, int fd, const void *buffer, si
     return 0;
 }
 
-/* Whether an error of opening a name says that something else has it, or nothing. */
-static bool means_elsewhere(int error)
-{
-    return error == -ENOENT || error == -ENOTDIR || error == -EISDIR || error == -ELOOP ||
-           error == -ESPIPE;
-}
-
 int lf_io_leads_to(const struct logfile_io *io, int directory, const char *name, unsigned flags,
                    int fd)
 {
     struct logfile_io_stat held, named;
     int other = io->open(io->context, directory, name, flags, 0);
+    if (other == -ENOENT || other == -ENOTDIR || other == -EISDIR || other == -ELOOP ||
+        other == -ESPIPE)
+        return 0; /* Something else has the name, or nothing. */
     if (other < 0)
-        return means_elsewhere(other) ? 0 : other;
+        return other;
     int error = io->stat(io->context, other, &named);
     if (error == 0)
         error = io->stat(io->context, fd, &held);

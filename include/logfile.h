@@ -472,7 +472,9 @@ int logfile_sync(struct logfile *log, const struct timespec *deadline);
 /*
  * The log's event descriptor, for poll, epoll and the like.  It is readable when, since the last
  * logfile_event_take, the durable LSN has moved, there is room after -EAGAIN or a full disk, or the log
- * has failed; and at first, so that a loop begins with a take.
+ * has failed; and at first, so that a loop begins with a take.  Whether a full disk has room again is
+ * looked at when an append asks for it or the log is trimmed: a loop that was refused for that tries
+ * again now and then.
  *
  * Returns:  the descriptor, the same at each call: the log's, which logfile_close closes.  Only poll
  *           it.

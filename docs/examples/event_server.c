@@ -7,9 +7,9 @@
  *     event_server --client SOCKET CONNECTIONS LINES   sends LINES on each, one at a time
  *
  * The loop never waits for the disk.  It submits what has come, and the log's event descriptor tells
- * when more has become durable; one sync answers for all that came meanwhile.  If the log has no room,
- * the loop reads no more from the connections until the descriptor tells that there is: so clients
- * wait, and nothing is queued here.
+ * when more has become durable; one sync answers for all that came meanwhile.  While the log has no room,
+ * in memory or on the disk, the loop reads no more from the connections: so clients wait, and nothing is
+ * queued here.
  *
  *     cc event_server.c $(pkg-config --cflags --libs logfile)
  */
@@ -31,7 +31,8 @@
 
 enum {
     LINE_BYTES = 256,
-    EVENTS = 256
+    EVENTS = 256,
+    ASK_AGAIN_MS = 100
 };
 
 static void die(const char *what, int error)
@@ -152,6 +153,16 @@ static void answer(struct connection *connection)
     }
 }
 
+/* Tries again what the log had no room for; some of it may go back. */
+static void take_stalled(void)
+{
+    struct queue again = server.stalled;
+
+    server.stalled.first = NULL;
+    while (again.first != NULL)
+        take_line(pop(&again));
+}
+
 /* Something has become durable, or there is room again. */
 static void on_event(void)
 {
@@ -167,12 +178,8 @@ static void on_event(void)
         logfile_failure(server.log, &failure, sizeof failure);
         die(failure.call, failure.error);
     }
-    if (state.has_room) {
-        struct queue again = server.stalled;
-        server.stalled.first = NULL;
-        while (again.first != NULL)
-            take_line(pop(&again)); /* it may go back */
-    }
+    if (state.has_room)
+        take_stalled();
 }
 
 static void on_connection(struct connection *connection)
@@ -207,9 +214,14 @@ static void serve(void)
         struct pollfd fds[] = {{.fd = server.signals, .events = POLLIN},
                                {.fd = server.event_fd, .events = POLLIN},
                                {.fd = server.connections, .events = POLLIN}};
-        /* Without room only the log is listened to. */
-        if (poll(fds, server.stalled.first == NULL ? 3 : 2, -1) < 0 && errno != EINTR)
+        /* Without room only the log is listened to.  Of room on a full disk it tells when it has been
+         * asked again. */
+        bool is_stalled = server.stalled.first != NULL;
+        int ready = poll(fds, is_stalled ? 2 : 3, is_stalled ? ASK_AGAIN_MS : -1);
+        if (ready < 0 && errno != EINTR)
             die("poll", -errno);
+        if (ready == 0)
+            take_stalled();
         if (fds[0].revents != 0)
             return;
         if (fds[1].revents != 0)

@@ -5,6 +5,7 @@
  */
 #include "format/format.h"
 #include "io_stack.h"
+#include "logfile_lab.h"
 #include "logfile_sim.h"
 #include "support.h"
 
@@ -642,6 +643,138 @@ START_TEST(replay_begins_with_the_mark)
 }
 END_TEST
 
+/* ---- A store in every crash state ---- */
+
+/* A counter: each record adds one, and a mark keeps what it came to, and up to which LSN. */
+struct counter {
+    uint64_t value, from;
+    unsigned replayed;
+};
+static uint64_t begun, acknowledged;
+
+static int count_mark(void *arg, const void *data, size_t size, uint64_t *from)
+{
+    struct counter *counter = arg;
+
+    if (size == 0)
+        return 0;
+    if (size != sizeof *counter)
+        return -EBADMSG;
+    memcpy(counter, data, size);
+    counter->replayed = 0;
+    *from = counter->from;
+    return 0;
+}
+
+static int count_record(void *arg, const struct logfile_record *record)
+{
+    struct counter *counter = arg;
+    uint64_t number;
+
+    memcpy(&number, record->data, sizeof number);
+    if (number != counter->value) /* the next one, which it says itself */
+        return -EBADMSG;
+    counter->value++;
+    counter->from = record->lsn + 1;
+    counter->replayed++;
+    return 0;
+}
+
+static int open_counter(struct logfile_sim *sim, struct counter *counter, struct logfile **log)
+{
+    struct logfile_options options = small_log(logfile_sim_io(sim));
+    const struct logfile_lab lab = {.flusher = LOGFILE_FLUSHER_LEADER};
+
+    *counter = (struct counter){0};
+    options.slot_bytes = 8 << 10;
+    options.segment_bytes = segment_bytes != 0 ? 32 << 10 : 0;
+    options.lab = &lab;
+    if (segment_bytes == 0)
+        options.prepare = LOGFILE_PREPARE_NONE; /* no thread but ours */
+    options.replay = count_record;
+    options.replay_mark = count_mark;
+    options.replay_arg = counter;
+    return logfile_open(PATH, &options, NULL, log);
+}
+
+static int count_up(struct logfile *log, struct counter *counter, unsigned steps)
+{
+    static const unsigned char filler[3000];
+    int error = 0;
+
+    for (unsigned i = 1; i <= steps && error == 0; i++) {
+        const struct iovec record[] = {{&counter->value, sizeof counter->value},
+                                       {(void *)filler, i % 3 * 1400}};
+        uint64_t lsn;
+        begun = counter->value + 1;
+        error = logfile_appendv(log, record, 2, NULL, &lsn);
+        if (error != 0)
+            break;
+        acknowledged = ++counter->value;
+        counter->from = lsn + 1;
+        if (i % 4 == 0)
+            error = logfile_mark(log, counter->from, counter, sizeof *counter);
+    }
+    return error;
+}
+
+static int count_work(struct logfile_sim *sim, void *arg)
+{
+    struct counter counter;
+    struct logfile *log;
+
+    (void)arg;
+    begun = acknowledged = 0;
+    int error = open_counter(sim, &counter, &log);
+    if (error == 0) {
+        error = count_up(log, &counter, 14);
+        logfile_close(log);
+    }
+    return logfile_sim_is_down(sim) ? 0 : error;
+}
+
+static unsigned most_replayed, starts_from_a_mark;
+
+static int count_check(struct logfile_sim *sim, void *arg)
+{
+    struct counter counter;
+    struct logfile *log;
+
+    (void)arg;
+    for (unsigned again = 0; again < 2; again++) {
+        int error = open_counter(sim, &counter, &log);
+        if (error != 0)
+            return error;
+        const bool is_right = counter.value >= acknowledged && counter.value <= begun;
+        most_replayed = counter.replayed > most_replayed ? counter.replayed : most_replayed;
+        starts_from_a_mark += counter.value > counter.replayed;
+        error = is_right ? count_up(log, &counter, 3) : -ERANGE;
+        logfile_close(log);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+/* Whatever a crash leaves, mark and records together come to each acknowledged addition once. */
+START_TEST(mark_and_replay_survive_crashes)
+{
+    const struct logfile_sim_sweep sweep = {
+        .work = count_work, .check = count_check, .seed_count = scaled(1, 3, 32)};
+    struct logfile_sim_sweep_result result;
+
+    begin(_i);
+    ck_assert_msg(logfile_sim_sweep(&sweep, &result, sizeof result) == 0,
+                  "crash at call %llu, seed %llu: %s", (unsigned long long)result.crash_at,
+                  (unsigned long long)result.seed, logfile_strerror(result.result));
+    ck_assert_uint_gt(result.case_count, 40);
+    ck_assert_uint_gt(starts_from_a_mark, 0);
+    ck_assert_uint_gt(most_replayed, 0);
+    ck_assert_uint_le(most_replayed, 4 + 3 + 1); /* and not all that the log still has */
+    end();
+}
+END_TEST
+
 static Suite *replay_suite(void)
 {
     Suite *suite = suite_create("replay");
@@ -660,6 +793,7 @@ static Suite *replay_suite(void)
     tcase_add_test(tcase, large_groups_are_replayed);
     tcase_add_loop_test(tcase, a_log_without_room_is_replayed, 0, 2);
     tcase_add_loop_test(tcase, replay_begins_with_the_mark, 0, 2);
+    tcase_add_loop_test(tcase, mark_and_replay_survive_crashes, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -149,7 +149,8 @@ enum logfile_prepare {
 /* Threads that a log starts. */
 enum logfile_thread {
     LOGFILE_THREAD_SEQUENCER = 0,
-    LOGFILE_THREAD_PREPARER
+    LOGFILE_THREAD_PREPARER,
+    LOGFILE_THREAD_EVENTS /* calls options.event; not started without one */
 };
 
 /* What was found at the end of a log. */
@@ -178,6 +179,34 @@ struct logfile_open_report {
     char message[256];        /* one line: what is wrong and where; empty on success */
     uint8_t id[16];           /* of the log, also of one that is refused; zero: it was not read */
     uint64_t reserved[14];    /* zero */
+};
+
+/* What options.event is told of. */
+enum logfile_event_kind {
+    LOGFILE_EVENT_OPENED = 0, /* the log is open, from `lsn` on; the first event of all */
+    LOGFILE_EVENT_SLOW,       /* a call has been under way for slow_ns, and is; again for twice as
+                                   long, four times, and so on.  lsn: as inflight_lsn of logfile_stats */
+    LOGFILE_EVENT_NO_SPACE,   /* there is no room after `lsn`: appends are refused with `error` */
+    LOGFILE_EVENT_SPACE_BACK, /* there is room again, up to `lsn`; `ns`: for how long there was none */
+    LOGFILE_EVENT_FAILED,     /* the log has failed: see logfile_failure */
+    LOGFILE_EVENT_SEGMENT_MADE, /* a segment whose records start at `lsn`, new or recycled, which took `ns` */
+    LOGFILE_EVENT_TRIMMED /* the log starts at `lsn` now; `ns`: trimming took that time.  `error`:
+                                   why the space could not be given back */
+};
+
+/* One that `count` says to be more than one stands for as many of its kind, which came while the hook
+ * was busy, and tells of the last of them. */
+struct logfile_event {
+    uint32_t kind;        /* enum logfile_event_kind */
+    int32_t error;        /* -errno, or 0 */
+    uint32_t call;        /* SLOW: enum logfile_call, which it is */
+    uint32_t reserved_32; /* zero */
+    uint64_t count;
+    uint64_t lsn;
+    uint64_t ns;          /* how long it took, or has taken so far; 0: it has no duration */
+    uint64_t time_ns;     /* when it happened, in nanoseconds since 1970 (UTC) */
+    char text[256];       /* the same in one line, for people: the words may change */
+    uint64_t reserved[8]; /* zero */
 };
 
 struct logfile_io;     /* logfile_io.h */
@@ -214,11 +243,21 @@ struct logfile_options {
     int (*replay_mark)(void *arg, const void *data, size_t size, uint64_t *from);
     void *replay_arg;     /* of both */
     uint64_t replay_from; /* 0: from the oldest record on; else from the first one at or after it */
+    /*
+     * NULL, or the event hook: is told of what happens to the log, one event at a time, by a thread of
+     * the log's that does nothing else; never by a thread that appends, and without a lock.  It may take
+     * its time, which delays events alone.  It may call the log (which *logp names by then), but for
+     * logfile_close.  That thread looks at the log's calls twice in slow_ns, also while the log is idle.
+     */
+    void (*event)(void *event_arg, const struct logfile_event *event);
+    void *event_arg;
+    uint64_t
+        slow_ns; /* a call that takes longer is told of as SLOW, while it hangs: 1 ms to 1 h; 0: 1 s */
     void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
     void *thread_arg;
     const struct logfile_io *io;   /* NULL: logfile_io_posix(); else valid until close */
     const struct logfile_lab *lab; /* NULL: every default; not needed after logfile_open */
-    uint64_t reserved[11];         /* must be zero */
+    uint64_t reserved[8];          /* must be zero */
 };
 
 /* ---------------------------------------------------------------------------------------------
@@ -262,7 +301,7 @@ struct logfile_options {
  *           -errno of open, read, write and sync.
  *           On an error nothing has been created.
  * Threads:  any.
- * Blocking: reads the whole log; writes and syncs; starts up to two threads.
+ * Blocking: reads the whole log; writes and syncs; starts up to three threads.
  * Ordering: when it returns 0, what was recovered is durable.
  */
 struct logfile;
@@ -290,10 +329,12 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline);
  * log:      NULL is allowed and does nothing.
  * Returns:  0.
  * Errors:   LOGFILE_EFAILED (closed, but the log had failed), -EBUSY (a reservation is held:
- *           nothing happened), LOGFILE_EFORKED (nothing happened; the child cannot free it).
- * Threads:  one, when every other call on the log has returned.
+ *           nothing happened), -EDEADLK (called by the event hook: nothing happened), LOGFILE_EFORKED
+ *           (nothing happened; the child cannot free it).
+ * Threads:  one, when every other call on the log has returned, those of the event hook left out.
  * Blocking: as logfile_shutdown without a deadline, and for what the preparer has under way: at
- *           most the range, or the segments, that it is getting ready.
+ *           most the range, or the segments, that it is getting ready; and until the event hook has
+ *           been told of everything, and has returned.
  */
 int logfile_close(struct logfile *log);
 

@@ -350,13 +350,6 @@ size_t logfile_record_max(struct logfile *log)
     return log == NULL ? 0 : log->record_max;
 }
 
-/* What was submitted and is not durable, without waiting for any thread. */
-static uint64_t pending_bytes(struct logfile *log, uint64_t durable_lsn)
-{
-    uint64_t end_lsn = log->engine->published_lsn(log);
-    return end_lsn > durable_lsn ? end_lsn - durable_lsn : 0;
-}
-
 static void copy_stats(struct logfile *log, struct logfile_stats *out)
 {
     const struct lf_facts *facts = &log->store.facts;
@@ -374,7 +367,7 @@ static void copy_stats(struct logfile *log, struct logfile_stats *out)
     out->slot_bytes = log->layout.slot_bytes;
     out->incarnation = lf_load_relaxed_32(&log->incarnation); /* Relaxed: a statistic. */
     out->durable_lsn = lf_durable_lsn(log);
-    out->pending_bytes = pending_bytes(log, out->durable_lsn);
+    out->pending_bytes = lf_pending_bytes(log, out->durable_lsn);
     lf_inflight_copy(log->store.inflight, lf_now_ns(), out);
     out->writes = lf_counted(&log->store.write_count);
     out->syncs = lf_counted(&log->store.sync_count);

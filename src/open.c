@@ -29,6 +29,7 @@
 /* What an open in progress has, for its way back. */
 struct opening {
     const char *path;
+    uint64_t begin_ns;
     char shown[LF_MESSAGE_PATH_BYTES]; /* the same for messages */
     struct logfile *log;
     struct logfile_open_report report;
@@ -460,6 +461,49 @@ static int begin_incarnation(struct opening *opening)
     return failure.error;
 }
 
+/* Tells the event hook, if there is one, by a thread that waits until the log is open. */
+static int start_events(struct opening *opening)
+{
+    struct logfile *log = opening->log;
+    const struct logfile_options *options = &log->options;
+    const struct lf_events_config config = {
+        .hook = options->event,
+        .hook_arg = options->event_arg,
+        .slow_ns = options->slow_ns,
+        .callers = log->store.inflight,
+        .thread_start = options->thread_start,
+        .thread_arg = options->thread_arg,
+    };
+
+    if (options->event == NULL)
+        return 0;
+    int error = lf_events_start(&log->events, &config);
+    if (error != 0)
+        SAY(opening, "%s: starting the thread of the event hook: %s%s", opening->shown,
+            logfile_strerror(error), thread_hint(error));
+    else
+        log->store.file.events = &log->events;
+    return error;
+}
+
+static void tell_of_opening(const struct opening *opening)
+{
+    struct logfile *log = opening->log;
+    const struct logfile_tail *tail = &opening->report.tail;
+    const struct logfile_event event = {
+        .kind = LOGFILE_EVENT_OPENED,
+        .lsn = log->recovered_lsn,
+        .ns = lf_now_ns() - opening->begin_ns,
+    };
+    char cut[48] = "";
+
+    if (tail->cut_bytes > 0)
+        snprintf(cut, sizeof cut, "; %" PRIu64 " bytes of a torn end cut", tail->cut_bytes);
+    lf_events_post(&log->events, &event, "%s at LSN %" PRIu64 " in " LF_SECONDS "%s",
+                   opening->created ? "created, open" : "open", event.lsn, LF_SECONDS_OF(event.ns),
+                   cut);
+}
+
 /* Opens with valid options; on an error nothing of the log is left, neither in memory nor on disk. */
 static int open_log(struct opening *opening)
 {
@@ -496,6 +540,8 @@ static int open_log(struct opening *opening)
     if (error == 0)
         error = allocate_buffers(opening);
     if (error == 0)
+        error = start_events(opening);
+    if (error == 0)
         error = start_preparer(opening);
     if (error == 0)
         error = begin_incarnation(opening);
@@ -512,6 +558,7 @@ static int open_log(struct opening *opening)
 
     /* 3. The way back. */
     lf_preparer_stop(&log->preparer);
+    lf_events_stop(&log->events);
     if (opening->created)
         lf_file_discard(&log->store.file);
     lf_store_close(&log->store);
@@ -522,7 +569,7 @@ static int open_log(struct opening *opening)
 int logfile_open(const char *path, const struct logfile_options *options,
                  struct logfile_open_report *report, struct logfile **logp)
 {
-    struct opening opening = {.path = path != NULL ? path : "(no path)"};
+    struct opening opening = {.path = path != NULL ? path : "(no path)", .begin_ns = lf_now_ns()};
     int cancel_state, error;
     const char *bad;
 
@@ -547,6 +594,8 @@ int logfile_open(const char *path, const struct logfile_options *options,
         *report = opening.report;
     if (error == 0)
         *logp = opening.log;
+    if (error == 0 && opening.options.event != NULL) /* From here on the hook may use *logp. */
+        tell_of_opening(&opening);
     pthread_setcancelstate(cancel_state, NULL);
     return error;
 }
@@ -557,17 +606,23 @@ int logfile_close(struct logfile *log)
 
     if (log == NULL)
         return 0;
+    if (lf_events_is_own_thread(&log->events))
+        return -EDEADLK;
     error = logfile_shutdown(log, NULL);
     if (error == LOGFILE_EFORKED || error == -EBUSY)
         return error;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state); /* As in logfile_open. */
-    lf_preparer_stop(
-        &log->preparer); /* First, as the mark: both may tell the engine of a failure. */
+    /* 1. What may fail the log, and so tell the engine and the event hook. */
+    lf_preparer_end(&log->preparer);
     if (log->closed_cleanly) {
-        lf_file_shrink(&log->store.file, log->chain.lsn);
+        lf_trim_shrink(&log->trim, log->chain.lsn);
         if (lf_has_begun(log))
             error = lf_trim_note_durable(&log->trim, log->chain.incarnation, log->chain.lsn);
     }
+    /* 2. The hook, which may call the log until here. */
+    lf_events_stop(&log->events);
+    /* 3. The rest: nothing else is under way. */
+    lf_preparer_stop(&log->preparer);
     log->engine->stop(log);
     lf_event_close(&log->event);
     lf_store_close(&log->store);

@@ -16,6 +16,9 @@
 #define PREPARE_BYTES_MAX ((uint64_t)1 << 40)
 #define SUBMIT_DELAY_NS_DEFAULT (UINT64_C(100) * 1000)
 #define SUBMIT_DELAY_NS_MAX (UINT64_C(10) * 1000 * 1000 * 1000)
+#define SLOW_NS_DEFAULT (UINT64_C(1000) * 1000 * 1000)
+#define SLOW_NS_MIN (UINT64_C(1000) * 1000)
+#define SLOW_NS_MAX (UINT64_C(3600) * 1000 * 1000 * 1000)
 #define OPEN_FLAGS (LOGFILE_OPEN_EXISTING | LOGFILE_OPEN_EXCLUSIVE)
 #define VARIANT_FLAGS                                                                              \
     (LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH | LOGFILE_VARIANT_NO_GATHER)
@@ -82,6 +85,8 @@ static const char *find_bad_size(const struct logfile_options *options,
         return "prepare_bytes";
     if (options->submit_delay_ns > SUBMIT_DELAY_NS_MAX)
         return "submit_delay_ns";
+    if (options->slow_ns < SLOW_NS_MIN || options->slow_ns > SLOW_NS_MAX)
+        return "slow_ns";
     if (!lf_layout_is_valid(&layout))
         return "segment_bytes";
     if (!lf_is_power_of_two(lab->slot_count) || lab->slot_count < 2 ||
@@ -111,6 +116,8 @@ const char *lf_options_resolve(struct logfile_options *options, struct logfile_l
         options->prepare_bytes = PREPARE_BYTES_DEFAULT;
     if (options->submit_delay_ns == 0)
         options->submit_delay_ns = SUBMIT_DELAY_NS_DEFAULT;
+    if (options->slow_ns == 0)
+        options->slow_ns = SLOW_NS_DEFAULT;
     if (options->io == NULL)
         options->io = logfile_io_posix();
     if (lab->slot_count == 0)

@@ -64,11 +64,11 @@ enum {
     INFLIGHT_TRIES = 8 /* one more for each call that begins while this thread looks */
 };
 
-/* What a caller has under way, as one.  After so many tries its calls are short: any will do. */
-static struct lf_inflight read_inflight(const struct lf_inflight *inflight)
+struct lf_inflight lf_inflight_read(const struct lf_inflight *inflight)
 {
     struct lf_inflight copy = {0};
 
+    /* After so many tries its calls are short: any will do. */
     for (int i = 0; i < INFLIGHT_TRIES; i++) {
         copy.begun = lf_load_acquire_64(&inflight->begun); /* I2: pairs with lf_inflight_begin. */
         copy.lsn = lf_load_acquire_64(&inflight->lsn);     /* I1: the same. */
@@ -86,7 +86,7 @@ void lf_inflight_copy(const struct lf_inflight callers[LF_CALLER_COUNT], uint64_
     uint64_t begun_ns;
 
     for (int i = 0; i < LF_CALLER_COUNT; i++) {
-        struct lf_inflight inflight = read_inflight(&callers[i]);
+        struct lf_inflight inflight = lf_inflight_read(&callers[i]);
         if (inflight.begun != 0 && (oldest.begun == 0 || inflight.begun < oldest.begun))
             oldest = inflight;
     }
@@ -96,6 +96,28 @@ void lf_inflight_copy(const struct lf_inflight callers[LF_CALLER_COUNT], uint64_
     out->inflight_ns = now_ns > begun_ns ? now_ns - begun_ns : 1; /* 0 means none */
     out->inflight_call = (uint32_t)(oldest.begun & LF_INFLIGHT_CALL_MASK);
     out->inflight_lsn = oldest.lsn;
+}
+
+const char *lf_call_phrase(uint32_t call)
+{
+    switch (call) {
+    case LOGFILE_CALL_WRITE:
+        return "write at";
+    case LOGFILE_CALL_SYNC:
+        return "sync of";
+    case LOGFILE_CALL_ZERO_FILL:
+        return "zero-fill at";
+    case LOGFILE_CALL_ALLOCATE:
+        return "allocation at";
+    case LOGFILE_CALL_MARK:
+        return "trim mark of";
+    case LOGFILE_CALL_RELEASE:
+        return "release of what is below";
+    case LOGFILE_CALL_PUBLISH:
+        return "wait for a writer after";
+    default:
+        return "call at";
+    }
 }
 
 void lf_stats_copy(const struct lf_stats *stats, struct logfile_stats *out)

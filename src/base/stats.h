@@ -77,9 +77,13 @@ static inline void lf_inflight_end(struct lf_inflight *inflight)
 {
     lf_store_relaxed_64(&inflight->begun, 0); /* Relaxed: I1 orders it before what follows. */
 }
+/* What one caller has under way, as one.  begun is 0: nothing.  Any thread; never waits. */
+struct lf_inflight lf_inflight_read(const struct lf_inflight *inflight);
 /* What has been under way longest, as of `now_ns`.  Any thread; never waits. */
 void lf_inflight_copy(const struct lf_inflight callers[LF_CALLER_COUNT], uint64_t now_ns,
                       struct logfile_stats *out);
+/* What an enum logfile_call does, before "LSN 4096". */
+const char *lf_call_phrase(uint32_t call);
 
 enum {
     LF_HISTOGRAM_SUB_BITS = 3 /* of a value, after its leading one, name its bucket */

@@ -5,6 +5,7 @@
 #ifndef LF_INTERNAL_H
 #define LF_INTERNAL_H
 
+#include "base/events.h"
 #include "base/follow.h"
 #include "base/stats.h"
 #include "base/waiter.h"
@@ -37,6 +38,7 @@ struct logfile {
     uint32_t incarnation; /* the last one that has begun */
     uint32_t record_seed;
 
+    struct lf_events events; /* not in use without a hook */
     struct lf_store store;
     struct lf_preparer preparer;
     struct lf_trim trim;
@@ -66,6 +68,13 @@ struct logfile {
 static inline uint64_t lf_durable_lsn(const struct logfile *log)
 {
     return lf_load_acquire_64(&log->durable_lsn);
+}
+
+/* What was submitted and is not durable, without waiting for any thread. */
+static inline uint64_t lf_pending_bytes(const struct logfile *log, uint64_t durable_lsn)
+{
+    uint64_t end_lsn = log->engine->published_lsn(log);
+    return end_lsn > durable_lsn ? end_lsn - durable_lsn : 0;
 }
 
 /* What a header or mark may promise now: without syncs, only what recovery synced. */

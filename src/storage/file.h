@@ -31,6 +31,7 @@
 #ifndef LF_FILE_H
 #define LF_FILE_H
 
+#include "base/events.h"
 #include "format/format.h"
 #include "logfile_io.h"
 #include "storage/segments.h"
@@ -42,7 +43,8 @@
 
 struct lf_file {
     const struct logfile_io *io;
-    int fd; /* the one file, or control */
+    struct lf_events *events; /* NULL, or told of what happens to the log */
+    int fd;                   /* the one file, or control */
     bool is_directory;
     int directory; /* the log's own, in which its names are; -1: it is one file */
     /* Where the log's own name is, while it may still be given up; -1, NULL: it stays. */

@@ -29,6 +29,7 @@
 #include "storage/io.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -194,11 +195,36 @@ static int extend(struct lf_preparer *preparer, uint64_t end)
     return write_error != 0 ? write_error : error;
 }
 
+/* Room has come to its end, or there is some again. */
+static void note_room(struct lf_preparer *preparer, int error)
+{
+    const uint64_t now_ns = lf_now_ns();
+    struct lf_events *events = preparer->store->file.events;
+    struct logfile_event event = {.lsn = preparer->allocated};
+
+    if (error != 0) {
+        preparer->refused_ns = now_ns;
+        event.kind = LOGFILE_EVENT_NO_SPACE;
+        event.error = error;
+        lf_events_post(events, &event, "no room after LSN %" PRIu64 ": %s", event.lsn,
+                       logfile_strerror(error));
+        return;
+    }
+    event.kind = LOGFILE_EVENT_SPACE_BACK;
+    event.ns = now_ns - preparer->refused_ns;
+    lf_events_post(events, &event, "room again, up to LSN %" PRIu64 ", after " LF_SECONDS,
+                   event.lsn, LF_SECONDS_OF(event.ns));
+}
+
 static void set_room_error(struct lf_preparer *preparer, int error)
 {
+    const int before = lf_preparer_room_error(preparer);
+
     /* P2: pairs with lf_preparer_room_error; on_room, which follows, wakes the threads that wait
      * for it. */
     lf_store_release_32(&preparer->room_error, (uint32_t)-error);
+    if (preparer->store->file.events != NULL && (before != 0) != (error != 0))
+        note_room(preparer, error);
 }
 
 /* ---- Allocating -------------------------------------------------------------------------------*/
@@ -805,21 +831,30 @@ int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
     bool has_all = is_unprepared_file(preparer) && lf_preparer_room_error(preparer) == 0;
     if (error == 0 && !has_all)
         error = lf_thread_start(&preparer->thread, run, preparer);
-    if (error == 0 && has_all)
-        set_room_error(preparer, -EFBIG); /* There is no thread to say so later. */
+    if (error == 0 &&
+        has_all) /* There is no thread to say so later.  P2: nor is there another yet. */
+        lf_store_release_32(&preparer->room_error, EFBIG);
     if (error != 0 || has_all)
         release(preparer);
     return error;
 }
 
-void lf_preparer_stop(struct lf_preparer *preparer)
+void lf_preparer_end(struct lf_preparer *preparer)
 {
-    if (!preparer->running)
+    if (!preparer->running || preparer->has_ended)
         return;
     pthread_mutex_lock(&preparer->lock);
     preparer->stop = true;
     pthread_cond_signal(&preparer->work);
     pthread_mutex_unlock(&preparer->lock);
     pthread_join(preparer->thread, NULL);
+    preparer->has_ended = true;
+}
+
+void lf_preparer_stop(struct lf_preparer *preparer)
+{
+    if (!preparer->running)
+        return;
+    lf_preparer_end(preparer);
     release(preparer);
 }

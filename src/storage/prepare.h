@@ -33,6 +33,7 @@ struct lf_preparer {
     uint64_t keep_free_bytes;
     pthread_t thread;
     bool running;               /* W: start and stop, which nothing else may overlap */
+    bool has_ended;             /* W, R: the thread that stops it */
     void *zeros;                /* one chunk of zeros */
     void (*on_room)(void *arg); /* preparer thread: `allocated` or `room_error` may have changed */
     void *on_room_arg;
@@ -44,6 +45,8 @@ struct lf_preparer {
     /* 0, or the errno (ENOSPC, EMFILE, ...) that stopped it; EFBIG all along where there is no
      * thread: one file, prepare = none */
     uint32_t room_error;
+    uint64_t
+        refused_ns; /* W, R: preparer, and its starter before.  Since when room_error is set. */
 
     /* Under lock. */
     pthread_mutex_t lock;
@@ -130,8 +133,10 @@ void lf_preparer_await(struct lf_preparer *preparer, uint64_t from, uint64_t end
 void lf_preparer_retry(struct lf_preparer *preparer);
 /* The flusher, before it writes [from, to): waits for an overlapping chunk of zero-fill. */
 void lf_preparer_claim(struct lf_preparer *preparer, uint64_t from, uint64_t to);
-/* Ends the thread, waiting for one chunk or one allocation at most.  Nothing else may overlap;
- * has_room, room_error and claim may follow. */
+/* Ends the thread, waiting for one chunk or one allocation at most.  What others call may overlap. */
+void lf_preparer_end(struct lf_preparer *preparer);
+/* The same, and frees the rest.  Nothing else may overlap; has_room, room_error and claim may
+ * follow. */
 void lf_preparer_stop(struct lf_preparer *preparer);
 
 #endif /* LF_PREPARER_H */

@@ -356,6 +356,20 @@ static int get_segment(struct lf_file *file, struct wanted *wanted)
     return error;
 }
 
+static void note_segment(struct lf_file *file, const struct wanted *made, uint64_t ns)
+{
+    const struct logfile_event event = {
+        .kind = LOGFILE_EVENT_SEGMENT_MADE,
+        .lsn = lf_segment_first_lsn(&file->layout, made->index),
+        .ns = ns,
+    };
+    char name[LF_SEGMENT_NAME_BYTES];
+
+    lf_file_segment_name(made->index, name);
+    lf_events_post(file->events, &event, "%s %s in " LF_SECONDS ", for LSN %" PRIu64 " and up",
+                   name, made->written > 0 ? "recycled" : "made", LF_SECONDS_OF(ns), event.lsn);
+}
+
 int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool may_allocate,
                    uint64_t *reached, uint64_t *written)
 {
@@ -375,10 +389,12 @@ int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool may_al
                                 .from = lf_max(*reached - start, LF_FIRST_LSN),
                                 .to = end - start,
                                 .allocate = may_allocate};
+        uint64_t begin_ns = file->events != NULL ? lf_now_ns() : 0;
         int error = get_segment(file, &wanted);
         if (error != 0)
             return error;
-        if (wanted.made) /* relaxed: a statistic */
+        const bool is_recycled = wanted.written > 0;
+        if (wanted.made || is_recycled) /* relaxed: a statistic */
             lf_fetch_add_relaxed_64(&file->made_count, 1);
         error = wanted.made ? wanted.allocate_error : allocate(file, &wanted, wanted.segment->fd);
         lf_segments_release(&file->segments, wanted.segment, !wanted.made && may_allocate);
@@ -386,6 +402,8 @@ int lf_file_extend(struct lf_file *file, uint64_t from, uint64_t to, bool may_al
             *written = lf_max(*written, lf_min(end, start + wanted.written));
         if (error != 0)
             return error;
+        if ((wanted.made || is_recycled) && file->events != NULL)
+            note_segment(file, &wanted, lf_now_ns() - begin_ns);
         *reached = end;
     }
     return 0;

@@ -25,7 +25,9 @@
 #include "base/waiter.h"
 #include "storage/io.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* ---- Failure ----------------------------------------------------------------------------------*/
 
@@ -47,8 +49,28 @@ static bool note_failure(struct lf_store *store, int error, const char *call, ui
     return first;
 }
 
+void lf_failure_text(const struct logfile_failure *failure, char text[LF_FAILURE_TEXT_BYTES])
+{
+    const char *file = failure->file[0] != '\0' ? failure->file : "the log's file";
+
+    if (strcmp(failure->call, "look") == 0)
+        snprintf(text, LF_FAILURE_TEXT_BYTES, "%s has been removed or replaced", file);
+    else
+        snprintf(text, LF_FAILURE_TEXT_BYTES, "%s at LSN %" PRIu64 " failed: %s", failure->call,
+                 failure->offset, logfile_strerror(failure->error));
+}
+
+/* By the thread that noted it: the failure does not change any more. */
 static void announce_failure(struct lf_store *store)
 {
+    if (store->file.events != NULL) {
+        const struct logfile_failure *failure = &store->failure;
+        const struct logfile_event event = {
+            .kind = LOGFILE_EVENT_FAILED, .error = failure->error, .lsn = failure->offset};
+        char text[LF_FAILURE_TEXT_BYTES];
+        lf_failure_text(failure, text);
+        lf_events_post(store->file.events, &event, "%s", text);
+    }
     if (store->on_failure != NULL)
         store->on_failure(store->on_failure_arg);
 }

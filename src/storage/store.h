@@ -14,6 +14,8 @@
 
 #include <pthread.h>
 
+#define LF_FAILURE_TEXT_BYTES 192
+
 struct lf_store {
     struct lf_file file;
     struct lf_facts facts; /* O_DIRECT or not, and what that is worth here */
@@ -46,7 +48,7 @@ struct lf_store_create {
 };
 
 /*
- * Clears the store (so set on_failure afterwards, before other threads use it), opens the file, or
+ * Clears the store (so set on_failure, and file.events, afterwards, before other threads use it), opens the file, or
  * the control file of a directory, for appending and locks it; creates it first where that is asked
  * for and needed (under a temporary name with its file header and trim marks written and synced,
  * then renamed, then the directory synced).  Retries when another opener creates or renames in
@@ -86,6 +88,8 @@ static inline bool lf_store_has_failed(const struct lf_store *store)
 int lf_store_look(struct lf_store *store, uint64_t end_lsn);
 /* Copies the first failure; error is 0 when there is none. */
 void lf_store_failure(struct lf_store *store, struct logfile_failure *out);
+/* Says in one line what failed, and of what. */
+void lf_failure_text(const struct logfile_failure *failure, char text[LF_FAILURE_TEXT_BYTES]);
 
 /* Fills from the kernel's random numbers.  0 or -errno. */
 int lf_store_random(void *bytes, size_t size);

@@ -247,11 +247,23 @@ static int move_mark(struct lf_trim *trim, const struct lf_landmark *oldest,
     return 0;
 }
 
+static void note_trim(struct lf_trim *trim, uint64_t ns, int error)
+{
+    const struct logfile_event event = {
+        .kind = LOGFILE_EVENT_TRIMMED, .error = error, .lsn = trim->oldest_lsn, .ns = ns};
+
+    lf_events_post(trim->store->file.events, &event,
+                   "trimmed to LSN %" PRIu64 " in " LF_SECONDS "%s%s", trim->oldest_lsn,
+                   LF_SECONDS_OF(ns), error != 0 ? "; its space could not be given back: " : "",
+                   error != 0 ? logfile_strerror(error) : "");
+}
+
 int lf_trim_below(struct lf_trim *trim, uint64_t lsn, const struct lf_user_bytes *user)
 {
     uint64_t durable_lsn = lf_load_acquire_64(trim->durable_lsn); /* L1 */
     struct lf_inflight *inflight = &trim->store->inflight[LF_CALLER_TRIMMER];
     struct lf_landmark oldest;
+    uint64_t begin_ns = trim->store->file.events != NULL ? lf_now_ns() : 0;
     int cancel_state, error = 0;
 
     if (lf_store_has_failed(trim->store))
@@ -268,8 +280,18 @@ int lf_trim_below(struct lf_trim *trim, uint64_t lsn, const struct lf_user_bytes
         lf_inflight_begin(inflight, LOGFILE_CALL_RELEASE, trim->oldest_lsn, lf_now_ns());
         error = give_back(trim, trim->oldest_lsn);
         lf_inflight_end(inflight);
+        if (moves && trim->store->file.events != NULL)
+            note_trim(trim, lf_now_ns() - begin_ns, error);
     }
     return lf_unlock(&trim->trimming, cancel_state, error);
+}
+
+void lf_trim_shrink(struct lf_trim *trim, uint64_t end_lsn)
+{
+    int cancel_state = lf_lock(&trim->trimming);
+
+    lf_file_shrink(&trim->store->file, end_lsn);
+    lf_unlock(&trim->trimming, cancel_state, 0);
 }
 
 uint32_t lf_trim_user_bytes(struct lf_trim *trim, void *data, size_t size)

@@ -88,6 +88,8 @@ struct lf_user_bytes {
 };
 /* As logfile_mark, of checked bytes; user = NULL: as logfile_trim. */
 int lf_trim_below(struct lf_trim *trim, uint64_t lsn, const struct lf_user_bytes *user);
+/* As lf_file_shrink, while no trim is under way: the event hook may trim a log that is being closed. */
+void lf_trim_shrink(struct lf_trim *trim, uint64_t end_lsn);
 /* Copies the first `size` of the user's bytes; returns how many are kept. */
 uint32_t lf_trim_user_bytes(struct lf_trim *trim, void *data, size_t size);
 

@@ -47,7 +47,13 @@ void hung_disk_join(struct hung_disk *disk, unsigned part)
 
 void hung_disk_thread_start(void *disk, enum logfile_thread role)
 {
-    hung_disk_join(disk, role == LOGFILE_THREAD_PREPARER ? HUNG_PREPARER : HUNG_SEQUENCER);
+    static const unsigned parts[] = {
+        [LOGFILE_THREAD_SEQUENCER] = HUNG_SEQUENCER,
+        [LOGFILE_THREAD_PREPARER] = HUNG_PREPARER,
+        [LOGFILE_THREAD_EVENTS] = 0,
+    };
+
+    hung_disk_join(disk, parts[role]);
 }
 
 void hung_disk_set_timed(bool is_timed)

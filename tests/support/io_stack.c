@@ -301,8 +301,10 @@ uint64_t io_layer_bytes(struct io_layer *layer, enum logfile_sim_call call)
 
 void io_layer_count_anew(struct io_layer *layer)
 {
-    for (unsigned i = 0; i < LOGFILE_SIM_CALL_COUNT; i++)
-        layer->kinds[i].count_before = layer->kinds[i].count, layer->kinds[i].bytes = 0;
+    for (unsigned i = 0; i < LOGFILE_SIM_CALL_COUNT; i++) {
+        layer->kinds[i].count_before = layer->kinds[i].count;
+        layer->kinds[i].bytes = 0;
+    }
 }
 
 void io_layer_delay(struct io_layer *layer, enum logfile_sim_call call, uint64_t us)

@@ -112,6 +112,8 @@ static const struct bad_option bad_options[] = {
     BAD(prepare_bytes, UINT64_MAX, -EINVAL),
     BAD(replay_from, 1, -EINVAL), /* and no replay */
     BAD(replay_mark, 1, -EINVAL),
+    BAD(slow_ns, 999999, -EINVAL),
+    BAD(slow_ns, UINT64_C(3600000000001), -EINVAL),
     BAD(reserved[0], 1, -EINVAL),
     BAD(reserved_32, 1, -EINVAL),
     BAD(reserved[LAST_RESERVED], 1, -EINVAL),

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/events.h"
+
+#include "base/num.h"
+#include "base/thread.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Posting ----------------------------------------------------------------------------------*/
+
+/* Whether an event that undoes this one is pending. */
+static bool is_undone(const struct lf_events *events, uint32_t kind)
+{
+    switch (kind) {
+    case LOGFILE_EVENT_NO_SPACE:
+        return events->pending[LOGFILE_EVENT_SPACE_BACK].count > 0;
+    case LOGFILE_EVENT_SPACE_BACK:
+        return events->pending[LOGFILE_EVENT_NO_SPACE].count > 0;
+    default:
+        return false;
+    }
+}
+
+void lf_events_post(struct lf_events *events, const struct logfile_event *facts, const char *format,
+                    ...)
+{
+    struct logfile_event event = *facts;
+    const uint32_t kind = event.kind;
+    va_list arguments;
+
+    event.time_ns = lf_wall_clock_ns();
+    va_start(arguments, format);
+    vsnprintf(event.text, sizeof event.text, format, arguments);
+    va_end(arguments);
+
+    pthread_mutex_lock(&events->lock);
+    struct logfile_event *pending = &events->pending[kind];
+    /* Kinds are told in the order in which they came first; but of two that undo each other the last
+     * word is the one that holds. */
+    if (pending->count == 0 || is_undone(events, kind))
+        events->order[kind] = ++events->last_order;
+    if (kind == LOGFILE_EVENT_OPENED) {
+        events->order[kind] = 0; /* before what opening brought about */
+        events->is_open = true;
+    }
+    event.count = pending->count + 1;
+    *pending = event;
+    pthread_mutex_unlock(&events->lock);
+    lf_waiter_wake(&events->posted);
+}
+
+/* ---- The thread -------------------------------------------------------------------------------*/
+
+/* The event that is to be told next.  False: none is pending; *stop: and none will be. */
+static bool take(struct lf_events *events, struct logfile_event *event, bool *stop)
+{
+    struct logfile_event *first = NULL;
+    uint64_t first_order = UINT64_MAX;
+
+    pthread_mutex_lock(&events->lock);
+    for (unsigned kind = 0; kind < LF_EVENT_KIND_COUNT; kind++)
+        if (events->pending[kind].count > 0 && events->order[kind] < first_order) {
+            first = &events->pending[kind];
+            first_order = events->order[kind];
+        }
+    if (first != NULL) {
+        *event = *first;
+        first->count = 0;
+    }
+    *stop = events->stop;
+    pthread_mutex_unlock(&events->lock);
+    return first != NULL;
+}
+
+static void tell(struct lf_events *events, const struct logfile_event *event)
+{
+    events->config.hook(events->config.hook_arg, event);
+}
+
+static void tell_slow(struct lf_events *events, const struct lf_inflight *inflight, uint64_t ns)
+{
+    struct logfile_event event = {
+        .kind = LOGFILE_EVENT_SLOW,
+        .call = (uint32_t)(inflight->begun & LF_INFLIGHT_CALL_MASK),
+        .count = 1,
+        .lsn = inflight->lsn,
+        .ns = ns,
+        .time_ns = lf_wall_clock_ns(),
+    };
+
+    snprintf(event.text, sizeof event.text, "%s LSN %" PRIu64 ": under way for " LF_SECONDS,
+             lf_call_phrase(event.call), event.lsn, LF_SECONDS_OF(ns));
+    tell(events, &event);
+}
+
+/*
+ * Looks at the calls that are under way, and tells of those that hang: after slow_ns, and then each
+ * time that it has doubled.  Returns when to look next: a call that takes longer than half of slow_ns
+ * is seen before it is due, so it is told of when it is.
+ */
+static uint64_t look(struct lf_events *events)
+{
+    const uint64_t slow_ns = events->config.slow_ns;
+    uint64_t next_ns = lf_now_ns() + slow_ns / 2;
+
+    for (unsigned i = 0; i < LF_CALLER_COUNT; i++) {
+        const struct lf_inflight inflight = lf_inflight_read(&events->config.callers[i]);
+        const uint64_t begun_ns = inflight.begun & ~LF_INFLIGHT_CALL_MASK;
+        struct lf_events_seen *seen = &events->seen[i];
+        const uint64_t now_ns = lf_now_ns(); /* the hook may have taken its time */
+
+        if (inflight.begun == 0)
+            continue;
+        if (inflight.begun != seen->begun)
+            *seen = (struct lf_events_seen){inflight.begun, begun_ns + slow_ns};
+        if (now_ns >= seen->due_ns) {
+            while (now_ns >= seen->due_ns)
+                seen->due_ns += seen->due_ns - begun_ns;
+            tell_slow(events, &inflight, now_ns - begun_ns);
+        }
+        next_ns = lf_min(next_ns, seen->due_ns);
+    }
+    return next_ns;
+}
+
+/* Waits for OPENED to be posted, after the rest of logfile_open.  False: it never will be. */
+static bool await_opening(struct lf_events *events)
+{
+    for (;;) {
+        const uint32_t key = lf_waiter_key(&events->posted);
+
+        pthread_mutex_lock(&events->lock);
+        const bool is_open = events->is_open;
+        const bool stop = events->stop;
+        pthread_mutex_unlock(&events->lock);
+        if (is_open || stop)
+            return is_open;
+        lf_waiter_sleep(&events->posted, key, NULL);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct lf_events *events = arg;
+    struct logfile_event event;
+    bool stop;
+
+    pthread_setname_np(pthread_self(), "lf-events");
+    if (events->config.thread_start != NULL)
+        events->config.thread_start(events->config.thread_arg, LOGFILE_THREAD_EVENTS);
+    if (!await_opening(events))
+        return NULL;
+    for (;;) {
+        /* The key first: what is posted after the look at what is pending ends the sleep. */
+        const uint32_t key = lf_waiter_key(&events->posted);
+        const bool has_event = take(events, &event, &stop);
+
+        if (has_event)
+            tell(events, &event);
+        else if (stop)
+            return NULL;
+        const struct timespec next = lf_timespec(look(events));
+        if (!has_event) /* Waits for a post, or the stop; at most until the next look is due. */
+            lf_waiter_sleep(&events->posted, key, &next);
+    }
+}
+
+/* ---- Start and stop ---------------------------------------------------------------------------*/
+
+int lf_events_start(struct lf_events *events, const struct lf_events_config *config)
+{
+    memset(events, 0, sizeof *events);
+    events->config = *config;
+    int error = -pthread_mutex_init(&events->lock, NULL);
+    if (error != 0)
+        return error;
+    error = lf_thread_start(&events->thread, run, events);
+    events->running = error == 0;
+    if (error != 0)
+        pthread_mutex_destroy(&events->lock);
+    return error;
+}
+
+void lf_events_stop(struct lf_events *events)
+{
+    if (!events->running)
+        return;
+    pthread_mutex_lock(&events->lock);
+    events->stop = true;
+    pthread_mutex_unlock(&events->lock);
+    lf_waiter_wake(&events->posted);
+    pthread_join(events->thread, NULL);
+    events->running = false;
+    pthread_mutex_destroy(&events->lock);
+}
+
+bool lf_events_is_own_thread(const struct lf_events *events)
+{
+    return events->running && pthread_equal(pthread_self(), events->thread);
+}

@@ -771,6 +771,20 @@ struct logfile_failure {
  */
 int logfile_failure(struct logfile *log, struct logfile_failure *out, size_t size);
 
+/*
+ * Explains an error that a call on this log has returned, in one line, by what the log knows now: what
+ * failed it, how much room is missing, what is pending, where it starts.
+ *
+ * error:    what the call returned.
+ * text, size: receives the line, cut to size - 1 bytes and ended with a zero; NULL only with size 0.
+ * Returns:  the bytes of the whole line, without the zero, as snprintf.  Of an error that the log
+ *           knows nothing of, the line is that of logfile_strerror.
+ * Errors:   -EINVAL (NULL log or text), LOGFILE_EFORKED.
+ * Threads:  any.
+ * Blocking: no; but with -ENOSPC and -EDQUOT it asks the file system what is free.
+ */
+int logfile_describe(struct logfile *log, int error, char *text, size_t size);
+
 /* ---------------------------------------------------------------------------------------------
  * Reading.  A reader never returns a record that is not durable.
  */

@@ -420,3 +420,12 @@ int logfile_failure(struct logfile *log, struct logfile_failure *out, size_t siz
         lf_engine_on_failure(log);
     return 0;
 }
+
+int logfile_describe(struct logfile *log, int error, char *text, size_t size)
+{
+    int result = check_handle(log);
+
+    if (result != 0)
+        return result;
+    return text == NULL && size > 0 ? -EINVAL : lf_describe(log, error, text, size);
+}

@@ -144,4 +144,7 @@ bool lf_incarnation_end(struct logfile *log, uint8_t *buffer);
 int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,
                     uint32_t flags);
 
+/* Writes a line about an error of a call on this log; returns its length.  The handle is valid. */
+int lf_describe(struct logfile *log, int error, char *text, size_t size);
+
 #endif /* LF_INTERNAL_H */

@@ -698,6 +698,18 @@ void lf_preparer_retry(struct lf_preparer *preparer)
     pthread_mutex_unlock(&preparer->lock);
 }
 
+uint64_t lf_preparer_missing_bytes(struct lf_preparer *preparer, uint64_t *after_lsn)
+{
+    /* Relaxed: a number to be shown. */
+    *after_lsn = lf_load_relaxed_64(&preparer->allocated);
+    if (!preparer->running)
+        return 0;
+    pthread_mutex_lock(&preparer->lock);
+    const uint64_t wanted = preparer->wanted;
+    pthread_mutex_unlock(&preparer->lock);
+    return wanted > *after_lsn ? wanted - *after_lsn : 0;
+}
+
 static bool chunk_overlaps(const struct lf_preparer *preparer, uint64_t from, uint64_t to)
 {
     return preparer->chunk_from < to && from < preparer->chunk_to;

@@ -133,6 +133,9 @@ void lf_preparer_await(struct lf_preparer *preparer, uint64_t from, uint64_t end
 void lf_preparer_retry(struct lf_preparer *preparer);
 /* The flusher, before it writes [from, to): waits for an overlapping chunk of zero-fill. */
 void lf_preparer_claim(struct lf_preparer *preparer, uint64_t from, uint64_t to);
+/* How much room is missing to what was asked for, and after which LSN.  Any thread; takes the lock
+ * briefly. */
+uint64_t lf_preparer_missing_bytes(struct lf_preparer *preparer, uint64_t *after_lsn);
 /* Ends the thread, waiting for one chunk or one allocation at most.  What others call may overlap. */
 void lf_preparer_end(struct lf_preparer *preparer);
 /* The same, and frees the rest.  Nothing else may overlap; has_room, room_error and claim may

@@ -64,6 +64,7 @@ static int try_every_call(void)
     struct logfile_stats stats;
     struct logfile_failure failure;
     struct logfile_lab_stats lab_stats;
+    char text[8];
     uint64_t lsn = 4;
     const int results[] = {
         logfile_append(parents_log, "x", 1, &lsn),
@@ -76,6 +77,7 @@ static int try_every_call(void)
         logfile_trim(parents_log, 0),
         logfile_stats(parents_log, &stats, sizeof stats),
         logfile_failure(parents_log, &failure, sizeof failure),
+        logfile_describe(parents_log, LOGFILE_EFAILED, text, sizeof text),
         logfile_lab_stats(parents_log, &lab_stats, sizeof lab_stats),
         logfile_shutdown(parents_log, &deadline),
         logfile_close(parents_log),

@@ -738,6 +738,7 @@ static void call_back(const struct logfile_event *event)
 {
     struct logfile_failure failure;
     struct logfile_stats stats;
+    char text[100];
     uint64_t lsn;
 
     (void)event;
@@ -745,6 +746,7 @@ static void call_back(const struct logfile_event *event)
     ck_assert_int_eq(logfile_close(hook_log), -EDEADLK);
     ck_assert_int_eq(logfile_stats(hook_log, &stats, sizeof stats), 0);
     ck_assert_int_eq(logfile_failure(hook_log, &failure, sizeof failure), 0);
+    ck_assert_int_gt(logfile_describe(hook_log, LOGFILE_ECLOSED, text, sizeof text), 0);
     int error = logfile_append(hook_log, "from the hook", 13, &lsn);
     ck_assert(error == 0 || error == LOGFILE_ECLOSED);
     /* It trims what it has appended, and is told of that: until the log is closed, for ever. */

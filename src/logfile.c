@@ -359,7 +359,7 @@ static void copy_stats(struct logfile *log, struct logfile_stats *out)
     lf_stats_copy(&log->stats, out);
     out->io_mode = lf_facts_bypasses_cache(facts) ? LOGFILE_IO_DIRECT : LOGFILE_IO_BUFFERED;
     out->o_direct = facts->direct;
-    out->direct_align = lf_max(said->offset_align, said->memory_align);
+    out->direct_align = (uint32_t)lf_max(said->offset_align, said->memory_align);
     out->no_allocation = !lf_facts_allocates(facts);
     out->fs_type = said->fs_type;
     snprintf(out->fs_name, sizeof out->fs_name, "%s", lf_facts_name(said));

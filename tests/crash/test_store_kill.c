@@ -24,9 +24,10 @@
 
 enum {
     KEYS = 7,
-    AHEAD = 12,        /* commands without an answer */
-    CHANGES = 6,       /* after which the store writes a checkpoint */
-    INSTANT_US = 12000 /* most time that a store has before it is killed */
+    AHEAD = 12,       /* commands without an answer */
+    CHANGES = 6,      /* after which the store writes a checkpoint */
+    EARLY_US = 12000, /* after the start, at most */
+    LATE_US = 4000    /* after some answers, at most */
 };
 
 /* A store that runs, and the two ends of its pipes. */
@@ -139,12 +140,13 @@ static void check_store(void)
     sent = answered = sum; /* the store owes what it has recovered */
 }
 
-/* Sends commands, and counts answers, until it is killed; the killer is a process of its own. */
-static void drive(struct store *store)
+/* Sends commands until so many answers have come, or it is killed. */
+static void drive(struct store *store, uint64_t answers)
 {
+    const uint64_t end = answers > UINT64_MAX - answered ? UINT64_MAX : answered + answers;
     char line[256];
 
-    for (;;) {
+    while (answered < end) {
         while (sent - answered < AHEAD) {
             int length = snprintf(line, sizeof line, "add k%u 1\n", (unsigned)(sent % KEYS));
             if (write(store->to, line, (size_t)length) != length)
@@ -158,6 +160,7 @@ static void drive(struct store *store)
     }
 }
 
+/* A process of its own, so that it strikes wherever this one is. */
 static pid_t start_killer(pid_t victim, uint64_t us)
 {
     pid_t killer = fork();
@@ -172,22 +175,20 @@ static pid_t start_killer(pid_t victim, uint64_t us)
 
 static void run_and_kill(struct rng *rng)
 {
+    const bool strikes_early = rng_one_in(rng, 4); /* while the store starts, or soon after */
+    const uint64_t answers = rng_below(rng, 3 * CHANGES);
+    const uint64_t us = rng_below(rng, strikes_early ? EARLY_US : LATE_US);
     struct store store = start_store();
-    bool is_ready;
+    pid_t killer = strikes_early ? start_killer(store.process, us) : -1;
 
-    /* Of four kills, one strikes while the store starts, or soon after. */
-    if (rng_one_in(rng, 4)) {
-        const pid_t killer = start_killer(store.process, rng_below(rng, INSTANT_US));
-        is_ready = read_ready(&store);
-        drive(&store);
-        waitpid(killer, NULL, 0);
-    } else {
-        is_ready = read_ready(&store);
+    const bool is_ready = read_ready(&store);
+    if (!strikes_early) {
         ck_assert_msg(is_ready, "the store does not start");
-        const pid_t killer = start_killer(store.process, rng_below(rng, 5 * INSTANT_US));
-        drive(&store);
-        waitpid(killer, NULL, 0);
+        drive(&store, answers);
+        killer = start_killer(store.process, us);
     }
+    drive(&store, UINT64_MAX);
+    waitpid(killer, NULL, 0);
     end_store(&store, true);
     kills++;
     kills_before_ready += !is_ready;
@@ -201,12 +202,12 @@ START_TEST(a_store_that_is_killed_loses_nothing_and_has_nothing_twice)
 
     signal(SIGPIPE, SIG_IGN);
     enter_folder();
-    watchdog_start(600, "test_store_kill");
     while (kills < wanted_kills) {
+        watchdog_start(60, "test_store_kill");
         run_and_kill(&rng);
         check_store();
+        watchdog_stop();
     }
-    watchdog_stop();
     leave_folder();
     printf("%" PRIu64 " kills, %" PRIu64 " of them before the store was ready; %" PRIu64
            " changes; %" PRIu64 " of %" PRIu64 " starts from a checkpoint, %" PRIu64

@@ -174,9 +174,10 @@ static void on_event(void)
     while (server.owed.first != NULL && server.owed.first->lsn < state.durable_lsn)
         answer(pop(&server.owed));
     if (state.failed) { /* what is left is in doubt: the clients must ask after the next start */
-        struct logfile_failure failure;
-        logfile_failure(server.log, &failure, sizeof failure);
-        die(failure.call, failure.error);
+        char text[256];
+        logfile_describe(server.log, LOGFILE_EFAILED, text, sizeof text);
+        fprintf(stderr, "event_server: %s\n", text);
+        exit(1);
     }
     if (state.has_room)
         take_stalled();
@@ -239,8 +240,16 @@ static void serve(void)
     }
 }
 
+/* In a thread of the log's: what its operator wants to know, a disk that hangs or is full among it. */
+static void on_log_event(void *arg, const struct logfile_event *event)
+{
+    (void)arg;
+    fprintf(stderr, "event_server: %s\n", event->text);
+}
+
 static void run_server(const char *log, const char *path)
 {
+    const struct logfile_options options = {.event = on_log_event};
     struct sockaddr_un address = socket_address(path);
     struct logfile_open_report report;
     sigset_t ends;
@@ -252,7 +261,7 @@ static void run_server(const char *log, const char *path)
     sigprocmask(SIG_BLOCK, &ends, NULL);
     server.signals = checked(signalfd(-1, &ends, SFD_CLOEXEC), "signalfd");
     /* 2. The log. */
-    int error = logfile_open(log, NULL, &report, &server.log);
+    int error = logfile_open(log, &options, &report, &server.log);
     if (error != 0) {
         fprintf(stderr, "event_server: %s\n", report.message);
         exit(1);

@@ -259,8 +259,11 @@ static void change(const char *line)
         puts("ok");
     } else if (error == -ENOSPC || error == -EDQUOT) {
         puts("full"); /* it is not written, and the store goes on: perhaps there is room later */
-    } else {
-        die("append", error); /* in doubt: the next start tells */
+    } else {          /* in doubt: the next start tells */
+        char text[256];
+        logfile_describe(store.log, error, text, sizeof text);
+        fprintf(stderr, "store: %s\n", text);
+        exit(1);
     }
 }
 

@@ -17,6 +17,7 @@
 #include "ring/flush.h"
 
 #include "base/lf_assert.h"
+#include "base/probe.h"
 #include "base/thread.h"
 #include "ring/log.h"
 
@@ -84,6 +85,7 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     /* 4. Durable.  L1: the write and the sync, before.  This store is what acknowledges: a waiter
      * that sees it returns.  chain.lsn is where the next epoch goes: beyond the padding of this one. */
     lf_store_release_64(&log->durable_lsn, log->chain.lsn);
+    LF_PROBE2(durable, lsn, bytes);
     lf_follow_moved(log->follow, log->chain.lsn);
     lf_event_signal(&log->event);
     if (records > 0) {
@@ -207,7 +209,10 @@ static void plan_gather(struct logfile *log, const struct lf_sealed *flushed)
 
 static void wake_waiters(struct logfile *log, struct lf_slot *slot)
 {
-    if (slot != NULL && lf_waiter_wake(&slot->durable))
+    if (slot == NULL)
+        return;
+    LF_PROBE1(wake, lf_durable_lsn(log));
+    if (lf_waiter_wake(&slot->durable))
         lf_count(&log->stats.wakeups, 1);
 }
 
@@ -247,6 +252,7 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
     bool opens = open_next && lf_ring_can_flip_open(ring, base_lsn) &&
                  lf_has_room(log, base_lsn + log->layout.slot_bytes);
     lf_ring_flip(ring, epoch, base_lsn, opens, &sealed);
+    LF_PROBE3(flip, epoch, base_lsn, sealed.end);
 
     /* 2. Else open it now that its place is known, if there is room. */
     if (open_next && !opens)

@@ -32,6 +32,7 @@
 
 #include "base/atomic.h"
 #include "base/lf_assert.h"
+#include "base/probe.h"
 #include "base/waiter.h"
 #include "format/format.h"
 #include "logfile.h"
@@ -284,6 +285,7 @@ static inline bool lf_ring_settle(struct lf_ring *ring, uint64_t old, uint64_t n
     reservation->offset = offset - slot->start;
     reservation->need = need;
     LF_DEBUG_ASSERT((slot->epoch & LF_GENERATION_MASK) == lf_head_generation(old));
+    LF_PROBE1(reserve, need);
     return true;
 }
 /* The LSN of a reservation.  Waits for the base, which the flipper stores at once. */

@@ -22,6 +22,7 @@
 
 #include "base/atomic.h"
 #include "base/lf_assert.h"
+#include "base/probe.h"
 #include "base/waiter.h"
 #include "storage/io.h"
 
@@ -192,6 +193,7 @@ int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, ui
     error = lf_file_hold(file, lsn, syncs, &place);
     if (error == 0) {
         LF_ASSERT(bytes <= place.room);
+        LF_PROBE2(write, lsn, bytes);
         error = lf_io_write_full(io, place.fd, buffer, bytes, place.offset,
                                  dsync ? LOGFILE_IO_WRITE_DSYNC : 0);
     }
@@ -219,6 +221,7 @@ int lf_store_commit(struct lf_store *store, const void *buffer, size_t bytes, ui
                       store->written_ns);
     lf_count(&store->sync_count, 1);
     begin_sync(store);
+    LF_PROBE1(sync, lsn);
     error = io->sync(io->context, place.fd);
     lf_file_let_go(file, &place, false);
     return settle_sync(store, error, "sync", lsn);

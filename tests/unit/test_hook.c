@@ -63,11 +63,19 @@ static void hook(void *arg, const struct logfile_event *event)
     pthread_cond_broadcast(&hooked.changed);
     while (hooked.blocks)
         pthread_cond_wait(&hooked.changed, &hooked.lock);
+    void (*then)(const struct logfile_event *) = hooked.then;
     pthread_mutex_unlock(&hooked.lock);
-    if (hooked.then != NULL)
-        hooked.then(event);
+    if (then != NULL)
+        then(event);
     pthread_mutex_lock(&hooked.lock);
     hooked.is_inside--;
+    pthread_mutex_unlock(&hooked.lock);
+}
+
+static void set_then(void (*then)(const struct logfile_event *event))
+{
+    pthread_mutex_lock(&hooked.lock);
+    hooked.then = then;
     pthread_mutex_unlock(&hooked.lock);
 }
 
@@ -139,6 +147,11 @@ static void count_thread(void *arg, enum logfile_thread role)
         __atomic_store_n(&events_thread, own_thread(), __ATOMIC_RELAXED);
 }
 
+static unsigned thread_count(enum logfile_thread role)
+{
+    return __atomic_load_n(&thread_counts[role], __ATOMIC_RELAXED);
+}
+
 static void prepare(int index, const struct logfile_sim_options *disk_options)
 {
     engine_variant_get((unsigned)index, &variant);
@@ -188,7 +201,7 @@ START_TEST(test_opened)
     struct logfile_event event;
 
     prepare(_i, NULL);
-    hooked.then = expect_handle; /* *logp is set before the first event. */
+    set_then(expect_handle); /* *logp is set before the first event. */
     open_it();
     event = await(LOGFILE_EVENT_OPENED, 0);
     ck_assert_uint_eq(event.count, 1);
@@ -239,7 +252,7 @@ START_TEST(test_failed)
     char text[128];
 
     begin(_i, SLOW_NEVER_NS);
-    hooked.then = check_failure;
+    set_then(check_failure);
     uint64_t lsn = logfile_durable_lsn(hook_log);
     logfile_sim_fault(disk, &(struct logfile_sim_fault){.call = LOGFILE_SIM_SYNC, .error = -EIO});
     ck_assert_int_eq(logfile_append(hook_log, "record", 6, NULL), LOGFILE_EFAILED);
@@ -520,7 +533,7 @@ START_TEST(test_a_sync_hangs_for_two_seconds)
     prepare(0, NULL);
     variant.options.slow_ns = 0; /* one second */
     open_it();
-    hooked.then = look_while_it_hangs;
+    set_then(look_while_it_hangs);
     uint64_t lsn = logfile_durable_lsn(hook_log);
     logfile_sim_gate_close(disk, LOGFILE_SIM_SYNC);
     ck_assert_int_eq(pthread_create(&thread, NULL, append, &error), 0);
@@ -710,10 +723,13 @@ START_TEST(test_one_thread_that_is_no_writers)
     pthread_join(thread, NULL);
     ck_assert_int_eq(error, LOGFILE_EFAILED);
     await(LOGFILE_EVENT_FAILED, 0);
-    ck_assert_int_eq(hooked.thread, events_thread); /* and hook has seen no other */
-    ck_assert_int_ne(hooked.thread, own_thread());
-    ck_assert_uint_eq(thread_counts[LOGFILE_THREAD_EVENTS], 1);
-    ck_assert_uint_le(thread_counts[LOGFILE_THREAD_SEQUENCER], 1);
+    const long thread_of_hook = __atomic_load_n(&events_thread, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&hooked.lock);
+    ck_assert_int_eq(hooked.thread, thread_of_hook); /* and hook has seen no other */
+    pthread_mutex_unlock(&hooked.lock);
+    ck_assert_int_ne(thread_of_hook, own_thread());
+    ck_assert_uint_eq(thread_count(LOGFILE_THREAD_EVENTS), 1);
+    ck_assert_uint_le(thread_count(LOGFILE_THREAD_SEQUENCER), 1);
     end(LOGFILE_EFAILED);
 }
 END_TEST
@@ -725,7 +741,7 @@ START_TEST(test_no_thread_without_a_hook)
     open_it();
     ck_assert_int_eq(logfile_append(hook_log, "record", 6, NULL), 0);
     end(0);
-    ck_assert_uint_eq(thread_counts[LOGFILE_THREAD_EVENTS], 0);
+    ck_assert_uint_eq(thread_count(LOGFILE_THREAD_EVENTS), 0);
     ck_assert_uint_eq(told_count(), 0);
 }
 END_TEST
@@ -765,7 +781,7 @@ START_TEST(test_a_hook_that_calls_the_log)
         prepare(_i, NULL);
         variant.options.prepare = i % 2 ? LOGFILE_PREPARE_ALLOCATE : LOGFILE_PREPARE_ZERO;
         variant.options.segment_bytes = i % 3 ? 64 << 10 : 0;
-        hooked.then = call_back;
+        set_then(call_back);
         open_it();
         for (unsigned j = 0; j < i; j++)
             ck_assert_int_eq(logfile_append(hook_log, "record", 6, NULL), 0);

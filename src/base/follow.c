@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/follow.h"
 
+#include "base/eventfd.h"
 #include "logfile.h"
 
 #include <errno.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -43,9 +43,7 @@ void lf_follow_tell(struct lf_follow *follow)
     /* W3: pairs with lf_follow_arm, which has stored the descriptor before. */
     if (lf_load_relaxed_32(&follow->armed) == 0 || lf_swap_acq_rel_32(&follow->armed, 0) == 0)
         return;
-    /* It never is full: that takes 2^64 epochs. */
-    const int fd = (int)lf_load_relaxed_32(&follow->event_fd) - 1;
-    eventfd_write(fd, 1);
+    lf_eventfd_signal((int)lf_load_relaxed_32(&follow->event_fd) - 1);
 }
 
 void lf_follow_end(struct lf_follow *follow, int error)

@@ -16,10 +16,10 @@
  */
 #include "ring/event.h"
 
+#include "base/eventfd.h"
 #include "ring/log.h"
 
 #include <errno.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 static int descriptor_of(const struct lf_event *event)
@@ -49,18 +49,12 @@ void lf_event_close(struct lf_event *event)
         close(descriptor_of(event));
 }
 
-/* What becomes of the call does not matter: a descriptor with a full counter is readable. */
-static void make_readable(const struct lf_event *event)
-{
-    eventfd_write(descriptor_of(event), 1);
-}
-
 void lf_event_signal(struct lf_event *event)
 {
     lf_fence(); /* E1: what has changed, before mode; pairs with lf_event_take. */
     if (lf_event_is_armed(event) &&
         lf_cas_acq_rel_32(&event->mode, LF_EVENT_ARMED, LF_EVENT_SIGNALLED)) /* E3 */
-        make_readable(event);
+        lf_eventfd_signal(descriptor_of(event));
 }
 
 void lf_event_note_room(struct lf_event *event)
@@ -97,6 +91,6 @@ int lf_event_take(struct logfile *log, struct logfile_event_state *state)
     state->durable_lsn = lf_durable_lsn(log);
     state->has_room = lf_load_relaxed_32(&event->wants_room) == 0; /* Relaxed: E2's fence. */
     if (state->failed)                                             /* It stays readable for good. */
-        make_readable(event);
+        lf_eventfd_signal(descriptor_of(event));
     return 0;
 }

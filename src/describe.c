@@ -24,18 +24,6 @@ static __attribute__((format(printf, 2, 3))) void say(char detail[DETAIL_BYTES],
     va_end(arguments);
 }
 
-static void say_failure(struct logfile *log, char detail[DETAIL_BYTES])
-{
-    struct logfile_failure failure;
-    char text[LF_FAILURE_TEXT_BYTES];
-
-    lf_store_failure(&log->store, &failure);
-    if (failure.error == 0)
-        return;
-    lf_failure_text(&failure, text);
-    say(detail, "%s; durable up to LSN %" PRIu64, text, lf_durable_lsn(log));
-}
-
 /* What a call whose time was over has waited for. */
 static void say_pending(struct logfile *log, char detail[DETAIL_BYTES])
 {
@@ -70,23 +58,21 @@ static void say_room(struct logfile *log, int error, char detail[DETAIL_BYTES])
         free_text);
 }
 
-static void say_id(const struct logfile *log, char detail[DETAIL_BYTES])
-{
-    const uint8_t *id = log->store.file.header.id;
-    char hex[2 * sizeof log->store.file.header.id + 1];
-
-    for (unsigned i = 0; i < sizeof log->store.file.header.id; i++)
-        snprintf(hex + 2 * i, 3, "%02x", id[i]);
-    say(detail, "this one is %s", hex);
-}
-
 int lf_describe(struct logfile *log, int error, char *text, size_t size)
 {
+    const uint8_t *id = log->store.file.header.id;
+    char hex[2 * sizeof log->store.file.header.id + 1] = "";
+    char failed[LF_FAILURE_TEXT_BYTES];
     char detail[DETAIL_BYTES] = "";
+    struct logfile_failure failure;
 
     switch (error) {
     case LOGFILE_EFAILED:
-        say_failure(log, detail);
+        lf_store_failure(&log->store, &failure);
+        if (failure.error == 0)
+            break;
+        lf_failure_text(&failure, failed);
+        say(detail, "%s; durable up to LSN %" PRIu64, failed, lf_durable_lsn(log));
         break;
     case LOGFILE_ECLOSED:
         say(detail, "durable up to LSN %" PRIu64, lf_durable_lsn(log));
@@ -106,7 +92,9 @@ int lf_describe(struct logfile *log, int error, char *text, size_t size)
             log->layout.segment_bytes);
         break;
     case LOGFILE_EIDENTITY:
-        say_id(log, detail);
+        for (unsigned i = 0; i < sizeof log->store.file.header.id; i++)
+            snprintf(hex + 2 * i, 3, "%02x", id[i]);
+        say(detail, "this one is %s", hex);
         break;
     case -EBUSY: /* Relaxed: a number to be shown. */
         say(detail, "%" PRIu32 " reservations are held", lf_load_relaxed_32(&log->reservations));

@@ -79,19 +79,6 @@ static uint64_t read_next_promise(struct lf_cursor *cursor)
     return 0;
 }
 
-/* The file system has stopped after an error and refuses to sync: decides whether the epoch that was
- * found is taken as it is.  From one without records nothing is returned. */
-static bool take_unsynced(struct lf_cursor *cursor)
-{
-    const struct lf_epoch_header *header = cursor->scan.epoch;
-
-    if (header->record_count == 0)
-        return true;
-    if (cursor->takes_unsynced && cursor->unsynced_lsn == 0)
-        cursor->unsynced_lsn = header->lsn;
-    return cursor->takes_unsynced;
-}
-
 /*
  * Makes the epoch that was just found durable and reads it again from the device.  When another one
  * is there, because a writer recovered the log meanwhile, that one comes next and is not known to be
@@ -120,9 +107,15 @@ static enum lf_step settle_epoch(struct lf_cursor *cursor)
     const enum lf_step step = lf_scan_next(scan);
     if (step != LF_STEP_EPOCH || scan->epoch->checksum != checksum)
         return step;
-    if (error == -EROFS && !take_unsynced(cursor)) {
-        lf_scan_step_back(scan);
-        return fail(cursor, error);
+    /* The file system has stopped after an error and refuses to sync: the epoch is taken as it is if the
+     * caller wants that.  From one without records nothing is returned. */
+    if (error == -EROFS && scan->epoch->record_count > 0) {
+        if (!cursor->takes_unsynced) {
+            lf_scan_step_back(scan);
+            return fail(cursor, error);
+        }
+        if (cursor->unsynced_lsn == 0)
+            cursor->unsynced_lsn = lsn;
     }
     cursor->durable_lsn = lf_max(cursor->durable_lsn, scan->chain.lsn);
     if (!cursor->live && error == 0) {

@@ -598,20 +598,10 @@ static enum job choose_job(struct lf_preparer *preparer)
     return wanted ? JOB_FILL : JOB_SLEEP;
 }
 
-/* What is appended to a file without a name is gone with the process.  Off the way of commits. */
-static void look(struct lf_preparer *preparer)
-{
-    uint64_t claimed = preparer->claimed;
-    preparer->must_look = false;
-    pthread_mutex_unlock(&preparer->lock);
-    (void)lf_store_look(preparer->store, claimed);
-    pthread_mutex_lock(&preparer->lock);
-    preparer->look_at_ns = lf_now_ns() + LOOK_NS;
-}
-
 static void *run(void *arg)
 {
     struct lf_preparer *preparer = arg;
+    uint64_t claimed;
     pthread_setname_np(pthread_self(), "lf-preparer");
     if (preparer->thread_start != NULL)
         preparer->thread_start(preparer->thread_arg, LOGFILE_THREAD_PREPARER);
@@ -627,8 +617,13 @@ static void *run(void *arg)
             preparer->on_room(preparer->on_room_arg);
             pthread_mutex_lock(&preparer->lock);
             break;
-        case JOB_LOOK:
-            look(preparer);
+        case JOB_LOOK: /* What is appended to a file without a name is gone with the process. */
+            claimed = preparer->claimed;
+            preparer->must_look = false;
+            pthread_mutex_unlock(&preparer->lock); /* Off the way of commits. */
+            (void)lf_store_look(preparer->store, claimed);
+            pthread_mutex_lock(&preparer->lock);
+            preparer->look_at_ns = lf_now_ns() + LOOK_NS;
             break;
         case JOB_GROW:
             grow(preparer);

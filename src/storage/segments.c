@@ -55,12 +55,6 @@ static bool is_idle(const struct lf_segment *segment)
     return segment->fd >= 0 && !segment->busy && segment->users == 0;
 }
 
-/* Clean before dirty, and the one that was used longest ago. */
-static bool is_better_to_close(const struct lf_segment *a, const struct lf_segment *b)
-{
-    return a->dirty != b->dirty ? !a->dirty : a->used_at < b->used_at;
-}
-
 /* Releases the lock in between. */
 static void close_segment(struct lf_segments *segments, struct lf_segment *segment, bool sync)
 {
@@ -94,7 +88,11 @@ static int find_place(struct lf_segments *segments, uint64_t index, struct lf_se
                 place = place != NULL ? place : segment;
             else if (segment->index == index)
                 found = segment;
-            else if (is_idle(segment) && (other == NULL || is_better_to_close(segment, other)))
+            else if (is_idle(segment) &&
+                     /* Clean before dirty, and the one that was used longest ago. */
+                     (other == NULL ||
+                      (segment->dirty != other->dirty ? !segment->dirty
+                                                      : segment->used_at < other->used_at)))
                 other = segment;
         }
         if (found != NULL && !found->busy) {
@@ -332,23 +330,16 @@ void lf_segments_name(enum lf_segment_name what, uint64_t index, char name[LF_SE
     snprintf(name, LF_SEGMENT_NAME_BYTES, "%016" PRIx64 "%s", index, suffix);
 }
 
-/* One digit, as lf_file_segment_name writes it; 16: no digit. */
-static unsigned digit_value(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return (unsigned)(digit - '0');
-    return digit >= 'a' && digit <= 'f' ? (unsigned)(digit - 'a') + 10 : 16;
-}
-
 enum lf_segment_name lf_segments_parse(const struct lf_segments *segments, const char *name,
                                        uint64_t *index)
 {
     uint64_t value = 0;
     for (unsigned i = 0; i < INDEX_DIGITS; i++) {
-        unsigned digit = digit_value(name[i]);
-        if (digit > 15)
+        /* A digit as lf_file_segment_name writes it. */
+        const bool is_decimal = name[i] >= '0' && name[i] <= '9';
+        if (!is_decimal && (name[i] < 'a' || name[i] > 'f'))
             return LF_NAME_FOREIGN;
-        value = value << 4 | digit;
+        value = value << 4 | (unsigned)(is_decimal ? name[i] - '0' : name[i] - 'a' + 10);
     }
     if (value >= segments->index_end)
         return LF_NAME_FOREIGN;

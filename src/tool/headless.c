@@ -229,15 +229,6 @@ static bool find_segment_bytes(const struct place *place, const struct lf_epoch_
     return start % place->index == 0 && layout.segment_bytes != 0 && lf_layout_is_valid(&layout);
 }
 
-static bool looks_like_an_epoch(const struct lf_epoch_header *header)
-{
-    return header->magic == LF_EPOCH_MAGIC && header->zero == 0 && header->zero_too == 0 &&
-           header->epoch >= LF_FIRST_EPOCH && header->incarnation > 0 &&
-           header->promise <= header->lsn && header->length >= LF_EPOCH_HEADER_BYTES &&
-           header->length <= LF_SLOT_BYTES_MAX &&
-           (header->flags & ~(uint32_t)LF_EPOCH_FLAGS_KNOWN) == 0;
-}
-
 /* Of many that differ the first ones are kept: damage is seldom that large. */
 static int note_seed(void *arg, const struct place *place)
 {
@@ -245,9 +236,16 @@ static int note_seed(void *arg, const struct place *place)
     const struct lf_epoch_header *header = (const void *)place->block;
     uint64_t segment_bytes;
 
-    if (!looks_like_an_epoch(header) ||
-        !find_segment_bytes(place, header, seeds->is_directory, &segment_bytes))
+    /* 1. It looks like an epoch, and tells how long a segment is. */
+    const bool is_likely = header->magic == LF_EPOCH_MAGIC && header->zero == 0 &&
+                           header->zero_too == 0 && header->epoch >= LF_FIRST_EPOCH &&
+                           header->incarnation > 0 && header->promise <= header->lsn &&
+                           header->length >= LF_EPOCH_HEADER_BYTES &&
+                           header->length <= LF_SLOT_BYTES_MAX &&
+                           (header->flags & ~(uint32_t)LF_EPOCH_FLAGS_KNOWN) == 0;
+    if (!is_likely || !find_segment_bytes(place, header, seeds->is_directory, &segment_bytes))
         return 0;
+    /* 2. Its checksum tells the seed of its log. */
     const uint32_t log_seed =
         lf_headless_seed(header->checksum, place->block + offsetof(struct lf_epoch_header, epoch),
                          LF_EPOCH_HEADER_BYTES - offsetof(struct lf_epoch_header, epoch));
@@ -468,18 +466,6 @@ static void make_blocks(struct lf_headless *headless)
 
 /* ---- The table that shows it ------------------------------------------------------------------*/
 
-/* Whether this is what holds blocks 0 to 3.  The directory may itself have the name of its control
- * file. */
-static bool is_main(const struct lf_headless *headless, int directory, const char *name)
-{
-    const char *slash = strrchr(name, '/');
-
-    if (!headless->is_directory)
-        return strcmp(name, headless->path) == 0;
-    return strcmp(slash != NULL ? slash + 1 : name, CONTROL_NAME) == 0 &&
-           (directory != LOGFILE_IO_HERE || strlen(name) > strlen(headless->path));
-}
-
 static int told_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)
 {
     struct lf_headless *headless = context;
@@ -487,7 +473,11 @@ static int told_open(void *context, int directory, const char *name, unsigned fl
     struct logfile_io_stat status;
     int fd = base->open(base->context, directory, name, flags, mode);
 
-    if (!is_main(headless, directory, name))
+    /* Is it what holds blocks 0 to 3?  The directory may itself have the name of its control file. */
+    const char *slash = strrchr(name, '/');
+    const bool is_control = strcmp(slash != NULL ? slash + 1 : name, CONTROL_NAME) == 0 &&
+                            (directory != LOGFILE_IO_HERE || strlen(name) > strlen(headless->path));
+    if (headless->is_directory ? !is_control : strcmp(name, headless->path) != 0)
         return fd;
     if (headless->is_directory && fd >= 0 &&
         (base->stat(base->context, fd, &status) != 0 || status.kind != LOGFILE_IO_REGULAR)) {

@@ -314,28 +314,23 @@ static int run(int argc, char **argv)
     return LF_TOOL_USAGE;
 }
 
-/* What was printed has arrived, or the status says that it has not. */
-static int finish(int status)
-{
-    errno = 0; /* a failure before this leaves no reason behind */
-    bool failed = fflush(stdout) != 0 || ferror(stdout) != 0;
-    /* Some file systems tell only when the file is closed; one that was never open, and got nothing, is
-     * none of that. */
-    if (!failed)
-        failed = close(STDOUT_FILENO) != 0 && errno != EBADF;
-    /* A command that has failed has said why. */
-    if (!failed || status == LF_TOOL_FAILED || lf_tool_reader_is_gone())
-        return status;
-    return lf_tool_output_error();
-}
-
 int main(int argc, char **argv)
 {
     /* A closed pipe and a limit on file sizes are write errors like any other, so that an append
      * still ends in order. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-    int status = finish(run(argc, argv));
+    int status = run(argc, argv);
+
+    /* What was printed has arrived, or the status says that it has not.  Some file systems tell only when
+     * the file is closed; one that was never open, and got nothing, is none of that. */
+    errno = 0; /* a failure before this leaves no reason behind */
+    bool failed = fflush(stdout) != 0 || ferror(stdout) != 0;
+    if (!failed)
+        failed = close(STDOUT_FILENO) != 0 && errno != EBADF;
+    /* A command that has failed has said why. */
+    if (failed && status != LF_TOOL_FAILED && !lf_tool_reader_is_gone())
+        status = lf_tool_output_error();
     if (status > LF_TOOL_SIGNAL)
         lf_tool_signals_end(status - LF_TOOL_SIGNAL);
     return status;

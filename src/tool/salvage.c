@@ -208,18 +208,6 @@ static int open_headless(struct salvage *s, struct lf_headless *headless)
     return 0;
 }
 
-/* The header is whole, and no epoch is there that goes with it, nor is the log new: 1, 0 or -errno. */
-static int may_be_foreign(struct logfile_reader *reader)
-{
-    struct logfile_tail tail;
-    const int error = logfile_reader_tail(reader, &tail, sizeof tail);
-
-    if (error != 0 && error != -EAGAIN)
-        return error;
-    return error == 0 && tail.incarnation == 0 &&
-           (tail.verdict == LOGFILE_CORRUPT || tail.cut_bytes > 0);
-}
-
 /* Reads the log by its header, unless what is there belongs to another one.  0 or an error. */
 static int open_by_header(struct salvage *s, struct lf_headless *headless)
 {
@@ -230,11 +218,16 @@ static int open_by_header(struct salvage *s, struct lf_headless *headless)
     if (error != 0)
         return error;
     by_header->cursor.takes_unsynced = true;
-    const int foreign = may_be_foreign(by_header);
-    error = foreign < 0 ? foreign : 0;
-    if (foreign == 1)
+    /* Is the header whole, and no epoch there that goes with it, nor the log new? */
+    struct logfile_tail tail;
+    error = logfile_reader_tail(by_header, &tail, sizeof tail);
+    const bool is_foreign = error == 0 && tail.incarnation == 0 &&
+                            (tail.verdict == LOGFILE_CORRUPT || tail.cut_bytes > 0);
+    if (error == -EAGAIN)
+        error = 0;
+    if (is_foreign)
         error = lf_headless_find(headless, &s->bad->view.io, s->path);
-    if (foreign == 1 && error == 0 && headless->header_from != LF_HEADLESS_OWN)
+    if (is_foreign && error == 0 && headless->header_from != LF_HEADLESS_OWN)
         error = LOGFILE_ECORRUPT;
     else if (error == LOGFILE_EFORMAT) /* nothing that is left says so */
         error = 0;

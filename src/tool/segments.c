@@ -33,16 +33,6 @@ static void judge_blocks(const struct lf_tool_segments *segments, uint64_t index
                    "blocks 2 and 3 are not zero; nobody reads them");
 }
 
-/* A writer may have released the segment since, and be making another one of its file. */
-static bool is_released_meanwhile(const struct lf_tool_segments *segments, uint64_t index)
-{
-    struct lf_walk *walk = segments->walk;
-    struct lf_prologue prologue = walk->cursor.scan.prologue;
-
-    return lf_prologue_read_mark(&walk->cursor.file, &prologue) == 0 &&
-           index < lf_segment_index(&walk->cursor.file.layout, prologue.trim.oldest_lsn);
-}
-
 /* 1: the segment is there; 0: it is not; -errno. */
 static int check_segment(const struct lf_tool_segments *segments, uint64_t index)
 {
@@ -54,7 +44,10 @@ static int check_segment(const struct lf_tool_segments *segments, uint64_t index
         return 1; /* something else has the name, which the verdict names */
     if (got < 0)
         return got == -ENOENT ? 0 : (int)got;
-    if (!is_released_meanwhile(segments, index))
+    /* A writer may have released the segment since, and be making another one of its file. */
+    struct lf_prologue prologue = walk->cursor.scan.prologue;
+    if (lf_prologue_read_mark(&walk->cursor.file, &prologue) != 0 ||
+        index >= lf_segment_index(&walk->cursor.file.layout, prologue.trim.oldest_lsn))
         judge_blocks(segments, index, blocks);
     return 1;
 }

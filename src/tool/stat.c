@@ -99,17 +99,6 @@ static int take_figures(struct lf_walk *walk, bool quick, struct stat_result *re
     return 0;
 }
 
-static void print_text(const struct stat_result *result)
-{
-    for (size_t i = 0; i < result->count; i++) {
-        printf("%s: %" PRIu64 "\n", result->figures[i].key, result->figures[i].value);
-        if (i == 0)
-            printf("id: %s\n", result->id);
-    }
-    if (result->verdict != NULL)
-        printf("verdict: %s\n", result->verdict);
-}
-
 static void print_json(const struct stat_result *result)
 {
     struct lf_line line;
@@ -173,14 +162,21 @@ int lf_tool_stat(const struct lf_tool_args *args)
     if (error != 0)
         return lf_tool_path_error(NULL, args->path, error);
     error = take_figures(&walk, args->quick, &result);
-    if (error != 0)
+    if (error != 0) {
         status = lf_tool_path_error(NULL, args->path, error);
-    else if (args->prometheus)
+    } else if (args->prometheus) {
         print_prometheus(&result);
-    else if (args->json)
+    } else if (args->json) {
         print_json(&result);
-    else
-        print_text(&result);
+    } else {
+        for (size_t i = 0; i < result.count; i++) {
+            printf("%s: %" PRIu64 "\n", result.figures[i].key, result.figures[i].value);
+            if (i == 0)
+                printf("id: %s\n", result.id);
+        }
+        if (result.verdict != NULL)
+            printf("verdict: %s\n", result.verdict);
+    }
     if (error == 0 && lf_walk_verdict(&walk) == LOGFILE_CORRUPT)
         status = LF_TOOL_CORRUPT;
     lf_walk_close(&walk);

@@ -138,6 +138,14 @@ static int wait_for_flip(struct logfile *log, struct queueing *queueing, uint32_
                                                                    : &log->stats.waits_flip);
 }
 
+/*
+ * The way of a writer that did not get its place at once, round by round:
+ *
+ *   key       before all that it looks at, so that a flip meanwhile ends the sleep below at once
+ *   refused   the log has failed, is shut down, or has no room: it goes away
+ *   tries     unless large records that came before it go first
+ *   waits     for the next flip, and has the full epoch flushed
+ */
 int lf_append_reserve_slowly(struct logfile *log, uint64_t need, const struct timespec *deadline,
                              struct lf_reservation *reservation)
 {

@@ -82,6 +82,7 @@ int lf_event_take(struct logfile *log, struct logfile_event_state *state)
 
     if (descriptor_of(event) < 0)
         return -EINVAL;
+    /* First drained, then armed: what is signalled after the arming must not be drained away. */
     eventfd_read(descriptor_of(event), &count);        /* Empty or not, it is drained. */
     lf_store_release_32(&event->mode, LF_EVENT_ARMED); /* E3: the descriptor. */
     /* F6: armed before pacing, as for every thread that is about to wait.  Its fence is E1's too. */

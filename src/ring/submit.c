@@ -8,6 +8,18 @@
  *                a mark in it that no record's header equals.  Who ends the reservation takes the mark
  *                away first: it is there once, so a reservation ends once, whatever copies there are of
  *                it.  It names epoch and size, so that a copy is not believed when the slot is used again.
+ *
+ * What a held reservation keeps waiting:
+ *
+ *     holder               another writer           flusher
+ *     reserves in 7
+ *                          appends to 7, sleeps
+ *                                                   flips; collects 7: waits for the holder
+ *     fills the space
+ *     publishes   ------------- R4 ------------->   collected: writes, syncs, durable, wakes
+ *
+ * From the flip on others append to epoch 8, and their flush waits for that of 7.  A holder that made a
+ * call that waits for a flush would wait for itself; that is why the header forbids it.
  */
 #include "base/num.h"
 #include "format/checksum.h"

@@ -27,8 +27,8 @@
  *                each other.
  * A call that was held returns what came of it, also 0, whatever its deadline was.
  *
- * What is only submitted becomes durable without another call under the ring with its hybrid or sequencer
- * flusher, and under the serial engine, which knows nothing else.  Under the leader flusher and the mutex
+ * The ring with its hybrid or sequencer flusher makes a submitted record durable without another call, and
+ * so does the serial engine, which knows nothing else.  Under the leader flusher and the mutex
  * engine the callers flush: an event descriptor tells what they have flushed, and submits are not
  * enough.  Reservations (logfile_reserve) are the ring's alone.  Only the ring has -EAGAIN: the others return
  * -ETIMEDOUT, not written, in its place.

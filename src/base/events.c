@@ -10,7 +10,7 @@
 
 /* ---- Posting ----------------------------------------------------------------------------------*/
 
-/* Whether an event that undoes this one is pending. */
+/* An event that undoes this one is pending. */
 static bool is_undone(const struct lf_events *events, uint32_t kind)
 {
     switch (kind) {

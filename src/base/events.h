@@ -7,9 +7,9 @@
  *                           looks twice in slow_ns at the calls that are under way, for SLOW
  *
  * A kind that is pending when it is posted again is merged: its facts are those of the last one, and
- * its count says how many there were.  So a hook that blocks takes no memory, and holds nobody up.
+ * its count says how many there were.  So a hook that blocks takes no memory, and delays no other thread.
  *
- * There are no events without a hook, and no struct lf_events in use: who posts tests a pointer.
+ * There are no events without a hook, and no struct lf_events in use: the thread that posts tests a pointer.
  */
 #ifndef LF_EVENTS_H
 #define LF_EVENTS_H

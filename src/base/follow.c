@@ -4,7 +4,6 @@
 #include "base/eventfd.h"
 #include "logfile.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -76,18 +75,7 @@ int lf_follow_wait(struct lf_follow *follow, uint64_t lsn, const struct timespec
 
 int lf_follow_fd(struct lf_follow *follow)
 {
-    uint32_t known = lf_load_relaxed_32(&follow->event_fd); /* Relaxed: a number, stored once. */
-
-    if (known != 0)
-        return (int)known - 1;
-    const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fd < 0)
-        return -errno;
-    /* W3: the number, before any follower arms it. */
-    if (lf_cas_acq_rel_32(&follow->event_fd, 0, (uint32_t)fd + 1))
-        return fd;
-    close(fd);                                             /* Another follower was first. */
-    return (int)lf_load_relaxed_32(&follow->event_fd) - 1; /* Relaxed: the swap has seen it. */
+    return lf_eventfd_once(&follow->event_fd, 0);
 }
 
 void lf_follow_arm(struct lf_follow *follow)

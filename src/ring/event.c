@@ -29,18 +29,8 @@ static int descriptor_of(const struct lf_event *event)
 
 int lf_event_fd(struct lf_event *event)
 {
-    int fd = descriptor_of(event);
-
-    if (fd >= 0)
-        return fd;
-    /* Readable: the first take tells how things are. */
-    fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fd < 0)
-        return -errno;
-    /* Nothing relies on the order: if another thread was faster, its descriptor is the log's. */
-    if (!lf_cas_acq_rel_32(&event->descriptor, 0, (uint32_t)fd + 1))
-        close(fd);
-    return descriptor_of(event);
+    return lf_eventfd_once(&event->descriptor,
+                           1); /* Readable: the first take tells how things are. */
 }
 
 void lf_event_close(struct lf_event *event)

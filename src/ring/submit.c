@@ -34,6 +34,18 @@ static struct lf_payload payload_of(const struct iovec *record)
     return (struct lf_payload){.iov = record, .iov_count = 1, .size = record->iov_len};
 }
 
+/* Hands over what has been copied, for a writer that does not wait. */
+static void publish(struct logfile *log, const struct lf_reservation *reservation, unsigned records)
+{
+    const bool is_first = lf_reservation_is_first(reservation);
+
+    if (is_first)
+        lf_append_stamp(reservation, false);
+    lf_ring_publish(reservation, records, 0);
+    if (is_first)
+        lf_flusher_announce(log);
+}
+
 int lf_ring_submit_batch(struct logfile *log, const struct lf_batch *batch,
                          const struct timespec *deadline, uint64_t *lsns)
 {
@@ -64,11 +76,7 @@ int lf_ring_submit_batch(struct logfile *log, const struct lf_batch *batch,
     }
 
     /* 3. Publish: one store shows them all. */
-    if (lf_reservation_is_first(&reservation))
-        lf_append_stamp(&reservation, false);
-    lf_ring_publish(&reservation, (unsigned)batch->count, 0);
-    if (lf_reservation_is_first(&reservation))
-        lf_flusher_announce(log);
+    publish(log, &reservation, (unsigned)batch->count);
     return 0;
 }
 
@@ -150,11 +158,7 @@ int lf_ring_end_reservation(struct logfile *log, const struct logfile_reservatio
     lf_record_finish(header, &place, type, of->size, log->lab.checksum == LOGFILE_CHECKSUM_FULL);
 
     /* 3. Publish, as any append. */
-    if (lf_reservation_is_first(&reservation))
-        lf_append_stamp(&reservation, false);
-    lf_ring_publish(&reservation, 1, 0);
-    if (lf_reservation_is_first(&reservation))
-        lf_flusher_announce(log);
+    publish(log, &reservation, 1);
     lf_fetch_add_relaxed_32(&log->reservations, -1u); /* Relaxed: a count. */
     return 0;
 }

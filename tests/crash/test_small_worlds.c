@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything that can happen in a small world: every sequence of five steps, a power cut at each
- * call that changes something, and of what is not synced then every subset kept.  small_world.h
- * tells what the steps are and what must hold.
+ * Everything that can happen in a small world: every sequence of five steps out of eight, once of those
+ * of an append and once of those of the other calls, a power cut at each call that changes something,
+ * and of what is not synced then every subset kept.  small_world.h tells what the steps are and what
+ * must hold.
  *
  *     test_small_worlds                             the sequences of a run
  *     test_small_worlds SEQUENCE [CRASH [SUBSET]]   one, as printed by a failure
@@ -113,27 +114,33 @@ static bool try_crashes(struct trial *trial)
 
 /* ---- Sequences ---- */
 
-static void spell(unsigned sequence, char steps[STEP_COUNT + 1])
+/* Of the steps of each enumeration the first one needs no other to be of use. */
+static const char *const alphabets[] = {SMALL_WORLD_LETTERS, SMALL_WORLD_CALL_LETTERS};
+enum {
+    ALPHABET_COUNT = sizeof alphabets / sizeof alphabets[0]
+};
+
+static void spell(const char *letters, unsigned sequence, char steps[STEP_COUNT + 1])
 {
     steps[STEP_COUNT] = '\0';
     for (int i = STEP_COUNT - 1; i >= 0; i--) {
-        steps[i] = SMALL_WORLD_LETTERS[sequence % LETTER_COUNT];
+        steps[i] = letters[sequence % LETTER_COUNT];
         sequence /= LETTER_COUNT;
     }
 }
 
 /* Cuts in the last step, and in those before as long as only first letters follow. */
-static bool try_sequence(struct trial *trial, unsigned sequence)
+static bool try_sequence(struct trial *trial, const char *letters, unsigned sequence)
 {
     char steps[STEP_COUNT + 1];
     size_t count = STEP_COUNT;
 
-    spell(sequence, steps);
+    spell(letters, sequence, steps);
     for (;;) {
         snprintf(trial->script.steps, sizeof trial->script.steps, "%.*s", (int)count, steps);
         if (!try_crashes(trial))
             return false;
-        if (count == 0 || steps[count - 1] != SMALL_WORLD_LETTERS[0])
+        if (count == 0 || steps[count - 1] != letters[0])
             return true;
         count--;
     }
@@ -141,13 +148,14 @@ static bool try_sequence(struct trial *trial, unsigned sequence)
 
 /* Case after case another sequence; every eight of them another kind of world, and the second time
  * round the next one. */
-static bool try_case(struct trial *trial, uint64_t number, enum small_world_plant plant)
+static bool try_case(struct trial *trial, const char *letters, uint64_t number,
+                     enum small_world_plant plant)
 {
     unsigned sequence = (unsigned)(number * STRIDE % SEQUENCE_COUNT);
     uint64_t kind = (number / LETTER_COUNT + number / SEQUENCE_COUNT) % SMALL_WORLD_KIND_COUNT;
 
     *trial = (struct trial){.script = {.kind = &small_world_kinds[kind], .plant = plant}};
-    return try_sequence(trial, sequence);
+    return try_sequence(trial, letters, sequence);
 }
 
 /* ---- The tests ---- */
@@ -158,11 +166,13 @@ static void print_command(const struct trial *trial, char command[160])
              trial->crash, trial->keep);
 }
 
+/* Loop test: enumerations. */
 START_TEST(test_promises_hold_in_every_small_world)
 {
+    static const char *const names[ALPHABET_COUNT] = {"small-worlds", "small-worlds-calls"};
     const uint64_t all = (uint64_t)SEQUENCE_COUNT * SMALL_WORLD_KIND_COUNT;
     struct campaign campaign =
-        campaign_begin_shared("small-worlds", scaled(64, SEQUENCE_COUNT / 10 + 1, all), 1,
+        campaign_begin_shared(names[_i], scaled(64, SEQUENCE_COUNT / 10 + 1, all), ALPHABET_COUNT,
                               LETTER_COUNT * SMALL_WORLD_KIND_COUNT);
     struct trial trial;
     char command[160];
@@ -170,7 +180,7 @@ START_TEST(test_promises_hold_in_every_small_world)
 
     heap_keep();
     while (campaign_next(&campaign, &number) && number < all) {
-        if (!try_case(&trial, number, SMALL_WORLD_NO_PLANT)) {
+        if (!try_case(&trial, alphabets[_i], number, SMALL_WORLD_NO_PLANT)) {
             print_command(&trial, command);
             ck_abort_msg("%s; again with: %s", trial.why, command);
         }
@@ -187,7 +197,7 @@ static unsigned count_caught(enum small_world_plant plant, unsigned count)
 
     heap_keep();
     for (unsigned number = 0; number < count; number++)
-        caught += !try_case(&trial, number, plant);
+        caught += !try_case(&trial, SMALL_WORLD_LETTERS, number, plant);
     printf("planted fault %d: %u of %u sequences notice\n", (int)plant, caught, count);
     return caught;
 }
@@ -274,7 +284,7 @@ static Suite *small_worlds_suite(void)
 
     tcase_set_timeout(promises, (double)scaled(600, 600, 360000));
     tcase_add_test(promises, test_what_was_found_before_stays_found);
-    tcase_add_test(promises, test_promises_hold_in_every_small_world);
+    tcase_add_loop_test(promises, test_promises_hold_in_every_small_world, 0, ALPHABET_COUNT);
     suite_add_tcase(suite, promises);
     tcase_set_timeout(plants, 300);
     tcase_add_test(plants, test_a_lying_sync_is_noticed);

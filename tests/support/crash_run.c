@@ -50,11 +50,13 @@ static bool append_all(struct crash_run *run, struct logfile_sim *disk, struct l
         .path = run->path,
         .recovered = journal,
         .is_wide = crash_is_wide(run),
+        .has_all_calls = run->generation >= CRASH_GENERATION_CALLS,
         .thread_count = run->thread_count,
         .steps = steps,
         .trim_one_in = run->trim_one_in,
         .check_trimmed = run->check_trimmed == NULL ? NULL : check_trimmed,
         .arg = run,
+        .counts = &run->counts,
         .may_be_full = run->disk_options.capacity_bytes != 0,
         .submit_is_promised = run->plant == CRASH_PLANT_EARLY_ACK,
     };
@@ -557,7 +559,7 @@ static bool run_case(struct crash_run *run, const struct crash_program *program)
 
 /* ---- The tests ---- */
 
-static void print_crash_counts(const struct crash_run *total)
+static void print_counts(const struct crash_run *total)
 {
     const char *comma = "";
 
@@ -569,6 +571,11 @@ static void print_crash_counts(const struct crash_run *total)
         comma = ",";
     }
     printf("\n");
+    printf("calls: %" PRIu64 " batches of %" PRIu64 " records, %" PRIu64
+           " reservations published and %" PRIu64 " abandoned, %" PRIu64 " events taken, %" PRIu64
+           " records followed\n",
+           total->counts.batches, total->counts.batch_records, total->counts.published,
+           total->counts.abandoned, total->counts.events, total->counts.followed);
 }
 
 static uint64_t run_numbered(uint64_t number, const struct crash_program *program,
@@ -580,6 +587,7 @@ static uint64_t run_numbered(uint64_t number, const struct crash_program *progra
         ck_abort_msg("%s; again with: %s %s", run.why, program->name, case_name(&run));
     for (int i = 0; i < LOGFILE_SIM_CALL_COUNT; i++)
         total->crash_count[i] += run.crash_count[i];
+    crash_counts_add(&total->counts, &run.counts);
     return run.state_count;
 }
 
@@ -596,7 +604,7 @@ void crash_run_cases(const struct crash_program *program, uint64_t state_count)
         campaign_passed(&campaign, run_numbered(number, program, &total));
     campaign_end(&campaign);
     printf("crash states: tried %" PRIu64 " of %" PRIu64 "\n", campaign.tried, goal);
-    print_crash_counts(&total);
+    print_counts(&total);
 }
 
 unsigned crash_count_caught(const struct crash_program *program, enum crash_plant plant,

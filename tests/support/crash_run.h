@@ -20,7 +20,8 @@ enum crash_generation {
     CRASH_GENERATION_FIRST = 1,
     CRASH_GENERATION_WIDE, /* every policy, readers while it is written, crash upon crash, full disks */
     CRASH_GENERATION_COPIES, /* half of the logs that are open are read in a copy of the disk */
-    CRASH_GENERATION = CRASH_GENERATION_COPIES
+    CRASH_GENERATION_CALLS,  /* batches, reservations, the event descriptor, followers */
+    CRASH_GENERATION = CRASH_GENERATION_CALLS
 };
 
 /* Faults of the test's own making, to see that it finds them. */
@@ -60,6 +61,7 @@ struct crash_run {
     /* What came of it. */
     uint64_t state_count;                         /* crash states that recovered, or should have */
     uint64_t crash_count[LOGFILE_SIM_CALL_COUNT]; /* in which calls */
+    struct crash_counts counts;
     char why[JOURNAL_WHY_BYTES];
 };
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,7 @@ static int try_to_open(struct fault_trial *trial)
 
     trial->log = NULL;
     trial->failed = false;
+    trial->event_lsn = 0;
     int error = logfile_open(FAULT_LOG_PATH, &trial->options, &trial->report, &trial->log);
     if (error != 0)
         check_nothing_is_left(trial, error, files);
@@ -258,11 +260,12 @@ void fault_trial_note(struct fault_trial *trial, const struct journal_entry *ent
         journal_add(&trial->journal, entry->lsn, entry->seed, entry->size, entry->acked);
 }
 
+static uint64_t last_seed;
+
 static int append(struct fault_trial *trial, size_t size, bool submits)
 {
     static uint8_t payload[SLOT_BYTES];
-    static uint64_t seed;
-    struct journal_entry entry = {.lsn = LSN_UNSET, .seed = ++seed, .size = (uint32_t)size};
+    struct journal_entry entry = {.lsn = LSN_UNSET, .seed = ++last_seed, .size = (uint32_t)size};
 
     payload_fill(payload, size, entry.seed);
     int error = submits ? logfile_submit(trial->log, payload, size, NULL, &entry.lsn)
@@ -277,6 +280,83 @@ static int append(struct fault_trial *trial, size_t size, bool submits)
 void fault_trial_append(struct fault_trial *trial, size_t size, bool submits)
 {
     (void)append(trial, size, submits);
+}
+
+/* All of them have their places, or none has; and so they are read. */
+void fault_trial_append_batch(struct fault_trial *trial)
+{
+    static uint8_t payloads[3][SLOT_BYTES];
+    static const size_t sizes[3] = {100, 4000, 0};
+    struct iovec records[3];
+    uint64_t lsns[3] = {LSN_UNSET, LSN_UNSET, LSN_UNSET};
+    const uint64_t first_seed = last_seed + 1;
+
+    for (unsigned i = 0; i < 3; i++) {
+        payload_fill(payloads[i], sizes[i], ++last_seed);
+        records[i] = (struct iovec){.iov_base = payloads[i], .iov_len = sizes[i]};
+    }
+    int error = logfile_submit_batch(trial->log, records, 3, NULL, lsns);
+    for (unsigned i = 0; i < 3; i++) {
+        struct journal_entry entry = {
+            .lsn = lsns[i], .seed = first_seed + i, .size = (uint32_t)sizes[i]};
+        must_hold((lsns[i] == LSN_UNSET) == (lsns[0] == LSN_UNSET),
+                  "%s: a part of a batch has its place: %s", trial->name, logfile_strerror(error));
+        fault_trial_note(trial, &entry, error);
+    }
+    if (lsns[0] != LSN_UNSET)
+        journal_tie(&trial->journal, 3);
+}
+
+/* What is abandoned has a payload too, which must never be read. */
+void fault_trial_reserve(struct fault_trial *trial, size_t size, bool publishes)
+{
+    struct journal_entry entry = {.lsn = LSN_UNSET, .seed = ++last_seed, .size = (uint32_t)size};
+    struct logfile_reservation reservation;
+    int error = logfile_reserve(trial->log, size, NULL, &reservation);
+
+    if (trial->options.lab->engine != LOGFILE_ENGINE_RING) {
+        must_hold(error == -EOPNOTSUPP, "%s: reserve: %s", trial->name, logfile_strerror(error));
+        return;
+    }
+    if (error != 0) {
+        fault_trial_note(trial, &entry, error);
+        return;
+    }
+    const uint64_t lsn = reservation.lsn;
+    payload_fill(reservation.data, size, entry.seed);
+    error = publishes ? logfile_publish(trial->log, &reservation)
+                      : logfile_abandon(trial->log, &reservation);
+    must_hold(error == 0 || error == LOGFILE_EFAILED, "%s: end of a reservation: %s", trial->name,
+              logfile_strerror(error));
+    must_hold(reservation.data == NULL, "%s: a reservation has ended and is there", trial->name);
+    if (publishes)
+        entry.lsn = lsn;
+    fault_trial_note(trial, &entry, error);
+}
+
+/* An event tells what is durable, and of a failure; a failed log goes on telling. */
+void fault_trial_take(struct fault_trial *trial)
+{
+    const uint64_t durable_lsn = logfile_durable_lsn(trial->log);
+    struct logfile_event_state state;
+    struct pollfd polled = {.fd = logfile_event_fd(trial->log), .events = POLLIN};
+
+    if (durable_lsn > trial->event_lsn || trial->failed)
+        must_hold(poll(&polled, 1, PATIENCE_MS) == 1, "%s: the event descriptor does not tell",
+                  trial->name);
+    int error = logfile_event_take(trial->log, &state, sizeof state);
+    must_hold(error == 0, "%s: taking an event: %s", trial->name, logfile_strerror(error));
+    must_hold(state.durable_lsn >= durable_lsn, "%s: an event tells of less than is durable",
+              trial->name);
+    must_hold(state.failed || !trial->failed, "%s: an event does not tell of the failure",
+              trial->name);
+    if (state.failed)
+        check_failure(trial);
+    if (trial->failed)
+        must_hold(state.durable_lsn == trial->durable_lsn,
+                  "%s: an event tells of more than was durable when the log failed", trial->name);
+    trial->event_lsn = state.durable_lsn;
+    journal_ack_below(&trial->journal, state.durable_lsn);
 }
 
 static void flush(struct fault_trial *trial)
@@ -297,13 +377,19 @@ void fault_trial_append_some(struct fault_trial *trial)
     fault_trial_append(trial, 0, true);
     fault_trial_append(trial, 3000, true);
     fault_trial_append(trial, 8100, false);
+    fault_trial_append_batch(trial);
     flush(trial);
+    fault_trial_take(trial);
+    fault_trial_reserve(trial, 2000, true);
     fault_trial_append(trial, 5000, true);
+    fault_trial_reserve(trial, 300, false);
     fault_trial_append(trial, 6000, true);
     fault_trial_append(trial, 5000, false);
     flush(trial);
+    fault_trial_append_batch(trial);
     for (unsigned i = 0; i < 6; i++)
         fault_trial_append(trial, 4000, i % 2 == 0);
+    fault_trial_take(trial);
 }
 
 /* A fault that is over, and did not fail the log, is forgotten; the first append may still meet the

@@ -26,6 +26,7 @@ struct fault_trial {
     bool failed; /* the log has said so: */
     struct logfile_failure failure;
     uint64_t durable_lsn; /* then */
+    uint64_t event_lsn;   /* that the log's last event told to be durable; 0: there was none */
     char name[256];       /* what fails, and the plan */
 };
 
@@ -50,9 +51,14 @@ void fault_trial_end(struct fault_trial *trial);
 /* Opens the log.  False: it cannot be opened, because the fault is for ever. */
 bool fault_trial_open(struct fault_trial *trial);
 void fault_trial_append(struct fault_trial *trial, size_t size, bool submits);
+/* Three records at once; space for one, which is published or abandoned; an event. */
+void fault_trial_append_batch(struct fault_trial *trial);
+void fault_trial_reserve(struct fault_trial *trial, size_t size, bool publishes);
+void fault_trial_take(struct fault_trial *trial);
 /* Takes down what an append ended with.  `entry` has LSN_UNSET where no LSN was given. */
 void fault_trial_note(struct fault_trial *trial, const struct journal_entry *entry, int error);
-/* Small records and large ones, alone and together, over several epochs and segments. */
+/* Small records and large ones, alone and together, by each call there is, over several epochs and
+ * segments. */
 void fault_trial_append_some(struct fault_trial *trial);
 /* Everything that is durable is no longer needed. */
 void fault_trial_trim(struct fault_trial *trial);

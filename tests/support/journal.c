@@ -4,6 +4,7 @@
 #include "logfile_sim.h"
 #include "sim/sim_journal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,12 @@ void journal_add(struct journal *journal, uint64_t lsn, uint64_t seed, size_t si
                                                                 .hash = hash_of(seed, size),
                                                                 .size = (uint32_t)size,
                                                                 .acked = acked};
+}
+
+void journal_tie(struct journal *journal, size_t count)
+{
+    for (size_t left = 0; left < count; left++)
+        journal->entries[journal->count - 1 - left].batch_left = (uint32_t)left;
 }
 
 void journal_ack_below(struct journal *journal, uint64_t durable_lsn)
@@ -147,8 +154,9 @@ static struct logfile_sim_journal *tell(const struct journal *journal)
     return told;
 }
 
-/* As the checker goes on: without what the log has said to be gone, cut behind what was read. */
-static void go_on_with(struct journal *journal, size_t count)
+/* As the checker goes on: without what the log has said to be gone, cut behind what was read.  False:
+ * that ends within a batch. */
+static bool go_on_with(struct journal *journal, size_t count, char why[JOURNAL_WHY_BYTES])
 {
     size_t first = 0;
 
@@ -158,6 +166,13 @@ static void go_on_with(struct journal *journal, size_t count)
         memmove(journal->entries, journal->entries + first, count * sizeof *journal->entries);
     journal->count = count;
     journal_ack_below(journal, UINT64_MAX);
+    const struct journal_entry *last = count > 0 ? &journal->entries[count - 1] : NULL;
+    if (last == NULL || last->batch_left == 0)
+        return true;
+    snprintf(why, JOURNAL_WHY_BYTES,
+             "the log ends at LSN %" PRIu64 ", and %u more records are of the same batch",
+             last->lsn, (unsigned)last->batch_left);
+    return false;
 }
 
 bool journal_compare(struct journal *journal, struct logfile_reader *reader,
@@ -170,7 +185,7 @@ bool journal_compare(struct journal *journal, struct logfile_reader *reader,
     bool good = logfile_sim_journal_check(told, reader, &report, sizeof report) == 0;
 
     if (good)
-        go_on_with(journal, logfile_sim_journal_count(told));
+        good = go_on_with(journal, logfile_sim_journal_count(told), why);
     else
         snprintf(why, JOURNAL_WHY_BYTES, "%s", report.message);
     logfile_sim_journal_free(told);

@@ -5,8 +5,8 @@
  * that a test can look at and change.
  *
  * The promises: every acknowledged record is read back; what is read is a beginning of what was
- * appended, in order of LSN, byte for byte, nothing twice and nothing that never was appended.  What
- * lies below the oldest LSN is gone, and stays gone.
+ * appended, in order of LSN, byte for byte, nothing twice and nothing that never was appended, and it
+ * does not end within a batch.  What lies below the oldest LSN is gone, and stays gone.
  */
 #ifndef JOURNAL_H
 #define JOURNAL_H
@@ -19,7 +19,8 @@ struct journal_entry {
     uint64_t seed; /* of the payload */
     uint64_t hash; /* of its bytes; journal_add sets it */
     uint32_t size;
-    bool acked; /* the log said that it is durable */
+    uint32_t batch_left; /* records of its batch that come after it */
+    bool acked;          /* the log said that it is durable */
 };
 
 struct journal {
@@ -36,6 +37,8 @@ struct journal {
 void journal_free(struct journal *journal);
 void journal_copy(struct journal *to, const struct journal *from);
 void journal_add(struct journal *journal, uint64_t lsn, uint64_t seed, size_t size, bool acked);
+/* The last `count` entries are one batch: all of them are read, or none. */
+void journal_tie(struct journal *journal, size_t count);
 /* Everything below `durable_lsn` is acknowledged. */
 void journal_ack_below(struct journal *journal, uint64_t durable_lsn);
 /* A trim up to `lsn` was asked for, whatever came of it; what is trimmed was durable. */

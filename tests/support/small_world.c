@@ -210,6 +210,77 @@ static void append_too_late(struct small_world *world)
     note(world, lsn, seed, sizeof payload, error == 0);
 }
 
+/* Its records lie in two blocks and many sectors. */
+static void submit_batch(struct small_world *world)
+{
+    static const size_t sizes[] = {SMALL_BYTES, LARGE_BYTES - 400, SMALL_BYTES};
+    enum {
+        COUNT = sizeof sizes / sizeof sizes[0]
+    };
+    uint8_t payloads[COUNT][LARGE_BYTES];
+    struct iovec records[COUNT];
+    uint64_t lsns[COUNT] = {LSN_UNSET, LSN_UNSET, LSN_UNSET};
+    uint64_t seed = next_seed(world);
+
+    for (unsigned i = 0; i < COUNT; i++) {
+        payload_fill(payloads[i], sizes[i], seed + i);
+        records[i] = (struct iovec){.iov_base = payloads[i], .iov_len = sizes[i]};
+    }
+    int error = logfile_submit_batch(world->log, records, COUNT, NULL, lsns);
+    expect(world, "submit_batch", error);
+    for (unsigned i = 0; i < COUNT; i++) {
+        note(world, lsns[i], seed + i, sizes[i], error == 0 && submit_is_durable(world));
+        if ((lsns[i] == LSN_UNSET) != (lsns[0] == LSN_UNSET))
+            fails(world, "a part of a batch has its place", error);
+    }
+    if (lsns[0] != LSN_UNSET)
+        journal_tie(&world->journal, COUNT);
+}
+
+/* What is abandoned has a payload too, which is never to be read. */
+static void reserve(struct small_world *world, bool publishes)
+{
+    struct logfile_reservation reservation;
+    uint64_t seed = next_seed(world);
+    int error = logfile_reserve(world->log, LARGE_BYTES, NULL, &reservation);
+
+    if (world->lab.engine != LOGFILE_ENGINE_RING) {
+        if (error != -EOPNOTSUPP)
+            fails(world, "an engine without reservations gives one", error);
+        return;
+    }
+    expect(world, "reserve", error);
+    if (error != 0)
+        return;
+    const uint64_t lsn = reservation.lsn;
+    payload_fill(reservation.data, LARGE_BYTES, seed);
+    error = publishes ? logfile_publish(world->log, &reservation)
+                      : logfile_abandon(world->log, &reservation);
+    expect(world, publishes ? "publish" : "abandon", error);
+    if (publishes)
+        note(world, lsn, seed, LARGE_BYTES, false);
+}
+
+/* What an event says to be durable is owed. */
+static void take_event(struct small_world *world)
+{
+    struct logfile_event_state state;
+    const uint64_t durable_lsn = logfile_durable_lsn(world->log);
+    int error = logfile_event_fd(world->log);
+
+    if (error >= 0)
+        error = logfile_event_take(world->log, &state, sizeof state);
+    if (error != 0) {
+        fails(world, "taking an event", error);
+        return;
+    }
+    if (state.durable_lsn < durable_lsn)
+        fails(world, "an event tells of less than is durable", 0);
+    if (state.failed && !may_fail(world))
+        fails(world, "an event tells of a failure", 0);
+    journal_ack_below(&world->journal, state.durable_lsn);
+}
+
 static void flush(struct small_world *world)
 {
     int error = logfile_sync(world->log, NULL);
@@ -297,6 +368,16 @@ static void take_step(struct small_world *world, char letter)
         break;
     case 'm':
         submit(world, LARGE_BYTES);
+        break;
+    case 'b':
+        submit_batch(world);
+        break;
+    case 'p':
+    case 'a':
+        reserve(world, letter == 'p');
+        break;
+    case 'v':
+        take_event(world);
         break;
     case 'f':
         flush(world);

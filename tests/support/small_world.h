@@ -11,7 +11,13 @@
  *   r  closes the log and opens it        c  power cut: what is not synced is lost; at the second
  *                                            one every other thing, at the third nothing; opens
  *
- * Scripts that somebody writes have two more steps, which the enumeration of all sequences has not,
+ * A second enumeration is of the steps "bpavfrce":
+ *
+ *   b  submits a batch of three records  a  reserves, fills and abandons as much
+ *   p  reserves as much as m submits,    v  takes an event, and believes it
+ *      fills and publishes it               (p and a only where the engine has reservations)
+ *
+ * Scripts that somebody writes have two more steps, which no enumeration of all sequences has,
  * and a kind of world in which each epoch has a segment of its own.  Its segments are made by a
  * thread, so that the calls of such a world are not quite the same each time.
  *
@@ -29,8 +35,10 @@
 #include "journal.h"
 #include "logfile_sim.h"
 
-#define SMALL_WORLD_LETTERS "smfrcenx" /* in the order of their numbers */
-#define SMALL_WORLD_SCRIPT_LETTERS SMALL_WORLD_LETTERS "tk"
+/* In the order of their numbers. */
+#define SMALL_WORLD_LETTERS "smfrcenx"
+#define SMALL_WORLD_CALL_LETTERS "bpavfrce"
+#define SMALL_WORLD_SCRIPT_LETTERS SMALL_WORLD_LETTERS "bpavtk"
 
 enum {
     SMALL_WORLD_STEPS_MAX = 32

@@ -68,6 +68,7 @@ struct log_world {
     struct logfile_options options;
     struct logfile_lab lab;
     struct disk_options disk;
+    uint64_t hook_ns; /* how long options.event takes */
     bool may_time_out;
     bool may_lack_room;
     struct step scripts[SCRIPTS_MAX][CALLS_MAX];
@@ -93,6 +94,22 @@ static bool is_following;         /* between two looks of the script that does *
 static uint64_t followed_lsn;     /* the durable LSN of its last look */
 static struct lf_waiter followed; /* it has looked */
 static int close_result;
+
+enum {
+    EVENT_KINDS = LOGFILE_EVENT_TRIMMED + 1
+};
+
+/* What the event hook has been told. */
+static struct {
+    bool is_inside;
+    uint64_t calls;
+    uint64_t counts[EVENT_KINDS]; /* as the events say it */
+    struct logfile_event last[EVENT_KINDS];
+    uint32_t last_of_room; /* NO_SPACE or SPACE_BACK, which came last; 0: neither */
+    unsigned slow_calls;
+} told;
+static uint64_t trim_count; /* of trims that moved the oldest LSN, */
+static uint64_t oldest_lsn; /* to where */
 
 /* ---- Names, for traces ---- */
 
@@ -173,6 +190,8 @@ static const char *name_of(const void *address)
         {&explored->preparer.lock, "preparer.lock"},
         {&explored->preparer.work, "preparer.work"},
         {&explored->trim.oldest_lsn, "oldest_lsn"},
+        {&explored->events.posted.word, "events.posted"},
+        {&explored->events.lock, "events.lock"},
         {&explored->follow->durable_lsn, "follow.durable_lsn"},
         {&explored->follow->ended, "follow.ended"},
         {&explored->follow->holders, "follow.holders"},
@@ -543,6 +562,77 @@ static void do_step(struct actor *actor, unsigned at)
     }
 }
 
+/* ---- The event hook ---- */
+
+/* Of a call that hangs it is told once in each doubling of slow_ns: when that has come, to the
+ * nanosecond, but for what the search lets pass. */
+static void check_slow(const struct logfile_event *event)
+{
+    const uint64_t due_ns = world->options.slow_ns << told.slow_calls++;
+
+    if (event->call != LOGFILE_CALL_SYNC)
+        scheduler_fail("the hook is told of call %u as slow, and a sync hangs", event->call);
+    if (event->ns < due_ns)
+        scheduler_fail("the hook is told of a sync as slow %lu ns early", due_ns - event->ns);
+    if (event->ns > due_ns + scheduler_hurried_ns())
+        scheduler_fail("the hook is told of a sync as slow %lu ns late", event->ns - due_ns);
+}
+
+static void hook(void *arg, const struct logfile_event *event)
+{
+    (void)arg;
+    trace("event of kind %u, %lu of them, at %lu", event->kind, event->count, event->lsn);
+    if (told.is_inside)
+        scheduler_fail("the hook is called while it is");
+    told.is_inside = true;
+    if (told.calls++ == 0 && event->kind != LOGFILE_EVENT_OPENED)
+        scheduler_fail("the first event is of kind %u", event->kind);
+    if (event->count == 0)
+        scheduler_fail("an event of kind %u stands for none", event->kind);
+    told.counts[event->kind] += event->count;
+    told.last[event->kind] = *event;
+    if (event->kind == LOGFILE_EVENT_NO_SPACE || event->kind == LOGFILE_EVENT_SPACE_BACK)
+        told.last_of_room = event->kind;
+    if (event->kind == LOGFILE_EVENT_SLOW)
+        check_slow(event);
+    scheduler_block(&told, scheduler_now_ns() + world->hook_ns, true);
+    told.is_inside = false;
+}
+
+static void check_count(uint32_t kind, uint64_t expected)
+{
+    if (told.counts[kind] != expected)
+        scheduler_fail("the hook was told of %lu events of kind %u, and there were %lu",
+                       told.counts[kind], kind, expected);
+}
+
+/* When the log is closed the hook has been told of everything, merged or not. */
+static void check_told(void)
+{
+    const uint64_t lacks = told.counts[LOGFILE_EVENT_NO_SPACE];
+    const uint64_t ends = told.counts[LOGFILE_EVENT_SPACE_BACK];
+    unsigned doublings = 0;
+
+    check_count(LOGFILE_EVENT_OPENED, 1);
+    check_count(LOGFILE_EVENT_FAILED, close_result == LOGFILE_EFAILED);
+    check_count(LOGFILE_EVENT_TRIMMED, trim_count);
+    if (trim_count > 0 && told.last[LOGFILE_EVENT_TRIMMED].lsn != oldest_lsn)
+        scheduler_fail(
+            "the last that the hook was told of a trim is %lu, and the log starts at %lu",
+            told.last[LOGFILE_EVENT_TRIMMED].lsn, oldest_lsn);
+    if (lacks != ends && lacks != ends + 1)
+        scheduler_fail("the hook was told %lu times of no room, and %lu times of room", lacks,
+                       ends);
+    if (lacks > 0 && (told.last_of_room == LOGFILE_EVENT_NO_SPACE) != (lacks > ends))
+        scheduler_fail("the last word that the hook was told of room does not hold");
+    while (world->disk.hang_ns > world->options.slow_ns << doublings)
+        doublings++;
+    if (scheduler_hurried_ns() == 0 ? told.slow_calls != doublings : told.slow_calls > doublings)
+        scheduler_fail("the hook was told %u times of a sync that hangs", told.slow_calls);
+}
+
+/* ---- Scripts ---- */
+
 static void check_durable_lsn(void)
 {
     if (explored->durable_lsn > ledger_durable_lsn())
@@ -569,6 +659,8 @@ static void *close_when_done(void *arg)
         memory_join(actors[i].fibre); /* Closing comes after every other call. */
     }
     is_shutdown_asked = true;
+    trim_count = explored->store.trim_count;
+    oldest_lsn = logfile_oldest_lsn(explored);
     close_result = logfile_close(explored);
     trace("close: %d", close_result);
     return NULL;
@@ -607,6 +699,21 @@ static void check_open_epoch(const struct lf_ring *ring, const struct lf_flusher
                    waiters, ring->gather_target);
 }
 
+/* Where there is a hook, its thread's timer runs for ever. */
+static void check_events(void)
+{
+    const struct lf_events *events = &explored->events;
+
+    if (world->options.event == NULL)
+        return;
+    for (uint32_t kind = 0; kind < EVENT_KINDS; kind++)
+        if (events->pending[kind].count > 0 && anybody_sleeps_at(&events->posted))
+            scheduler_fail("a lost wake-up: an event of kind %u is pending, and its thread sleeps",
+                           kind);
+    if (scheduler_now_ns() > 2 * HOUR)
+        scheduler_fail("nothing moves but the clock of the event hook");
+}
+
 /* Nobody can run and the device is idle: whoever is owed a wake-up has lost it, even if a timer will
  * help. */
 static void check_quiet(void)
@@ -614,6 +721,7 @@ static void check_quiet(void)
     const struct lf_ring *ring = &explored->ring;
     const struct lf_flusher *flusher = &explored->flusher;
 
+    check_events();
     if (is_following && explored->follow->durable_lsn > followed_lsn &&
         anybody_sleeps_at(&explored->follow->moved))
         scheduler_fail("a lost wake-up: a follower sleeps at %lu, and the log is at %lu",
@@ -683,6 +791,7 @@ static void begin(void)
     is_following = false;
     followed_lsn = 0;
     followed = (struct lf_waiter){0};
+    memset(&told, 0, sizeof told);
     close_result = 0;
     actor_count = 0;
     while (actor_count < SCRIPTS_MAX && world->scripts[actor_count][0].call != END) {
@@ -701,6 +810,8 @@ static void check(void)
     if (failed ? close_result != 0 && close_result != LOGFILE_EFAILED : close_result != 0)
         scheduler_fail("close returns %d", close_result);
     ledger_check(failed);
+    if (world->options.event != NULL)
+        check_told();
 }
 
 /* ---- The worlds ---- */
@@ -997,6 +1108,37 @@ static const struct log_world reserve_failure = {
                 {{APPEND, HALF, 0}, {ABANDON, SMALL, 0}}},
 };
 
+/* The event hook beside writers: with a call that takes its time, so that events come meanwhile. */
+#define HOOKED                                                                                     \
+    .options = {.prepare = LOGFILE_PREPARE_NONE,                                                   \
+                .io_mode = LOGFILE_IO_BUFFERED,                                                    \
+                .event = hook,                                                                     \
+                .slow_ns = 1000 * MS}
+static const struct log_world hook_trims = {
+    HOOKED,
+    DEVICE,
+    .hook_ns = 200000,
+    .scripts = {{{APPEND, SMALL, 0}, {TRIM, 0, 0}, {APPEND, SMALL, 0}, {TRIM, 0, 0}},
+                {{APPEND, SMALL, 0}, {TRIM, 0, 0}}},
+};
+static const struct log_world hook_slow = {
+    HOOKED,
+    HANGS,
+    .scripts = {{{APPEND, SMALL, 0}, {TRIM, 0, 0}},
+                {{APPEND_UNTIL, SMALL, 3000 * MS}, {WAIT, 0, 0}}},
+};
+static const struct log_world hook_room = {
+    .options = {.prepare = LOGFILE_PREPARE_ALLOCATE,
+                .prepare_bytes = 4096,
+                .io_mode = LOGFILE_IO_BUFFERED,
+                .event = hook,
+                .slow_ns = 1000 * MS},
+    .disk = {.sync_ns = 30000, .capacity_bytes = 44 << 10},
+    .hook_ns = 100000,
+    .may_lack_room = true,
+    .scripts = {{{APPEND, HALF, 0}, {APPEND, HALF, 0}, {APPEND, HALF, 0}}, {{ADD_ROOM, 0, 0}}},
+};
+
 #define WORLD(label, text, script, fault_count)                                                    \
     {                                                                                              \
         .name = label, .about = text, .set_up = set_up, .begin = begin, .check = check,            \
@@ -1052,5 +1194,9 @@ const struct world log_worlds[] = {
     WORLD("reserve-leader", "the same, more than a slot holds, leader", reserve_leader, 0),
     WORLD("reserve-failure", "reservations, one call of the disk fails", reserve_failure, 1),
     WORLD("no-wait-mutex", "calls whose deadline has passed", no_wait_mutex, 0),
+    WORLD("hook-trims", "an event hook that takes its time, beside trims", hook_trims, 0),
+    WORLD("hook-failure", "the same, one call of the disk fails", hook_trims, 1),
+    WORLD("hook-slow", "an event hook while a sync hangs for 30 s", hook_slow, 0),
+    WORLD("hook-room", "an event hook on a disk that is full, and becomes larger", hook_room, 0),
 };
 const unsigned log_world_count = sizeof log_worlds / sizeof log_worlds[0];

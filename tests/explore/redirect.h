@@ -16,6 +16,7 @@
 
 #define pthread_create explore_thread_create
 #define pthread_join explore_thread_join
+#define pthread_self explore_thread_self
 #define pthread_setname_np explore_thread_name
 #define pthread_mutex_init explore_mutex_init
 #define pthread_mutex_destroy explore_mutex_destroy

@@ -34,9 +34,17 @@ static uint64_t ns_of(const struct timespec *time)
 int explore_thread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*entry)(void *), void *arg)
 {
+    static const char *const names[] = {"log-thread", "log-thread-2", "log-thread-3"};
+    const unsigned count = scheduler_count();
+
     (void)attributes;
-    *thread = scheduler_create(scheduler_count() == 0 ? "log-thread" : "log-thread-2", entry, arg);
+    *thread = scheduler_create(names[count < 2 ? count : 2], entry, arg);
     return 0;
+}
+
+pthread_t explore_thread_self(void)
+{
+    return scheduler_self();
 }
 
 int explore_thread_join(pthread_t thread, void **result)

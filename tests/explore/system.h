@@ -19,6 +19,7 @@
 int explore_thread_create(pthread_t *thread, const pthread_attr_t *attributes,
                           void *(*entry)(void *), void *arg);
 int explore_thread_join(pthread_t thread, void **result);
+pthread_t explore_thread_self(void);
 int explore_thread_name(pthread_t thread, const char *name);
 
 /* Locks. */

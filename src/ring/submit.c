@@ -34,7 +34,9 @@ static struct lf_payload payload_of(const struct iovec *record)
     return (struct lf_payload){.iov = record, .iov_count = 1, .size = record->iov_len};
 }
 
-/* Hands over what has been copied, for a writer that does not wait. */
+/* Hands over what has been copied, for a writer that does not wait.  If it is the first of its epoch, this is
+ * also what has those flushed that joined a held reservation: none of them has demanded it
+ * (lf_append_must_demand), as a flush would only wait for the holder. */
 static void publish(struct logfile *log, const struct lf_reservation *reservation, unsigned records)
 {
     const bool is_first = lf_reservation_is_first(reservation);

@@ -41,7 +41,7 @@ enum call {
     SUBMIT,
     SUBMIT_UNTIL,
     SUBMIT_BATCH,   /* two records */
-    PUBLISH,        /* what is reserved for it */
+    PUBLISH,        /* what is reserved for it, and held for `ns` */
     ABANDON,        /* the same; no record */
     SUBMIT_IN_LOOP, /* with a deadline that has passed; polls for room */
     WAIT,           /* for the script's last record */
@@ -61,7 +61,7 @@ enum call {
 struct step {
     enum call call;
     unsigned bytes;
-    uint64_t ns; /* from now: the deadline */
+    uint64_t ns; /* from now: the deadline, but of PUBLISH and ABANDON */
 };
 
 struct log_world {
@@ -90,6 +90,7 @@ static struct logfile *explored;
 static struct actor actors[SCRIPTS_MAX];
 static unsigned actor_count;
 static bool is_shutdown_asked;
+static unsigned held_count;       /* reservations that their holders sleep with */
 static bool is_following;         /* between two looks of the script that does */
 static uint64_t followed_lsn;     /* the durable LSN of its last look */
 static struct lf_waiter followed; /* it has looked */
@@ -332,16 +333,26 @@ static void do_submit_batch(struct actor *actor, unsigned at, const struct step 
     *actor = (struct actor){actor->number, actor->fibre, lsns[1], numbers[1], true};
 }
 
-/* Held while others run: until the scheduler comes back. */
-static void do_reservation(struct actor *actor, unsigned at, const struct step *step,
-                           const struct timespec *deadline)
+/* Held while others run: until the scheduler comes back, or for a time that all others come to rest in. */
+static void hold(const struct step *step)
+{
+    if (step->ns == 0) {
+        scheduler_point();
+        return;
+    }
+    held_count++;
+    scheduler_block(step, scheduler_now_ns() + step->ns, false);
+    held_count--;
+}
+
+static void do_reservation(struct actor *actor, unsigned at, const struct step *step)
 {
     unsigned record = actor->number * CALLS_MAX + at;
     struct logfile_reservation reservation;
-    int error = logfile_reserve(explored, step->bytes, deadline, &reservation);
+    int error = logfile_reserve(explored, step->bytes, NULL, &reservation);
 
     trace("reserve for record %u: %d", record, error);
-    check_error(step->call, error, deadline);
+    check_error(step->call, error, NULL);
     if (error != 0) {
         ledger_promise(record, PROMISE_REFUSED, 0);
         return;
@@ -349,11 +360,11 @@ static void do_reservation(struct actor *actor, unsigned at, const struct step *
     const uint64_t lsn = reservation.lsn;
     const bool publishes = step->call == PUBLISH;
     explore_memcpy(reservation.data, ledger_payload(record, step->bytes), step->bytes);
-    scheduler_point();
+    hold(step);
     error = publishes ? logfile_publish(explored, &reservation)
                       : logfile_abandon(explored, &reservation);
     trace("%s of record %u: %d", call_name(step->call), record, error);
-    check_error(step->call, error, deadline);
+    check_error(step->call, error, NULL);
     ledger_promise(record, publishes ? promise_of(SUBMIT, error, true) : PROMISE_REFUSED, lsn);
     if (publishes)
         *actor = (struct actor){actor->number, actor->fibre, lsn, record, true};
@@ -521,7 +532,7 @@ static void do_step(struct actor *actor, unsigned at)
         break;
     case PUBLISH:
     case ABANDON:
-        do_reservation(actor, at, step, deadline);
+        do_reservation(actor, at, step);
         break;
     case SUBMIT_IN_LOOP:
         do_submit_in_loop(actor, at, step);
@@ -722,6 +733,8 @@ static void check_quiet(void)
     const struct lf_flusher *flusher = &explored->flusher;
 
     check_events();
+    if (held_count > 0) /* All may wait for the holder. */
+        return;
     if (is_following && explored->follow->durable_lsn > followed_lsn &&
         anybody_sleeps_at(&explored->follow->moved))
         scheduler_fail("a lost wake-up: a follower sleeps at %lu, and the log is at %lu",
@@ -789,6 +802,7 @@ static void begin(void)
     ledger_begin(&explored->chain);
     is_shutdown_asked = false;
     is_following = false;
+    held_count = 0;
     followed_lsn = 0;
     followed = (struct lf_waiter){0};
     memset(&told, 0, sizeof told);
@@ -1108,6 +1122,16 @@ static const struct log_world reserve_failure = {
                 {{APPEND, HALF, 0}, {ABANDON, SMALL, 0}}},
 };
 
+/* What joins an epoch whose first place is held demands no flush: that is the holder's, when it ends.  The
+ * appends before leave a gather behind, whose guard there is none of then. */
+#define HOLD                                                                                       \
+    DEVICE, .scripts = {{{PUBLISH, SMALL, MS}, {ABANDON, SMALL, MS}},                              \
+                        {{APPEND, SMALL, 0}, {APPEND, SMALL, 0}},                                  \
+                        {{APPEND, SMALL, 0}, {SUBMIT, SMALL, 0}, {WAIT, 0, 0}}}
+static const struct log_world hold_hybrid = {RING(HYBRID, BLOCK), HOLD};
+static const struct log_world hold_sequencer = {RING(SEQUENCER, BLOCK), HOLD};
+static const struct log_world hold_leader = {RING(LEADER, BLOCK), HOLD};
+
 /* The event hook beside writers: with a call that takes its time, so that events come meanwhile. */
 #define HOOKED                                                                                     \
     .options = {.prepare = LOGFILE_PREPARE_NONE,                                                   \
@@ -1193,6 +1217,9 @@ const struct world log_worlds[] = {
     WORLD("reserve-hybrid", "reservations that are published and abandoned", reserve_hybrid, 0),
     WORLD("reserve-leader", "the same, more than a slot holds, leader", reserve_leader, 0),
     WORLD("reserve-failure", "reservations, one call of the disk fails", reserve_failure, 1),
+    WORLD("hold-hybrid", "appends join a reservation that is held for long", hold_hybrid, 0),
+    WORLD("hold-sequencer", "the same, sequencer", hold_sequencer, 0),
+    WORLD("hold-leader", "the same, leader", hold_leader, 0),
     WORLD("no-wait-mutex", "calls whose deadline has passed", no_wait_mutex, 0),
     WORLD("hook-trims", "an event hook that takes its time, beside trims", hook_trims, 0),
     WORLD("hook-failure", "the same, one call of the disk fails", hook_trims, 1),

@@ -330,6 +330,70 @@ START_TEST(test_failure_while_one_is_held)
 }
 END_TEST
 
+/* ---- A reservation that is held for long ---- */
+
+struct joiner {
+    pthread_t thread;
+    uint64_t lsn;
+    int error;
+};
+
+static void *join_group(void *arg)
+{
+    struct joiner *joiner = arg;
+
+    joiner->error = logfile_append(shared_log, "", 0, &joiner->lsn);
+    return NULL;
+}
+
+/*
+ * Appends that join the group of one that is held have nothing flushed: its end does that, whether it is
+ * published or abandoned.  Loop test: rings, each on an idle log and behind groups of several writers,
+ * after which a flush may be put off for as many.
+ */
+START_TEST(test_appends_join_a_held_one)
+{
+    enum {
+        JOINERS = 4
+    };
+    struct joiner joiners[JOINERS];
+    struct logfile_reservation held;
+    struct logfile_stats stats;
+    const struct timespec past = deadline_in_ms(-1);
+    uint64_t lsn;
+
+    begin(_i / 2);
+    for (unsigned round = 0; round < (_i % 2 == 0 ? 1 : 20); round++) {
+        ck_assert_int_eq(logfile_reserve(shared_log, 100, NULL, &held), 0);
+        fill(&held, round);
+        if (round % 3 != 2)
+            journal_add(&journal, held.lsn, round, 100, false);
+        for (unsigned i = 0; i < JOINERS; i++)
+            ck_assert_int_eq(pthread_create(&joiners[i].thread, NULL, join_group, &joiners[i]), 0);
+        /* Time for them to go to sleep; what is checked holds without it too. */
+        sleep_us(3000);
+        const int error = logfile_submit(shared_log, "", 0, &past, &lsn);
+        ck_assert(error == 0 || error == -EAGAIN);
+        if (error == 0)
+            journal_add(&journal, lsn, 0, 0, false);
+        ck_assert_uint_le(logfile_durable_lsn(shared_log), held.lsn);
+        ck_assert_int_eq(logfile_stats(shared_log, &stats, sizeof stats), 0);
+        ck_assert(error != 0 || stats.pending_bytes > 0);
+        ck_assert_int_eq(round % 3 == 2 ? logfile_abandon(shared_log, &held)
+                                        : logfile_publish(shared_log, &held),
+                         0);
+        for (unsigned i = 0; i < JOINERS; i++) {
+            pthread_join(joiners[i].thread, NULL);
+            ck_assert_int_eq(joiners[i].error, 0);
+            journal_add(&journal, joiners[i].lsn, 0, 0, true);
+        }
+        if (error == 0)
+            ck_assert_int_eq(logfile_wait(shared_log, lsn, NULL), 0);
+    }
+    end();
+}
+END_TEST
+
 /* ---- All at once ---- */
 
 struct worker {
@@ -421,6 +485,7 @@ int main(void)
     tcase_add_loop_test(reservations, test_a_reservation_ends_once, 0, RINGS);
     tcase_add_loop_test(reservations, test_wrong_arguments, 0, engine_count);
     tcase_add_loop_test(reservations, test_failure_while_one_is_held, 0, 2 * RINGS);
+    tcase_add_loop_test(reservations, test_appends_join_a_held_one, 0, 2 * RINGS);
     tcase_add_loop_test(reservations, test_all_at_once, 0, 2 * RINGS);
     suite_add_tcase(suite, reservations);
     return run_suite(suite);

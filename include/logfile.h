@@ -255,10 +255,60 @@ struct logfile_options {
         slow_ns; /* a call that takes longer is told of as SLOW, while it hangs: 1 ms to 1 h; 0: 1 s */
     void (*thread_start)(void *arg, enum logfile_thread role); /* runs first in each thread */
     void *thread_arg;
+    struct logfile_threads
+        *threads;                  /* NULL: the log has threads of its own; else it shares these */
     const struct logfile_io *io;   /* NULL: logfile_io_posix(); else valid until close */
     const struct logfile_lab *lab; /* NULL: every default; not needed after logfile_open */
-    uint64_t reserved[8];          /* must be zero */
+    uint64_t reserved[7];          /* must be zero */
 };
+
+/* ---------------------------------------------------------------------------------------------
+ * Threads that logs share.
+ */
+
+struct logfile_threads_options {
+    uint32_t
+        sequencers;     /* threads that flush, 1 to 64; 0: 4.  As many logs as that can have a flush
+                            by one of them under way */
+    uint32_t preparers; /* threads that prepare blocks, 1 to 64; 0: 1 */
+    void (*thread_start)(void *arg, enum logfile_thread role); /* NULL, or runs first in each */
+    void *thread_arg;
+    uint64_t reserved[8]; /* must be zero */
+};
+
+/*
+ * Starts threads for logs to share: a process of many logs gives them to each as options.threads, and
+ * then has these and one for all event hooks, however many logs it opens, and not two or three a log.
+ *
+ * A log that shares threads keeps every promise.  What it may wait for is a thread: a device that hangs
+ * holds the one that flushes there, and so does a reservation that is not published.  When all are held,
+ * what was submitted to the other logs waits too, until a thread that waits for it flushes.  So a program
+ * must not, while it holds a reservation of one log, wait for another log of the same threads; and logs
+ * on devices of different kinds are better off with threads of their own.
+ *
+ * options:  NULL for every default; not needed after the call.
+ * threadsp: receives them.
+ * Returns:  0.
+ * Errors:   -EINVAL (NULL threadsp, a count out of range, reserved space that is not zero), -ENOMEM,
+ *           -EAGAIN (no thread can be started).  None is left.
+ * Threads:  any.
+ * Blocking: no.
+ */
+struct logfile_threads;
+int logfile_threads_start(const struct logfile_threads_options *options,
+                          struct logfile_threads **threadsp);
+
+/*
+ * Ends the threads.
+ *
+ * threads:  NULL is allowed and does nothing.  Gone afterwards, unless there is an error.
+ * Returns:  0.
+ * Errors:   -EBUSY (a log that shares them is open: nothing happened), LOGFILE_EFORKED (a fork's child:
+ *           nothing happened).
+ * Threads:  one, when every logfile_close of their logs has returned.
+ * Blocking: until they have ended; none has work.
+ */
+int logfile_threads_stop(struct logfile_threads *threads);
 
 /* ---------------------------------------------------------------------------------------------
  * Opening and closing.
@@ -298,10 +348,12 @@ struct logfile_options {
  *           appends are refused), -EFBIG (no room for an epoch below LSN 2^63 - 2^28), -EOVERFLOW
  *           (opened 2^32 - 1 times before, or its epochs have numbers that no log comes to: the
  *           file is left untouched, to be read), -ENOMEM, -EAGAIN (no thread can be started), any
- *           -errno of open, read, write and sync.
+ *           -errno of open, read, write and sync; LOGFILE_EFORKED (options->threads are the parent
+ *           process's).
  *           On an error nothing has been created.
  * Threads:  any.
- * Blocking: reads the whole log; writes and syncs; starts up to three threads.
+ * Blocking: reads the whole log; writes and syncs; starts up to three threads (none with
+ *           options->threads).
  * Ordering: when it returns 0, what was recovered is durable.
  */
 struct logfile;
@@ -329,8 +381,8 @@ int logfile_shutdown(struct logfile *log, const struct timespec *deadline);
  * log:      NULL is allowed and does nothing.
  * Returns:  0.
  * Errors:   LOGFILE_EFAILED (closed, but the log had failed), -EBUSY (a reservation is held:
- *           nothing happened), -EDEADLK (called by the event hook: nothing happened), LOGFILE_EFORKED
- *           (nothing happened; the child cannot free it).
+ *           nothing happened), -EDEADLK (called by the event hook, its own or that of a log which shares
+ *           its threads: nothing happened), LOGFILE_EFORKED (nothing happened; the child cannot free it).
  * Threads:  one, when every other call on the log has returned, those of the event hook left out.
  * Blocking: as logfile_shutdown without a deadline, and for what the preparer has under way: at
  *           most the range, or the segments, that it is getting ready; and until the event hook has

@@ -9,6 +9,7 @@
  * Only then is anything reported as durable: a page cache can show what a failed sync never wrote.
  */
 #include "base/buffers.h"
+#include "base/threads.h"
 #include "format/record.h"
 #include "options.h"
 #include "read/verdict.h"
@@ -99,6 +100,8 @@ static void free_memory(struct logfile *log)
         lf_follow_release(log->follow);
     if (log->trim.landmarks != NULL)
         lf_trim_free(&log->trim);
+    if (log->options.threads != NULL) /* relaxed: as below */
+        lf_fetch_add_relaxed_32(&log->options.threads->log_count, UINT32_MAX);
     free(log);
 }
 
@@ -422,6 +425,7 @@ static int start_preparer(struct opening *opening)
         .room = lf_room_end(log, log->chain.lsn) - log->chain.lsn,
         .on_room = lf_engine_on_room,
         .on_room_arg = log,
+        .shared = options->threads != NULL ? &options->threads->preparers : NULL,
         .thread_start = options->thread_start,
         .thread_arg = options->thread_arg,
     };
@@ -471,6 +475,7 @@ static int start_events(struct opening *opening)
         .hook_arg = options->event_arg,
         .slow_ns = options->slow_ns,
         .callers = log->store.inflight,
+        .shared = options->threads != NULL ? &options->threads->events : NULL,
         .thread_start = options->thread_start,
         .thread_arg = options->thread_arg,
     };
@@ -519,6 +524,8 @@ static int open_log(struct opening *opening)
         return -ENOMEM;
     opening->log = memset(log, 0, bytes);
     log->options = opening->options;
+    if (options->threads != NULL) /* relaxed: logfile_threads_stop follows every close */
+        lf_fetch_add_relaxed_32(&options->threads->log_count, 1);
     log->lab = opening->lab;
     log->engine = lf_engine_choose(&log->lab);
     log->layout.slot_bytes = options->slot_bytes;
@@ -585,6 +592,11 @@ int logfile_open(const char *path, const struct logfile_options *options,
     if (bad != NULL) {
         SAY(&opening, "option %s: value out of range", bad);
         error = -EINVAL;
+    }
+    if (error == 0 && opening.options.threads != NULL &&
+        !lf_threads_are_alive(opening.options.threads)) {
+        SAY(&opening, "option threads: these are threads of the process that forked this one");
+        error = LOGFILE_EFORKED;
     }
     if (error == 0)
         error = open_log(&opening);

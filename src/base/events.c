@@ -2,7 +2,6 @@
 #include "base/events.h"
 
 #include "base/num.h"
-#include "base/thread.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,30 +47,27 @@ void lf_events_post(struct lf_events *events, const struct logfile_event *facts,
     event.count = pending->count + 1;
     *pending = event;
     pthread_mutex_unlock(&events->lock);
-    lf_waiter_wake(&events->posted);
+    lf_task_ring(&events->task);
 }
 
-/* ---- The thread -------------------------------------------------------------------------------*/
+/* ---- The task ---------------------------------------------------------------------------------*/
 
-/* The event that is to be told next.  False: none is pending; *stop: and none will be. */
-static bool take(struct lf_events *events, struct logfile_event *event, bool *stop)
+/* Called with the lock.  The event that is to be told next.  False: none is pending. */
+static bool take(struct lf_events *events, struct logfile_event *event)
 {
     struct logfile_event *first = NULL;
     uint64_t first_order = UINT64_MAX;
 
-    pthread_mutex_lock(&events->lock);
     for (unsigned kind = 0; kind < LF_EVENT_KIND_COUNT; kind++)
         if (events->pending[kind].count > 0 && events->order[kind] < first_order) {
             first = &events->pending[kind];
             first_order = events->order[kind];
         }
-    if (first != NULL) {
-        *event = *first;
-        first->count = 0;
-    }
-    *stop = events->stop;
-    pthread_mutex_unlock(&events->lock);
-    return first != NULL;
+    if (first == NULL)
+        return false;
+    *event = *first;
+    first->count = 0;
+    return true;
 }
 
 static void tell(struct lf_events *events, const struct logfile_event *event)
@@ -125,62 +121,75 @@ static uint64_t look(struct lf_events *events)
     return next_ns;
 }
 
-/* Waits for OPENED to be posted, after the rest of logfile_open.  False: it never will be. */
-static bool await_opening(struct lf_events *events)
-{
-    for (;;) {
-        const uint32_t key = lf_waiter_key(&events->posted);
-
-        pthread_mutex_lock(&events->lock);
-        const bool is_open = events->is_open;
-        const bool stop = events->stop;
-        pthread_mutex_unlock(&events->lock);
-        if (is_open || stop)
-            return is_open;
-        lf_waiter_sleep(&events->posted, key, NULL);
-    }
-}
-
-static void *run(void *arg)
+/*
+ * One step of the task: tells one event, and looks at the calls that are under way; after OPENED has been
+ * posted, when logfile_open is done.  Returns when to look next.
+ */
+static uint64_t events_step(void *arg)
 {
     struct lf_events *events = arg;
     struct logfile_event event;
-    bool stop;
 
-    pthread_setname_np(pthread_self(), "lf-events");
-    if (events->config.thread_start != NULL)
-        events->config.thread_start(events->config.thread_arg, LOGFILE_THREAD_EVENTS);
-    if (!await_opening(events))
-        return NULL;
-    for (;;) {
-        /* The key first: what is posted after the look at what is pending ends the sleep. */
-        const uint32_t key = lf_waiter_key(&events->posted);
-        const bool has_event = take(events, &event, &stop);
-
-        if (has_event)
-            tell(events, &event);
-        else if (stop)
-            return NULL;
-        const struct timespec next = lf_timespec(look(events));
-        if (!has_event) /* Waits for a post, or the stop; at most until the next look is due. */
-            lf_waiter_sleep(&events->posted, key, &next);
+    pthread_mutex_lock(&events->lock);
+    const bool is_open = events->is_open;
+    const bool has_event = is_open && take(events, &event);
+    if (is_open && !has_event && events->stop) {
+        events->has_ended = true;
+        pthread_cond_signal(&events->ended);
     }
+    pthread_mutex_unlock(&events->lock);
+    if (!is_open)
+        return LF_STEP_WHEN_RUNG;
+    if (has_event)
+        tell(events, &event);
+    const uint64_t next_ns = look(events);
+    return has_event ? LF_STEP_AGAIN : next_ns;
 }
 
 /* ---- Start and stop ---------------------------------------------------------------------------*/
 
-int lf_events_start(struct lf_events *events, const struct lf_events_config *config)
+static int init(struct lf_events *events, const struct lf_events_config *config)
 {
     memset(events, 0, sizeof *events);
     events->config = *config;
     int error = -pthread_mutex_init(&events->lock, NULL);
     if (error != 0)
         return error;
-    error = lf_thread_start(&events->thread, run, events);
-    events->running = error == 0;
+    error = -pthread_cond_init(&events->ended, NULL);
     if (error != 0)
         pthread_mutex_destroy(&events->lock);
     return error;
+}
+
+static void release(struct lf_events *events)
+{
+    pthread_cond_destroy(&events->ended);
+    pthread_mutex_destroy(&events->lock);
+}
+
+int lf_events_start(struct lf_events *events, const struct lf_events_config *config)
+{
+    const struct lf_executor_config own = {
+        .thread_count = 1,
+        .name = "lf-events",
+        .role = LOGFILE_THREAD_EVENTS,
+        .thread_start = config->thread_start,
+        .thread_arg = config->thread_arg,
+    };
+    int error = init(events, config);
+
+    if (error != 0)
+        return error;
+    if (config->shared == NULL)
+        error = lf_executor_start(&events->own, &own);
+    if (error != 0) {
+        release(events);
+        return error;
+    }
+    lf_task_join(&events->task, config->shared != NULL ? config->shared : &events->own, events_step,
+                 events);
+    events->running = true;
+    return 0;
 }
 
 void lf_events_stop(struct lf_events *events)
@@ -189,14 +198,18 @@ void lf_events_stop(struct lf_events *events)
         return;
     pthread_mutex_lock(&events->lock);
     events->stop = true;
+    lf_task_ring(&events->task);
+    while (events->is_open && !events->has_ended) /* For the hook to be told of everything. */
+        pthread_cond_wait(&events->ended, &events->lock);
     pthread_mutex_unlock(&events->lock);
-    lf_waiter_wake(&events->posted);
-    pthread_join(events->thread, NULL);
+    lf_task_leave(&events->task);
+    if (events->own.started > 0)
+        lf_executor_stop(&events->own);
     events->running = false;
-    pthread_mutex_destroy(&events->lock);
+    release(events);
 }
 
 bool lf_events_is_own_thread(const struct lf_events *events)
 {
-    return events->running && pthread_equal(pthread_self(), events->thread);
+    return events->running && lf_executor_is_own_thread(events->task.executor);
 }

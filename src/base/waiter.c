@@ -71,6 +71,18 @@ void lf_waiter_wake_sleepers(struct lf_waiter *waiter)
     futex(&waiter->word, FUTEX_WAKE_BITSET, INT_MAX, NULL);
 }
 
+void lf_waiter_wake_one(struct lf_waiter *waiter)
+{
+    uint32_t word;
+
+    do {
+        word = lf_load_relaxed_32(&waiter->word); /* The swap below decides. */
+        /* W1, W2: as lf_waiter_wake; but the bit stays, for those that sleep on. */
+    } while (!lf_cas_acq_rel_32(&waiter->word, word, word + LF_WAITER_ONE));
+    if (word & SLEEPERS)
+        futex(&waiter->word, FUTEX_WAKE_BITSET, 1, NULL);
+}
+
 bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns, uint64_t *slowest_ns)
 {
     uint64_t begin_ns = lf_now_ns();

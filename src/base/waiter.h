@@ -90,6 +90,10 @@ static inline bool lf_waiter_wake(struct lf_waiter *waiter)
     return true;
 }
 
+/* Wakes one sleeper, of several any of which will do.  It cannot know whether others sleep: each wake
+ * is a system call from the first sleep on. */
+void lf_waiter_wake_one(struct lf_waiter *waiter);
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 static inline uint64_t lf_now_ns(void)
 {

@@ -18,7 +18,7 @@
 
 #include "base/lf_assert.h"
 #include "base/probe.h"
-#include "base/thread.h"
+#include "base/threads.h"
 #include "ring/log.h"
 
 #include <errno.h>
@@ -310,7 +310,6 @@ static void finish(struct logfile *log)
         log->closed_cleanly = lf_incarnation_end(log, lf_ring_slot(ring, log->chain.epoch)->data);
     lf_waiter_wake(&ring->flipped);
     lf_store_release_32(&flusher->token, LF_TOKEN_DEAD); /* F1 */
-    lf_waiter_wake(&flusher->bell);
     lf_waiter_wake(&flusher->closed);
 }
 
@@ -381,7 +380,7 @@ static bool try_token(struct lf_flusher *flusher, enum lf_token role)
 static void ring_bell(struct lf_flusher *flusher)
 {
     if (try_token(flusher, LF_TOKEN_SEQUENCER))
-        lf_waiter_wake(&flusher->bell);
+        lf_task_ring(&flusher->task);
 }
 
 /*
@@ -506,13 +505,13 @@ uint64_t lf_flusher_patience_ns(const struct logfile *log)
 }
 
 /* ---------------------------------------------------------------------------------------------
- * The sequencer thread.
+ * The sequencer.
  */
 
 /*
  * Begins a pause before the flush that is due, for more to be submitted; not if the last flush is long
  * ago.  False also if a thread waits: then the caller flushes, and pacing goes back to 0 with the pause.
- * It is believed only after set_idle's fence, where sequence asks is_urgent again.  Without that:
+ * It is believed only after set_idle's fence, where sequencer_step asks is_urgent again.  Without that:
  *
  *     sequencer                           thread that is about to wait
  *     looks at what is wanted: nothing
@@ -529,7 +528,7 @@ static bool try_pause(struct logfile *log)
     flusher->pause_end_ns = flusher->flushed_ns + log->options.submit_delay_ns;
     if (lf_now_ns() >= flusher->pause_end_ns)
         return false;
-    /* Relaxed: sequence looks again after set_idle's fence, before it sleeps. */
+    /* Relaxed: sequencer_step looks again after set_idle's fence, before it sleeps. */
     lf_store_relaxed_32(&flusher->pacing, 1);
     return !is_urgent(log);
 }
@@ -569,71 +568,66 @@ static void serve_and_wake(struct logfile *log)
         wake_waiters(log, flushed);
 }
 
-/* The thread holds the token as SEQUENCER and keeps it while there is work that cannot wait. */
-static void sequence(struct logfile *log)
-{
-    struct lf_flusher *flusher = &log->flusher;
-    bool paced;
-
-    do {
-        paced = false;
-        while (!lf_flusher_is_dead(flusher) && needs_service(log) && !(paced = try_pause(log)))
-            serve_and_wake(log);
-        wake_owed(log);
-        if (lf_flusher_is_dead(flusher))
-            return;
-        set_idle(flusher);
-        if (paced && !is_urgent(log))
-            return;
-    } while (end_pause(log) && try_token(flusher, LF_TOKEN_SEQUENCER));
-}
-
-/* Until the bell rings, or the time of the flush that was put off has come. */
-static void await_bell(struct logfile *log, uint32_t key)
-{
-    struct lf_flusher *flusher = &log->flusher;
-    struct timespec until;
-
-    if (!lf_load_relaxed_32(&flusher->pacing)) { /* Relaxed: it is our own. */
-        lf_waiter_sleep(&flusher->bell, key, NULL);
-        return;
-    }
-    until = lf_timespec(flusher->pause_end_ns);
-    if (lf_waiter_sleep(&flusher->bell, key, &until) == -ETIMEDOUT && end_pause(log))
-        try_token(flusher, LF_TOKEN_SEQUENCER);
-}
-
-static void *sequencer_main(void *arg)
+/*
+ * One step of the sequencer: a flush, if there is work that cannot wait; else the token is given back.
+ * It is kept from step to step while there is, and other logs that share the thread come in between.
+ * Returns when the next one is due: if no thread rings, at the end of a pause.
+ */
+static uint64_t sequencer_step(void *arg)
 {
     struct logfile *log = arg;
     struct lf_flusher *flusher = &log->flusher;
+    uint32_t token = lf_load_acquire_32(&flusher->token); /* F1 */
+    bool paced = false;
 
-    pthread_setname_np(pthread_self(), "lf-sequencer");
-    if (log->options.thread_start)
-        log->options.thread_start(log->options.thread_arg, LOGFILE_THREAD_SEQUENCER);
-    while (!lf_flusher_is_dead(flusher)) {
-        uint32_t key = lf_waiter_key(&flusher->bell);
-        uint32_t token = lf_load_acquire_32(&flusher->token); /* F1 */
-
-        if (token == LF_TOKEN_SEQUENCER)
-            sequence(log);
-        else if (token != LF_TOKEN_DEAD)
-            await_bell(log, key);
+    /* 1. Without the token: the time of the flush that was put off may have come. */
+    if (token != LF_TOKEN_SEQUENCER) {
+        /* Relaxed: it is our own. */
+        if (token == LF_TOKEN_DEAD || !lf_load_relaxed_32(&flusher->pacing))
+            return LF_STEP_WHEN_RUNG;
+        if (lf_now_ns() < flusher->pause_end_ns)
+            return flusher->pause_end_ns;
+        return end_pause(log) && try_token(flusher, LF_TOKEN_SEQUENCER) ? LF_STEP_AGAIN
+                                                                        : LF_STEP_WHEN_RUNG;
     }
-    return NULL;
+
+    /* 2. With it: serves, unless that can be put off. */
+    if (needs_service(log) && !(paced = try_pause(log))) {
+        serve_and_wake(log);
+        return lf_flusher_is_dead(flusher) ? LF_STEP_WHEN_RUNG : LF_STEP_AGAIN;
+    }
+
+    /* 3. Gives it back, and looks again. */
+    wake_owed(log);
+    set_idle(flusher);
+    if (paced && !is_urgent(log))
+        return flusher->pause_end_ns;
+    return end_pause(log) && try_token(flusher, LF_TOKEN_SEQUENCER) ? LF_STEP_AGAIN
+                                                                    : LF_STEP_WHEN_RUNG;
 }
 
 int lf_flusher_start(struct logfile *log)
 {
     struct lf_flusher *flusher = &log->flusher;
-    int error;
+    struct logfile_threads *shared = log->options.threads;
+    const struct lf_executor_config config = {
+        .thread_count = 1,
+        .name = "lf-sequencer",
+        .role = LOGFILE_THREAD_SEQUENCER,
+        .thread_start = log->options.thread_start,
+        .thread_arg = log->options.thread_arg,
+    };
 
     flusher->gather.never = log->lab.variant_flags & LOGFILE_VARIANT_NO_GATHER;
     if (log->lab.flusher == LOGFILE_FLUSHER_LEADER)
         return 0;
-    error = lf_thread_start(&flusher->sequencer, sequencer_main, log);
-    flusher->has_sequencer = error == 0;
-    return error;
+    int error = shared != NULL ? 0 : lf_executor_start(&flusher->own, &config);
+    if (error != 0)
+        return error;
+    lf_task_join(&flusher->task, shared != NULL ? &shared->sequencers : &flusher->own,
+                 sequencer_step, log);
+    flusher->has_sequencer = true;
+    return 0;
 }
 
 void lf_flusher_stop(struct logfile *log)
@@ -641,8 +635,9 @@ void lf_flusher_stop(struct logfile *log)
     struct lf_flusher *flusher = &log->flusher;
 
     LF_ASSERT(lf_flusher_is_dead(flusher));
-    if (flusher->has_sequencer)
-        pthread_join(flusher->sequencer, NULL);
+    lf_task_leave(&flusher->task);
+    if (flusher->own.started > 0)
+        lf_executor_stop(&flusher->own);
 }
 
 int lf_flusher_shutdown(struct logfile *log, const struct timespec *deadline)

@@ -22,11 +22,8 @@
 #ifndef LF_FLUSHER_H
 #define LF_FLUSHER_H
 
-#include "base/atomic.h"
-#include "base/waiter.h"
+#include "base/executor.h"
 #include "ring/gather.h"
-
-#include <pthread.h>
 
 struct logfile;
 
@@ -41,7 +38,6 @@ struct lf_flusher {
     /* W: compare-and-swap from IDLE by any thread; store by its holder.  R: all. */
     _Alignas(128) uint32_t token;
     uint32_t shutdown_asked; /* W: logfile_shutdown.  R: token holders. */
-    struct lf_waiter bell;   /* the sequencer sleeps here */
     uint32_t pacing;         /* W: sequencer.  R: threads that submit or are about to wait. */
     uint64_t wanted_lsn;     /* W: logfile_wait and its like (compare-and-swap; grows).  R:
                                 flushers.  The greatest LSN that was waited for. */
@@ -54,8 +50,9 @@ struct lf_flusher {
     struct lf_gather gather;
 
     uint64_t pause_end_ns; /* W, R: the sequencer */
-    pthread_t sequencer;
     bool has_sequencer;
+    struct lf_task task; /* the sequencer */
+    struct lf_executor own;
 };
 
 static inline bool lf_flusher_is_dead(const struct lf_flusher *flusher)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The preparer: a thread that keeps the blocks ahead of the log's end allocated and written.
+ * The preparer: a task that keeps the blocks ahead of the log's end allocated and written.
  *
- * Allocating is what appends depend on.  The thread keeps max(prepare_bytes / 2, room) allocated
+ * Allocating is what appends depend on.  It keeps max(prepare_bytes / 2, room) allocated
  * ahead of `claimed`; when there is less it allocates twice that, and syncs, so that no commit
  * carries the metadata.  On a full disk it makes do with what a thread waits for; if that fails too
  * it says so in room_error, and tries again when asked, with a pause in between, or when the log has
@@ -24,7 +24,6 @@
 
 #include "base/atomic.h"
 #include "base/lf_assert.h"
-#include "base/thread.h"
 #include "base/waiter.h"
 #include "storage/io.h"
 
@@ -520,47 +519,47 @@ static uint64_t next_wake(const struct lf_preparer *preparer)
     return lf_min(room_at, preparer->written_to - target_bytes(preparer) / 2 + 1);
 }
 
-static int wait_for_work(struct lf_preparer *preparer, uint64_t end_ns)
+/*
+ * Leaves the device alone for back_off_ns, or until the log needs something else.  Returns when to look
+ * again.
+ */
+static uint64_t begin_back_off(struct lf_preparer *preparer)
 {
-    struct timespec deadline = {.tv_sec = (time_t)(end_ns / S_NS),
-                                .tv_nsec = (long)(end_ns % S_NS)};
     preparer->wake_at = next_wake(preparer);
-    int result = pthread_cond_timedwait(&preparer->work, &preparer->lock, &deadline);
-    preparer->wake_at = UINT64_MAX;
-    return result;
+    preparer->back_off_from = preparer->claimed;
+    preparer->device_is_busy = was_overtaken(preparer) && !preparer->stream_is_fast;
+    preparer->back_off_end_ns = lf_now_ns() + preparer->back_off_ns;
+    return preparer->back_off_end_ns;
 }
 
-/* Called with the lock.  Ends when a claim crosses wake_at, room is asked for, or stop; where it has
- * been asked for, when the pause after the last refusal ends. */
-static void sleep_until_needed(struct lf_preparer *preparer)
+/* The step that follows begin_back_off, for whatever reason. */
+static void end_back_off(struct lf_preparer *preparer)
 {
-    if (preparer->retry) {
-        (void)wait_for_work(preparer, preparer->try_at_ns);
+    bool is_over = lf_now_ns() >= preparer->back_off_end_ns;
+    preparer->back_off_end_ns = 0;
+    if (!is_over)
         return;
-    }
-    preparer->wake_at = lf_store_has_failed(preparer->store) ? UINT64_MAX : next_wake(preparer);
-    pthread_cond_wait(&preparer->work, &preparer->lock);
-    preparer->wake_at = UINT64_MAX;
-}
-
-/* Called with the lock.  Ends like sleep_until_needed, or after back_off_ns. */
-static void back_off(struct lf_preparer *preparer)
-{
-    uint64_t claimed = preparer->claimed;
-    bool device_is_busy = was_overtaken(preparer) && !preparer->stream_is_fast;
-    if (wait_for_work(preparer, lf_now_ns() + preparer->back_off_ns) != ETIMEDOUT)
-        return;
-    if (device_is_busy)
+    if (preparer->device_is_busy)
         preparer->back_off_ns = lf_min(2 * preparer->back_off_ns, BACK_OFF_MAX_NS);
     if (preparer->written_to > zeros_from(preparer))
         return;
     /* The zeros that were ahead are used up: the next ones leave room for a log that moves. */
-    bool is_idle = preparer->claimed == claimed;
+    bool is_idle = preparer->claimed == preparer->back_off_from;
     preparer->written_from = preparer->claimed + (is_idle ? 0 : RESTART_MARGIN_BYTES);
     preparer->written_to = preparer->written_from;
 }
 
-/* ---- The thread -------------------------------------------------------------------------------*/
+/* Nothing is to be done until a claim crosses wake_at, or a thread asks for room; where one has, until
+ * the pause after the last refusal ends.  Returns when to look again. */
+static uint64_t sleep_until_needed(struct lf_preparer *preparer)
+{
+    if (lf_store_has_failed(preparer->store))
+        return LF_STEP_WHEN_RUNG;
+    preparer->wake_at = next_wake(preparer);
+    return preparer->retry ? preparer->try_at_ns : LF_STEP_WHEN_RUNG;
+}
+
+/* ---- The task ---------------------------------------------------------------------------------*/
 
 enum job {
     JOB_SLEEP,
@@ -598,49 +597,54 @@ static enum job choose_job(struct lf_preparer *preparer)
     return wanted ? JOB_FILL : JOB_SLEEP;
 }
 
-static void *run(void *arg)
+/* One job, and when the next one is due. */
+static uint64_t preparer_step(void *arg)
 {
     struct lf_preparer *preparer = arg;
+    uint64_t next_ns = LF_STEP_AGAIN;
     uint64_t claimed;
-    pthread_setname_np(pthread_self(), "lf-preparer");
-    if (preparer->thread_start != NULL)
-        preparer->thread_start(preparer->thread_arg, LOGFILE_THREAD_PREPARER);
+
     pthread_mutex_lock(&preparer->lock);
-    while (!preparer->stop) {
-        switch (choose_job(preparer)) {
-        case JOB_SLEEP:
-            sleep_until_needed(preparer);
-            break;
-        case JOB_ANSWER: /* A thread asked for room of a log that has failed. */
-            preparer->retry = false;
-            pthread_mutex_unlock(&preparer->lock);
-            preparer->on_room(preparer->on_room_arg);
-            pthread_mutex_lock(&preparer->lock);
-            break;
-        case JOB_LOOK: /* What is appended to a file without a name is gone with the process. */
-            claimed = preparer->claimed;
-            preparer->must_look = false;
-            pthread_mutex_unlock(&preparer->lock); /* Off the way of commits. */
-            (void)lf_store_look(preparer->store, claimed);
-            pthread_mutex_lock(&preparer->lock);
-            preparer->look_at_ns = lf_now_ns() + LOOK_NS;
-            break;
-        case JOB_GROW:
-            grow(preparer);
-            break;
-        case JOB_FILL:
-            fill(preparer);
-            break;
-        case JOB_SYNC:
-            sync_batch(preparer);
-            break;
-        case JOB_BACK_OFF:
-            back_off(preparer);
-            break;
-        }
+    preparer->wake_at = UINT64_MAX;
+    if (preparer->back_off_end_ns != 0)
+        end_back_off(preparer);
+    if (preparer->stop) {
+        pthread_mutex_unlock(&preparer->lock);
+        return LF_STEP_WHEN_RUNG;
+    }
+    switch (choose_job(preparer)) {
+    case JOB_SLEEP:
+        next_ns = sleep_until_needed(preparer);
+        break;
+    case JOB_ANSWER: /* A thread asked for room of a log that has failed. */
+        preparer->retry = false;
+        pthread_mutex_unlock(&preparer->lock);
+        preparer->on_room(preparer->on_room_arg);
+        pthread_mutex_lock(&preparer->lock);
+        break;
+    case JOB_LOOK: /* What is appended to a file without a name is gone with the process. */
+        claimed = preparer->claimed;
+        preparer->must_look = false;
+        pthread_mutex_unlock(&preparer->lock); /* Off the way of commits. */
+        (void)lf_store_look(preparer->store, claimed);
+        pthread_mutex_lock(&preparer->lock);
+        preparer->look_at_ns = lf_now_ns() + LOOK_NS;
+        break;
+    case JOB_GROW:
+        grow(preparer);
+        break;
+    case JOB_FILL:
+        fill(preparer);
+        break;
+    case JOB_SYNC:
+        sync_batch(preparer);
+        break;
+    case JOB_BACK_OFF:
+        next_ns = begin_back_off(preparer);
+        break;
     }
     pthread_mutex_unlock(&preparer->lock);
-    return NULL;
+    return next_ns;
 }
 
 /* ---- What others call -------------------------------------------------------------------------*/
@@ -651,12 +655,19 @@ int lf_preparer_room_error(const struct lf_preparer *preparer)
     return -(int)lf_load_acquire_32(&preparer->room_error);
 }
 
+/* Called with the lock, under which `stop` says that the task is about to leave. */
+static void ring(struct lf_preparer *preparer)
+{
+    if (!preparer->stop)
+        lf_task_ring(&preparer->task);
+}
+
 /* Called with the lock. */
 static void ask(struct lf_preparer *preparer, uint64_t end)
 {
     preparer->wanted = lf_max(preparer->wanted, lf_round_up(end, LF_BLOCK_BYTES));
     preparer->retry = true;
-    pthread_cond_signal(&preparer->work);
+    ring(preparer);
 }
 
 void lf_preparer_request(struct lf_preparer *preparer, uint64_t end)
@@ -726,7 +737,7 @@ void lf_preparer_claim(struct lf_preparer *preparer, uint64_t from, uint64_t to)
     }
     if (must_look || preparer->claimed >= preparer->wake_at) {
         preparer->wake_at = UINT64_MAX;
-        pthread_cond_signal(&preparer->work);
+        ring(preparer);
     }
     if (chunk_overlaps(preparer, from, to)) /* relaxed: a statistic */
         lf_fetch_add_relaxed_64(&preparer->zero_fill_waits, 1);
@@ -744,12 +755,7 @@ static int init_locks(struct lf_preparer *preparer)
     int error = -pthread_mutex_init(&preparer->lock, NULL);
     if (error != 0)
         return error;
-    error = lf_condition_init(&preparer->work);
-    if (error == 0) {
-        error = -pthread_cond_init(&preparer->chunk_done, NULL);
-        if (error != 0)
-            pthread_cond_destroy(&preparer->work);
-    }
+    error = -pthread_cond_init(&preparer->chunk_done, NULL);
     if (error != 0)
         pthread_mutex_destroy(&preparer->lock);
     return error;
@@ -768,8 +774,6 @@ static int init_preparer(struct lf_preparer *preparer, struct lf_store *store,
         .keep_free_bytes = config->keep_free_bytes,
         .on_room = config->on_room,
         .on_room_arg = config->on_room_arg,
-        .thread_start = config->thread_start,
-        .thread_arg = config->thread_arg,
         .allocated = config->head,
         .claimed = config->head,
         .wanted = config->head + config->room,
@@ -800,7 +804,6 @@ static void release(struct lf_preparer *preparer)
     preparer->running = false;
     pthread_mutex_destroy(&preparer->lock);
     pthread_cond_destroy(&preparer->chunk_done);
-    pthread_cond_destroy(&preparer->work);
     munmap(preparer->zeros, CHUNK_BYTES);
     preparer->zeros = NULL;
 }
@@ -826,6 +829,27 @@ static int allocate_first(struct lf_preparer *preparer)
     return 0;
 }
 
+static int start_task(struct lf_preparer *preparer, const struct lf_preparer_config *config)
+{
+    const struct lf_executor_config own = {
+        .thread_count = 1,
+        .name = "lf-preparer",
+        .role = LOGFILE_THREAD_PREPARER,
+        .thread_start = config->thread_start,
+        .thread_arg = config->thread_arg,
+    };
+    struct lf_executor *executor = config->shared;
+    if (executor == NULL) {
+        executor = &preparer->own;
+        int error = lf_executor_start(executor, &own);
+        if (error != 0)
+            return error;
+    }
+    lf_task_join(&preparer->task, executor, preparer_step, preparer);
+    lf_task_ring(&preparer->task);
+    return 0;
+}
+
 int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
                       const struct lf_preparer_config *config)
 {
@@ -837,9 +861,9 @@ int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
     error = allocate_first(preparer);
     bool has_all = is_unprepared_file(preparer) && lf_preparer_room_error(preparer) == 0;
     if (error == 0 && !has_all)
-        error = lf_thread_start(&preparer->thread, run, preparer);
+        error = start_task(preparer, config);
     if (error == 0 &&
-        has_all) /* There is no thread to say so later.  P2: nor is there another yet. */
+        has_all) /* There is no task to say so later.  P2: nor is there another thread yet. */
         lf_store_release_32(&preparer->room_error, EFBIG);
     if (error != 0 || has_all)
         release(preparer);
@@ -852,9 +876,10 @@ void lf_preparer_end(struct lf_preparer *preparer)
         return;
     pthread_mutex_lock(&preparer->lock);
     preparer->stop = true;
-    pthread_cond_signal(&preparer->work);
     pthread_mutex_unlock(&preparer->lock);
-    pthread_join(preparer->thread, NULL);
+    lf_task_leave(&preparer->task);
+    if (preparer->own.started > 0)
+        lf_executor_stop(&preparer->own);
     preparer->has_ended = true;
 }
 

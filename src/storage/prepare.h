@@ -22,6 +22,7 @@
 #ifndef LF_PREPARER_H
 #define LF_PREPARER_H
 
+#include "base/executor.h"
 #include "storage/store.h"
 
 struct lf_preparer {
@@ -31,14 +32,13 @@ struct lf_preparer {
     uint64_t head;       /* where the log ended when this was started */
     uint64_t room_bytes; /* that are always kept allocated ahead */
     uint64_t keep_free_bytes;
-    pthread_t thread;
+    struct lf_task task;
+    struct lf_executor own;
     bool running;               /* W: start and stop, which nothing else may overlap */
     bool has_ended;             /* W, R: the thread that stops it */
     void *zeros;                /* one chunk of zeros */
-    void (*on_room)(void *arg); /* preparer thread: `allocated` or `room_error` may have changed */
+    void (*on_room)(void *arg); /* preparer: `allocated` or `room_error` may have changed */
     void *on_room_arg;
-    void (*thread_start)(void *arg, enum logfile_thread role);
-    void *thread_arg;
 
     /* W: preparer.  R: any (acquire). */
     uint64_t allocated; /* end of what is allocated; one file, prepare = none: of what could be */
@@ -50,7 +50,6 @@ struct lf_preparer {
 
     /* Under lock. */
     pthread_mutex_t lock;
-    pthread_cond_t work;       /* for the preparer: claimed moved, room was asked for, stop */
     pthread_cond_t chunk_done; /* for the flusher */
     uint64_t claimed;          /* epochs are, or are about to be, written below */
     uint64_t wanted;           /* a thread needs `allocated` to reach this */
@@ -67,7 +66,7 @@ struct lf_preparer {
     bool retry;         /* a thread asked for room */
     uint64_t try_at_ns; /* and gets an answer then: after a refusal not at once */
     bool stop;
-    uint64_t wake_at;    /* the preparer sleeps, but not past this value of claimed */
+    uint64_t wake_at;    /* the preparer is rung when claimed gets there */
     bool must_look;      /* whether the log's files still have names */
     uint64_t look_at_ns; /* a claim after this asks for that */
 
@@ -84,7 +83,10 @@ struct lf_preparer {
     uint64_t grow_again_at;    /* after a full disk: the value of claimed at which more is tried
                                   than what a thread waits for */
     uint64_t back_off_ns;
-    uint64_t rate_mark_ns; /* when, and at which value of claimed, measuring began */
+    uint64_t back_off_end_ns; /* 0: it does not back off */
+    uint64_t back_off_from;   /* claimed, when it began to, */
+    bool device_is_busy;      /* because of that */
+    uint64_t rate_mark_ns;    /* when, and at which value of claimed, measuring began */
     uint64_t rate_mark;
 
     /* W: preparer, and who gives space back; under lock.  R: preparer, without. */
@@ -103,11 +105,12 @@ struct lf_preparer_config {
     uint64_t room;            /* bytes from head that are asked for before this returns */
     void (*on_room)(void *arg);
     void *on_room_arg;
+    struct lf_executor *shared; /* NULL: it has a thread of its own */
     void (*thread_start)(void *arg, enum logfile_thread role);
     void *thread_arg;
 };
 
-/* Allocates the first bytes in the calling thread, then starts the thread (none for one file with
+/* Allocates the first bytes in the calling thread, then starts the task (none for one file with
  * prepare = none, of which only the first block is allocated).  A disk that has no room for them is
  * no error: lf_preparer_room_error tells, and none of them is held.  0, -EFBIG (the log would reach
  * beyond lf_layout_end_lsn), -ENOMEM, or -errno. */
@@ -136,7 +139,7 @@ void lf_preparer_claim(struct lf_preparer *preparer, uint64_t from, uint64_t to)
 /* How much room is missing to what was asked for, and after which LSN.  Any thread; takes the lock
  * briefly. */
 uint64_t lf_preparer_missing_bytes(struct lf_preparer *preparer, uint64_t *after_lsn);
-/* Ends the thread, waiting for one chunk or one allocation at most.  What others call may overlap. */
+/* Ends the task, waiting for one chunk or one allocation at most.  What others call may overlap. */
 void lf_preparer_end(struct lf_preparer *preparer);
 /* The same, and frees the rest.  Nothing else may overlap; has_room, room_error and claim may
  * follow. */

@@ -4,7 +4,9 @@
  * and one that closes the log when the others have returned.
  */
 #include "arena.h"
+#include "base/threads.h"
 #include "disk.h"
+#include "executor_worlds.h"
 #include "ring/log.h"
 #include "ledger.h"
 #include "memory.h"
@@ -69,6 +71,7 @@ struct log_world {
     struct logfile_lab lab;
     struct disk_options disk;
     uint64_t hook_ns; /* how long options.event takes */
+    unsigned shared_sequencers; /* 0: the log has threads of its own */
     bool may_time_out;
     bool may_lack_room;
     struct step scripts[SCRIPTS_MAX][CALLS_MAX];
@@ -87,6 +90,7 @@ static const struct timespec at_once;
 
 static const struct log_world *world;
 static struct logfile *explored;
+static struct logfile_threads *shared_threads;
 static struct actor actors[SCRIPTS_MAX];
 static unsigned actor_count;
 static bool is_shutdown_asked;
@@ -161,6 +165,8 @@ static const char *name_of(const void *address)
 {
     const struct lf_ring *ring = &explored->ring;
     const struct lf_flusher *flusher = &explored->flusher;
+    const struct lf_executor *sequencers =
+        shared_threads != NULL ? &shared_threads->sequencers : &flusher->own;
     const struct known known[] = {
         {&ring->head, "head"},
         {&ring->gate, "gate"},
@@ -170,7 +176,10 @@ static const char *name_of(const void *address)
         {&ring->flipped.word, "flipped"},
         {&flusher->token, "token"},
         {&flusher->shutdown_asked, "shutdown_asked"},
-        {&flusher->bell.word, "bell"},
+        {&flusher->task.is_rung, "sequencer.is_rung"},
+        {&sequencers->bell.word, "bell"},
+        {&sequencers->rung, "rung"},
+        {&sequencers->lock, "executor.lock"},
         {&flusher->pacing, "pacing"},
         {&flusher->wanted_lsn, "wanted_lsn"},
         {&flusher->closed.word, "closed"},
@@ -189,9 +198,13 @@ static const char *name_of(const void *address)
         {&explored->preparer.allocated, "allocated"},
         {&explored->preparer.room_error, "room_error"},
         {&explored->preparer.lock, "preparer.lock"},
-        {&explored->preparer.work, "preparer.work"},
+        {&explored->preparer.task.is_rung, "preparer.is_rung"},
+        {&explored->preparer.own.bell.word, "preparer.bell"},
+        {&explored->preparer.own.rung, "preparer.rung"},
+        {&explored->preparer.own.lock, "preparer.executor.lock"},
         {&explored->trim.oldest_lsn, "oldest_lsn"},
-        {&explored->events.posted.word, "events.posted"},
+        {&explored->events.task.is_rung, "events.is_rung"},
+        {&explored->events.own.bell.word, "events.bell"},
         {&explored->events.lock, "events.lock"},
         {&explored->follow->durable_lsn, "follow.durable_lsn"},
         {&explored->follow->ended, "follow.ended"},
@@ -674,6 +687,8 @@ static void *close_when_done(void *arg)
     oldest_lsn = logfile_oldest_lsn(explored);
     close_result = logfile_close(explored);
     trace("close: %d", close_result);
+    if (world->shared_sequencers > 0 && logfile_threads_stop(shared_threads) != 0)
+        scheduler_fail("the shared threads do not stop");
     return NULL;
 }
 
@@ -772,6 +787,10 @@ static void set_up(const void *arg)
     options.io = disk_new(&world->disk);
     options.slot_bytes = SLOT_BYTES;
     lab.publish_shards = lab.publish_shards != 0 ? lab.publish_shards : 1;
+    const struct logfile_threads_options threads = {.sequencers = world->shared_sequencers};
+    if (world->shared_sequencers > 0 && logfile_threads_start(&threads, &options.threads) != 0)
+        scheduler_fail("the shared threads do not start");
+    shared_threads = options.threads;
     int error = logfile_open("explored.log", &options, NULL, &explored);
     if (error != 0) {
         scheduler_fail("the log does not open: %s", logfile_strerror(error));
@@ -1163,6 +1182,33 @@ static const struct log_world hook_room = {
     .scripts = {{{APPEND, HALF, 0}, {APPEND, HALF, 0}, {APPEND, HALF, 0}}, {{ADD_ROOM, 0, 0}}},
 };
 
+static const struct log_world shared_hybrid = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .shared_sequencers = 2,
+    .scripts = {{{APPEND, SMALL, 0}, {SUBMIT, SMALL, 0}, {WAIT, 0, 0}}, {{APPEND, SMALL, 0}}},
+};
+static const struct log_world shared_sequencer = {
+    RING(SEQUENCER, BLOCK),
+    DEVICE,
+    .shared_sequencers = 2,
+    .scripts = {{{SUBMIT, HALF, 0}, {SUBMIT, SMALL, 0}, {WAIT, 0, 0}}, {{APPEND, HALF, 0}}},
+};
+static const struct log_world shared_failure = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .shared_sequencers = 2,
+    .scripts = {{{SUBMIT, SMALL, 0}, {FLUSH, 0, 0}}, {{APPEND, HALF, 0}}},
+};
+static const struct executor_world executor_one = {.threads = 1};
+static const struct executor_world executor_two = {.threads = 2};
+static const struct executor_world executor_timed = {.threads = 2, .pause_ns = 1000};
+
+#define EXECUTOR_WORLD(label, text, which)                                                         \
+    {                                                                                              \
+        .name = label, .about = text, .set_up = executor_set_up, .begin = executor_begin,          \
+        .check = executor_check, .arg = &which                                                     \
+    }
 #define WORLD(label, text, script, fault_count)                                                    \
     {                                                                                              \
         .name = label, .about = text, .set_up = set_up, .begin = begin, .check = check,            \
@@ -1225,5 +1271,12 @@ const struct world log_worlds[] = {
     WORLD("hook-failure", "the same, one call of the disk fails", hook_trims, 1),
     WORLD("hook-slow", "an event hook while a sync hangs for 30 s", hook_slow, 0),
     WORLD("hook-room", "an event hook on a disk that is full, and becomes larger", hook_room, 0),
+    WORLD("shared-hybrid", "two threads that logs share, hybrid", shared_hybrid, 0),
+    WORLD("shared-sequencer", "the same, submits that fill a slot", shared_sequencer, 0),
+    WORLD("shared-failure", "the same, one call of the disk fails", shared_failure, 1),
+    EXECUTOR_WORLD("executor-one", "two tasks of one thread", executor_one),
+    EXECUTOR_WORLD("executor-two", "two tasks of two threads", executor_two),
+    EXECUTOR_WORLD("executor-timed", "the same, and steps that run again by themselves",
+                   executor_timed),
 };
 const unsigned log_world_count = sizeof log_worlds / sizeof log_worlds[0];

@@ -744,6 +744,36 @@ START_TEST(test_what_is_kept_is_noticed)
 }
 END_TEST
 
+/* ---- Threads that logs share ---- */
+
+/* Each call that they are started with fails: its error, and none of them is left. */
+START_TEST(test_shared_threads)
+{
+    struct resource_fault fault = {.kind = (enum resource)_i};
+    const struct logfile_threads_options options = {.sequencers = 3, .preparers = 2};
+    struct logfile_threads *threads;
+    char why[RESOURCES_WHY_BYTES];
+    unsigned hits;
+
+    do {
+        resources_watch(&fault);
+        int error = logfile_threads_start(&options, &threads);
+
+        hits = resources_hits();
+        must(error == (hits > 0 ? -resources_error() : 0), "%s %u: %d", resources_name(fault.kind),
+             fault.after, error);
+        resources_mend();
+        if (hits == 0)
+            must(logfile_threads_stop(threads) == 0, "they do not stop");
+        resources_unwatch();
+        must(resources_are_even(why), "%s %u: %s", resources_name(fault.kind), fault.after, why);
+        fault.after++;
+    } while (hits > 0);
+    if (fault.kind == RESOURCE_THREAD)
+        must(fault.after == 3 + 2 + 1 + 1, "%u threads", fault.after - 1);
+}
+END_TEST
+
 static Suite *resources_suite(void)
 {
     Suite *suite = suite_create("resources");
@@ -764,6 +794,7 @@ static Suite *resources_suite(void)
     tcase_add_loop_test(tcase, test_conditions_are_given_back, 0, 2);
     tcase_add_loop_test(tcase, test_random_numbers_are_asked_for_again, 0, 2);
     tcase_add_loop_test(tcase, test_few_random_bytes, 0, 2);
+    tcase_add_loop_test(tcase, test_shared_threads, 0, RESOURCE_ANY);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -44,6 +44,11 @@ static inline void lf_fence(void)
     lf_explore_fence();
 }
 
+static inline void lf_fence_atomic_load(void)
+{
+    lf_explore_fence();
+}
+
 #define LF_ATOMIC_DEFINE(bits)                                                                     \
     static inline uint##bits##_t lf_load_relaxed_##bits(const uint##bits##_t *p)                   \
     {                                                                                              \
@@ -96,6 +101,13 @@ static inline void lf_pause(void)
 static inline void lf_fence(void)
 {
     ck_pr_fence_memory();
+}
+
+/* The same, between a read-modify-write of this thread and its later loads: x86-64 has done it with the
+ * read-modify-write. */
+static inline void lf_fence_atomic_load(void)
+{
+    ck_pr_fence_atomic_load();
 }
 
 #define LF_ATOMIC_DEFINE(bits)                                                                     \
@@ -165,6 +177,11 @@ static inline void lf_fence(void)
 {
     static uint32_t word;
     __atomic_fetch_add(&word, 0, __ATOMIC_SEQ_CST);
+}
+
+static inline void lf_fence_atomic_load(void)
+{
+    lf_fence();
 }
 
 #define LF_ATOMIC_DEFINE(bits)                                                                     \

@@ -59,8 +59,9 @@ void lf_follow_tell(struct lf_follow *follow);
 static inline void lf_follow_moved(struct lf_follow *follow, uint64_t durable_lsn)
 {
     /* L6: the write and the sync, before; pairs with lf_follow_durable_lsn. */
-    lf_store_release_64(&follow->durable_lsn, durable_lsn);
-    lf_fence(); /* F7: the durable LSN before the holders; pairs with lf_follow_hold, lf_follow_arm. */
+    lf_swap_acq_rel_64(&follow->durable_lsn, durable_lsn);
+    /* F7: the durable LSN before the holders; pairs with lf_follow_hold, lf_follow_arm. */
+    lf_fence_atomic_load();
     if (lf_load_relaxed_32(&follow->holders) > 1)
         lf_follow_tell(follow);
 }

@@ -153,7 +153,7 @@ static void flush_active(struct logfile *log)
     if (!failed) {
         lf_count(&log->stats.inline_flushes, 1);
         /* Who flushes waits; so does who came first, most likely. */
-        lf_stats_note_commit(&log->stats, lf_first_word(full->first_ns, true), lf_now_ns());
+        lf_stats_note_commit(&log->stats, lf_first_word(full->first_ns, true), log->committed_ns);
     }
     pthread_mutex_lock(&engine->lock);
     engine->flushing = false;

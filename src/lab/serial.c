@@ -98,7 +98,7 @@ static int commit_records(struct logfile *log, uint64_t end, uint32_t records)
     lf_waiter_wake(&engine_of(log)->changed);
     if (error == 0) {
         lf_count(&log->stats.inline_flushes, 1);
-        lf_stats_note_commit(&log->stats, first, lf_now_ns());
+        lf_stats_note_commit(&log->stats, first, log->committed_ns);
     }
     return error;
 }

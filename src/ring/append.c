@@ -357,7 +357,8 @@ bool lf_append_must_demand(struct logfile *log, const struct lf_reservation *res
     if (log->lab.flusher == LOGFILE_FLUSHER_LEADER &&
         !lf_load_acquire_32(&reservation->slot->guarded)) /* F4: pairs with the guard's stores. */
         return true; /* Its first record was only submitted, and no thread was rung for it. */
-    lf_fence(); /* F3: publish before target load; pairs with set_idle's fence after plan_gather. */
+    /* F3: publish before target load; pairs with set_idle's fence after plan_gather. */
+    lf_fence_atomic_load();
     target = lf_load_acquire_32(&ring->gather_target); /* F3 */
     if (target == 0)
         return lf_reservation_is_first(reservation);
@@ -451,6 +452,7 @@ void lf_ring_engine_room(struct logfile *log)
 {
     struct lf_ring *ring = &log->ring;
 
+    lf_fence(); /* F5: `allocated` or `room_error` before the token; pairs with set_idle. */
     /* The token holder opens the epoch, or says that there is no room; under the leader flusher
      * a thread that waits for the flip becomes it. */
     lf_flusher_demand(log, UINT64_MAX, false);

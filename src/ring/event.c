@@ -41,7 +41,8 @@ void lf_event_close(struct lf_event *event)
 
 void lf_event_signal(struct lf_event *event)
 {
-    lf_fence(); /* E1: what has changed, before mode; pairs with lf_event_take. */
+    /* E1: what has changed, before mode; pairs with lf_event_take. */
+    lf_fence_atomic_load();
     if (lf_event_is_armed(event) &&
         lf_cas_acq_rel_32(&event->mode, LF_EVENT_ARMED, LF_EVENT_SIGNALLED)) /* E3 */
         lf_eventfd_signal(descriptor_of(event));
@@ -49,10 +50,11 @@ void lf_event_signal(struct lf_event *event)
 
 void lf_event_note_room(struct lf_event *event)
 {
-    lf_fence(); /* E2: the head before the wish; pairs with lf_event_want_room. */
+    /* E2: the head before the wish; pairs with lf_event_want_room. */
+    lf_fence_atomic_load();
     if (lf_load_relaxed_32(&event->wants_room) == 0)
         return;
-    lf_store_relaxed_32(&event->wants_room, 0);
+    lf_swap_acq_rel_32(&event->wants_room, 0);
     lf_event_signal(event);
 }
 
@@ -60,8 +62,9 @@ bool lf_event_want_room(struct lf_event *event)
 {
     if (descriptor_of(event) < 0)
         return false;
-    lf_store_relaxed_32(&event->wants_room, 1);
-    lf_fence(); /* E2: the wish before the head; pairs with lf_event_note_room. */
+    lf_swap_acq_rel_32(&event->wants_room, 1);
+    /* E2: the wish before the head; pairs with lf_event_note_room. */
+    lf_fence_atomic_load();
     return true;
 }
 
@@ -73,8 +76,8 @@ int lf_event_take(struct logfile *log, struct logfile_event_state *state)
     if (descriptor_of(event) < 0)
         return -EINVAL;
     /* First drained, then armed: what is signalled after the arming must not be drained away. */
-    eventfd_read(descriptor_of(event), &count);        /* Empty or not, it is drained. */
-    lf_store_release_32(&event->mode, LF_EVENT_ARMED); /* E3: the descriptor. */
+    eventfd_read(descriptor_of(event), &count);       /* Empty or not, it is drained. */
+    lf_swap_acq_rel_32(&event->mode, LF_EVENT_ARMED); /* E3: the descriptor. */
     /* F6: armed before pacing, as for every thread that is about to wait.  Its fence is E1's too. */
     if (lf_flusher_check_pause(log))
         lf_flusher_demand(log, UINT64_MAX, false);

@@ -34,9 +34,9 @@ struct lf_event {
 int lf_event_fd(struct lf_event *event);
 /* 0, or -EINVAL: there is no descriptor. */
 int lf_event_take(struct logfile *log, struct logfile_event_state *state);
-/* After something of lf_event_take's answer has changed. */
+/* After something of lf_event_take's answer has changed, and a read-modify-write since. */
 void lf_event_signal(struct lf_event *event);
-/* After the head, or the gate, may have come to admit a writer that was refused. */
+/* After the head, or the gate, was swapped and may have come to admit a writer that was refused. */
 void lf_event_note_room(struct lf_event *event);
 /* Before the last look of a writer that goes away refused.  Whether it is worth that look. */
 bool lf_event_want_room(struct lf_event *event);

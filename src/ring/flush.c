@@ -89,7 +89,7 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     lf_follow_moved(log->follow, log->chain.lsn);
     lf_event_signal(&log->event);
     if (records > 0) {
-        uint64_t now_ns = lf_now_ns();
+        uint64_t now_ns = log->committed_ns = lf_now_ns();
         uint64_t flush_ns = now_ns - begin_ns;
         /* An average that follows a change of the device's speed within about eight flushes.  Relaxed:
          * a hint to waiters; its one writer is here. */
@@ -286,7 +286,8 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
     lf_count(is_leader ? &log->stats.inline_flushes : &log->stats.sequencer_flushes, 1);
     flusher->flushed_bytes = sealed.end;
     if (sealed.records > 0) /* Relaxed: collecting has acquired it (R4). */
-        lf_stats_note_commit(&log->stats, lf_load_relaxed_64(&sealed.slot->first), lf_now_ns());
+        lf_stats_note_commit(&log->stats, lf_load_relaxed_64(&sealed.slot->first),
+                             log->committed_ns);
 
     /* 5. Plan the next gather, before any thread is woken. */
     plan_gather(log, &sealed);
@@ -398,10 +399,10 @@ static void ring_bell(struct lf_flusher *flusher)
  */
 static void set_idle(struct lf_flusher *flusher)
 {
-    lf_store_release_32(&flusher->token, LF_TOKEN_IDLE); /* F1 */
+    lf_swap_acq_rel_32(&flusher->token, LF_TOKEN_IDLE); /* F1 */
     /* F5: token before head; pairs with the fence in lf_flusher_demand.  F6: pacing before what is
      * wanted; pairs with lf_flusher_check_pause. */
-    lf_fence();
+    lf_fence_atomic_load();
 }
 
 static void hand_over(struct logfile *log)
@@ -433,7 +434,7 @@ bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
     struct lf_flusher *flusher = &log->flusher;
     int cancel_state;
 
-    lf_fence(); /* F5: head fetch-add before token load; pairs with set_idle. */
+    lf_fence_atomic_load(); /* F5: head fetch-add before token load; pairs with set_idle. */
     if (!may_lead || log->lab.flusher == LOGFILE_FLUSHER_SEQUENCER) {
         if (flusher->has_sequencer)
             ring_bell(flusher);
@@ -448,7 +449,7 @@ bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
     struct lf_slot *flushed = serves ? serve(log) : NULL;
     /* The next flusher is woken before the waiters, or it would be scheduled after all of them.  It may
      * have recycled the slot by the time that they are woken: then a later epoch's waiters look once
-     * too often. */
+     * too often.  */
     hand_over(log);
     wake_waiters(log, flushed);
     pthread_setcancelstate(cancel_state, NULL);
@@ -476,7 +477,7 @@ void lf_flusher_announce(struct logfile *log)
 {
     struct lf_flusher *flusher = &log->flusher;
 
-    lf_fence(); /* F5 and F6: head fetch-add before token and pacing. */
+    lf_fence_atomic_load(); /* F5 and F6: head fetch-add before token and pacing. */
     if (flusher->has_sequencer && !lf_load_relaxed_32(&flusher->pacing)) /* Relaxed: the fence. */
         ring_bell(flusher);
 }
@@ -493,7 +494,7 @@ void lf_flusher_want(struct logfile *log, uint64_t lsn)
 
 bool lf_flusher_check_pause(const struct logfile *log)
 {
-    lf_fence(); /* F6: wanted before pacing; pairs with set_idle. */
+    lf_fence_atomic_load(); /* F6: wanted before pacing; pairs with set_idle. */
     return lf_load_relaxed_32(&log->flusher.pacing); /* Relaxed: the fence. */
 }
 
@@ -644,7 +645,7 @@ int lf_flusher_shutdown(struct logfile *log, const struct timespec *deadline)
 {
     struct lf_flusher *flusher = &log->flusher;
 
-    lf_store_release_32(&flusher->shutdown_asked, 1); /* F2 */
+    lf_swap_acq_rel_32(&flusher->shutdown_asked, 1); /* F2 */
     /* For a token holder to finish: the one who sees the question on its way out, the sequencer
      * rung here, or this thread.  Bounded by one flush and the last one, or the deadline. */
     for (;;) {

@@ -45,7 +45,8 @@ struct logfile {
 
     /* W, R: the thread that may commit (holds the flush token, or the engine's mutex). */
     _Alignas(LF_CACHE_PAIR) struct lf_chain chain;
-    bool closed_cleanly; /* the CLOSE epoch is durable */
+    bool closed_cleanly;   /* the CLOSE epoch is durable */
+    uint64_t committed_ns; /* when the last epoch with records was */
 
     /* W: the thread that may commit.  R: all. */
     _Alignas(LF_CACHE_PAIR) uint64_t durable_lsn;

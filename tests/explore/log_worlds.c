@@ -70,7 +70,7 @@ struct log_world {
     struct logfile_options options;
     struct logfile_lab lab;
     struct disk_options disk;
-    uint64_t hook_ns; /* how long options.event takes */
+    uint64_t hook_ns;           /* how long options.event takes */
     unsigned shared_sequencers; /* 0: the log has threads of its own */
     bool may_time_out;
     bool may_lack_room;
@@ -733,7 +733,7 @@ static void check_events(void)
     if (world->options.event == NULL)
         return;
     for (uint32_t kind = 0; kind < EVENT_KINDS; kind++)
-        if (events->pending[kind].count > 0 && anybody_sleeps_at(&events->posted))
+        if (events->pending[kind].count > 0 && anybody_sleeps_at(&events->own.bell))
             scheduler_fail("a lost wake-up: an event of kind %u is pending, and its thread sleeps",
                            kind);
     if (scheduler_now_ns() > 2 * HOUR)

@@ -101,6 +101,17 @@ bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns, u
     return true;
 }
 
+bool lf_waiter_yield(const struct lf_waiter *waiter, uint32_t key, unsigned yields,
+                     const struct timespec *deadline)
+{
+    while (lf_waiter_key(waiter) == key) {
+        if (yields-- == 0 || (deadline != NULL && lf_ns_until(deadline) == 0))
+            return false;
+        sched_yield();
+    }
+    return true;
+}
+
 struct timespec lf_timespec(uint64_t ns)
 {
     struct timespec time = {.tv_sec = (time_t)(ns / 1000000000u),

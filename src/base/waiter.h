@@ -72,6 +72,10 @@ int lf_waiter_sleep_counted(struct lf_waiter *waiter, uint32_t key, const struct
  */
 bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns,
                     uint64_t *slowest_ns);
+/* The same, for at most so many yields, however long another thread keeps the processor; not beyond the
+ * deadline, if there is one. */
+bool lf_waiter_yield(const struct lf_waiter *waiter, uint32_t key, unsigned yields,
+                     const struct timespec *deadline);
 
 void lf_waiter_wake_sleepers(struct lf_waiter *waiter);
 /* Wakes every sleeper.  Whether the kernel was asked to. */

@@ -17,6 +17,7 @@ enum {
     HUNGRY_FRACTION = 8, /* records above this part of a slot may go first */
     /* Adaptive waiters spin for flushes that are shorter than this, */
     SPIN_FLUSH_NS = 100 * 1000,
+    SHORT_YIELDS = 100, /* for short ones so often: their flusher may have been preempted */
     /* unless giving the processor away took as long as this: another thread has work for it; */
     SPIN_YIELD_NS_MAX = 300 * 1000,
     SPIN_PAUSE_NS = 1000 * 1000 * 1000 /* then for so long every wait sleeps at once */
@@ -259,6 +260,8 @@ static bool spin(struct logfile *log, const struct lf_slot *slot, uint32_t key,
     uint64_t slowest_ns;
     bool moved;
 
+    if (log->lab.wait == LOGFILE_WAIT_ADAPTIVE && lf_flush_is_short(log))
+        return lf_waiter_yield(&slot->durable, key, SHORT_YIELDS, until);
     if (limit_ns == 0 || left_ns == 0)
         return false;
     moved = lf_waiter_spin(&slot->durable, key, lf_min(limit_ns, left_ns), &slowest_ns);

@@ -23,6 +23,10 @@
 
 #include <errno.h>
 
+enum {
+    LEADER_ROUNDS_MAX = 16 /* short flushes that a leader makes for others after its own */
+};
+
 /* ---------------------------------------------------------------------------------------------
  * An epoch becomes durable.
  */
@@ -405,28 +409,35 @@ static void set_idle(struct lf_flusher *flusher)
     lf_fence_atomic_load();
 }
 
-static void hand_over(struct logfile *log)
+/*
+ * Gives the token back, and leaves what has come meanwhile to another thread.  goes_on: the calling thread
+ * would rather do it itself.  Whether it is to.
+ */
+static bool hand_over(struct logfile *log, bool goes_on)
 {
     struct lf_flusher *flusher = &log->flusher;
     struct lf_ring *ring = &log->ring;
 
     if (lf_flusher_is_dead(flusher))
-        return;
+        return false;
     set_idle(flusher);
     if (!needs_service(log))
-        return;
+        return false;
     /* Relaxed: F5's fence orders it; a pacing sequencer looks by itself. */
     if (lf_load_relaxed_32(&flusher->pacing) && !is_urgent(log))
-        return;
+        return false;
+    if (goes_on)
+        return true;
     if (flusher->has_sequencer) {
         ring_bell(flusher);
-        return;
+        return false;
     }
     /* Under the leader flusher there is no thread to ring for: those that wait try the token. */
     uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
     lf_waiter_wake(&lf_ring_slot(ring, lf_head_generation(head))->durable);
     lf_waiter_wake(&ring->flipped);
     lf_waiter_wake(&flusher->closed);
+    return false;
 }
 
 bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
@@ -449,8 +460,16 @@ bool lf_flusher_demand(struct logfile *log, uint64_t lsn, bool may_lead)
     struct lf_slot *flushed = serves ? serve(log) : NULL;
     /* The next flusher is woken before the waiters, or it would be scheduled after all of them.  It may
      * have recycled the slot by the time that they are woken: then a later epoch's waiters look once
-     * too often.  */
-    hand_over(log);
+     * too often.  But a flush that is shorter than a wake-up is made here, rather than handed over. */
+    for (unsigned rounds = LEADER_ROUNDS_MAX; hand_over(log, rounds > 0 && lf_flush_is_short(log));
+         rounds--) {
+        wake_waiters(log, flushed);
+        flushed = NULL;
+        if (!try_token(flusher, LF_TOKEN_LEADER))
+            break; /* Its holder looks at the head when it gives it back. */
+        if (needs_service(log))
+            flushed = serve(log);
+    }
     wake_waiters(log, flushed);
     pthread_setcancelstate(cancel_state, NULL);
     return serves;
@@ -468,7 +487,7 @@ bool lf_flusher_open_pending(struct logfile *log)
     if (!lf_store_has_failed(&log->store) && lf_has_begun(log) &&
         lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head)))
         open_pending(log, log->chain.epoch, log->chain.lsn);
-    hand_over(log);
+    hand_over(log, false);
     pthread_setcancelstate(cancel_state, NULL);
     return !lf_ring_is_unopened(ring, lf_load_acquire_64(&ring->head)); /* R1 */
 }

@@ -71,6 +71,16 @@ static inline uint64_t lf_durable_lsn(const struct logfile *log)
     return lf_load_acquire_64(&log->durable_lsn);
 }
 
+enum {
+    LF_SHORT_FLUSH_NS = 20 * 1000
+};
+/* Whether a flush takes less than it takes to wake a thread, which then had better not sleep. */
+static inline bool lf_flush_is_short(const struct logfile *log)
+{
+    uint64_t flush_ns = lf_load_relaxed_64(&log->flush_ns); /* Relaxed: an estimate; 0: none yet. */
+    return flush_ns != 0 && flush_ns < LF_SHORT_FLUSH_NS;
+}
+
 /* What was submitted and is not durable, without waiting for any thread. */
 static inline uint64_t lf_pending_bytes(const struct logfile *log, uint64_t durable_lsn)
 {

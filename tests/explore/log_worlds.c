@@ -1200,6 +1200,25 @@ static const struct log_world shared_failure = {
     .shared_sequencers = 2,
     .scripts = {{{SUBMIT, SMALL, 0}, {FLUSH, 0, 0}}, {{APPEND, HALF, 0}}},
 };
+/* Commits that are shorter than a wake-up. */
+static const struct log_world short_hybrid = {
+    RING(HYBRID, ADAPTIVE),
+    .disk = {.sync_ns = 1000},
+    .scripts = {{{APPEND, SMALL, 0}, {APPEND, SMALL, 0}},
+                {{APPEND, SMALL, 0}, {APPEND, HALF, 0}},
+                {{APPEND, HALF, 0}}},
+};
+static const struct log_world short_leader = {
+    RING(LEADER, ADAPTIVE),
+    .disk = {.sync_ns = 1000},
+    .scripts = {{{APPEND, SMALL, 0}, {APPEND, HALF, 0}},
+                {{SUBMIT, SMALL, 0}, {WAIT, 0, 0}, {APPEND, HALF, 0}}},
+};
+static const struct log_world short_failure = {
+    RING(HYBRID, ADAPTIVE),
+    .disk = {.sync_ns = 1000},
+    .scripts = {{{APPEND, SMALL, 0}, {SUBMIT, SMALL, 0}}, {{APPEND, SMALL, 0}, {APPEND, HALF, 0}}},
+};
 static const struct executor_world executor_one = {.threads = 1};
 static const struct executor_world executor_two = {.threads = 2};
 static const struct executor_world executor_timed = {.threads = 2, .pause_ns = 1000};
@@ -1271,6 +1290,9 @@ const struct world log_worlds[] = {
     WORLD("hook-failure", "the same, one call of the disk fails", hook_trims, 1),
     WORLD("hook-slow", "an event hook while a sync hangs for 30 s", hook_slow, 0),
     WORLD("hook-room", "an event hook on a disk that is full, and becomes larger", hook_room, 0),
+    WORLD("short-hybrid", "commits that are shorter than a wake-up", short_hybrid, 0),
+    WORLD("short-leader", "the same, leader", short_leader, 0),
+    WORLD("short-failure", "the same, one call of the disk fails", short_failure, 1),
     WORLD("shared-hybrid", "two threads that logs share, hybrid", shared_hybrid, 0),
     WORLD("shared-sequencer", "the same, submits that fill a slot", shared_sequencer, 0),
     WORLD("shared-failure", "the same, one call of the disk fails", shared_failure, 1),

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@ START_TEST(stale_key_does_not_sleep)
     ck_assert(!lf_waiter_wake(&waiter));
     ck_assert_int_eq(lf_waiter_sleep(&waiter, key, NULL), 0);
     ck_assert(lf_waiter_spin(&waiter, key, UINT64_MAX, &slowest_ns));
+    ck_assert(lf_waiter_yield(&waiter, key, 0, NULL));
 }
 END_TEST
 
@@ -32,6 +34,20 @@ START_TEST(deadline_ends_a_sleep)
     ck_assert_uint_ge(now_ns() - begin_ns, 29000000);
     ck_assert(!lf_waiter_spin(&waiter, lf_waiter_key(&waiter), 1000, &slowest_ns));
     ck_assert_uint_gt(slowest_ns, 0);
+}
+END_TEST
+
+START_TEST(yields_end)
+{
+    struct lf_waiter waiter = {0};
+    struct timespec past = deadline_in_ms(-1000), soon = deadline_in_ms(10);
+    uint32_t key = lf_waiter_key(&waiter);
+    uint64_t begin_ns = now_ns();
+
+    ck_assert(!lf_waiter_yield(&waiter, key, 100, NULL));
+    ck_assert(!lf_waiter_yield(&waiter, key, UINT_MAX, &past));
+    ck_assert(!lf_waiter_yield(&waiter, key, UINT_MAX, &soon));
+    ck_assert_uint_ge(now_ns() - begin_ns, 9000000);
 }
 END_TEST
 
@@ -143,6 +159,7 @@ int main(void)
     tcase_set_timeout(tcase, 180);
     tcase_add_test(tcase, stale_key_does_not_sleep);
     tcase_add_test(tcase, deadline_ends_a_sleep);
+    tcase_add_test(tcase, yields_end);
     tcase_add_test(tcase, counter_wraps);
     tcase_add_test(tcase, time_left);
     tcase_add_test(tcase, no_wake_up_is_lost);

@@ -245,6 +245,14 @@ static int parse_segment_bytes(const struct bench_argument *argument)
                               &argument->options->log.segment_bytes);
 }
 
+static int parse_written(const struct bench_argument *argument)
+{
+    if (bench_value_number(argument, 1, UINT64_C(1) << 40, &argument->options->written_bytes) != 0)
+        return -1;
+    argument->options->log.prepare = LOGFILE_PREPARE_ALLOCATE; /* which does nothing there */
+    return 0;
+}
+
 static int parse_trim_keep(const struct bench_argument *argument)
 {
     return bench_value_number(argument, 1, UINT64_C(1) << 50, &argument->options->trim_keep_bytes);
@@ -318,6 +326,7 @@ const struct bench_option_spec bench_option_specs[] = {
     VALUE("slot-bytes", parse_slot_bytes),
     VALUE("segment-bytes", parse_segment_bytes),
     VALUE("trim-keep", parse_trim_keep),
+    VALUE("written", parse_written),
     CHOICE("io", bench_io_names, log.io_mode),
     CHOICE("prepare", bench_prepare_names, log.prepare),
     CHOICE("checksum", bench_checksum_names, lab.checksum),

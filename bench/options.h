@@ -64,6 +64,7 @@ struct bench_options {
     uint64_t delay_ns;
     struct bench_place_options place;
     uint64_t trim_keep_bytes; /* 0: nothing is trimmed */
+    uint64_t written_bytes;   /* of each log are written before the run, and none prepared; 0 */
     bool floors;
     const char *dir;
     const char *json_path;      /* NULL: none */

@@ -88,6 +88,20 @@ static int check_peer(const struct verdict *verdict, const struct bench_options 
     return 0;
 }
 
+static int check_written(const struct verdict *verdict, const struct bench_options *options)
+{
+    if (options->written_bytes == 0)
+        return 0;
+    if (options->device != BENCH_DEVICE_FILE)
+        return refuse(verdict, "--written: not together with --device %s, which forgets",
+                      bench_name_of(bench_device_names, (int)options->device));
+    if (options->log.segment_bytes > 0)
+        return refuse(verdict, "--written: not together with --segment-bytes");
+    if (options->preset == BENCH_PRESET_README)
+        return refuse(verdict, "--written: not together with --preset readme, which starts empty");
+    return 0;
+}
+
 static int check_variants(const struct verdict *verdict, const struct bench_options *options)
 {
     for (unsigned i = 0; i < options->variants.count; i++) {
@@ -264,6 +278,8 @@ static uint64_t log_bytes(const struct bench_options *options)
     uint64_t kept = options->trim_keep_bytes + options->trim_keep_bytes / 2;
     if (kept > 0 && kept < bytes)
         bytes = kept;
+    if (bytes < options->written_bytes)
+        bytes = options->written_bytes;
     return bytes + PREPARED_BYTES + 2 * slot_bytes + 4 * options->log.segment_bytes;
 }
 
@@ -287,7 +303,8 @@ int bench_preflight(const struct bench_options *options, hwloc_topology_t topolo
 {
     struct verdict verdict = {message, message_bytes};
     /* Memory first: trying a log takes some. */
-    if (check_memory(&verdict, options) != 0 || check_variants(&verdict, options) != 0 ||
+    if (check_memory(&verdict, options) != 0 || check_written(&verdict, options) != 0 ||
+        check_variants(&verdict, options) != 0 ||
         check_placement(&verdict, options, topology) != 0)
         return -1;
     if (options->device != BENCH_DEVICE_FILE)

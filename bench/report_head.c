@@ -51,6 +51,9 @@ static void print_extent(FILE *out, const struct bench_options *options)
     if (options->log.segment_bytes > 0)
         fprintf(out, ", segments of %s B",
                 bench_format_count(text, (double)options->log.segment_bytes));
+    if (options->written_bytes > 0)
+        fprintf(out, ", %s B of each log written before",
+                bench_format_count(text, (double)options->written_bytes));
     if (options->trim_keep_bytes > 0)
         fprintf(out, ", trimmed to the last %s B",
                 bench_format_count(text, (double)options->trim_keep_bytes));

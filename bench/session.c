@@ -6,10 +6,12 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -139,6 +141,29 @@ const struct bench_peer *bench_session_peer(const struct bench_session *session)
     return session->task.run->variant->peer;
 }
 
+/* Writes the blocks after the log's end over with zeros: nothing appends yet.  0 or -errno. */
+static int write_ahead(const char *path, uint64_t bytes)
+{
+    enum { CHUNK_BYTES = 1 << 20, FIRST_BYTES = 1 << 16 };
+    void *zeros = mmap(NULL, CHUNK_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int error = zeros == MAP_FAILED || fd < 0 ? -errno : 0;
+
+    /* Headers, marks and the first epoch are below. */
+    for (uint64_t at = FIRST_BYTES; error == 0 && at < bytes; at += CHUNK_BYTES)
+        if (pwrite(fd, zeros, CHUNK_BYTES, (off_t)at) != CHUNK_BYTES)
+            error = errno != 0 ? -errno : -EIO;
+    if (error == 0 && fsync(fd) != 0)
+        error = -errno;
+    if (error == 0) /* or the page cache would be written beside the log */
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    if (fd >= 0)
+        close(fd);
+    if (zeros != MAP_FAILED)
+        munmap(zeros, CHUNK_BYTES);
+    return error;
+}
+
 static int open_log(struct bench_session *session, char *message, size_t message_bytes)
 {
     const struct bench_run *run = session->task.run;
@@ -152,6 +177,11 @@ static int open_log(struct bench_session *session, char *message, size_t message
     if (run->place != NULL)
         bench_place_hook(run->place, &options, &lab);
     int error = logfile_open(run->path, &options, &report, &session->task.log);
+    if (error == 0 && run->options->written_bytes > 0) {
+        error = write_ahead(run->path, run->options->written_bytes);
+        if (error != 0)
+            snprintf(report.message, sizeof report.message, "writing its blocks");
+    }
     if (error == 0)
         return 0;
     snprintf(message, message_bytes, "opening the log: %s%s%s", logfile_strerror(error),

@@ -39,6 +39,7 @@ const char bench_usage[] =
     "  --checksum C       full, header [full]\n"
     "  --slot-bytes N     size of one buffer [the library's default]\n"
     "  --segment-bytes N  a directory of segments of that size, not one file\n"
+    "  --written BYTES    write BYTES of each log before its run, and prepare none during it\n"
     "  --trim-keep BYTES  keep the last of the log and trim the rest, all the time\n"
     "results\n"
     "  --floors           in each round, what the disk and the kernel can do without a log\n"

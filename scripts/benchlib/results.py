@@ -65,7 +65,7 @@ class Result:
     @property
     def setting(self):
         """What shapes a result besides its cell; two files agree in it or are not compared."""
-        names = ("io_used", "sync", "prepare", "checksum", "segment_bytes", "trim_keep",
+        names = ("io_used", "sync", "prepare", "checksum", "segment_bytes", "trim_keep", "written",
                  "slot_bytes", "asked_seconds", "records_per_writer", "stages_every")
         placement = self.get("placement") or {}
         asked = tuple(placement.get(key) for key in ("pin", "pin_sequencer", "ring_memory"))

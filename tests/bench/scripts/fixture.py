@@ -137,7 +137,7 @@ class Maker:
                    "flusher": "hybrid", "wait": "adaptive", "reserve": "faa", "publish_shards": 8,
                    "variant_flags": [], "io": "auto", "io_used": "direct", "sync": "fdatasync",
                    "prepare": "zero", "checksum": "header" if in_memory else "full",
-                   "slot_bytes": None, "segment_bytes": 0, "trim_keep": 0, "seed": 1,
+                   "slot_bytes": None, "segment_bytes": 0, "trim_keep": 0, "written": 0, "seed": 1,
                    "round": number, "rounds": self.rounds, "interrupted": False,
                    "command": "logfile-bench --json results.json"}
         options.update(more)

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a node's disk must hold: every operation is noted as it is asked for, and a start must find what a
+ * first part of them leaves, all that was called back at the least.
+ *
+ * An entry's data follow from its index and its term, so two entries are the same if these are.
+ */
+#ifndef RAFT_MODEL_H
+#define RAFT_MODEL_H
+
+#include "raft_disk.h"
+
+struct model_step {
+    raft_index index;
+    raft_term term; /* 0: entries from `index` on are cut off */
+};
+
+struct raft_model {
+    struct raft_disk *disk;
+    raft_term *terms; /* by index: of the last entry that was there */
+    size_t term_capacity;
+    raft_index next;
+    raft_index start; /* the log begins here at the latest: a snapshot has the rest */
+    raft_term term;
+    raft_id vote;
+    /* Since the last start: what was there then, and what came. */
+    raft_term *begun_terms;
+    raft_index begun_next, begun_start;
+    struct model_step *steps;
+    size_t step_count, step_capacity;
+    size_t stored_steps;     /* called back */
+    unsigned calls, answers; /* of appends */
+    unsigned failed_from;    /* answers below this number were good; UINT_MAX: all were */
+    size_t data_max;
+};
+
+void model_init(struct raft_model *model, struct raft_disk *disk);
+void model_free(struct raft_model *model);
+
+/* One configuration, of the node itself. */
+int model_bootstrap(struct raft_model *model);
+/* Opens, loads and checks; `after_crash`: what was not called back may be missing.  What is there counts
+ * from now on. */
+void model_open(struct raft_model *model, bool after_crash);
+void model_close(struct raft_model *model);
+
+/* Appends entries of a term; what came of the call. */
+int model_append(struct raft_model *model, unsigned count, raft_term term);
+void model_truncate(struct raft_model *model, raft_index index);
+void model_set_term(struct raft_model *model, raft_term term);
+void model_set_vote(struct raft_model *model, raft_id vote);
+/* Stores a snapshot up to `index` and waits for it. */
+void model_put(struct raft_model *model, raft_index index, raft_term term, unsigned trailing);
+/* Runs until every append is answered. */
+void model_wait(struct raft_model *model);
+raft_term model_term_at(const struct raft_model *model, raft_index index);
+/* The size of an entry's data. */
+size_t model_size(const struct raft_model *model, raft_index index, raft_term term);
+
+#endif /* RAFT_MODEL_H */

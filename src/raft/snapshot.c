@@ -17,8 +17,10 @@ static void finish(struct lf_raft *node, int status)
     struct raft_io_snapshot_put *put = node->put;
 
     node->put = NULL;
-    if (!node->is_closing)
+    if (!node->is_closing) {
+        lf_raft_complete(node, logfile_durable_lsn(node->log));
         lf_raft_pump(node, false);
+    }
     put->cb(put, status);
 }
 

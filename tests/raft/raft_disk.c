@@ -264,6 +264,7 @@ void raft_disk_wait_idle(struct raft_disk *disk)
 void raft_disk_run(struct raft_disk *disk)
 {
     finish_base_work(disk);
+    lf_raft_pump(disk->io.impl, false); /* as each tick does */
     if (disk->lab.flusher == LOGFILE_FLUSHER_LEADER)
         (void)logfile_sync(logfile_raft_log(&disk->io), NULL);
     uv_run(disk->loop, UV_RUN_NOWAIT);

@@ -65,6 +65,7 @@ void model_init(struct raft_model *model, struct raft_disk *disk)
 
 void model_free(struct raft_model *model)
 {
+    snapshot_free(model->put_snapshot);
     free(model->terms);
     free(model->begun_terms);
     free(model->steps);
@@ -166,6 +167,11 @@ void model_open(struct raft_model *model, bool after_crash)
     ck_assert_msg(error == 0, "%s: %s", raft_strerror(error), io->errmsg);
     error = io->load(io, &term, &vote, &snapshot, &start, &entries, &count);
     ck_assert_msg(error == 0, "%s: %s", raft_strerror(error), io->errmsg);
+    if (after_crash && model->has_other && term == model->other_term && vote == model->other_vote) {
+        model->term = term;
+        model->vote = vote;
+    }
+    model->has_other = false;
     ck_assert_uint_eq(term, model->term);
     ck_assert_uint_eq(vote, model->vote);
     /* What is before the start may be kept, a little. */
@@ -219,10 +225,12 @@ static void on_appended(struct raft_io_append *io, int status)
     struct raft_model *model = request->model;
 
     if (status == 0) {
-        ck_assert_uint_eq(request->number, model->answers); /* in order */
-        model->stored_steps = request->steps;
+        if (model->failed_from == UINT_MAX) {
+            ck_assert_uint_eq(request->number, model->answers); /* in order */
+            model->stored_steps = request->steps;
+        }
     } else {
-        /* From the end; and after the first failure there is no success. */
+        /* From the end; after that only what has been cut off is answered otherwise. */
         ck_assert_uint_lt(request->number, model->failed_from);
         model->failed_from = request->number;
     }
@@ -258,28 +266,43 @@ int model_append(struct raft_model *model, unsigned count, raft_term term)
     return error;
 }
 
-void model_truncate(struct raft_model *model, raft_index index)
+int model_truncate(struct raft_model *model, raft_index index)
 {
-    ck_assert_int_eq(model->disk->io.truncate(&model->disk->io, index), 0);
-    note(model, index, 0);
+    int error = model->disk->io.truncate(&model->disk->io, index);
+
+    if (error == 0)
+        note(model, index, 0);
+    return error;
+}
+
+static void store(struct raft_model *model, int error, raft_term term, raft_id vote)
+{
+    if (error == 0) {
+        model->term = term;
+        model->vote = vote;
+        return;
+    }
+    ck_assert(logfile_sim_is_down(model->disk->sim));
+    if (model->has_other)
+        return; /* this one has not even begun */
+    model->has_other = true;
+    model->other_term = term;
+    model->other_vote = vote;
 }
 
 void model_set_term(struct raft_model *model, raft_term term)
 {
-    ck_assert_int_eq(model->disk->io.set_term(&model->disk->io, term), 0);
-    model->term = term;
-    model->vote = 0;
+    store(model, model->disk->io.set_term(&model->disk->io, term), term, 0);
 }
 
 void model_set_vote(struct raft_model *model, raft_id vote)
 {
-    ck_assert_int_eq(model->disk->io.set_vote(&model->disk->io, vote), 0);
-    model->vote = vote;
+    store(model, model->disk->io.set_vote(&model->disk->io, vote), model->term, vote);
 }
 
 void model_wait(struct raft_model *model)
 {
-    while (model->answers < model->calls) {
+    while (model->answers < model->calls && !logfile_sim_is_down(model->disk->sim)) {
         raft_disk_run(model->disk);
         sched_yield();
     }
@@ -303,28 +326,44 @@ int model_bootstrap(struct raft_model *model)
 
 static void on_put(struct raft_io_snapshot_put *put, int status)
 {
-    ck_assert_int_eq(status, 0);
-    *(bool *)put->data = true;
+    struct raft_model *model = put->data;
+
+    model->put_status = status;
 }
 
 void model_put(struct raft_model *model, raft_index index, raft_term term, unsigned trailing)
 {
-    bool is_done = false;
-    struct raft_io_snapshot_put put = {.data = &is_done};
-    struct raft_snapshot *snapshot = snapshot_make(index, term, "state", 5);
+    struct raft_disk *disk = model->disk;
     const bool replaces = trailing == 0 && model_term_at(model, index) != term;
 
-    int error = model->disk->io.snapshot_put(&model->disk->io, trailing, &put, snapshot, on_put);
-    ck_assert_msg(error == 0, "%s", model->disk->io.errmsg);
-    raft_disk_run_until(model->disk, &is_done);
-    snapshot_free(snapshot);
+    snapshot_free(model->put_snapshot);
+    model->put_snapshot = snapshot_make(index, term, "state", 5);
+    model->put.data = model;
+    model->put_status = -1;
+    int error =
+        disk->io.snapshot_put(&disk->io, trailing, &model->put, model->put_snapshot, on_put);
+    if (error != 0) {
+        ck_assert_msg(logfile_sim_is_down(disk->sim), "%s", disk->io.errmsg);
+        return;
+    }
+    while (model->put_status == -1 && !logfile_sim_is_down(disk->sim)) {
+        raft_disk_run(disk);
+        sched_yield();
+    }
+    if (!logfile_sim_is_down(disk->sim))
+        ck_assert_int_eq(model->put_status, 0);
+    if (disk->stored == NULL || disk->stored->index != index || disk->stored->term != term)
+        return; /* the machine went down before */
     if (replaces) {
         model_wait(model); /* what was on its way is called back too */
         reserve(model, index + 2);
         model->terms[index] = term;
         model->next = index + 1;
         model->start = index + 1;
+        unsigned calls = model->calls, answers = model->answers;
         begin(model);
+        model->calls = calls;
+        model->answers = answers;
     } else if (model->start < index + 1) {
         model->start = index + 1;
     }

@@ -32,6 +32,13 @@ struct raft_model {
     unsigned calls, answers; /* of appends */
     unsigned failed_from;    /* answers below this number were good; UINT_MAX: all were */
     size_t data_max;
+    /* What was being stored when the machine went down: as good as what was there. */
+    bool has_other;
+    raft_term other_term;
+    raft_id other_vote;
+    struct raft_io_snapshot_put put;
+    struct raft_snapshot *put_snapshot;
+    int put_status; /* -1: it is under way */
 };
 
 void model_init(struct raft_model *model, struct raft_disk *disk);
@@ -46,12 +53,13 @@ void model_close(struct raft_model *model);
 
 /* Appends entries of a term; what came of the call. */
 int model_append(struct raft_model *model, unsigned count, raft_term term);
-void model_truncate(struct raft_model *model, raft_index index);
+int model_truncate(struct raft_model *model, raft_index index);
+/* These fail only if the machine goes down. */
 void model_set_term(struct raft_model *model, raft_term term);
 void model_set_vote(struct raft_model *model, raft_id vote);
-/* Stores a snapshot up to `index` and waits for it. */
+/* Stores a snapshot up to `index` and waits for it, or for the machine to go down. */
 void model_put(struct raft_model *model, raft_index index, raft_term term, unsigned trailing);
-/* Runs until every append is answered. */
+/* Runs until every append is answered, or the machine is down. */
 void model_wait(struct raft_model *model);
 raft_term model_term_at(const struct raft_model *model, raft_index index);
 /* The size of an entry's data. */

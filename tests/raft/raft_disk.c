@@ -202,13 +202,18 @@ void raft_disk_free(struct raft_disk *disk)
     disk->stored = NULL;
 }
 
-int raft_disk_open(struct raft_disk *disk)
+void raft_disk_prepare(struct raft_disk *disk)
 {
     int error =
         logfile_raft_init(&disk->io, disk->loop, disk->path, &disk->base, &disk->raft_options);
 
     ck_assert_int_eq(error, 0);
-    error = disk->io.init(&disk->io, disk->id, "address");
+}
+
+int raft_disk_open(struct raft_disk *disk)
+{
+    raft_disk_prepare(disk);
+    int error = disk->io.init(&disk->io, disk->id, "address");
     if (error != 0)
         logfile_raft_close(&disk->io);
     disk->is_open = error == 0;

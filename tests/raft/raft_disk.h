@@ -50,7 +50,9 @@ void raft_disk_init(struct raft_disk *disk, uv_loop_t *loop, struct logfile_sim 
 /* Frees what the base has stored. */
 void raft_disk_free(struct raft_disk *disk);
 
-/* logfile_raft_init, and what raft_init does. */
+/* logfile_raft_init alone: disk->io is for raft_init. */
+void raft_disk_prepare(struct raft_disk *disk);
+/* The same, and what raft_init does. */
 int raft_disk_open(struct raft_disk *disk);
 /* What raft_close does, and logfile_raft_close, as if the process ended in order. */
 void raft_disk_close(struct raft_disk *disk);

@@ -107,8 +107,25 @@ static void on_message(struct raft_io *base, struct raft_message *message)
         append->prev_log_index = UINT64_MAX;
     }
     node->is_receiving_entries = has_entries;
+    if (message->type == RAFT_IO_APPEND_ENTRIES) {
+        node->received_term = append->term;
+        node->received_reach = append->prev_log_index + append->n_entries;
+    } else if (message->type == RAFT_IO_INSTALL_SNAPSHOT) {
+        node->received_term = message->install_snapshot.term;
+        node->received_reach = message->install_snapshot.last_index;
+    }
     node->receive(node->io, message);
     node->is_receiving_entries = false;
+    node->received_term = 0;
+}
+
+void lf_raft_note_match(struct lf_raft *node, raft_index index)
+{
+    if (node->matched_term != node->mark.term)
+        node->matched = 0;
+    node->matched_term = node->mark.term;
+    if (node->matched < index)
+        node->matched = index;
 }
 
 static int start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, raft_io_recv_cb receive)
@@ -218,10 +235,33 @@ static struct raft_io *base_of(struct raft_io *io)
     return ((struct lf_raft *)io->impl)->base;
 }
 
+/*
+ * A follower tells a leader up to where its log is the same.  libraft tells where it ends.  That is more if
+ * entries of an earlier leader follow what the message has compared, and the leader, if it has appended
+ * others meanwhile, takes them for its own and counts them (libraft 0.9 to 0.18):
+ *
+ *     leader of term 4                 follower
+ *     log ends with 167                log: 167, and 168 to 171 of term 3
+ *     empty message after 167   ->     167 is the same; answers: 171
+ *     appends 168, 169 of term 4
+ *     has 169 on a majority: commits   <-
+ *
+ * So what it tells is bounded here by what messages of this term have compared.
+ */
 static int send_message(struct raft_io *io, struct raft_io_send *request,
                         const struct raft_message *message, raft_io_send_cb cb)
 {
-    return of_base(io->impl, base_of(io)->send(base_of(io), request, message, cb));
+    struct lf_raft *node = io->impl;
+    struct raft_message bounded = *message;
+    struct raft_append_entries_result *result = &bounded.append_entries_result;
+
+    if (message->type == RAFT_IO_APPEND_ENTRIES_RESULT && result->rejected == 0) {
+        const bool is_answer = node->received_term == node->mark.term;
+        lf_raft_note_match(node, is_answer ? node->received_reach : 0);
+        if (result->last_log_index > node->matched)
+            result->last_log_index = node->matched;
+    }
+    return of_base(node, node->base->send(node->base, request, &bounded, cb));
 }
 
 static int get_snapshot(struct raft_io *io, struct raft_io_snapshot_get *request,

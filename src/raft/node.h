@@ -74,6 +74,12 @@ struct lf_raft {
     raft_io_tick_cb tick;
     raft_io_recv_cb receive;
     bool is_receiving_entries; /* what is appended is a follower's */
+    /* Up to where a leader's message that is being received reaches; and up to where the log is known to be
+     * as that of the leader of the term `matched_term`: see send_message. */
+    raft_term received_term;
+    raft_index received_reach;
+    raft_term matched_term;
+    raft_index matched;
 
     struct raft_io_snapshot_put *put; /* libraft's, one at a time */
     struct raft_io_snapshot_put base_put;
@@ -130,6 +136,8 @@ int lf_raft_restart_log(struct lf_raft *node, uint64_t lsn, raft_index index);
 /* Sets io->errmsg, and returns `error`. */
 __attribute__((format(printf, 3, 4))) int lf_raft_say(struct lf_raft *node, int error,
                                                       const char *format, ...);
+/* The log is as that of the current leader's up to there. */
+void lf_raft_note_match(struct lf_raft *node, raft_index index);
 /* The disk has failed. */
 void lf_raft_step_down(struct lf_raft *node);
 /* Closing goes on, if nothing holds it up. */

@@ -278,6 +278,8 @@ int lf_raft_append(struct raft_io *io, struct raft_io_append *request,
         node->waiting_bytes += entries[i].buf.len;
     node->waiting_entries += count;
     node->next_index += count;
+    if (!is_leader)
+        lf_raft_note_match(node, node->next_index - 1);
     lf_raft_pump(node, false);
     if (op->written > 0 || !(node->is_failed || (is_leader && node->refused != 0)))
         return 0;

@@ -117,7 +117,9 @@ int lf_raft_snapshot_put(struct raft_io *io, unsigned trailing,
         node->put = NULL;
         return lf_raft_say(node, error, "%.200s", node->base->errmsg);
     }
-    if (node->put_replaces)
+    if (node->put_replaces) {
         lf_raft_replace_all(node, snapshot->index + 1);
+        lf_raft_note_match(node, snapshot->index);
+    }
     return 0;
 }

@@ -90,11 +90,8 @@ static int send_letter(void *arg, struct raft_disk *from, struct raft_io_send *r
         copy_snapshot(&letter->message.install_snapshot);
         cluster->installs++;
     }
-    for (; *letters != NULL;
-         letters = &(*letters)->next) /* as on a connection: none overtakes another */
-        if ((*letters)->from == letter->from && (*letters)->to == letter->to &&
-            (*letters)->due_ms > letter->due_ms)
-            letter->due_ms = (*letters)->due_ms;
+    while (*letters != NULL)
+        letters = &(*letters)->next;
     *letters = letter;
     *sent = (struct cluster_sent){
         .next = cluster->sent, .from = server->id, .request = request, .cb = cb};

@@ -5,7 +5,8 @@
  * the moment on that the base calls back.
  *
  * With the leader flusher, which is the default here, nothing is written but by raft_disk_run, and every
- * run makes the same calls.
+ * run makes the same calls.  Logs of segments take another one: a segment's last epoch is ended by a call
+ * that may wait, or by the log's own thread, and there would be neither.
  */
 #ifndef RAFT_DISK_H
 #define RAFT_DISK_H

@@ -202,16 +202,19 @@ void model_close(struct raft_model *model)
  * Operations.
  */
 
-struct request {
+struct model_request {
     struct raft_io_append io;
     struct raft_model *model;
     struct raft_entry *entries;
     unsigned count;
     unsigned number;
     size_t steps; /* that are stored when it is */
+    struct model_request *next;
+    raft_index index;
+    bool is_gone; /* cut off since */
 };
 
-static void free_request(struct request *request)
+static void free_request(struct model_request *request)
 {
     for (unsigned i = 0; i < request->count; i++)
         free(request->entries[i].buf.base);
@@ -221,14 +224,17 @@ static void free_request(struct request *request)
 
 static void on_appended(struct raft_io_append *io, int status)
 {
-    struct request *request = io->data;
+    struct model_request *request = io->data;
     struct raft_model *model = request->model;
 
-    if (status == 0) {
-        if (model->failed_from == UINT_MAX) {
-            ck_assert_uint_eq(request->number, model->answers); /* in order */
-            model->stored_steps = request->steps;
-        }
+    struct model_request **requests = &model->requests;
+    while (*requests != request)
+        requests = &(*requests)->next;
+    *requests = request->next;
+    if (status == 0 && model->failed_from == UINT_MAX && request->number == model->answers) {
+        model->stored_steps = request->steps;
+    } else if (status == 0) {
+        ck_assert(request->is_gone); /* else they are answered in order */
     } else {
         /* From the end; after that only what has been cut off is answered otherwise. */
         ck_assert_uint_lt(request->number, model->failed_from);
@@ -240,7 +246,7 @@ static void on_appended(struct raft_io_append *io, int status)
 
 int model_append(struct raft_model *model, unsigned count, raft_term term)
 {
-    struct request *request = calloc(1, sizeof *request);
+    struct model_request *request = calloc(1, sizeof *request);
     raft_index index = model->next;
     size_t steps = model->step_count;
 
@@ -254,12 +260,16 @@ int model_append(struct raft_model *model, unsigned count, raft_term term)
         request->entries[i] = make_entry(model, index + i, term);
         note(model, index + i, term);
     }
+    request->next = model->requests;
+    model->requests = request;
     int error = model->disk->io.append(&model->disk->io, &request->io, request->entries, count,
                                        on_appended);
     if (error == 0) {
         model->calls++;
+        request->index = index;
         return 0;
     }
+    model->requests = request->next;
     model->step_count = steps; /* nothing of it is kept */
     model->next = index;
     free_request(request);
@@ -270,9 +280,12 @@ int model_truncate(struct raft_model *model, raft_index index)
 {
     int error = model->disk->io.truncate(&model->disk->io, index);
 
-    if (error == 0)
-        note(model, index, 0);
-    return error;
+    if (error != 0)
+        return error;
+    note(model, index, 0);
+    for (struct model_request *request = model->requests; request != NULL; request = request->next)
+        request->is_gone = request->is_gone || request->index >= index;
+    return 0;
 }
 
 static void store(struct raft_model *model, int error, raft_term term, raft_id vote)
@@ -346,6 +359,9 @@ void model_put(struct raft_model *model, raft_index index, raft_term term, unsig
         ck_assert_msg(logfile_sim_is_down(disk->sim), "%s", disk->io.errmsg);
         return;
     }
+    for (struct model_request *request = model->requests; replaces && request != NULL;
+         request = request->next)
+        request->is_gone = true;
     while (model->put_status == -1 && !logfile_sim_is_down(disk->sim)) {
         raft_disk_run(disk);
         sched_yield();

@@ -28,9 +28,10 @@ struct raft_model {
     raft_index begun_next, begun_start;
     struct model_step *steps;
     size_t step_count, step_capacity;
-    size_t stored_steps;     /* called back */
-    unsigned calls, answers; /* of appends */
-    unsigned failed_from;    /* answers below this number were good; UINT_MAX: all were */
+    size_t stored_steps;            /* called back */
+    unsigned calls, answers;        /* of appends */
+    struct model_request *requests; /* that are not answered, the last one first */
+    unsigned failed_from;           /* answers below this number were good; UINT_MAX: all were */
     size_t data_max;
     /* What was being stored when the machine went down: as good as what was there. */
     bool has_other;

@@ -144,6 +144,7 @@ static void choose_log(struct life *life)
         options->segment_bytes = (options->slot_bytes + (20 << 10)) * (1 + below(life, 2));
         options->prepare = LOGFILE_PREPARE_ALLOCATE;
         options->prepare_bytes = 2 * options->slot_bytes;
+        life->disk.lab.flusher = LOGFILE_FLUSHER_HYBRID; /* others end a segment than who flushes */
     }
 }
 

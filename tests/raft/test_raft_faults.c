@@ -422,6 +422,7 @@ static void use_prepared_log(void)
 {
     disk.options.prepare = LOGFILE_PREPARE_ALLOCATE;
     disk.options.prepare_bytes = 128 << 10;
+    disk.lab.flusher = LOGFILE_FLUSHER_HYBRID;
 }
 
 START_TEST(test_a_leader_on_a_full_disk_is_refused)
@@ -675,6 +676,80 @@ START_TEST(test_a_snapshot_of_the_leaders_that_cannot_be_stored)
 }
 END_TEST
 
+/* ---------------------------------------------------------------------------------------------
+ * What a follower tells.
+ */
+
+static raft_index answered;
+
+static int keep_answer(void *arg, struct raft_disk *from, struct raft_io_send *request,
+                       const struct raft_message *message, raft_io_send_cb cb)
+{
+    (void)arg;
+    (void)from;
+    (void)request;
+    (void)cb;
+    ck_assert_uint_eq(message->type, RAFT_IO_APPEND_ENTRIES_RESULT);
+    answered = message->append_entries_result.last_log_index;
+    return 0;
+}
+
+static raft_index answer_with(raft_index last_log_index)
+{
+    struct raft_io_send request;
+    const struct raft_message message = {
+        .type = RAFT_IO_APPEND_ENTRIES_RESULT,
+        .append_entries_result = {.term = model.term, .last_log_index = last_log_index}};
+
+    ck_assert_int_eq(disk.io.send(&disk.io, &request, &message, NULL), 0);
+    return answered;
+}
+
+/* As libraft does: an empty message is answered at once, with the end of what is stored. */
+static void answer_message(struct raft_io *io, struct raft_message *message)
+{
+    if (message->append_entries.n_entries > 0)
+        on_receive(io, message);
+    else
+        answer_with(model.next - 1);
+}
+
+static void receive_heartbeat(raft_index prev_log_index)
+{
+    struct raft_message message = {
+        .type = RAFT_IO_APPEND_ENTRIES,
+        .server_id = 2,
+        .server_address = "2",
+        .append_entries = {.term = model.term, .prev_log_index = prev_log_index}};
+
+    disk.receive(&disk.base, &message);
+}
+
+/* libraft tells where its log ends; that is not where it is known to be the leader's. */
+START_TEST(test_a_follower_tells_what_has_been_compared)
+{
+    make_node(10);
+    memset(&told, 0, sizeof told);
+    disk.send = keep_answer;
+    ck_assert_int_eq(disk.io.start(&disk.io, 100, on_tick, answer_message), 0);
+    model_set_term(&model, 2);
+    receive_heartbeat(7); /* 8 to 11 are of another leader's, perhaps */
+    ck_assert_uint_eq(answered, 7);
+    receive_heartbeat(9);
+    ck_assert_uint_eq(answered, 9);
+    receive_heartbeat(8); /* late */
+    ck_assert_uint_eq(answered, 9);
+    receive_entries(3); /* after 11 */
+    model_wait(&model);
+    ck_assert_uint_eq(answer_with(14), 14);
+    ck_assert_uint_eq(answer_with(12), 12);
+    model_set_term(&model, 3);
+    receive_heartbeat(13);
+    ck_assert_uint_eq(answered, 13);
+    model_close(&model);
+}
+END_TEST
+
 static Suite *faults_suite(void)
 {
     Suite *suite = suite_create("raft_faults");
@@ -696,6 +771,7 @@ static Suite *faults_suite(void)
     tcase_add_test(tcase, test_what_was_cut_off_does_not_fail);
     tcase_add_test(tcase, test_a_term_that_cannot_be_stored);
     tcase_add_test(tcase, test_a_snapshot_of_the_leaders_that_cannot_be_stored);
+    tcase_add_test(tcase, test_a_follower_tells_what_has_been_compared);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -268,6 +268,7 @@ START_TEST(test_cuts_at_every_place_of_a_log_of_segments)
 {
     disk.options.slot_bytes = 8 << 10;
     disk.options.segment_bytes = 32 << 10;
+    disk.lab.flusher = LOGFILE_FLUSHER_HYBRID;
     disk.options.prepare = LOGFILE_PREPARE_ALLOCATE;
     model.data_max = 2000;
     open_new();
@@ -451,6 +452,7 @@ START_TEST(test_what_is_the_bases_is_handed_on)
     bool is_done = false;
     struct raft_io_snapshot_get get = {.data = &is_done};
     struct raft_io_send send;
+    const struct raft_message message = {.type = RAFT_IO_TIMEOUT_NOW};
 
     disk.now_ms = &now_ms;
     open_new();
@@ -463,7 +465,7 @@ START_TEST(test_what_is_the_bases_is_handed_on)
         int drawn = disk.io.random(&disk.io, 5, 9);
         ck_assert(drawn >= 5 && drawn < 9);
     }
-    ck_assert_int_eq(disk.io.send(&disk.io, &send, NULL, NULL), RAFT_NOCONNECTION);
+    ck_assert_int_eq(disk.io.send(&disk.io, &send, &message, NULL), RAFT_NOCONNECTION);
     ck_assert_ptr_null(disk.io.async_work);
     ck_assert_int_eq(disk.io.version, 1);
     model_close(&model);

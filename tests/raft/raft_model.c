@@ -231,14 +231,14 @@ static void on_appended(struct raft_io_append *io, int status)
     while (*requests != request)
         requests = &(*requests)->next;
     *requests = request->next;
-    if (status == 0 && model->failed_from == UINT_MAX && request->number == model->answers) {
-        model->stored_steps = request->steps;
-    } else if (status == 0) {
-        ck_assert(request->is_gone); /* else they are answered in order */
-    } else {
+    if (status != 0) {
         /* From the end; after that only what has been cut off is answered otherwise. */
         ck_assert_uint_lt(request->number, model->failed_from);
         model->failed_from = request->number;
+    } else if (!request->is_gone) { /* of the others no one can tell whether they are stored */
+        ck_assert_uint_eq(model->failed_from, UINT_MAX);
+        ck_assert_uint_eq(request->number, model->answers); /* in order */
+        model->stored_steps = request->steps;
     }
     model->answers++;
     free_request(request);

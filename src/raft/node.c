@@ -255,6 +255,11 @@ static int send_message(struct raft_io *io, struct raft_io_send *request,
     struct raft_message bounded = *message;
     struct raft_append_entries_result *result = &bounded.append_entries_result;
 
+    /* A follower's append has become durable, and the leader that it was for is none any more: the node was
+     * a candidate meanwhile.  libraft answers all the same, to no one, and raft_uv takes the address that is
+     * NULL for one. */
+    if (message->server_id == 0 || message->server_address == NULL)
+        return lf_raft_say(node, RAFT_NOCONNECTION, "no server to send to");
     if (message->type == RAFT_IO_APPEND_ENTRIES_RESULT && result->rejected == 0) {
         const bool is_answer = node->received_term == node->mark.term;
         lf_raft_note_match(node, is_answer ? node->received_reach : 0);

@@ -699,6 +699,8 @@ static raft_index answer_with(raft_index last_log_index)
     struct raft_io_send request;
     const struct raft_message message = {
         .type = RAFT_IO_APPEND_ENTRIES_RESULT,
+        .server_id = 2,
+        .server_address = "2",
         .append_entries_result = {.term = model.term, .last_log_index = last_log_index}};
 
     ck_assert_int_eq(disk.io.send(&disk.io, &request, &message, NULL), 0);

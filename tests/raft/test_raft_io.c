@@ -446,13 +446,25 @@ static void on_get(struct raft_io_snapshot_get *get, struct raft_snapshot *snaps
     *(bool *)get->data = true;
 }
 
+static int refuse_to_send(void *arg, struct raft_disk *from, struct raft_io_send *request,
+                          const struct raft_message *message, raft_io_send_cb cb)
+{
+    (void)arg;
+    (void)from;
+    (void)request;
+    (void)message;
+    (void)cb;
+    ck_abort_msg("a message to no server");
+    return 0;
+}
+
 START_TEST(test_what_is_the_bases_is_handed_on)
 {
     uint64_t now_ms = 77;
     bool is_done = false;
     struct raft_io_snapshot_get get = {.data = &is_done};
     struct raft_io_send send;
-    const struct raft_message message = {.type = RAFT_IO_TIMEOUT_NOW};
+    struct raft_message message = {.type = RAFT_IO_TIMEOUT_NOW, .server_address = "2"};
 
     disk.now_ms = &now_ms;
     open_new();
@@ -465,6 +477,13 @@ START_TEST(test_what_is_the_bases_is_handed_on)
         int drawn = disk.io.random(&disk.io, 5, 9);
         ck_assert(drawn >= 5 && drawn < 9);
     }
+    message.server_id = 2;
+    ck_assert_int_eq(disk.io.send(&disk.io, &send, &message, NULL), RAFT_NOCONNECTION);
+    disk.send = refuse_to_send; /* to no server: it does not come to the base */
+    message.server_id = 0;
+    ck_assert_int_eq(disk.io.send(&disk.io, &send, &message, NULL), RAFT_NOCONNECTION);
+    message.server_id = 2;
+    message.server_address = NULL;
     ck_assert_int_eq(disk.io.send(&disk.io, &send, &message, NULL), RAFT_NOCONNECTION);
     ck_assert_ptr_null(disk.io.async_work);
     ck_assert_int_eq(disk.io.version, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "scheduler.h"
 
-#include "fibre.h"
+#include "../../bench/scale/fibre.h"
 #include "memory.h"
 #include "search.h"
 #include "trace.h"

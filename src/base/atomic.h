@@ -7,8 +7,9 @@
  * Production builds run on Concurrency Kit: ck_pr operations, and the fences ck_pr_fence_acquire,
  * _release and _memory.  ThreadSanitizer sees neither inline assembly nor stand-alone fences, so
  * with LF_ATOMIC_BUILTIN the same names map onto the compiler's __atomic builtins.  With
- * LF_ATOMIC_EXPLORE each of them calls the schedule explorer (tests/explore), which decides there
- * who runs next and what a load sees.
+ * LF_ATOMIC_EXPLORE each of them is a call: to the schedule explorer (tests/explore), which decides
+ * there who runs next and what a load sees, or to the simulator of processors (bench/scale), which
+ * charges it with what its cache line costs.
  */
 #ifndef LF_ATOMIC_H
 #define LF_ATOMIC_H

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT */
+#include "cpus.h"
+
+#include "lines.h"
+#include "memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const cpu_cost_names[CPU_COST_COUNT] = {"work",   "queue",  "transfer", "spin",
+                                                    "kernel", "switch", "idle"};
+
+struct cpu cpus[CPUS_MAX];
+unsigned cpu_count;
+struct cpu *cpu_self;
+struct thread *thread_self;
+uint64_t cpu_horizon_ps;
+
+static struct fibre_context outside;
+
+/* ---- What comes next --------------------------------------------------------------------------
+ *
+ * Processors that are ready to go on are in one heap, by their clocks; timers in another.  The processor
+ * whose thread runs is in neither.
+ */
+
+static struct cpu *ready[CPUS_MAX];
+static unsigned ready_count;
+
+static bool comes_before(const struct cpu *a, const struct cpu *b)
+{
+    return a->now_ps < b->now_ps || (a->now_ps == b->now_ps && a < b);
+}
+
+static void push_ready(struct cpu *cpu)
+{
+    unsigned at = ready_count++;
+
+    for (; at > 0 && comes_before(cpu, ready[(at - 1) / 2]); at = (at - 1) / 2)
+        ready[at] = ready[(at - 1) / 2];
+    ready[at] = cpu;
+}
+
+static struct cpu *pop_ready(void)
+{
+    struct cpu *first = ready[0];
+    struct cpu *last = ready[--ready_count];
+    unsigned at = 0;
+
+    for (unsigned child = 1; child < ready_count; child = 2 * at + 1) {
+        if (child + 1 < ready_count && comes_before(ready[child + 1], ready[child]))
+            child++;
+        if (!comes_before(ready[child], last))
+            break;
+        ready[at] = ready[child];
+        at = child;
+    }
+    ready[at] = last;
+    return first;
+}
+
+struct timer {
+    uint64_t time_ps;
+    uint64_t order; /* of those of one time */
+    enum {
+        TIMER_SLEEP,
+        TIMER_STORE,
+        TIMER_SLICE,
+        TIMER_CALL
+    } kind;
+    union {
+        struct {
+            struct thread *thread;
+            uint64_t number;
+        } sleep;
+        struct cpu *cpu; /* of TIMER_STORE and TIMER_SLICE */
+        struct {
+            void (*call)(void *arg);
+            void *arg;
+        } call;
+    } of;
+};
+
+static struct timer *timers;
+static unsigned timer_count, timer_room;
+static uint64_t timer_order;
+
+static bool is_earlier(const struct timer *a, const struct timer *b)
+{
+    return a->time_ps < b->time_ps || (a->time_ps == b->time_ps && a->order < b->order);
+}
+
+/* The thread that runs may go on as long as nobody else comes first. */
+static void set_horizon(void)
+{
+    uint64_t horizon_ps = ready_count > 0 ? ready[0]->now_ps : UINT64_MAX;
+
+    if (timer_count > 0 && timers[0].time_ps < horizon_ps)
+        horizon_ps = timers[0].time_ps;
+    if (cpu_self != NULL && cpu_self->queued > 0 && cpu_self->slice_end_ps < horizon_ps)
+        horizon_ps = cpu_self->slice_end_ps;
+    cpu_horizon_ps = horizon_ps;
+}
+
+static void push_timer(struct timer timer)
+{
+    unsigned at = timer_count++;
+
+    if (timer_count > timer_room) {
+        timer_room = 2 * timer_room + 64;
+        timers = realloc(timers, timer_room * sizeof *timers);
+        if (timers == NULL)
+            memory_die("memory for timers");
+    }
+    timer.order = timer_order++;
+    for (; at > 0 && is_earlier(&timer, &timers[(at - 1) / 2]); at = (at - 1) / 2)
+        timers[at] = timers[(at - 1) / 2];
+    timers[at] = timer;
+    set_horizon();
+}
+
+static struct timer pop_timer(void)
+{
+    struct timer first = timers[0];
+    struct timer last = timers[--timer_count];
+    unsigned at = 0;
+
+    for (unsigned child = 1; child < timer_count; child = 2 * at + 1) {
+        if (child + 1 < timer_count && is_earlier(&timers[child + 1], &timers[child]))
+            child++;
+        if (!is_earlier(&timers[child], &last))
+            break;
+        timers[at] = timers[child];
+        at = child;
+    }
+    timers[at] = last;
+    return first;
+}
+
+/* ---- Processors and their queues -------------------------------------------------------------- */
+
+static void spend(struct cpu *cpu, enum cpu_cost cost, uint64_t ps)
+{
+    cpu->now_ps += ps;
+    cpu->spent_ps[cost] += ps;
+}
+
+static void enqueue(struct cpu *cpu, struct thread *thread)
+{
+    thread->state = THREAD_QUEUED;
+    thread->cpu = cpu_number(cpu);
+    thread->next = NULL;
+    if (cpu->queue_head == NULL)
+        cpu->queue_head = thread;
+    else
+        cpu->queue_tail->next = thread;
+    cpu->queue_tail = thread;
+    cpu->queued++;
+    /* One that looks at a line in vain gives way when its slice is over. */
+    if (cpu->parked_at != NULL)
+        push_timer(
+            (struct timer){.time_ps = cpu->slice_end_ps, .kind = TIMER_SLICE, .of.cpu = cpu});
+    set_horizon();
+}
+
+static struct thread *dequeue(struct cpu *cpu)
+{
+    struct thread *thread = cpu->queue_head;
+
+    if (thread == NULL)
+        return NULL;
+    cpu->queue_head = thread->next;
+    cpu->queued--;
+    return thread;
+}
+
+/* The processor has nothing to do: it takes a thread that queues elsewhere, from the longest queue. */
+static struct thread *steal(const struct cpu *thief)
+{
+    struct cpu *victim = NULL;
+
+    for (unsigned i = 0; i < cpu_count; i++)
+        if (&cpus[i] != thief && cpus[i].queued > 0 &&
+            (victim == NULL || cpus[i].queued > victim->queued))
+            victim = &cpus[i];
+    return victim != NULL ? dequeue(victim) : NULL;
+}
+
+static void dispatch(struct cpu *cpu, struct thread *thread)
+{
+    thread->state = THREAD_RUNNING;
+    thread->cpu = cpu_number(cpu);
+    cpu->running = thread;
+    cpu->loaded_line = NULL;
+    spend(cpu, CPU_SWITCH, costs.switch_ns);
+    cpu->slice_end_ps = cpu->now_ps + costs.slice_ns;
+}
+
+/* Where a thread that wakes up runs: where it ran last, or on an idle processor of that node, or of the
+ * machine; else it queues where it ran. */
+static struct cpu *place(const struct thread *thread)
+{
+    unsigned node = (unsigned)costs.node_processors;
+    unsigned first = thread->cpu / node * node;
+    struct cpu *elsewhere = NULL;
+
+    if (cpus[thread->cpu].running == NULL)
+        return &cpus[thread->cpu];
+    for (unsigned i = 0; i < node; i++) {
+        unsigned at = first + (thread->cpu - first + i) % node;
+        if (at < cpu_count && cpus[at].running == NULL)
+            return &cpus[at];
+    }
+    for (unsigned i = 0; i < cpu_count && elsewhere == NULL; i++)
+        if (cpus[(thread->cpu + i) % cpu_count].running == NULL)
+            elsewhere = &cpus[(thread->cpu + i) % cpu_count];
+    return elsewhere != NULL ? elsewhere : &cpus[thread->cpu];
+}
+
+/* Whether its processor was idle. */
+static bool make_ready(struct thread *thread, uint64_t time_ps)
+{
+    struct cpu *cpu = place(thread);
+
+    thread->sleep_number++;
+    thread->waits_at = NULL;
+    if (cpu->running != NULL) {
+        enqueue(cpu, thread);
+        return false;
+    }
+    /* One that is still on its way into idleness is spared the way out. */
+    if (time_ps > cpu->now_ps) {
+        spend(cpu, CPU_IDLE, time_ps - cpu->now_ps);
+        spend(cpu, CPU_SWITCH, costs.idle_exit_ns);
+    }
+    dispatch(cpu, thread);
+    push_ready(cpu);
+    set_horizon();
+    return true;
+}
+
+/* ---- Going on -------------------------------------------------------------------------------- */
+
+/* Its line has arrived, and the stores before it are seen.  If others have taken the line meanwhile, it is
+ * asked for again; each timer of a store sees one of them, so they keep their order. */
+static void see_first_store(struct cpu *cpu, uint64_t now_ps)
+{
+    const struct pending_store *store = &cpu->stores[cpu->store_first];
+    uint64_t queued_ps;
+    uint64_t seen_ps = line_request(store->line, cpu_number(cpu), now_ps, true, &queued_ps);
+
+    if (seen_ps > now_ps) {
+        if (seen_ps > cpu->stored_ps) {
+            cpu->stored_ps = seen_ps;
+            cpu->stored_line = store->line;
+        }
+        push_timer((struct timer){.time_ps = seen_ps, .kind = TIMER_STORE, .of.cpu = cpu});
+        return;
+    }
+    memory_poke(store);
+    cpu->store_first = (cpu->store_first + 1) % CPU_STORES_MAX;
+    cpu->store_count--;
+}
+
+static void fire(const struct timer *timer)
+{
+    struct cpu *cpu = timer->of.cpu;
+
+    switch (timer->kind) {
+    case TIMER_SLEEP:
+        if (timer->of.sleep.thread->state != THREAD_BLOCKED ||
+            timer->of.sleep.thread->sleep_number != timer->of.sleep.number)
+            break;
+        memory_forget_waiter(timer->of.sleep.thread);
+        timer->of.sleep.thread->timed_out = true;
+        make_ready(timer->of.sleep.thread, timer->time_ps);
+        break;
+    case TIMER_STORE:
+        see_first_store(cpu, timer->time_ps);
+        break;
+    case TIMER_SLICE:
+        if (cpu->parked_at != NULL && cpu->queued > 0)
+            cpu_unpark(cpu, timer->time_ps);
+        break;
+    case TIMER_CALL:
+        timer->of.call.call(timer->of.call.arg);
+        break;
+    }
+}
+
+/* The thread that ran does not go on now: the one that comes first does. */
+static void go_on(void)
+{
+    struct thread *before = thread_self;
+
+    cpu_self = NULL;
+    while (timer_count > 0 && (ready_count == 0 || timers[0].time_ps <= ready[0]->now_ps)) {
+        struct timer timer = pop_timer();
+        fire(&timer);
+    }
+    if (ready_count == 0)
+        memory_die("a simulation in which all threads sleep for ever");
+    cpu_self = pop_ready();
+    thread_self = cpu_self->running;
+    set_horizon();
+    if (thread_self != before)
+        fibre_switch(&before->context, &thread_self->context);
+}
+
+/* The running thread has left: the next one of the queue, one from elsewhere, or none. */
+static void leave(void)
+{
+    struct cpu *cpu = cpu_self;
+    struct thread *next;
+
+    line_stand_for_stores(); /* of plain memory: a switch is a fence */
+    next = dequeue(cpu);
+    if (next == NULL)
+        next = steal(cpu);
+    cpu->running = NULL;
+    if (next != NULL) {
+        dispatch(cpu, next);
+        push_ready(cpu);
+    }
+    go_on();
+}
+
+void cpu_give_way(void)
+{
+    struct cpu *cpu = cpu_self;
+
+    /* Not while a store is under way, which is this processor's. */
+    if (cpu->queued > 0 && cpu->now_ps >= cpu->slice_end_ps && cpu->store_count == 0) {
+        enqueue(cpu, thread_self);
+        leave();
+        return;
+    }
+    push_ready(cpu);
+    go_on();
+}
+
+bool thread_yield(void)
+{
+    if (cpu_self->queued == 0)
+        return false;
+    enqueue(cpu_self, thread_self);
+    leave();
+    return true;
+}
+
+bool thread_block(uint64_t deadline_ps)
+{
+    struct thread *thread = thread_self;
+
+    thread->state = THREAD_BLOCKED;
+    thread->timed_out = false;
+    thread->sleep_number++;
+    if (deadline_ps != UINT64_MAX)
+        push_timer((struct timer){.time_ps = deadline_ps,
+                                  .kind = TIMER_SLEEP,
+                                  .of.sleep = {thread, thread->sleep_number}});
+    leave();
+    return thread->timed_out;
+}
+
+bool thread_wake(struct thread *thread)
+{
+    return make_ready(thread, cpu_self->now_ps);
+}
+
+void cpu_park(struct line *line, uint64_t period_ps)
+{
+    struct cpu *cpu = cpu_self;
+
+    cpu->parked_at = line;
+    cpu->park_period_ps = period_ps > 0 ? period_ps : 1;
+    if (cpu->queued > 0)
+        push_timer((struct timer){.time_ps = cpu->slice_end_ps > cpu->now_ps ? cpu->slice_end_ps
+                                                                             : cpu->now_ps,
+                                  .kind = TIMER_SLICE,
+                                  .of.cpu = cpu});
+    go_on();
+}
+
+/* It looks once more at the end of the period in which that is. */
+void cpu_unpark(struct cpu *cpu, uint64_t time_ps)
+{
+    uint64_t periods = 0;
+
+    if (time_ps > cpu->now_ps)
+        periods = (time_ps - cpu->now_ps + cpu->park_period_ps - 1) / cpu->park_period_ps;
+    cpu->parked_at = NULL;
+    spend(cpu, CPU_SPIN, periods * cpu->park_period_ps);
+    push_ready(cpu);
+    set_horizon();
+}
+
+void cpu_store_later(const struct pending_store *store, uint64_t time_ps)
+{
+    struct cpu *cpu = cpu_self;
+
+    cpu->stores[(cpu->store_first + cpu->store_count++) % CPU_STORES_MAX] = *store;
+    push_timer((struct timer){.time_ps = time_ps, .kind = TIMER_STORE, .of.cpu = cpu});
+}
+
+/* ---- Threads --------------------------------------------------------------------------------- */
+
+static void start(void)
+{
+    struct thread *thread = thread_self;
+
+    thread->result = thread->entry(thread->arg);
+    cpu_sync();
+    thread->state = THREAD_DONE;
+    memory_wake_all(thread);
+    leave();
+}
+
+static struct thread *make_thread(void *(*entry)(void *arg), void *arg)
+{
+    struct thread *thread = memory_take(sizeof *thread, 64);
+
+    thread->entry = entry;
+    thread->arg = arg;
+    thread->stack = memory_take_stack();
+    fibre_prepare(&thread->context, thread->stack, STACK_BYTES, start);
+    return thread;
+}
+
+struct thread *thread_create(void *(*entry)(void *arg), void *arg)
+{
+    struct thread *thread = make_thread(entry, arg);
+    unsigned best = 0;
+
+    /* Where fewest threads are. */
+    cpu_sync();
+    for (unsigned i = 1; i < cpu_count; i++)
+        if (cpus[i].queued + (cpus[i].running != NULL) <
+            cpus[best].queued + (cpus[best].running != NULL))
+            best = i;
+    thread->cpu = best;
+    thread->state = THREAD_BLOCKED;
+    make_ready(thread, cpu_self->now_ps);
+    return thread;
+}
+
+void *thread_join(struct thread *thread)
+{
+    cpu_sync();
+    while (thread->state != THREAD_DONE) {
+        memory_note_waiter(thread);
+        thread_block(UINT64_MAX);
+        cpu_sync();
+    }
+    return thread->result;
+}
+
+void cpus_at(uint64_t time_ps, void (*call)(void *arg), void *arg)
+{
+    push_timer((struct timer){.time_ps = time_ps, .kind = TIMER_CALL, .of.call = {call, arg}});
+}
+
+void cpus_account(uint64_t now_ps)
+{
+    for (unsigned i = 0; i < cpu_count; i++)
+        if (cpus[i].running == NULL && cpus[i].now_ps < now_ps)
+            spend(&cpus[i], CPU_IDLE, now_ps - cpus[i].now_ps);
+}
+
+void cpus_run(unsigned count, void *(*entry)(void *arg), void *arg)
+{
+    struct thread *first = make_thread(entry, arg);
+    struct thread none;
+
+    cpu_count = count;
+    dispatch(&cpus[0], first);
+    cpu_self = &cpus[0];
+    thread_self = first;
+    set_horizon();
+    memset(&none, 0, sizeof none);
+    fibre_switch(&outside, &first->context);
+    cpu_self = NULL;
+}
+
+void cpus_stop(void)
+{
+    struct fibre_context left;
+
+    fibre_switch(&left, &outside);
+    __builtin_unreachable();
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SCALE_REPORT_H
+#define SCALE_REPORT_H
+
+#include "work.h"
+
+#include <stdio.h>
+
+/* "ring/faa", "mutex", "toy/mcs". */
+void report_label(const struct work *work, char *label, size_t bytes);
+/* One line of a table, and below it the lines that were waited for longest, `names` of them. */
+void report_head(FILE *out);
+void report_text(FILE *out, const struct work *work, const struct work_result *result,
+                 unsigned names);
+/* One line of JSON, with the keys of logfile-bench and "simulated":true.  0 or -errno. */
+int report_json(FILE *out, const struct work *work, const struct work_result *result);
+
+#endif /* SCALE_REPORT_H */

@@ -242,20 +242,26 @@ static bool make_ready(struct thread *thread, uint64_t time_ps)
 
 /* ---- Going on -------------------------------------------------------------------------------- */
 
-/* Its line has arrived, and the stores before it are seen.  If others have taken the line meanwhile, it is
- * asked for again; each timer of a store sees one of them, so they keep their order. */
+/*
+ * The first store that is under way is seen, if its line has arrived.  One that has waited for those before it
+ * may have lost its line meanwhile, and asks again; when the line comes, the store is made, whoever wants the
+ * line next, or two processors could take it from each other for ever.  Each timer of a store makes one of
+ * them, so they keep their order.
+ */
 static void see_first_store(struct cpu *cpu, uint64_t now_ps)
 {
-    const struct pending_store *store = &cpu->stores[cpu->store_first];
+    struct pending_store *store = &cpu->stores[cpu->store_first];
     uint64_t queued_ps;
-    uint64_t seen_ps = line_request(store->line, cpu_number(cpu), now_ps, true, &queued_ps);
 
-    if (seen_ps > now_ps) {
-        if (seen_ps > cpu->stored_ps) {
-            cpu->stored_ps = seen_ps;
+    if (store->granted_ps < now_ps)
+        store->granted_ps = line_request(store->line, cpu_number(cpu), now_ps, true, &queued_ps);
+    if (store->granted_ps > now_ps) {
+        if (store->granted_ps > cpu->stored_ps) {
+            cpu->stored_ps = store->granted_ps;
             cpu->stored_line = store->line;
         }
-        push_timer((struct timer){.time_ps = seen_ps, .kind = TIMER_STORE, .of.cpu = cpu});
+        push_timer(
+            (struct timer){.time_ps = store->granted_ps, .kind = TIMER_STORE, .of.cpu = cpu});
         return;
     }
     memory_poke(store);

@@ -64,6 +64,7 @@ struct pending_store {
     uint64_t value;
     unsigned bits;
     struct line *line;
+    uint64_t granted_ps; /* its line is there, at least for a moment */
 };
 
 struct cpu {

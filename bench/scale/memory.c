@@ -184,7 +184,7 @@ uint64_t scale_load(const void *p, unsigned bits)
 
 void scale_store(void *p, unsigned bits, uint64_t value)
 {
-    struct pending_store store = {p, value, bits, memory_line(p)};
+    struct pending_store store = {p, value, bits, memory_line(p), 0};
     struct cpu *cpu;
     uint64_t queued_ps;
 
@@ -203,6 +203,7 @@ void scale_store(void *p, unsigned bits, uint64_t value)
         cpu->stored_ps = seen_ps;
         cpu->stored_line = store.line;
     }
+    store.granted_ps = seen_ps;
     cpu_store_later(&store, cpu->stored_ps);
 }
 

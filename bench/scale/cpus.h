@@ -47,9 +47,10 @@ struct thread {
         THREAD_DONE
     } state;
     bool timed_out;
-    uint64_t sleep_number; /* of the sleep that a timer may end */
-    const void *waits_at;  /* a futex, or NULL */
-    struct thread *next;   /* in the queue that it is in */
+    uint64_t sleep_number;  /* of the sleep that a timer may end */
+    const void *waits_at;   /* a futex, or NULL */
+    struct thread *next;    /* in the queue that it is in */
+    struct thread *to_wake; /* before it returns from its sleep, by `next` */
     uint8_t *stack;
 };
 

@@ -49,6 +49,8 @@ static const char usage[] =
     "  --size BYTES        of a record [512]\n"
     "  --device NAME       null, delay:US, or file, whose times are the machine's [null]\n"
     "  --logs N            logs; writers of neighbouring processors share one [1]\n"
+    "  --fan-out N         what if: a thread that wakes many wakes N, and each of them its part of "
+    "the rest\n"
     "  --own-ns N          that a writer has to do between two records [10]\n"
     "  --toy LIST          no log: faa, cas, ticket, mcs, mutex, turns, private, false\n"
     "  --records N         that are counted [20,000, or 8 rounds]\n"
@@ -183,35 +185,21 @@ static void parse_device(const char *text, struct work *work)
 }
 
 static const struct option options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"machine", required_argument, NULL, 'm'},
-    {"set", required_argument, NULL, 's'},
-    {"processors", required_argument, NULL, 'p'},
-    {"nodes", required_argument, NULL, 'n'},
-    {"writers", required_argument, NULL, 'w'},
-    {"engine", required_argument, NULL, 'e'},
-    {"reserve", required_argument, NULL, 'r'},
-    {"flusher", required_argument, NULL, 'F'},
-    {"wait", required_argument, NULL, 'W'},
-    {"shards", required_argument, NULL, 'S'},
-    {"slots", required_argument, NULL, 'L'},
-    {"variant", required_argument, NULL, 'v'},
-    {"checksum", required_argument, NULL, 'c'},
-    {"window", required_argument, NULL, 'k'},
-    {"batch", required_argument, NULL, 'b'},
-    {"clients", required_argument, NULL, 'C'},
-    {"rate", required_argument, NULL, 'R'},
-    {"size", required_argument, NULL, 'z'},
-    {"device", required_argument, NULL, 'd'},
-    {"logs", required_argument, NULL, 'l'},
-    {"own-ns", required_argument, NULL, 'o'},
-    {"toy", required_argument, NULL, 't'},
-    {"records", required_argument, NULL, 'N'},
-    {"warm-up", required_argument, NULL, 'u'},
-    {"seed", required_argument, NULL, 'x'},
-    {"lines", required_argument, NULL, 'i'},
-    {"json", required_argument, NULL, 'j'},
-    {NULL, 0, NULL, 0},
+    {"help", no_argument, NULL, 'h'},          {"machine", required_argument, NULL, 'm'},
+    {"set", required_argument, NULL, 's'},     {"processors", required_argument, NULL, 'p'},
+    {"nodes", required_argument, NULL, 'n'},   {"writers", required_argument, NULL, 'w'},
+    {"engine", required_argument, NULL, 'e'},  {"reserve", required_argument, NULL, 'r'},
+    {"flusher", required_argument, NULL, 'F'}, {"wait", required_argument, NULL, 'W'},
+    {"shards", required_argument, NULL, 'S'},  {"slots", required_argument, NULL, 'L'},
+    {"variant", required_argument, NULL, 'v'}, {"checksum", required_argument, NULL, 'c'},
+    {"window", required_argument, NULL, 'k'},  {"batch", required_argument, NULL, 'b'},
+    {"clients", required_argument, NULL, 'C'}, {"rate", required_argument, NULL, 'R'},
+    {"size", required_argument, NULL, 'z'},    {"device", required_argument, NULL, 'd'},
+    {"logs", required_argument, NULL, 'l'},    {"fan-out", required_argument, NULL, 'f'},
+    {"own-ns", required_argument, NULL, 'o'},  {"toy", required_argument, NULL, 't'},
+    {"records", required_argument, NULL, 'N'}, {"warm-up", required_argument, NULL, 'u'},
+    {"seed", required_argument, NULL, 'x'},    {"lines", required_argument, NULL, 'i'},
+    {"json", required_argument, NULL, 'j'},    {NULL, 0, NULL, 0},
 };
 
 /* Those that are part of what is run; false: it is another one. */
@@ -250,6 +238,9 @@ static bool take_work_option(int option, char *value, struct work *work)
         return true;
     case 'l':
         work->logs = (unsigned)parse_number("logs", value, 1, LOGS_MAX);
+        return true;
+    case 'f':
+        work->fanout = (unsigned)parse_number("fan-out", value, 1, WRITERS_MAX);
         return true;
     case 'o':
         work->own_ns = parse_number("own-ns", value, 0, 1000000);

@@ -169,8 +169,10 @@ static void put_options(FILE *out, const struct work *work)
     put_name(out, "flusher", bench_flusher_names, (int)work->lab.flusher, is_ring);
     put_name(out, "wait", bench_wait_names, (int)work->lab.wait, is_ring);
     put_name(out, "reserve", bench_reserve_names, (int)work->lab.reserve, is_ring);
-    fprintf(out, ",\"publish_shards\":%u,\"slot_count\":%u,\"logs\":%u,\"seed\":%" PRIu64 "}",
-            work->lab.publish_shards, work->lab.slot_count, work->logs, work->seed);
+    fprintf(out,
+            ",\"publish_shards\":%u,\"slot_count\":%u,\"logs\":%u,\"fan_out\":%u,\"seed\":%" PRIu64
+            "}",
+            work->lab.publish_shards, work->lab.slot_count, work->logs, work->fanout, work->seed);
 }
 
 int report_json(FILE *out, const struct work *work, const struct work_result *result)

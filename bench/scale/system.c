@@ -67,6 +67,47 @@ static void enter_bucket(const void *word)
     line_await(*bucket, true);
 }
 
+unsigned system_fanout;
+
+/* The first `count` of a list, by `next`, which are taken off it. */
+static struct thread *cut(struct thread **list, unsigned count)
+{
+    struct thread *first = *list;
+    struct thread *last = first;
+
+    if (count == 0)
+        return NULL;
+    for (unsigned i = 1; i < count; i++)
+        last = last->next;
+    *list = last->next;
+    last->next = NULL;
+    return first;
+}
+
+/* Wakes them; those beyond the fan-out are woken by the first ones, an equal part by each. */
+static void wake_chosen(struct thread *chosen, unsigned count)
+{
+    unsigned direct = system_fanout > 0 && count > system_fanout ? system_fanout : count;
+    struct thread *first = cut(&chosen, direct); /* and the others are left in `chosen` */
+
+    for (unsigned i = 0; i < direct; i++) {
+        struct thread *thread = cut(&first, 1);
+        thread->to_wake = cut(&chosen, (count - direct + i) / direct);
+        bool was_idle = thread_wake(thread);
+        cpu_spend(CPU_KERNEL, was_idle ? costs.wake_idle_ns : costs.wake_busy_ns);
+        cpu_sync();
+    }
+}
+
+static unsigned count_chosen(const struct thread *chosen)
+{
+    unsigned count = 0;
+
+    for (; chosen != NULL; chosen = chosen->next)
+        count++;
+    return count;
+}
+
 static long futex_wait(const uint32_t *word, uint32_t value, const struct timespec *deadline)
 {
     enter_bucket(word);
@@ -82,25 +123,26 @@ static long futex_wait(const uint32_t *word, uint32_t value, const struct timesp
     memory_note_waiter(word);
     cpu_spend(CPU_KERNEL, costs.sleep_ns);
     bool timed_out = thread_block(ps_of(deadline));
+    struct thread *chosen = thread_self->to_wake;
+    thread_self->to_wake = NULL;
+    if (chosen != NULL) {
+        cpu_spend(CPU_KERNEL, costs.syscall_ns + costs.wake_ns);
+        cpu_sync();
+        wake_chosen(chosen, count_chosen(chosen));
+    }
     errno = ETIMEDOUT;
     return timed_out ? -1 : 0;
 }
 
 static long futex_wake(const uint32_t *word, uint32_t count)
 {
-    long woken = 0;
-    struct thread *next;
-
     enter_bucket(word);
     struct thread *chosen = memory_take_waiters(word, count);
+    unsigned woken = count_chosen(chosen);
+
     cpu_spend(CPU_KERNEL, costs.wake_ns);
     cpu_sync();
-    for (struct thread *thread = chosen; thread != NULL; thread = next, woken++) {
-        next = thread->next;
-        bool was_idle = thread_wake(thread);
-        cpu_spend(CPU_KERNEL, was_idle ? costs.wake_idle_ns : costs.wake_busy_ns);
-        cpu_sync();
-    }
+    wake_chosen(chosen, woken);
     return woken;
 }
 

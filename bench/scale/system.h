@@ -108,6 +108,10 @@ ssize_t system_getrandom(void *bytes, size_t count, unsigned flags);
 void system_sleep_ps(uint64_t ps);
 void system_sleep_until_ps(uint64_t time_ps);
 
+/* What would be if one that wakes many woke so many of them, and each of these its part of the others; 0: it
+ * wakes all itself, as the library does. */
+extern unsigned system_fanout;
+
 /* The locks that were made, by the expression that stood for them in the source. */
 struct system_lock {
     const void *at;

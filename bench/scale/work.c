@@ -463,6 +463,7 @@ int work_run(const struct work *asked, struct work_result *out, char *message, s
     payload = calloc(1, work->size + 1);
     if (payload == NULL)
         memory_die("memory for a payload");
+    system_fanout = work->fanout;
     memory_start();
     cpus_run(work->processors, supervise, NULL);
     if (failure[0] != '\0') {

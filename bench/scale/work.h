@@ -25,6 +25,7 @@ struct work {
     const struct toy *toy; /* NULL: appends to a log */
     unsigned processors, nodes;
     unsigned writers;
+    unsigned fanout; /* system_fanout */
     unsigned logs;   /* writers of neighbouring processors share one */
     uint64_t window; /* records that a writer submits before it waits for the last; 1: it appends */
     uint64_t batch;  /* records that are submitted at once */

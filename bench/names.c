@@ -30,6 +30,7 @@ const struct bench_name bench_variant_flag_names[] = {
     {"checksum_first", LOGFILE_VARIANT_CHECKSUM_FIRST},
     {"wake_per_epoch", LOGFILE_VARIANT_WAKE_PER_EPOCH},
     {"no_gather", LOGFILE_VARIANT_NO_GATHER},
+    {"wake_tree", LOGFILE_VARIANT_WAKE_TREE},
     {NULL, 0},
 };
 const struct bench_name bench_stage_names[] = {

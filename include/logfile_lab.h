@@ -88,6 +88,9 @@ enum logfile_checksum {
 #define LOGFILE_VARIANT_CHECKSUM_FIRST 0x1u /* mutex: payloads are checksummed before the lock */
 #define LOGFILE_VARIANT_WAKE_PER_EPOCH 0x2u /* mutex: a flush wakes only its own epoch's waiters */
 #define LOGFILE_VARIANT_NO_GATHER 0x4u /* ring: a flush does not wait for writers to come back */
+#define LOGFILE_VARIANT_WAKE_TREE                                                                  \
+    0x8u /* ring: a flush wakes some of its waiters, and each of them some
+                                          of the others */
 
 #define LOGFILE_SHARDS_PER_CORE 0xffffffffu /* publish_shards */
 

@@ -21,7 +21,8 @@
 #define SLOW_NS_MAX (UINT64_C(3600) * 1000 * 1000 * 1000)
 #define OPEN_FLAGS (LOGFILE_OPEN_EXISTING | LOGFILE_OPEN_EXCLUSIVE)
 #define VARIANT_FLAGS                                                                              \
-    (LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH | LOGFILE_VARIANT_NO_GATHER)
+    (LOGFILE_VARIANT_CHECKSUM_FIRST | LOGFILE_VARIANT_WAKE_PER_EPOCH | LOGFILE_VARIANT_NO_GATHER | \
+     LOGFILE_VARIANT_WAKE_TREE)
 
 static bool is_zero(const uint64_t *words, size_t bytes)
 {

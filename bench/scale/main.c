@@ -40,7 +40,7 @@ static const char usage[] =
     "  --reserve LIST      of the ring: faa, cas, ticket, mcs, mutex [faa]\n"
     "  --flusher NAME, --wait NAME, --shards N, --slots N\n"
     "                      of the ring, as logfile-bench has them\n"
-    "  --variant NAME      checksum_first, wake_per_epoch or no_gather; may be repeated\n"
+    "  --variant NAME      checksum_first, wake_per_epoch, no_gather or wake_tree; repeatable\n"
     "  --checksum NAME     full or header [full]\n"
     "  --window LIST       records that a writer submits before it waits; 1: it appends [1]\n"
     "  --batch LIST        records in one submit [1]\n"

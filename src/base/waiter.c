@@ -83,6 +83,32 @@ void lf_waiter_wake_one(struct lf_waiter *waiter)
         futex(&waiter->word, FUTEX_WAKE_BITSET, 1, NULL);
 }
 
+bool lf_waiter_wake_tree(struct lf_waiter *waiter, uint32_t *left, uint32_t count)
+{
+    bool is_tree = count > LF_WAITER_FAN_OUT;
+
+    /* Relaxed: the count moves on after it, and only a thread that has slept passes on. */
+    lf_store_relaxed_32(left, is_tree ? count - LF_WAITER_FAN_OUT : 0);
+    if (!lf_waiter_move(waiter))
+        return false;
+    futex(&waiter->word, FUTEX_WAKE_BITSET, is_tree ? LF_WAITER_FAN_OUT : INT_MAX, NULL);
+    return true;
+}
+
+void lf_waiter_pass_on(struct lf_waiter *waiter, uint32_t *left)
+{
+    uint32_t count, taken;
+
+    do {
+        count = lf_load_relaxed_32(left); /* The swap below decides. */
+        if (count == 0)
+            return;
+        taken = count < LF_WAITER_FAN_OUT ? count : LF_WAITER_FAN_OUT;
+    } while (
+        !lf_cas_acq_rel_32(left, count, count - taken)); /* No pair: it only shares out work. */
+    futex(&waiter->word, FUTEX_WAKE_BITSET, count > taken ? LF_WAITER_FAN_OUT : INT_MAX, NULL);
+}
+
 bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns, uint64_t *slowest_ns)
 {
     uint64_t begin_ns = lf_now_ns();

@@ -78,8 +78,8 @@ bool lf_waiter_yield(const struct lf_waiter *waiter, uint32_t key, unsigned yiel
                      const struct timespec *deadline);
 
 void lf_waiter_wake_sleepers(struct lf_waiter *waiter);
-/* Wakes every sleeper.  Whether the kernel was asked to. */
-static inline bool lf_waiter_wake(struct lf_waiter *waiter)
+/* Moves the count on.  Whether a thread sleeps. */
+static inline bool lf_waiter_move(struct lf_waiter *waiter)
 {
     uint32_t word;
     do {
@@ -88,7 +88,12 @@ static inline bool lf_waiter_wake(struct lf_waiter *waiter)
          * W2: an acquire: the sleepers bit, and so the sleeper. */
     } while (!lf_cas_acq_rel_32(&waiter->word, word,
                                 (word & ~(uint32_t)LF_WAITER_SLEEPERS) + LF_WAITER_ONE));
-    if (!(word & LF_WAITER_SLEEPERS))
+    return word & LF_WAITER_SLEEPERS;
+}
+/* Wakes every sleeper.  Whether the kernel was asked to. */
+static inline bool lf_waiter_wake(struct lf_waiter *waiter)
+{
+    if (!lf_waiter_move(waiter))
         return false;
     lf_waiter_wake_sleepers(waiter);
     return true;
@@ -97,6 +102,26 @@ static inline bool lf_waiter_wake(struct lf_waiter *waiter)
 /* Wakes one sleeper, of several any of which will do.  It cannot know whether others sleep: each wake
  * is a system call from the first sleep on. */
 void lf_waiter_wake_one(struct lf_waiter *waiter);
+
+/*
+ * A wake-up that is shared.  One thread that wakes a thousand needs a system call's time for each; here it wakes
+ * LF_WAITER_FAN_OUT of them, and each thread that has slept passes it on, before it goes on, to as many.
+ *
+ *     waker             left = 1000 - 8; moves the count on; wakes 8
+ *     each that slept   takes 8 of what is left, and wakes 8; the one that takes the last wakes all
+ *
+ * No sleeper is left behind: the kernel wakes those first that slept first, and either a wake finds fewer than it
+ * asks for, so none sleeps any more on a key that has passed; or it wakes as many threads as it takes, each of
+ * which passes it on; and the last one, which wakes all, also finds those that were not counted.  A later
+ * wake-up that begins meanwhile stores `left` anew, and takes the others along.
+ */
+#define LF_WAITER_FAN_OUT 8
+
+/* Wakes every sleeper, of whom there are about `count`; each calls lf_waiter_pass_on.  Whether the kernel
+ * was asked to. */
+bool lf_waiter_wake_tree(struct lf_waiter *waiter, uint32_t *left, uint32_t count);
+/* A thread has slept, and however its sleep ended. */
+void lf_waiter_pass_on(struct lf_waiter *waiter, uint32_t *left);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 static inline uint64_t lf_now_ns(void)

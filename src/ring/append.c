@@ -276,7 +276,10 @@ static int wait_until(struct logfile *log, struct lf_slot *slot, uint32_t key,
 {
     if (spin(log, slot, key, until))
         return 0;
-    return lf_waiter_sleep_counted(&slot->durable, key, until, &log->stats.waits_durable);
+    int result = lf_waiter_sleep_counted(&slot->durable, key, until, &log->stats.waits_durable);
+    if (log->lab.variant_flags & LOGFILE_VARIANT_WAKE_TREE)
+        lf_waiter_pass_on(&slot->durable, &slot->left);
+    return result;
 }
 
 /* Waits for one flush of the slot's epoch.  A guard gets up earlier to have it flushed, also when

@@ -216,7 +216,10 @@ static void wake_waiters(struct logfile *log, struct lf_slot *slot)
     if (slot == NULL)
         return;
     LF_PROBE1(wake, lf_durable_lsn(log));
-    if (lf_waiter_wake(&slot->durable))
+    bool asked = log->lab.variant_flags & LOGFILE_VARIANT_WAKE_TREE
+                     ? lf_waiter_wake_tree(&slot->durable, &slot->left, lf_ring_waiters(slot))
+                     : lf_waiter_wake(&slot->durable);
+    if (asked)
         lf_count(&log->stats.wakeups, 1);
 }
 

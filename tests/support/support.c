@@ -383,6 +383,7 @@ static void ring_combination(unsigned index, struct variant *variant)
     lab->wait = index / POLICIES / 9;
     /* These take turns: they do not multiply the number of combinations. */
     lab->variant_flags = index % 2 != 0 ? LOGFILE_VARIANT_NO_GATHER : 0;
+    lab->variant_flags |= index % 5 < 2 ? LOGFILE_VARIANT_WAKE_TREE : 0;
     lab->stage_sample_every = index % 3;
     snprintf(variant->name, sizeof variant->name, "ring %s, shards %u, %s, %s, flags %u, stages %u",
              policy_names[lab->reserve], lab->publish_shards, flusher_names[lab->flusher],

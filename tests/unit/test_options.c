@@ -145,7 +145,7 @@ static const struct bad_option bad_labs[] = {
     BAD_LAB(slot_count, 3),
     BAD_LAB(slot_count, 128),
     BAD_LAB(slot_count, 0x80000000),
-    BAD_LAB(variant_flags, 8),
+    BAD_LAB(variant_flags, 16),
     BAD_LAB(variant_flags, 0x80000000),
     BAD_LAB(publish_shards, 3),
     BAD_LAB(publish_shards, 512),

@@ -151,6 +151,53 @@ START_TEST(one_wake_wakes_all)
 }
 END_TEST
 
+/* A shared wake-up: the waker and those that wake reach all, also those that it was not told of. */
+enum {
+    CROWD = 100
+};
+
+static struct lf_waiter crowded;
+static uint32_t left_to_wake, crowd_released, crowd_asleep, crowd_awake;
+
+static void *crowd_main(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        uint32_t key = lf_waiter_key(&crowded);
+        if (lf_load_acquire_32(&crowd_released))
+            break;
+        lf_fetch_add_relaxed_32(&crowd_asleep, 1);
+        lf_waiter_sleep(&crowded, key, NULL);
+        lf_waiter_pass_on(&crowded, &left_to_wake);
+    }
+    lf_fetch_add_relaxed_32(&crowd_awake, 1);
+    return NULL;
+}
+
+/* Of 100 sleepers the waker is told of as many as there are, of fewer, of more, of a handful, of none. */
+static const uint32_t told[] = {
+    CROWD, CROWD / 2, 3 * CROWD, LF_WAITER_FAN_OUT + 1, LF_WAITER_FAN_OUT, 0};
+
+START_TEST(shared_wake_reaches_all)
+{
+    pthread_t threads[CROWD];
+
+    watchdog_start(120, "a sleeper was not woken");
+    crowd_released = crowd_asleep = crowd_awake = 0;
+    for (int i = 0; i < CROWD; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, crowd_main, NULL), 0);
+    while (lf_load_relaxed_32(&crowd_asleep) < CROWD)
+        sleep_us(1000);
+    sleep_us(20000);
+    lf_store_release_32(&crowd_released, 1);
+    ck_assert(lf_waiter_wake_tree(&crowded, &left_to_wake, told[_i]));
+    for (int i = 0; i < CROWD; i++)
+        pthread_join(threads[i], NULL);
+    watchdog_stop();
+    ck_assert_uint_eq(crowd_awake, CROWD);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("waiter");
@@ -164,6 +211,7 @@ int main(void)
     tcase_add_test(tcase, time_left);
     tcase_add_test(tcase, no_wake_up_is_lost);
     tcase_add_test(tcase, one_wake_wakes_all);
+    tcase_add_loop_test(tcase, shared_wake_reaches_all, 0, sizeof told / sizeof *told);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

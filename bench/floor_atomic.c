@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What one step of taking a place costs on this machine, with nothing of the library in it: the
- * inputs of scripts/scaling-model.
+ * costs that a machine's file of logfile-scale has (scripts/check-scale).
  *
  * THREADS threads do the same step over and over until the time is up.  A tenth of the time goes by
  * before anything is counted.  "ns_per_op" is the time over the steps of all threads together: how

@@ -49,6 +49,7 @@
     _(wake_busy_ns, PS_PER_NS, 0, 1e6) /* each of them that queues for one */                      \
     _(idle_exit_ns, PS_PER_NS, 0, 1e7) /* from an interrupt until an idle processor runs */        \
     _(switch_ns, PS_PER_NS, 0, 1e6)    /* from one thread to another */                            \
+    _(wake_preempts, 1, 0, 1)          /* one that wakes takes a processor from one that runs */   \
     _(slice_ns, PS_PER_NS, 1e3, 1e9)   /* that a thread has while others queue */                  \
     _(jitter_percent, 1, 0, 50)        /* of a writer's own time between two appends */            \
     _(write_ns, PS_PER_NS, 0, 1e9)     /* of the device `file`: any write */                       \

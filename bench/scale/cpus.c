@@ -146,31 +146,44 @@ static void spend(struct cpu *cpu, enum cpu_cost cost, uint64_t ps)
     cpu->spent_ps[cost] += ps;
 }
 
-static void enqueue(struct cpu *cpu, struct thread *thread)
+static void append(struct thread_queue *queue, struct thread *thread)
 {
+    thread->next = NULL;
+    if (queue->head == NULL)
+        queue->head = thread;
+    else
+        queue->tail->next = thread;
+    queue->tail = thread;
+}
+
+/* At that time, has_woken: the thread that runs is to give way to it. */
+static void enqueue(struct cpu *cpu, struct thread *thread, uint64_t time_ps, bool has_woken)
+{
+    bool preempts = has_woken && costs.wake_preempts != 0;
+
     thread->state = THREAD_QUEUED;
     thread->cpu = cpu_number(cpu);
-    thread->next = NULL;
-    if (cpu->queue_head == NULL)
-        cpu->queue_head = thread;
-    else
-        cpu->queue_tail->next = thread;
-    cpu->queue_tail = thread;
+    append(preempts ? &cpu->woken : &cpu->others, thread);
     cpu->queued++;
+    if (preempts && cpu->slice_end_ps > time_ps)
+        cpu->slice_end_ps = time_ps;
     /* One that looks at a line in vain gives way when its slice is over. */
     if (cpu->parked_at != NULL)
         push_timer(
-            (struct timer){.time_ps = cpu->slice_end_ps, .kind = TIMER_SLICE, .of.cpu = cpu});
+            (struct timer){.time_ps = cpu->slice_end_ps > time_ps ? cpu->slice_end_ps : time_ps,
+                           .kind = TIMER_SLICE,
+                           .of.cpu = cpu});
     set_horizon();
 }
 
 static struct thread *dequeue(struct cpu *cpu)
 {
-    struct thread *thread = cpu->queue_head;
+    struct thread_queue *queue = cpu->woken.head != NULL ? &cpu->woken : &cpu->others;
+    struct thread *thread = queue->head;
 
     if (thread == NULL)
         return NULL;
-    cpu->queue_head = thread->next;
+    queue->head = thread->next;
     cpu->queued--;
     return thread;
 }
@@ -226,7 +239,7 @@ static bool make_ready(struct thread *thread, uint64_t time_ps)
     thread->sleep_number++;
     thread->waits_at = NULL;
     if (cpu->running != NULL) {
-        enqueue(cpu, thread);
+        enqueue(cpu, thread, time_ps, true);
         return false;
     }
     /* One that is still on its way into idleness is spared the way out. */
@@ -337,8 +350,9 @@ void cpu_give_way(void)
     struct cpu *cpu = cpu_self;
 
     /* Not while a store is under way, which is this processor's. */
-    if (cpu->queued > 0 && cpu->now_ps >= cpu->slice_end_ps && cpu->store_count == 0) {
-        enqueue(cpu, thread_self);
+    if (cpu->queued > 0 && cpu->now_ps >= cpu->slice_end_ps && cpu->store_count == 0 &&
+        !thread_self->is_in_kernel) {
+        enqueue(cpu, thread_self, cpu->now_ps, false);
         leave();
         return;
     }
@@ -350,7 +364,7 @@ bool thread_yield(void)
 {
     if (cpu_self->queued == 0)
         return false;
-    enqueue(cpu_self, thread_self);
+    enqueue(cpu_self, thread_self, cpu_self->now_ps, false);
     leave();
     return true;
 }

@@ -8,7 +8,8 @@
  * demands another one.  Where two clocks are equal, the lower processor comes first: a run is decided by its
  * machine, its options and its seed.
  *
- * Threads that are more than processors queue, in order, and have a slice each.  Every picosecond of a
+ * Threads that are more than processors queue, and have a slice each; one that wakes up is given the processor of
+ * one that runs, if the machine does so (wake_preempts).  Every picosecond of a
  * processor goes to one of the costs below, so that they sum up to its clock.
  */
 #ifndef SCALE_CPUS_H
@@ -47,11 +48,16 @@ struct thread {
         THREAD_DONE
     } state;
     bool timed_out;
+    bool is_in_kernel;      /* gives its processor away when its call is over, and not before */
     uint64_t sleep_number;  /* of the sleep that a timer may end */
     const void *waits_at;   /* a futex, or NULL */
     struct thread *next;    /* in the queue that it is in */
     struct thread *to_wake; /* before it returns from its sleep, by `next` */
     uint8_t *stack;
+};
+
+struct thread_queue {
+    struct thread *head, *tail;
 };
 
 enum {
@@ -72,7 +78,8 @@ struct cpu {
     uint64_t now_ps;
     uint64_t slice_end_ps;
     struct thread *running; /* NULL: idle since now_ps */
-    struct thread *queue_head, *queue_tail;
+    /* Those that wait for it: that have woken up, and after them that have run. */
+    struct thread_queue woken, others;
     unsigned queued;
     /* Looking in vain at this line since now_ps, once in each period; NULL: it is not. */
     struct line *parked_at;

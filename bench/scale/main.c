@@ -51,7 +51,7 @@ static const char usage[] =
     "  --logs N            logs; writers of neighbouring processors share one [1]\n"
     "  --fan-out N         what if: a thread that wakes many wakes N, and each of them its part of "
     "the rest\n"
-    "  --own-ns N          that a writer has to do between two records [10]\n"
+    "  --own-ns N          that a writer has to do between two records [5]\n"
     "  --toy LIST          no log: faa, cas, ticket, mcs, mutex, turns, private, false\n"
     "  --records N         that are counted [20,000, or 8 rounds]\n"
     "  --warm-up N         that are not [a quarter]\n"
@@ -413,7 +413,7 @@ int main(int argc, char **argv)
         .batches = {1, {1}, {false}},
         .engines = {1, {LOGFILE_ENGINE_RING}, {false}},
         .reserves = {1, {LOGFILE_RESERVE_FAA}, {false}},
-        .work = {.logs = 1, .size = 512, .own_ns = 10, .seed = 1},
+        .work = {.logs = 1, .size = 512, .own_ns = 5, .seed = 1},
     };
     char message[256];
     int option;

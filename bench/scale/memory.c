@@ -13,7 +13,8 @@
 
 enum {
     HASHED_ADDRESSES = 256,
-    STACKS_MAX = 8192
+    STACKS_MAX = 8192,
+    WORD_COPY_BYTES = 16
 };
 
 static uint8_t *arena;
@@ -250,9 +251,10 @@ void scale_pause(void)
 
 void scale_stall(void)
 {
-    struct line *line = cpu_self->loaded_line;
-
     cpu_sync();
+
+    /* Not before: another thread may have run here, and have loaded what is on the line now. */
+    struct line *line = cpu_self->loaded_line;
     if (line != NULL && line->owner < 0 &&
         line_is_here(line, cpu_number(cpu_self), cpu_self->now_ps, false) &&
         line->sharers[cpu_number(cpu_self) / 64] >> cpu_number(cpu_self) % 64 & 1)
@@ -369,7 +371,8 @@ void memory_copy(const void *at, size_t bytes, bool writes)
 {
     if (cpu_self == NULL || bytes == 0)
         return;
-    cpu_spend(CPU_WORK, costs.copy_ns + bytes * costs.copy_kib_ns / 1024);
+    if (bytes > WORD_COPY_BYTES) /* A short one is a load and a store. */
+        cpu_spend(CPU_WORK, costs.copy_ns + bytes * costs.copy_kib_ns / 1024);
     touch(at, bytes, writes);
 }
 

@@ -108,6 +108,17 @@ static unsigned count_chosen(const struct thread *chosen)
     return count;
 }
 
+/* Those that are woken may take the waker's processor, but not before its call is over. */
+static void wake_in_kernel(struct thread *chosen, unsigned count, uint64_t call_ps)
+{
+    thread_self->is_in_kernel = true;
+    cpu_spend(CPU_KERNEL, call_ps);
+    cpu_sync();
+    wake_chosen(chosen, count);
+    thread_self->is_in_kernel = false;
+    cpu_sync();
+}
+
 static long futex_wait(const uint32_t *word, uint32_t value, const struct timespec *deadline)
 {
     enter_bucket(word);
@@ -126,9 +137,7 @@ static long futex_wait(const uint32_t *word, uint32_t value, const struct timesp
     struct thread *chosen = thread_self->to_wake;
     thread_self->to_wake = NULL;
     if (chosen != NULL) {
-        cpu_spend(CPU_KERNEL, costs.syscall_ns + costs.wake_ns);
-        cpu_sync();
-        wake_chosen(chosen, count_chosen(chosen));
+        wake_in_kernel(chosen, count_chosen(chosen), costs.syscall_ns + costs.wake_ns);
     }
     errno = ETIMEDOUT;
     return timed_out ? -1 : 0;
@@ -140,9 +149,7 @@ static long futex_wake(const uint32_t *word, uint32_t count)
     struct thread *chosen = memory_take_waiters(word, count);
     unsigned woken = count_chosen(chosen);
 
-    cpu_spend(CPU_KERNEL, costs.wake_ns);
-    cpu_sync();
-    wake_chosen(chosen, woken);
+    wake_in_kernel(chosen, woken, costs.wake_ns);
     return woken;
 }
 

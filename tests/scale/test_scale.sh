@@ -116,6 +116,9 @@ run others --machine "$flat" --processors 4 --logs 4 --window 32 --records 4000
 for flusher in hybrid sequencer leader; do
     run others --machine "$flat" --processors 4 --flusher $flusher --wait block --records 1000
 done
+# More threads than processors, of which some spin, and lines that two threads of a processor look at.
+run others --machine "$machines/nodes-2x128.machine" --processors 8 --nodes 2 --window 64 --records 12000 \
+    --reserve ticket,mcs
 run shards --machine "$flat" --processors 16 --window 32 --records 8000 --shards 1
 run shards --machine "$flat" --processors 16 --window 32 --records 8000 --shards 16
 run devices --machine "$flat" --processors 2 --engine serial --device file --records 500

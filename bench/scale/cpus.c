@@ -351,7 +351,7 @@ void cpu_give_way(void)
 
     /* Not while a store is under way, which is this processor's. */
     if (cpu->queued > 0 && cpu->now_ps >= cpu->slice_end_ps && cpu->store_count == 0 &&
-        !thread_self->is_in_kernel) {
+        !thread_self->keeps_cpu) {
         enqueue(cpu, thread_self, cpu->now_ps, false);
         leave();
         return;

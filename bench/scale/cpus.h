@@ -48,10 +48,10 @@ struct thread {
         THREAD_DONE
     } state;
     bool timed_out;
-    bool is_in_kernel;      /* gives its processor away when its call is over, and not before */
-    uint64_t sleep_number;  /* of the sleep that a timer may end */
-    const void *waits_at;   /* a futex, or NULL */
-    struct thread *next;    /* in the queue that it is in */
+    bool keeps_cpu;        /* gives its processor away when its call, or its instruction, is over */
+    uint64_t sleep_number; /* of the sleep that a timer may end */
+    const void *waits_at;  /* a futex, or NULL */
+    struct thread *next;   /* in the queue that it is in */
     struct thread *to_wake; /* before it returns from its sleep, by `next` */
     uint8_t *stack;
 };

@@ -188,7 +188,11 @@ void line_await(struct line *line, bool writes)
     uint64_t arrive_ps =
         line_request(line, cpu_number(cpu_self), cpu_self->now_ps, writes, &queued_ps);
     stand_for(line, arrive_ps, queued_ps);
+    /* An instruction is not interrupted: what the line is for is done when it is there. */
+    bool kept = thread_self->keeps_cpu;
+    thread_self->keeps_cpu = true;
     cpu_sync();
+    thread_self->keeps_cpu = kept;
 }
 
 void line_stand_for_stores(void)

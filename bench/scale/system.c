@@ -111,11 +111,11 @@ static unsigned count_chosen(const struct thread *chosen)
 /* Those that are woken may take the waker's processor, but not before its call is over. */
 static void wake_in_kernel(struct thread *chosen, unsigned count, uint64_t call_ps)
 {
-    thread_self->is_in_kernel = true;
+    thread_self->keeps_cpu = true;
     cpu_spend(CPU_KERNEL, call_ps);
     cpu_sync();
     wake_chosen(chosen, count);
-    thread_self->is_in_kernel = false;
+    thread_self->keeps_cpu = false;
     cpu_sync();
 }
 

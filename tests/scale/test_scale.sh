@@ -133,4 +133,24 @@ for machine in "$machines"/*.machine; do
 done
 
 python3 "$source/tests/scale/check_scale.py" || failures=$((failures + 1))
+
+# ---- scripts/check-scale ----
+
+check="$source/scripts/check-scale"
+"$check" compare none.json --build "$(dirname "$LOGFILE_SCALE")" --machine "$flat" >stdout 2>stderr
+[ $? -eq 2 ] || fail "check-scale takes a file that is not there"
+echo '{"check_scale":0}' >other.json
+"$check" machine other.json >stdout 2>stderr
+[ $? -eq 2 ] || fail "check-scale takes a file of another version"
+grep -q "not written by check-scale measure" stderr || fail "another version: $(cat stderr)"
+"$check" machine "$source/bench/scale/measured/dev-2.json" >made.machine || fail "check-scale machine: exit $?"
+run made --machine made.machine --window 16 --records 1000
+cell='{"engine":"%s","writers":1,"records_per_s":5000,"device":{"kind":"delay"},"processors":1,'
+cell=$cell'"options":{"window":1,"reserve":"faa"}}'
+# shellcheck disable=SC2059
+printf "{\"check_scale\":1,\"machine\":{},\"floors\":[],\"runs\":[$cell,$cell]}" ring serial >two.json
+"$check" compare two.json --build "$(dirname "$LOGFILE_SCALE")" --machine "$flat" >stdout 2>stderr ||
+    fail "check-scale compare: exit $?: $(cat stderr)"
+# Two syncs of 200 us in 400 us: a cell each, within 20 % of 5,000/s.
+grep -Eq '^delay +1 +2 +0\.9[0-9]|^delay +1 +2 +1\.0' stdout || fail "check-scale compare: $(cat stdout)"
 [ $failures -eq 0 ] || exit 1

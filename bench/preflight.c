@@ -304,8 +304,7 @@ int bench_preflight(const struct bench_options *options, hwloc_topology_t topolo
     struct verdict verdict = {message, message_bytes};
     /* Memory first: trying a log takes some. */
     if (check_memory(&verdict, options) != 0 || check_written(&verdict, options) != 0 ||
-        check_variants(&verdict, options) != 0 ||
-        check_placement(&verdict, options, topology) != 0)
+        check_variants(&verdict, options) != 0 || check_placement(&verdict, options, topology) != 0)
         return -1;
     if (options->device != BENCH_DEVICE_FILE)
         return 0;

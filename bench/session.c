@@ -144,7 +144,10 @@ const struct bench_peer *bench_session_peer(const struct bench_session *session)
 /* Writes the blocks after the log's end over with zeros: nothing appends yet.  0 or -errno. */
 static int write_ahead(const char *path, uint64_t bytes)
 {
-    enum { CHUNK_BYTES = 1 << 20, FIRST_BYTES = 1 << 16 };
+    enum {
+        CHUNK_BYTES = 1 << 20,
+        FIRST_BYTES = 1 << 16
+    };
     void *zeros = mmap(NULL, CHUNK_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     int error = zeros == MAP_FAILED || fd < 0 ? -errno : 0;

@@ -299,6 +299,7 @@ static void put_task(FILE *out, const struct bench_options *options,
                    : NULL);
     fprintf(out, ",\"size_min\":%zu,\"size_max\":%zu,\"window\":%" PRIu64, point->size_min,
             point->size_max, point->window);
+    put_number(out, "clients", options->clients, options->clients > 0);
     put_measure(out, "asked_seconds", (double)options->duration_ns / (double)BENCH_NS_PER_S,
                 options->duration_ns > 0);
     put_number(out, "records_per_writer", options->records, options->records > 0);

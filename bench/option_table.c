@@ -134,6 +134,11 @@ static int parse_windows(const struct bench_argument *argument)
     return bench_value_list(argument, window_entry, &argument->options->windows);
 }
 
+static int parse_clients(const struct bench_argument *argument)
+{
+    return bench_value_number(argument, 1, BENCH_CLIENTS_MAX, &argument->options->clients);
+}
+
 static int parse_rate(const struct bench_argument *argument)
 {
     return bench_value_real(argument, 0.001, 1e9, &argument->options->rate);
@@ -300,6 +305,7 @@ const struct bench_option_spec bench_option_specs[] = {
     [OPTION_SIZE_RANGE] = VALUE("size-range", parse_size_range),
     [OPTION_WRITERS] = VALUE("writers", parse_writers),
     [OPTION_WINDOW] = VALUE("window", parse_windows),
+    [OPTION_CLIENTS] = VALUE("clients", parse_clients),
     [OPTION_RATE] = VALUE("rate", parse_rate),
     [OPTION_SECONDS] = VALUE("seconds", parse_seconds),
     [OPTION_RECORDS] = VALUE("records", parse_records),

@@ -35,12 +35,33 @@ static int refuse_any(struct bench_argument *argument, uint64_t given, unsigned 
     return 0;
 }
 
+static int check_clients(struct bench_argument *argument, uint64_t given)
+{
+    const struct bench_options *options = argument->options;
+    if ((given & BIT(OPTION_WINDOW)) != 0)
+        return refuse_pair(argument, OPTION_WINDOW,
+                           "not together with --clients: each client has one record on its way");
+    if ((given & BIT(OPTION_RATE)) != 0)
+        return refuse_pair(
+            argument, OPTION_RATE,
+            "not together with --clients, which go on when their records are durable");
+    if ((given & BIT(OPTION_STAGES)) != 0)
+        return refuse_pair(argument, OPTION_STAGES,
+                           "not together with --clients: the stages are those of an append");
+    if (options->clients < bench_list_max(&options->writers))
+        return refuse_pair(argument, OPTION_CLIENTS,
+                           "fewer than the writers, of which each has some of them");
+    return 0;
+}
+
 static int check_pairs(struct bench_argument *argument, uint64_t given)
 {
     if ((given & BIT(OPTION_SIZE)) != 0 && (given & BIT(OPTION_SIZE_RANGE)) != 0)
         return refuse_pair(argument, OPTION_SIZE_RANGE, "not together with --size");
     if ((given & BIT(OPTION_SECONDS)) != 0 && (given & BIT(OPTION_RECORDS)) != 0)
         return refuse_pair(argument, OPTION_RECORDS, "not together with --seconds");
+    if (argument->options->clients > 0)
+        return check_clients(argument, given);
     if (bench_list_max(&argument->options->windows) <= 1)
         return 0;
     if ((given & BIT(OPTION_RATE)) != 0)

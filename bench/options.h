@@ -13,9 +13,10 @@
 #include <stdint.h>
 
 #define BENCH_WRITERS_MAX 10000u /* in one run */
-#define BENCH_LIST_MAX 32        /* entries of one list */
-#define BENCH_ROUNDS_MAX 1000u   /* of --repeat */
-#define BENCH_RUNS_MAX 100000u   /* of one program run, over all rounds */
+#define BENCH_CLIENTS_MAX (UINT64_C(1) << 20)
+#define BENCH_LIST_MAX 32      /* entries of one list */
+#define BENCH_ROUNDS_MAX 1000u /* of --repeat */
+#define BENCH_RUNS_MAX 100000u /* of one program run, over all rounds */
 
 enum bench_action {
     BENCH_RUN = 0,
@@ -55,6 +56,7 @@ struct bench_options {
     struct bench_list sizes;
     uint64_t size_max; /* not 0: sizes are drawn, from the one in `sizes` to this */
     struct bench_list windows;
+    uint64_t clients;     /* logical ones, over all writers; 0: none */
     uint64_t duration_ns; /* of the timed part; 0: `records` decides */
     uint64_t records;     /* per writer; 0: `duration_ns` decides */
     double rate;          /* records per second over all writers; 0: as fast as they can */

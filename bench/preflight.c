@@ -24,6 +24,7 @@
 #define PREPARED_BYTES (UINT64_C(64) << 20) /* the library's default for prepare_bytes */
 #define DEFAULT_SLOT_BYTES (UINT64_C(8) << 20)
 #define PROGRAM_BYTES (UINT64_C(24) << 20) /* itself, its libraries and the machine's topology */
+#define CLIENT_BYTES 32                    /* what is kept of a record on its way */
 #define WRITER_BYTES (UINT64_C(128) << 10) /* its histograms, and what it uses of its stack */
 
 /* ---- What the stores take -------------------------------------------------------------------- */
@@ -79,6 +80,8 @@ static int check_peer(const struct verdict *verdict, const struct bench_options 
 {
     if (bench_list_max(&options->windows) > 1)
         return refuse(verdict, "--window: not together with %s, which has no submit", peer->name);
+    if (options->clients > 0)
+        return refuse(verdict, "--clients: not together with %s, which has no submit", peer->name);
     if (options->device != BENCH_DEVICE_FILE)
         return refuse(verdict, "--device %s: not together with %s, which needs files",
                       bench_name_of(bench_device_names, (int)options->device), peer->name);
@@ -125,7 +128,8 @@ static uint64_t run_memory(const struct bench_options *options, unsigned writers
     uint64_t runs = options->repeat * bench_point_count(options) * options->variants.count;
 
     return PROGRAM_BYTES + bench_payload_bytes(writers, largest_record(options)) + 2 * slot_bytes +
-           writers * WRITER_BYTES + runs * sizeof(struct bench_result);
+           writers * WRITER_BYTES + options->clients * CLIENT_BYTES +
+           runs * sizeof(struct bench_result);
 }
 
 /* Beyond the limit of its cgroup a process is killed without a word. */
@@ -240,7 +244,9 @@ static uint64_t timed_run_bytes(const struct bench_options *options,
                                 const struct bench_point *point, uint64_t mean)
 {
     double seconds = 1.1 * (double)options->duration_ns / (double)BENCH_NS_PER_S + 0.2;
-    uint64_t per_flush = whole_blocks(point->writers * point->window * mean);
+    uint64_t on_their_way =
+        options->clients > 0 ? options->clients : point->writers * point->window;
+    uint64_t per_flush = whole_blocks(on_their_way * mean);
     double per_s = least((double)per_flush * FLUSHES_PER_S, BYTES_PER_S);
     if (options->rate == 0)
         return (uint64_t)greatest(seconds * per_s, (double)per_flush);

@@ -34,8 +34,14 @@ static void print_sizes(FILE *out, const struct bench_options *options)
         fprintf(out, " to %s", bench_format_count(text, (double)options->size_max));
 }
 
-static void print_windows(FILE *out, const struct bench_list *windows)
+static void print_windows(FILE *out, const struct bench_options *options)
 {
+    const struct bench_list *windows = &options->windows;
+    if (options->clients > 0) {
+        fprintf(out, " B, submitted by %llu clients that wait until durable, ",
+                (unsigned long long)options->clients);
+        return;
+    }
     if (bench_list_max(windows) == 1) {
         fputs(" B, each append waits until durable, ", out);
         return;
@@ -64,7 +70,7 @@ static void print_task(FILE *out, const struct bench_options *options)
     char text[BENCH_NUMBER_BYTES];
     fprintf(out, "logfile %s: records of ", LOGFILE_VERSION_STRING);
     print_sizes(out, options);
-    print_windows(out, &options->windows);
+    print_windows(out, options);
     if (options->rate > 0)
         fprintf(out, "%s a second asked for, ", bench_format_count(text, options->rate));
     print_amount(out, options);

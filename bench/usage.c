@@ -19,6 +19,8 @@ const char bench_usage[] =
     "  --size LIST        bytes of each record [512]\n"
     "  --size-range A:B   sizes drawn evenly from A to B bytes\n"
     "  --window LIST      records submitted and not yet durable, per writer; 1: append [1]\n"
+    "  --clients N        logical clients, spread over the writers, each with one record on its "
+    "way\n"
     "  --rate R           records per second, all writers together, on a fixed schedule (open "
     "loop)\n"
     "  --preset readme    20 writers, 50 records each of 512 B to 1 MiB, opening the log timed\n"

@@ -5,6 +5,7 @@
 #include "signals.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 
@@ -162,26 +163,36 @@ static uint64_t next_random(struct bench_writer *writer)
     return bench_mix(writer->random);
 }
 
+/* Submits the next record.  0, or -1 when the writer must stop. */
+static int submit_one(struct bench_writer *writer, size_t *size, uint64_t *lsn)
+{
+    struct bench_task *task = writer->task;
+    struct bench_piece piece;
+    bench_payload_take(task->run->payload, writer->index, writer->written.offered, &piece);
+    writer->written.offered++;
+    int error = logfile_submit(task->log, piece.data, piece.size, NULL, lsn);
+    bench_payload_return(&piece);
+    if (error != 0) {
+        fail(writer, error, "submit");
+        return -1;
+    }
+    *size = piece.size;
+    return 0;
+}
+
 /* Submits `records` records.  The time just before the one numbered `sampled`, or 0 on failure. */
 static uint64_t submit_window(struct bench_writer *writer, uint64_t records, uint64_t sampled,
                               uint64_t *bytes, uint64_t *lsn)
 {
-    struct bench_task *task = writer->task;
     uint64_t begin_ns = 0;
     *bytes = 0;
     for (uint64_t i = 0; i < records; i++) {
-        struct bench_piece piece;
+        size_t size;
         if (i == sampled)
             begin_ns = bench_now_ns();
-        bench_payload_take(task->run->payload, writer->index, writer->written.offered, &piece);
-        writer->written.offered++;
-        int error = logfile_submit(task->log, piece.data, piece.size, NULL, lsn);
-        bench_payload_return(&piece);
-        if (error != 0) {
-            fail(writer, error, "submit");
+        if (submit_one(writer, &size, lsn) != 0)
             return 0;
-        }
-        *bytes += piece.size;
+        *bytes += size;
     }
     return begin_ns;
 }
@@ -228,6 +239,76 @@ static void submit_loop(struct bench_writer *writer)
     }
 }
 
+/* The records of a writer's clients that are on their way, oldest first; LSNs grow. */
+struct client_queue {
+    struct client_record {
+        uint64_t lsn;
+        uint64_t begin_ns;
+        size_t size;
+    } * records;
+    uint64_t room; /* how many clients there are */
+    uint64_t first;
+    uint64_t count;
+};
+
+static uint64_t clients_of(const struct bench_writer *writer)
+{
+    const struct bench_run *run = writer->task->run;
+    uint64_t clients = run->options->clients;
+    return clients / run->writers + (writer->index < clients % run->writers);
+}
+
+/* Each client that has no record on its way submits one, unless the time is over.  0, or -1. */
+static int resubmit(struct bench_writer *writer, struct client_queue *queue)
+{
+    uint64_t begin_ns = bench_now_ns();
+    uint64_t now_ns = begin_ns;
+    uint64_t before = queue->count;
+    while (queue->count < queue->room && !has_finished(writer, now_ns)) {
+        struct client_record *record = &queue->records[(queue->first + queue->count) % queue->room];
+        record->begin_ns = now_ns;
+        if (submit_one(writer, &record->size, &record->lsn) != 0)
+            return -1;
+        queue->count++;
+        now_ns = bench_now_ns();
+    }
+    count_submits(writer, queue->count - before, now_ns - begin_ns, now_ns);
+    return 0;
+}
+
+/* Waits for the oldest record on its way, and counts all that are durable then.  0, or -1. */
+static int await_oldest(struct bench_writer *writer, struct client_queue *queue)
+{
+    struct logfile *log = writer->task->log;
+    int error = logfile_wait(log, queue->records[queue->first].lsn, NULL);
+    if (error != 0) {
+        fail(writer, error, "wait");
+        return -1;
+    }
+    uint64_t durable_lsn = logfile_durable_lsn(log);
+    uint64_t end_ns = bench_now_ns();
+    while (queue->count > 0 && queue->records[queue->first].lsn < durable_lsn) {
+        const struct client_record *record = &queue->records[queue->first];
+        count(writer, 1, record->size, record->begin_ns, end_ns);
+        queue->first = (queue->first + 1) % queue->room;
+        queue->count--;
+    }
+    return 0;
+}
+
+/* A writer with logical clients, of which each submits its next record when its last one is durable. */
+static void client_loop(struct bench_writer *writer)
+{
+    struct client_queue queue = {.room = clients_of(writer)};
+    queue.records = calloc(queue.room, sizeof *queue.records);
+    if (queue.records == NULL)
+        fail(writer, -ENOMEM, "making clients");
+    while (queue.records != NULL && resubmit(writer, &queue) == 0 && queue.count > 0 &&
+           await_oldest(writer, &queue) == 0)
+        continue;
+    free(queue.records);
+}
+
 static void bind_writer(struct bench_writer *writer)
 {
     struct bench_place *place = writer->task->run->place;
@@ -259,6 +340,8 @@ static void run_loop(struct bench_writer *writer)
     const struct bench_run *run = writer->task->run;
     if (run->options->rate > 0)
         append_open_loop(writer);
+    else if (run->options->clients > 0)
+        client_loop(writer);
     else if (run->window > 1)
         submit_loop(writer);
     else

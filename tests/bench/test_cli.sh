@@ -145,6 +145,12 @@ refuses "not together with --window" --rate 5 --window 2
 refuses "not together with --window" --rate 5 --window 1,2
 refuses "'0' is not a whole number" --stages 0
 refuses "not together with --window" --stages 5 --window 1,2
+refuses "'0' is not a whole number" --clients 0
+refuses "--window: not together with --clients" --clients 8 --writers 2 --window 4
+refuses "--rate: not together with --clients" --clients 8 --writers 2 --rate 5
+refuses "--stages: not together with --clients" --clients 8 --writers 2 --stages 5
+refuses "--clients: fewer than the writers" --clients 3 --writers 1,4
+refuses "--clients: not together with --preset readme" --clients 64 --preset readme
 refuses "not one of file, null, delay" --device disk
 refuses "not one of file, null, delay" --device null:5
 refuses "delay:NUMBER" --device delay
@@ -225,6 +231,7 @@ while read -r store package; do
         stores="${stores-} $store"
         refuses "not together with $store" --engine $store --device null
         refuses "not together with $store" --engine $store --window 1,2
+        refuses "not together with $store" --engine $store --writers 1 --clients 2
         refuses "not together with $store" --engine $store --trim-keep 5
     fi
 done <<END
@@ -463,12 +470,24 @@ holds "$(value records 1) > 0" "records in a second"
 for how in "--flusher sequencer" "--flusher leader" "--wait block" "--io buffered" \
     "--sync dsync" "--sync none" "--prepare allocate" "--prepare none" "--checksum header" \
     "--slot-bytes 65536" "--pin compact" "--pin scatter" "--pin node:0" "--seed 9" "--size 0" "--size 7" \
-    "--size-range 0:9000" "--window 7" "--size 8388000 --window 2" "--rate 5000"; do
+    "--size-range 0:9000" "--window 7" "--clients 3" "--clients 20" "--clients 100" "--size 8388000 --window 2" "--rate 5000"; do
     # shellcheck disable=SC2086 # an option and its value
     runs --writers 3 --records 10 --engine ring,mutex $how
     is records 1 30
     is records 2 30
 done
+
+# Clients have one record each on its way, so that many at most share a sync: 100 of them on a device that
+# takes 20 ms make no more than 100 in that time, and the latency of each is counted.
+runs --device delay:20000 --engine ring,mutex --writers 1,3 --clients 100 --records 1000
+for line in 1 2 3 4; do
+    is records $line $(( line < 3 ? 1000 : 3000 ))
+    holds "$(value records_per_flush $line) > 1" "clients: together"
+    holds "$(value records_per_flush $line) <= 100" "clients: one record each"
+    holds "$(value p50_us $line) >= 19800" "clients: latency"
+done
+[ "$(all_of clients)" = "100;100;100;100;" ] || fail "clients: $(all_of clients)"
+grep -q 'submitted by 100 clients that wait until durable' "$here/out/stdout" || fail "clients: heading"
 
 # A sync takes as long as it is told to; records that are due wait for their turn.
 runs --device delay:20000 --engine ring,mutex,serial --writers 1 --records 5

@@ -228,10 +228,11 @@ static int durability(struct logfile *log, uint64_t lsn)
     return LOGFILE_EFAILED;
 }
 
-static void drop_guard(struct lf_durable_wait *wait)
+static void drop_guard(struct logfile *log, struct lf_durable_wait *wait)
 {
     /* F4.  The slot may carry a later epoch by now: that one is only flushed a little early. */
     lf_store_release_32(&wait->slot->guarded, 0);
+    lf_flusher_end_gather(log);
     wait->guards = false;
     wait->demands = true;
 }
@@ -296,7 +297,7 @@ static int wait_once(struct logfile *log, struct lf_durable_wait *wait)
         patience_ns = lf_ns_until(wait->deadline);
     patience = lf_timespec(lf_now_ns() + patience_ns);
     if (wait_until(log, wait->slot, wait->key, &patience) == -ETIMEDOUT)
-        drop_guard(wait);
+        drop_guard(log, wait);
     return 0;
 }
 
@@ -422,6 +423,11 @@ int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec
         return durability(log, lsn);
     wait.key = lf_waiter_key(&wait.slot->durable);
     lf_flusher_want(log, lsn);
+    if (lf_may_wait(deadline)) {
+        lf_ring_add_waiter(wait.slot);
+        lf_fence(); /* F3: counted before target load, as in lf_append_must_demand. */
+        wait.demands |= lf_flusher_has_gathered(log);
+    }
     return lf_append_await(log, &wait);
 }
 
@@ -439,7 +445,7 @@ int lf_ring_engine_flush(struct logfile *log, const struct timespec *deadline)
     if (wait.slot == NULL)
         return durability(log, wait.lsn);
     wait.key = lf_waiter_key(&wait.slot->durable);
-    drop_guard(&wait);
+    drop_guard(log, &wait);
     lf_flusher_want(log, wait.lsn);
     return lf_append_await(log, &wait);
 }

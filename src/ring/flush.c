@@ -191,24 +191,33 @@ static bool can_settle_pending(struct logfile *log, uint64_t head)
 static void plan_gather(struct logfile *log, const struct lf_sealed *flushed)
 {
     struct lf_ring *ring = &log->ring;
-    struct lf_gather *gather = &log->flusher.gather;
+    struct lf_flusher *flusher = &log->flusher;
+    struct lf_gather *gather = &flusher->gather;
     /* Relaxed, all three: only token holders store the target and flush_ns; guarded is a hint. */
     uint32_t target = lf_load_relaxed_32(&ring->gather_target);
     struct lf_gather_flush flush = {
-        .woken = flushed->waiters,
+        /* Not as it was collected: some began to wait by LSN during the commit. */
+        .woken = lf_ring_waiters(flushed->slot),
         .waiting = lf_ring_waiters(lf_ring_slot(ring, log->chain.epoch)),
+        .records = flushed->records,
         .bytes = flushed->end,
         .flush_ns = lf_load_relaxed_64(&log->flush_ns),
     };
 
-    if (target != 0 && lf_load_relaxed_32(&flushed->slot->guarded)) {
+    if (target != 0 &&
+        (lf_load_relaxed_32(&flushed->slot->guarded) || flusher->has_paused_to_gather)) {
         lf_count(&log->stats.gathers, 1);
         if (lf_gather_note(gather, target, flushed->waiters))
             lf_count(&log->stats.gather_timeouts, 1);
     }
+    flusher->has_paused_to_gather = false;
+    target = lf_gather_plan(gather, &flush);
+    lf_store_release_64(&flusher->gather_until_ns, /* F4 */
+                        target == 0 ? 0
+                                    : lf_now_ns() + lf_gather_patience_ns(flush.flush_ns, false));
     /* F3: pairs with needs_service and lf_append_must_demand; the fence between this store and the
      * next sum of the shards is the one of set_idle, which comes before any thread relies on it. */
-    lf_store_release_32(&ring->gather_target, lf_gather_plan(gather, &flush));
+    lf_store_release_32(&ring->gather_target, target);
 }
 
 static void wake_waiters(struct logfile *log, struct lf_slot *slot)
@@ -325,8 +334,34 @@ static void finish(struct logfile *log)
  * The token.
  */
 
-/* Whether there is something to do for a token holder.  An epoch that gathers is left to its first
- * writer, who flushes it when the others have come or its patience ends. */
+bool lf_flusher_has_gathered(const struct logfile *log)
+{
+    const struct lf_ring *ring = &log->ring;
+    uint32_t target = lf_load_acquire_32(&ring->gather_target); /* F3: pairs with plan_gather. */
+
+    if (target == 0)
+        return false;
+    uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+    return lf_ring_waiters(lf_ring_slot(ring, lf_head_generation(head))) >= target;
+}
+
+void lf_flusher_end_gather(struct logfile *log)
+{
+    lf_store_release_64(&log->flusher.gather_until_ns, 0); /* F4 */
+}
+
+/* Whether a thread looks after the open epoch while it gathers: its first writer, or the sequencer. */
+static bool is_guarded(const struct logfile *log, const struct lf_slot *slot)
+{
+    const struct lf_flusher *flusher = &log->flusher;
+
+    return lf_load_acquire_32(&slot->guarded) || /* F4: pairs with the guard's stores. */
+           (lf_load_acquire_64(&flusher->gather_until_ns) != 0 && /* F4 */
+            lf_load_relaxed_32(&flusher->pacing));                /* Relaxed: as in hand_over. */
+}
+
+/* Whether there is something to do for a token holder.  An epoch that gathers is left to its guard,
+ * who has it flushed when its patience ends. */
 static bool needs_service(struct logfile *log)
 {
     struct lf_ring *ring = &log->ring;
@@ -341,9 +376,8 @@ static bool needs_service(struct logfile *log)
         return !lf_ring_is_unopened(ring, head) || can_settle_pending(log, head);
     if (lf_ring_is_empty(ring, head))
         return false;
-    /* F4: pairs with the guard's stores.  F3: pairs with plan_gather. */
-    return !lf_load_acquire_32(&slot->guarded) ||
-           lf_ring_waiters(slot) >= lf_load_acquire_32(&ring->gather_target);
+    return !is_guarded(log, slot) ||
+           lf_ring_waiters(slot) >= lf_load_acquire_32(&ring->gather_target); /* F3 */
 }
 
 /* Whether a thread waits for the flush that is due. */
@@ -531,6 +565,19 @@ uint64_t lf_flusher_patience_ns(const struct logfile *log)
  * The sequencer.
  */
 
+/* Whether the open epoch is one that waits for others; not if it is full, or the log is shut down. */
+static bool is_gathering(const struct logfile *log)
+{
+    const struct lf_ring *ring = &log->ring;
+    uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */
+
+    return !lf_ring_overshot(ring, head) &&
+           !lf_load_acquire_32(&log->flusher.shutdown_asked) && /* F2 */
+           /* F3 */
+           lf_ring_waiters(lf_ring_slot(ring, lf_head_generation(head))) <
+               lf_load_acquire_32(&ring->gather_target);
+}
+
 /*
  * Begins a pause before the flush that is due, for more to be submitted; not if the last flush is long
  * ago.  False also if a thread waits: then the caller flushes, and pacing goes back to 0 with the pause.
@@ -547,13 +594,23 @@ uint64_t lf_flusher_patience_ns(const struct logfile *log)
 static bool try_pause(struct logfile *log)
 {
     struct lf_flusher *flusher = &log->flusher;
+    uint64_t now_ns = lf_now_ns();
+    /* Relaxed: the guard that stores 0 demands the flush then. */
+    uint64_t gather_until_ns = lf_load_relaxed_64(&flusher->gather_until_ns);
+    bool gathers = now_ns < gather_until_ns && is_gathering(log);
 
     flusher->pause_end_ns = flusher->flushed_ns + log->options.submit_delay_ns;
-    if (lf_now_ns() >= flusher->pause_end_ns)
+    if (gathers) {
+        flusher->pause_end_ns = gather_until_ns;
+        flusher->has_paused_to_gather = true;
+    } else if (gather_until_ns != 0) {
+        lf_flusher_end_gather(log);
+    }
+    if (now_ns >= flusher->pause_end_ns)
         return false;
     /* Relaxed: sequencer_step looks again after set_idle's fence, before it sleeps. */
     lf_store_relaxed_32(&flusher->pacing, 1);
-    return !is_urgent(log);
+    return gathers || !is_urgent(log);
 }
 
 /*
@@ -623,7 +680,7 @@ static uint64_t sequencer_step(void *arg)
     /* 3. Gives it back, and looks again. */
     wake_owed(log);
     set_idle(flusher);
-    if (paced && !is_urgent(log))
+    if (paced && !(is_urgent(log) && needs_service(log)))
         return flusher->pause_end_ns;
     return end_pause(log) && try_token(flusher, LF_TOKEN_SEQUENCER) ? LF_STEP_AGAIN
                                                                     : LF_STEP_WHEN_RUNG;

@@ -14,6 +14,9 @@
  * flushed (gather.h).  The one who completes them flushes, without a hop to another thread; the
  * epoch's first writer guards it with a timer meanwhile.
  *
+ * Where waiters have only submitted, nobody guards the epoch: then the sequencer leaves them time, as
+ * in a pause, up to `gather_until_ns`.
+ *
  * Pacing.  What is only submitted is flushed by the sequencer, and on a fast device it would flush
  * every few records by themselves and take the head's cache line from the writers each time.  So
  * while no thread waits it leaves submit_delay_ns between two flushes.  It gives the token back meanwhile and
@@ -41,6 +44,9 @@ struct lf_flusher {
     uint32_t pacing;         /* W: sequencer.  R: threads that submit or are about to wait. */
     uint64_t wanted_lsn;     /* W: logfile_wait and its like (compare-and-swap; grows).  R:
                                 flushers.  The greatest LSN that was waited for. */
+    /* W: the token's holder; a guard whose patience has ended (0).  R: token holders.  So long the
+     * sequencer leaves those that wait by LSN; 0: it does not. */
+    uint64_t gather_until_ns;
     struct lf_waiter closed; /* logfile_shutdown sleeps here */
 
     /* W, R: the token's holder. */
@@ -48,6 +54,7 @@ struct lf_flusher {
     uint64_t flushed_bytes; /* what the last flush carried */
     struct lf_slot *owed;   /* flushed, and its waiters not woken yet */
     struct lf_gather gather;
+    bool has_paused_to_gather; /* the sequencer, since the last flush */
 
     uint64_t pause_end_ns; /* W, R: the sequencer */
     bool has_sequencer;
@@ -78,6 +85,11 @@ bool lf_flusher_open_pending(struct logfile *log);
 void lf_flusher_announce(struct logfile *log);
 /* The calling thread is going to wait for a record that was submitted. */
 void lf_flusher_want(struct logfile *log, uint64_t lsn);
+/* The patience of those that wait in the open epoch for others has ended: it is to be flushed as it is. */
+void lf_flusher_end_gather(struct logfile *log);
+/* Whether those that the open epoch gathers are all there.  The calling thread has counted itself, and
+ * has passed a fence since (F3). */
+bool lf_flusher_has_gathered(const struct logfile *log);
 /* True while the sequencer delays a flush.  A thread that is about to sleep, and is counted as a waiter
  * or registered with lf_flusher_want, must then demand it.  Full fence (F6). */
 bool lf_flusher_check_pause(const struct logfile *log);

@@ -9,6 +9,11 @@
  * completes them flushes; the epoch's first writer guards it meanwhile, and has it flushed as it is
  * when its patience ends.  A lone writer never waits.
  *
+ * Waiters are threads that sleep for durability: in an append, or by an LSN.  One that waits by LSN is back
+ * when it waits again; by then it has submitted what it will.  It may stand for many records, of a window or of logical clients: then the
+ * next flush waits for it even if it is alone, because a flush that starts while it still submits takes
+ * some of them, and the rest waits for that sync and the next one.
+ *
  * Gathering pays while a flush is longer than a wake-up and a group is bound by the sync, not by the
  * bandwidth.  If it was in vain (writers that do not come back at once) it pauses, for 1, 3, 7 ... up to
  * LF_GATHER_PAUSE_MAX flushes that would have gathered.  docs/adr/0002 has the figures.
@@ -23,7 +28,10 @@
 
 enum {
     LF_GATHER_BYTES_MAX =
-        256 << 10, /* beyond, bandwidth is the limit: fill while the device writes */
+        256 << 10,       /* beyond, bandwidth is the limit: fill while the device writes */
+    LF_GATHER_MANY = 32, /* records for each waiter: they were submitted */
+    LF_GATHER_MANY_BYTES_MAX = 1 << 20,    /* copying more takes as long as what a sync costs */
+    LF_GATHER_MANY_BYTES_PER_NS = 2,       /* below, it is the copying that takes the time */
     LF_GATHER_FLUSH_NS_MIN = 10 * 1000,    /* below, a flush is over before a waiter is back */
     LF_GATHER_PAUSE_MAX = 127,             /* flushes without a gather after one in vain */
     LF_GATHER_PATIENCE_NS_MIN = 20 * 1000, /* about what a thread needs to wake */
@@ -40,23 +48,38 @@ struct lf_gather {
 struct lf_gather_flush {
     uint32_t woken;    /* waiters that are about to be woken */
     uint32_t waiting;  /* waiters that are in the next epoch already */
-    uint64_t bytes;    /* that it carried */
+    uint32_t records;  /* that it carried, */
+    uint64_t bytes;    /* and their bytes */
     uint64_t flush_ns; /* what a flush takes, on average */
 };
+
+/* Whether its waiters stand for many records each. */
+static inline bool lf_gather_is_of_many(const struct lf_gather_flush *flush)
+{
+    return flush->woken > 0 && flush->records / flush->woken >= LF_GATHER_MANY;
+}
+
+/* Whether such a flush is worth a wait for those who come back. */
+static inline bool lf_gather_pays(const struct lf_gather_flush *flush)
+{
+    if (!lf_gather_is_of_many(flush))
+        return flush->bytes <= LF_GATHER_BYTES_MAX && flush->flush_ns >= LF_GATHER_FLUSH_NS_MIN;
+    return flush->bytes <= LF_GATHER_MANY_BYTES_MAX &&
+           flush->flush_ns >= LF_GATHER_FLUSH_NS_MIN + flush->bytes / LF_GATHER_MANY_BYTES_PER_NS;
+}
 
 /* How many waiters the next epoch gathers before it is flushed; 0: none are waited for. */
 static inline uint32_t lf_gather_plan(struct lf_gather *gather, const struct lf_gather_flush *flush)
 {
     uint32_t target = flush->woken + flush->waiting;
 
-    if (target < 2 || gather->never)
+    if (target < (lf_gather_is_of_many(flush) ? 1 : 2) || gather->never)
         return 0;
     if (gather->pause > 0) {
         gather->pause--;
         return 0;
     }
-    return flush->bytes <= LF_GATHER_BYTES_MAX && flush->flush_ns >= LF_GATHER_FLUSH_NS_MIN ? target
-                                                                                            : 0;
+    return lf_gather_pays(flush) ? target : 0;
 }
 /* Notes that of `target` waiters `came` were there when the epoch was flushed.  Whether it was in vain. */
 static inline bool lf_gather_note(struct lf_gather *gather, uint32_t target, uint32_t came)

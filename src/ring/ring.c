@@ -124,6 +124,15 @@ void lf_ring_publish(const struct lf_reservation *reservation, unsigned records,
                       lf_published_word(reservation->need, records, waiters));
 }
 
+/* The high bits alone: whatever epoch the slot is of by now, its bytes and records stay right. */
+void lf_ring_add_waiter(struct lf_slot *slot)
+{
+    unsigned shard = (unsigned)sched_getcpu() & slot->shard_mask; /* A hint, as above. */
+
+    /* F3: only orders itself before the fence. */
+    lf_add_release_64(&slot->shards[shard].published, lf_published_word(0, 0, 1));
+}
+
 uint64_t lf_ring_peek_end_lsn(const struct lf_ring *ring)
 {
     uint64_t head = lf_load_acquire_64(&ring->head); /* R1 */

@@ -70,7 +70,7 @@ static inline uint64_t lf_head_offset_bytes(uint64_t head)
  *
  *     bits  0..23  bytes in units of 8
  *     bits 24..47  records
- *     bits 48..63  writers that wait for durability (may overflow off the top: it is only a hint)
+ *     bits 48..63  threads that wait for durability (may overflow off the top: it is only a hint)
  */
 static inline uint64_t lf_published_word(uint64_t bytes, uint64_t records, uint64_t waiters)
 {
@@ -295,6 +295,9 @@ static inline bool lf_ring_settle(struct lf_ring *ring, uint64_t old, uint64_t n
 uint64_t lf_ring_lsn(const struct lf_reservation *reservation);
 /* The last touch of the slot: hands the copied bytes to the flusher. */
 void lf_ring_publish(const struct lf_reservation *reservation, unsigned records, unsigned waiters);
+/* A thread waits for what has been published into this slot.  Only a hint, as the slot may be used again
+ * by now. */
+void lf_ring_add_waiter(struct lf_slot *slot);
 /* The sum of what was published into this slot. */
 static inline uint64_t lf_ring_published(const struct lf_slot *slot)
 {
@@ -303,7 +306,7 @@ static inline uint64_t lf_ring_published(const struct lf_slot *slot)
         sum += lf_load_acquire_64(&slot->shards[i].published); /* R4: pairs with lf_ring_publish. */
     return sum;
 }
-/* How many writers wait for the durability of what is in this slot. */
+/* How many threads wait for the durability of what is in this slot. */
 static inline uint32_t lf_ring_waiters(const struct lf_slot *slot)
 {
     return lf_published_waiters(lf_ring_published(slot));

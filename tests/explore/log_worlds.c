@@ -715,6 +715,8 @@ static void check_open_epoch(const struct lf_ring *ring, const struct lf_flusher
     if (waiters == 0 && flusher->pacing && flusher->wanted_lsn < explored->durable_lsn &&
         explored->event.mode != LF_EVENT_ARMED)
         return; /* to the pause between two flushes that nobody waits for */
+    if (waiters < ring->gather_target && flusher->pacing && flusher->gather_until_ns != 0)
+        return; /* to the time that the sequencer leaves those that wait by LSN */
     if (waiters == 0 && !flusher->has_sequencer)
         return; /* to whoever waits */
     /* `guarded` itself may be gone: the guard of the slot's last epoch may have taken it back late. */
@@ -965,6 +967,42 @@ static const struct log_world gather = {
     DEVICE,
     .scripts = {{{APPEND, SMALL, 0}, {APPEND, SMALL, 0}, {APPEND, SMALL, 0}},
                 {{APPEND, SMALL, 0}, {APPEND, SMALL, 0}, {APPEND, SMALL, 0}}},
+};
+/* Two that come back and wait by LSN: nobody guards their epochs but the sequencer. */
+#define COMES_BACK                                                                                 \
+    {                                                                                              \
+        {SUBMIT, SMALL, 0}, {WAIT, 0, 0}, {SUBMIT, SMALL, 0}, {WAIT, 0, 0}, {SUBMIT, SMALL, 0},    \
+        {                                                                                          \
+            WAIT, 0, 0                                                                             \
+        }                                                                                          \
+    }
+static const struct log_world gather_waits = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {COMES_BACK, COMES_BACK},
+};
+static const struct log_world gather_waits_sequencer = {
+    RING(SEQUENCER, BLOCK),
+    DEVICE,
+    .scripts = {COMES_BACK, COMES_BACK},
+};
+/* The same beside one that appends, which may be the guard; and one whose deadline comes. */
+static const struct log_world gather_mixed = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {COMES_BACK,
+                {{APPEND, SMALL, 0}, {APPEND, SMALL, 0}, {SUBMIT, SMALL, 0}, {FLUSH, 0, 0}}},
+};
+static const struct log_world gather_event = {
+    RING(HYBRID, BLOCK),
+    DEVICE,
+    .scripts = {COMES_BACK,
+                {{SUBMIT, SMALL, 0},
+                 {POLL, 0, 0},
+                 {SUBMIT, SMALL, 0},
+                 {POLL, 0, 0},
+                 {SUBMIT, SMALL, 0},
+                 {POLL, 0, 0}}},
 };
 static const struct log_world spin = {
     RING(HYBRID, ADAPTIVE),
@@ -1257,6 +1295,11 @@ const struct world log_worlds[] = {
     WORLD("failure-leader", "one call of the disk fails", failure_leader, 1),
     WORLD("hungry", "two large records among small ones", hungry, 0),
     WORLD("gather", "two writers that come back", gather, 0),
+    WORLD("gather-waits", "two that submit and wait, and come back", gather_waits, 0),
+    WORLD("gather-waits-sequencer", "the same, sequencer", gather_waits_sequencer, 0),
+    WORLD("gather-mixed", "one that submits and waits, beside appends and a flush", gather_mixed,
+          0),
+    WORLD("gather-event", "one that submits and waits, beside an event loop", gather_event, 0),
     WORLD("spin", "adaptive waiters", spin, 0),
     WORLD("shards-cas", "two shards, reserving by compare-and-swap", shards, 0),
     WORLD("ticket", "reserving under a lock, and a flush", locked, 0),

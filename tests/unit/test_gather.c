@@ -12,7 +12,7 @@ enum {
 
 static uint32_t plan(struct lf_gather *gather, uint32_t woken, uint32_t waiting)
 {
-    const struct lf_gather_flush flush = {woken, waiting, 4096, SLOW_NS};
+    const struct lf_gather_flush flush = {woken, waiting, woken, 4096, SLOW_NS};
     return lf_gather_plan(gather, &flush);
 }
 
@@ -21,20 +21,32 @@ static const struct {
     uint32_t target;
 } plans[] = {
     /* Those that come back, and those that are there already. */
-    {{2, 0, 4096, SLOW_NS}, 2},
-    {{0, 2, 4096, SLOW_NS}, 2},
-    {{16, 3, 4096, SLOW_NS}, 19},
+    {{2, 0, 2, 4096, SLOW_NS}, 2},
+    {{0, 2, 0, 4096, SLOW_NS}, 2},
+    {{16, 3, 16, 4096, SLOW_NS}, 19},
     /* One is nobody to wait for. */
-    {{0, 0, 4096, SLOW_NS}, 0},
-    {{1, 0, 4096, SLOW_NS}, 0},
-    {{0, 1, 4096, SLOW_NS}, 0},
+    {{0, 0, 0, 4096, SLOW_NS}, 0},
+    {{1, 0, 1, 4096, SLOW_NS}, 0},
+    {{0, 1, 0, 4096, SLOW_NS}, 0},
     /* Bound by bandwidth. */
-    {{16, 0, LF_GATHER_BYTES_MAX, SLOW_NS}, 16},
-    {{16, 0, LF_GATHER_BYTES_MAX + 1, SLOW_NS}, 0},
+    {{16, 0, 16, LF_GATHER_BYTES_MAX, SLOW_NS}, 16},
+    {{16, 0, 16, LF_GATHER_BYTES_MAX + 1, SLOW_NS}, 0},
     /* Over before a waiter is back. */
-    {{16, 0, 4096, LF_GATHER_FLUSH_NS_MIN}, 16},
-    {{16, 0, 4096, LF_GATHER_FLUSH_NS_MIN - 1}, 0},
-    {{16, 0, 4096, 0}, 0},
+    {{16, 0, 16, 4096, LF_GATHER_FLUSH_NS_MIN}, 16},
+    {{16, 0, 16, 4096, LF_GATHER_FLUSH_NS_MIN - 1}, 0},
+    {{16, 0, 16, 4096, 0}, 0},
+    /* One that stands for many, unless it does not wait. */
+    {{1, 0, LF_GATHER_MANY, 4096, SLOW_NS}, 1},
+    {{1, 0, LF_GATHER_MANY - 1, 4096, SLOW_NS}, 0},
+    {{2, 1, 2 * LF_GATHER_MANY, 4096, SLOW_NS}, 3},
+    {{0, 1, 10000, 4096, SLOW_NS}, 0},
+    /* Those are gathered up to where copying takes as long as what the sync of another group costs, */
+    {{1, 0, LF_GATHER_MANY, LF_GATHER_MANY_BYTES_MAX, SLOW_NS}, 1},
+    {{1, 0, LF_GATHER_MANY, LF_GATHER_MANY_BYTES_MAX + 1, SLOW_NS}, 0},
+    {{2, 0, 2 * LF_GATHER_MANY - 1, LF_GATHER_MANY_BYTES_MAX, SLOW_NS}, 0},
+    /* and not on a device that is as fast as memory. */
+    {{2, 0, 1000, 512 << 10, LF_GATHER_FLUSH_NS_MIN + 256 * 1024}, 2},
+    {{2, 0, 1000, 512 << 10, LF_GATHER_FLUSH_NS_MIN + 256 * 1024 - 1}, 0},
 };
 
 START_TEST(plan_counts_who_may_come)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
+#include "base/buffers.h"
 #include "base/num.h"
 #include "format/format.h"
 #include "ring/ring.h"
@@ -11,7 +12,7 @@
 
 #define SLOT_BYTES_DEFAULT ((size_t)8 << 20)
 #define SLOT_COUNT_DEFAULT 2 /* one fills while the other is written: a third would lie idle */
-#define SLOT_COUNT_MAX 64
+#define SLOT_COUNT_MAX LF_BUFFERS_MAX
 #define PREPARE_BYTES_DEFAULT ((uint64_t)64 << 20)
 #define PREPARE_BYTES_MAX ((uint64_t)1 << 40)
 #define SUBMIT_DELAY_NS_DEFAULT (UINT64_C(100) * 1000)

@@ -108,6 +108,10 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
         lf_count(&log->stats.records, records);
         lf_count(&log->stats.bytes, end - LF_EPOCH_HEADER_BYTES);
         lf_histogram_add(&log->stats.records_per_epoch, records);
+        if (log->lab.ring_alloc == NULL)
+            lf_buffers_note(&log->buffers_use, log->buffers, log->layout.slot_bytes,
+                            (unsigned)((size_t)(buffer - log->buffers) / log->layout.slot_bytes),
+                            bytes);
     }
     return 0;
 }

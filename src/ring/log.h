@@ -5,6 +5,7 @@
 #ifndef LF_INTERNAL_H
 #define LF_INTERNAL_H
 
+#include "base/buffers.h"
 #include "base/events.h"
 #include "base/follow.h"
 #include "base/stats.h"
@@ -45,8 +46,9 @@ struct logfile {
 
     /* W, R: the thread that may commit (holds the flush token, or the engine's mutex). */
     _Alignas(LF_CACHE_PAIR) struct lf_chain chain;
-    bool closed_cleanly;   /* the CLOSE epoch is durable */
-    uint64_t committed_ns; /* when the last epoch with records was */
+    bool closed_cleanly;               /* the CLOSE epoch is durable */
+    uint64_t committed_ns;             /* when the last epoch with records was */
+    struct lf_buffers_use buffers_use; /* unless the caller brought them */
 
     /* W: the thread that may commit.  R: all. */
     _Alignas(LF_CACHE_PAIR) uint64_t durable_lsn;
@@ -149,7 +151,7 @@ bool lf_incarnation_end(struct logfile *log, uint8_t *buffer);
 
 /*
  * Makes one epoch of a buffer that holds records from LF_EPOCH_HEADER_BYTES to `end`, writes and
- * syncs it, and advances the durable LSN.  Wakes no thread.  0, or LOGFILE_EFAILED: the log has
+ * syncs it, and advances the durable LSN; what was in the buffer may be lost then.  Wakes no thread.  0, or LOGFILE_EFAILED: the log has
  * failed, and the engine has been told.
  */
 int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,

@@ -120,7 +120,7 @@ START_TEST(a_sync_carries_all_that_come_back)
     double most = 0;
 
     begin(kind->flusher);
-    for (unsigned i = 0; i < 200 && most < 0.8 * all; i++) {
+    for (unsigned i = 0; i < 100 && most < 0.8 * all; i++) {
         double records = run(kind);
         most = records > most ? records : most;
     }

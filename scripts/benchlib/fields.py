@@ -79,7 +79,7 @@ NESTED = {
     "options": {**each(TEXT, "version preset io_used sync prepare checksum command"),
                 **each(POSITIVE, "window round"), **each(BOOL, "interrupted"),
                 **each(NUMBER, "size_min size_max asked_seconds records_per_writer rate slot_bytes"
-                               " segment_bytes trim_keep written stages_every")},
+                               " segment_bytes trim_keep written stages_every clients")},
     "machine": {**each(TEXT, "cpu architecture kernel"), **each(BOOL, "virtual"),
                 **each(NUMBER, "packages cores hardware_threads numa_nodes memory_bytes")},
     "filesystem": each(TEXT, "type source mount_options super_options"),

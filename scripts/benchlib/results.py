@@ -59,8 +59,8 @@ class Result:
     @property
     def cell(self):
         """What rounds repeat: runs of one cell differ only by chance and by drift."""
-        return (self.variant, self.writers, self.sizes, self.window, self.option("rate"),
-                self.option("preset"), self.device.get("kind"), self.device.get("delay_us"))
+        return (self.variant, self.writers, self.sizes, self.window, self.option("clients"),
+                self.option("rate"), self.option("preset"), self.device.get("kind"), self.device.get("delay_us"))
 
     @property
     def setting(self):

@@ -193,6 +193,10 @@ refuses "the library refuses" --slot-bytes 12345
 refuses "the library refuses" --segment-bytes 12345
 refuses "'0' is not a whole number" --segment-bytes 0
 refuses "'0' is not a whole number" --trim-keep 0
+refuses "'0' is not a whole number" --written 0
+refuses "not together with --device null" --device null --written 1000000
+refuses "not together with --segment-bytes" --segment-bytes 1048576 --slot-bytes 65536 --written 1000000
+refuses "not together with --preset readme" --preset readme --written 1000000
 refuses "not together with another option" --probe . --size 9
 refuses "No such file" --probe "$here/missing"
 refuses "not a directory" --probe "$here/out/stdout"
@@ -530,6 +534,15 @@ for how in "--device file" "--device null" "--device file --trim-keep 600000"; d
     grep -q 'segments of 1,048,576 B' "$here/out/stdout" || fail "$how: the table does not tell"
 done
 grep -q '"segment_bytes":1048576,"trim_keep":600000' "$here/out/json" || fail "options of segments"
+
+# Blocks that were written before: the log prepares none.
+runs --engine ring --writers 2 --records 300 --written 20000000
+is records 1 600
+grep -q '"written":20000000' "$here/out/json" || fail "blocks written before: the result does not tell"
+grep -q '"prepare":"allocate"' "$here/out/json" || fail "blocks written before: some are prepared"
+grep -q '20,000,000 B of each log written before' "$here/out/stdout" ||
+    fail "blocks written before: the table does not tell"
+holds "$(value device_bytes_per_payload_byte 1) < 10" "blocks written before: zeros during the run"
 
 # A sync of each kind, or why there is none; the verdict at the end.
 bench --probe "$here/logs"

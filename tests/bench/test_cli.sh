@@ -394,13 +394,13 @@ runs --device null --engine ring,mutex --writers 2 --records 200 --repeat 3
 grep -qE 'vs mutex +least\.\.most$' "$here/out/stdout" || fail "spread: heading"
 grep -qE '^ +2  ring .*x +[0-9.]+\.\.[0-9.]+$' "$here/out/stdout" || fail "spread: no such column"
 
-# Floors stand before the results of their round.
+# Floors stand before the results of their round. On a busy machine no thread may be woken in the time that there
+# is for it: then there is no floor of wake-ups in that round.
 runs --floors --engine ring --writers 1,4 --records 20 --repeat 2
 order=$(sed 's/^{"\([a-z]*\)":"\([a-z]*\)".*/\1=\2/' "$here/out/json" | tr '\n' ' ')
-once="floor=sync floor=wake floor=wake engine=ring engine=ring "
-[ "$order" = "$once$once" ] || fail "floors: $order"
+echo "$order" | grep -qE '^(floor=sync (floor=wake ){0,2}(engine=ring ){2}){2}$' || fail "floors: $order"
 [ "$(grep -c '^{"floor":"wake","threads":4,"groups":2,"wakes_per_s":[0-9.]*,"round":[12]}$' \
-    "$here/out/json")" -eq 2 ] || fail "floors: $(cat "$here/out/json")"
+    "$here/out/json")" -ge 1 ] || fail "floors: $(cat "$here/out/json")"
 [ "$(grep -c '^{"floor":"sync",.*"syncs_per_s":[1-9][0-9.]*,.*"p999_us":[0-9.]*,"round":[12]}$' \
     "$here/out/json")" -eq 2 ] || fail "floors: $(cat "$here/out/json")"
 grep -qE '^device floor: [0-9.,]+ syncs/s' "$here/out/stdout" || fail "floors: device"

@@ -267,10 +267,8 @@ struct logfile_options {
  */
 
 struct logfile_threads_options {
-    uint32_t
-        sequencers;     /* threads that flush, 1 to 64; 0: 4.  As many logs as that can have a flush
-                            by one of them under way */
-    uint32_t preparers; /* threads that prepare blocks, 1 to 64; 0: 1 */
+    uint32_t sequencers; /* threads that flush, 1 to 64; 0: 4.  A device that hangs holds one */
+    uint32_t preparers;  /* threads that prepare blocks, 1 to 64; 0: 2.  The same */
     void (*thread_start)(void *arg, enum logfile_thread role); /* NULL, or runs first in each */
     void *thread_arg;
     uint64_t reserved[8]; /* must be zero */
@@ -281,7 +279,7 @@ struct logfile_threads_options {
  * then has these and one for all event hooks, however many logs it opens, and not two or three a log.
  *
  * A log that shares threads keeps every promise.  What it may wait for is a thread: a device that hangs
- * holds the one that flushes there, and so does a reservation that is not published.  When all are held,
+ * holds the ones that flush and prepare there, and a reservation that is not published the one that flushes.  When all are held,
  * what was submitted to the other logs waits too, until a thread that waits for it flushes.  So a program
  * must not, while it holds a reservation of one log, wait for another log of the same threads; and logs
  * on devices of different kinds are better off with threads of their own.

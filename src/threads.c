@@ -9,7 +9,7 @@
 
 enum {
     SEQUENCERS_DEFAULT = 4, /* so many syncs are under way at most */
-    PREPARERS_DEFAULT = 1
+    PREPARERS_DEFAULT = 2   /* so that a device that hangs does not keep room from all others */
 };
 
 static int start(struct logfile_threads *threads, const struct logfile_threads_options *options)

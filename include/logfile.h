@@ -279,10 +279,10 @@ struct logfile_threads_options {
  * then has these and one for all event hooks, however many logs it opens, and not two or three a log.
  *
  * A log that shares threads keeps every promise.  What it may wait for is a thread: a device that hangs
- * holds the ones that flush and prepare there, and a reservation that is not published the one that flushes.  When all are held,
- * what was submitted to the other logs waits too, until a thread that waits for it flushes.  So a program
- * must not, while it holds a reservation of one log, wait for another log of the same threads; and logs
- * on devices of different kinds are better off with threads of their own.
+ * holds the ones that flush and prepare there, and a reservation that is not published the one that
+ * flushes.  When all are held, what was submitted to the other logs waits too, until a thread that waits
+ * for it flushes.  So a program must not, while it holds a reservation of one log, wait for another log
+ * of the same threads; and logs on devices of different kinds are better off with threads of their own.
  *
  * options:  NULL for every default; not needed after the call.
  * threadsp: receives them.

@@ -210,9 +210,12 @@ static void *call_on_an_idle_log(void *argument)
     return argument;
 }
 
+static pid_t appender_tid;
+
 static void *append(void *argument)
 {
     (void)argument;
+    __atomic_store_n(&appender_tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
     REQUIRE(logfile_append(log_under_test, "x", 1, NULL) == 0);
     return NULL;
 }
@@ -245,6 +248,23 @@ static void close_log(void)
     REQUIRE(logfile_close(log_under_test) == 0);
 }
 
+/* The appender has counted its sleep by then, if it sleeps for the thread that hangs. */
+static void await_asleep(void)
+{
+    char path[64], state;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat",
+             (int)__atomic_load_n(&appender_tid, __ATOMIC_ACQUIRE));
+    do {
+        FILE *file = fopen(path, "r");
+
+        REQUIRE(file != NULL);
+        REQUIRE(fscanf(file, "%*d (%*[^)]) %c", &state) == 1);
+        fclose(file);
+        sleep_us(1000);
+    } while (state != 'S');
+}
+
 /* Another thread's flush hangs in its write. */
 static void beside_a_hung_flush(void)
 {
@@ -254,6 +274,7 @@ static void beside_a_hung_flush(void)
     logfile_sim_gate_close(disk, LOGFILE_SIM_WRITE);
     REQUIRE(pthread_create(&appender, NULL, append, NULL) == 0);
     REQUIRE(logfile_sim_gate_is_reached(disk, 60000));
+    await_asleep();
     REQUIRE(pthread_create(&caller, NULL, call_beside_a_hang, NULL) == 0);
     pthread_join(caller, NULL);
     logfile_sim_gate_open(disk);

@@ -170,7 +170,6 @@ static void release(struct lf_events *events)
 int lf_events_start(struct lf_events *events, const struct lf_events_config *config)
 {
     const struct lf_executor_config own = {
-        .thread_count = 1,
         .name = "lf-events",
         .role = LOGFILE_THREAD_EVENTS,
         .thread_start = config->thread_start,
@@ -180,16 +179,11 @@ int lf_events_start(struct lf_events *events, const struct lf_events_config *con
 
     if (error != 0)
         return error;
-    if (config->shared == NULL)
-        error = lf_executor_start(&events->own, &own);
-    if (error != 0) {
+    error = lf_task_start(&events->task, config->shared, &events->own, &own, events_step, events);
+    events->running = error == 0;
+    if (error != 0)
         release(events);
-        return error;
-    }
-    lf_task_join(&events->task, config->shared != NULL ? config->shared : &events->own, events_step,
-                 events);
-    events->running = true;
-    return 0;
+    return error;
 }
 
 void lf_events_stop(struct lf_events *events)
@@ -202,9 +196,7 @@ void lf_events_stop(struct lf_events *events)
     while (events->is_open && !events->has_ended) /* For the hook to be told of everything. */
         pthread_cond_wait(&events->ended, &events->lock);
     pthread_mutex_unlock(&events->lock);
-    lf_task_leave(&events->task);
-    if (events->own.started > 0)
-        lf_executor_stop(&events->own);
+    lf_task_end(&events->task, &events->own);
     events->running = false;
     release(events);
 }

@@ -181,14 +181,6 @@ void lf_task_leave(struct lf_task *task)
     task->executor = NULL;
 }
 
-unsigned lf_executor_task_count(struct lf_executor *executor)
-{
-    pthread_mutex_lock(&executor->lock);
-    unsigned count = executor->task_count;
-    pthread_mutex_unlock(&executor->lock);
-    return count;
-}
-
 bool lf_executor_is_own_thread(const struct lf_executor *executor)
 {
     for (unsigned i = 0; i < executor->started; i++)
@@ -232,4 +224,23 @@ void lf_executor_stop(struct lf_executor *executor)
     executor->started = 0;
     pthread_cond_destroy(&executor->left);
     pthread_mutex_destroy(&executor->lock);
+}
+
+int lf_task_start(struct lf_task *task, struct lf_executor *shared, struct lf_executor *own,
+                  const struct lf_executor_config *config, uint64_t (*step)(void *arg), void *arg)
+{
+    struct lf_executor_config alone = *config;
+
+    alone.thread_count = 1;
+    int error = shared != NULL ? 0 : lf_executor_start(own, &alone);
+    if (error == 0)
+        lf_task_join(task, shared != NULL ? shared : own, step, arg);
+    return error;
+}
+
+void lf_task_end(struct lf_task *task, struct lf_executor *own)
+{
+    lf_task_leave(task);
+    if (own->started > 0)
+        lf_executor_stop(own);
 }

@@ -80,14 +80,21 @@ int lf_executor_start(struct lf_executor *executor, const struct lf_executor_con
 void lf_executor_stop(struct lf_executor *executor);
 /* Whether the calling thread is one of them. */
 bool lf_executor_is_own_thread(const struct lf_executor *executor);
-/* How many tasks have joined and not left. */
-unsigned lf_executor_task_count(struct lf_executor *executor);
 
 /* Joins an executor.  Its step runs when it is rung. */
 void lf_task_join(struct lf_task *task, struct lf_executor *executor, uint64_t (*step)(void *arg),
                   void *arg);
 /* Any thread, while it is a task of an executor.  Never blocks; one system call if a thread sleeps. */
 void lf_task_ring(struct lf_task *task);
+/*
+ * Joins the executor `shared`, or if that is NULL one that is started for it alone, in `own`: one thread,
+ * whatever config says.  0, or as lf_executor_start.
+ */
+int lf_task_start(struct lf_task *task, struct lf_executor *shared, struct lf_executor *own,
+                  const struct lf_executor_config *config, uint64_t (*step)(void *arg), void *arg);
+/* Leaves, and ends the one that was started for it. */
+void lf_task_end(struct lf_task *task, struct lf_executor *own);
+
 /* Waits for the step that is running, if one is; none runs after that.  No thread rings any more, and
  * the caller is no thread of the executor.  Does nothing if it has not joined. */
 void lf_task_leave(struct lf_task *task);

@@ -425,7 +425,7 @@ int lf_ring_engine_wait(struct logfile *log, uint64_t lsn, const struct timespec
     lf_flusher_want(log, lsn);
     if (lf_may_wait(deadline)) {
         lf_ring_add_waiter(wait.slot);
-        lf_fence(); /* F3: counted before target load, as in lf_append_must_demand. */
+        lf_fence_atomic_load(); /* F3: counted before target load, as in lf_append_must_demand. */
         wait.demands |= lf_flusher_has_gathered(log);
     }
     return lf_append_await(log, &wait);

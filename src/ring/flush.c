@@ -652,6 +652,13 @@ static void serve_and_wake(struct logfile *log)
         wake_waiters(log, flushed);
 }
 
+/* The pause between two flushes is over: takes the token if there is work.  What the step returns then. */
+static uint64_t go_on(struct logfile *log)
+{
+    return end_pause(log) && try_token(&log->flusher, LF_TOKEN_SEQUENCER) ? LF_STEP_AGAIN
+                                                                          : LF_STEP_WHEN_RUNG;
+}
+
 /*
  * One step of the sequencer: a flush, if there is work that cannot wait; else the token is given back.
  * It is kept from step to step while there is, and other logs that share the thread come in between.
@@ -671,8 +678,7 @@ static uint64_t sequencer_step(void *arg)
             return LF_STEP_WHEN_RUNG;
         if (lf_now_ns() < flusher->pause_end_ns)
             return flusher->pause_end_ns;
-        return end_pause(log) && try_token(flusher, LF_TOKEN_SEQUENCER) ? LF_STEP_AGAIN
-                                                                        : LF_STEP_WHEN_RUNG;
+        return go_on(log);
     }
 
     /* 2. With it: serves, unless that can be put off. */
@@ -686,8 +692,7 @@ static uint64_t sequencer_step(void *arg)
     set_idle(flusher);
     if (paced && !(is_urgent(log) && needs_service(log)))
         return flusher->pause_end_ns;
-    return end_pause(log) && try_token(flusher, LF_TOKEN_SEQUENCER) ? LF_STEP_AGAIN
-                                                                    : LF_STEP_WHEN_RUNG;
+    return go_on(log);
 }
 
 int lf_flusher_start(struct logfile *log)
@@ -695,7 +700,6 @@ int lf_flusher_start(struct logfile *log)
     struct lf_flusher *flusher = &log->flusher;
     struct logfile_threads *shared = log->options.threads;
     const struct lf_executor_config config = {
-        .thread_count = 1,
         .name = "lf-sequencer",
         .role = LOGFILE_THREAD_SEQUENCER,
         .thread_start = log->options.thread_start,
@@ -705,13 +709,10 @@ int lf_flusher_start(struct logfile *log)
     flusher->gather.never = log->lab.variant_flags & LOGFILE_VARIANT_NO_GATHER;
     if (log->lab.flusher == LOGFILE_FLUSHER_LEADER)
         return 0;
-    int error = shared != NULL ? 0 : lf_executor_start(&flusher->own, &config);
-    if (error != 0)
-        return error;
-    lf_task_join(&flusher->task, shared != NULL ? &shared->sequencers : &flusher->own,
-                 sequencer_step, log);
-    flusher->has_sequencer = true;
-    return 0;
+    int error = lf_task_start(&flusher->task, shared != NULL ? &shared->sequencers : NULL,
+                              &flusher->own, &config, sequencer_step, log);
+    flusher->has_sequencer = error == 0;
+    return error;
 }
 
 void lf_flusher_stop(struct logfile *log)
@@ -719,9 +720,7 @@ void lf_flusher_stop(struct logfile *log)
     struct lf_flusher *flusher = &log->flusher;
 
     LF_ASSERT(lf_flusher_is_dead(flusher));
-    lf_task_leave(&flusher->task);
-    if (flusher->own.started > 0)
-        lf_executor_stop(&flusher->own);
+    lf_task_end(&flusher->task, &flusher->own);
 }
 
 int lf_flusher_shutdown(struct logfile *log, const struct timespec *deadline)

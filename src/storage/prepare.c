@@ -832,22 +832,16 @@ static int allocate_first(struct lf_preparer *preparer)
 static int start_task(struct lf_preparer *preparer, const struct lf_preparer_config *config)
 {
     const struct lf_executor_config own = {
-        .thread_count = 1,
         .name = "lf-preparer",
         .role = LOGFILE_THREAD_PREPARER,
         .thread_start = config->thread_start,
         .thread_arg = config->thread_arg,
     };
-    struct lf_executor *executor = config->shared;
-    if (executor == NULL) {
-        executor = &preparer->own;
-        int error = lf_executor_start(executor, &own);
-        if (error != 0)
-            return error;
-    }
-    lf_task_join(&preparer->task, executor, preparer_step, preparer);
-    lf_task_ring(&preparer->task);
-    return 0;
+    int error = lf_task_start(&preparer->task, config->shared, &preparer->own, &own, preparer_step,
+                              preparer);
+    if (error == 0)
+        lf_task_ring(&preparer->task);
+    return error;
 }
 
 int lf_preparer_start(struct lf_preparer *preparer, struct lf_store *store,
@@ -877,9 +871,7 @@ void lf_preparer_end(struct lf_preparer *preparer)
     pthread_mutex_lock(&preparer->lock);
     preparer->stop = true;
     pthread_mutex_unlock(&preparer->lock);
-    lf_task_leave(&preparer->task);
-    if (preparer->own.started > 0)
-        lf_executor_stop(&preparer->own);
+    lf_task_end(&preparer->task, &preparer->own);
     preparer->has_ended = true;
 }
 

@@ -172,7 +172,7 @@ START_TEST(no_ring_is_lost)
     memset(counters, 0, sizeof counters);
     for (unsigned j = 0; j < TASKS_MAX; j++)
         lf_task_join(&counters[j].task, &executor, count_step, &counters[j]);
-    ck_assert_uint_eq(lf_executor_task_count(&executor), TASKS_MAX);
+    ck_assert_uint_eq(executor.task_count, TASKS_MAX);
     for (unsigned i = 0; i < RINGERS; i++)
         ck_assert_int_eq(pthread_create(&ringers[i], NULL, ring_all, &rounds), 0);
     for (unsigned i = 0; i < RINGERS; i++)
@@ -187,7 +187,7 @@ START_TEST(no_ring_is_lost)
         }
         lf_task_leave(&counters[j].task);
     }
-    ck_assert_uint_eq(lf_executor_task_count(&executor), 0);
+    ck_assert_uint_eq(executor.task_count, 0);
     lf_executor_stop(&executor);
 }
 END_TEST

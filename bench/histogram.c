@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "histogram.h"
 
+#include <inttypes.h>
 #include <math.h>
 
 #define COARSE_SUB_BITS 3
@@ -55,4 +56,22 @@ uint64_t bench_histogram_percentile(const struct bench_histogram *histogram, dou
         }
     }
     return histogram->max;
+}
+
+void bench_histogram_print(FILE *out, const struct bench_histogram *latency_ns)
+{
+    const char *separator = "";
+
+    fputs(",\"latency_histogram\":[", out);
+    for (unsigned i = 0; i < BENCH_HISTOGRAM_BUCKETS;) {
+        uint64_t low_ns = bench_histogram_coarse_low(i);
+        uint64_t count = 0;
+        for (; i < BENCH_HISTOGRAM_BUCKETS && bench_histogram_coarse_low(i) == low_ns; i++)
+            count += latency_ns->bucket[i];
+        if (count == 0)
+            continue;
+        fprintf(out, "%s[%.3f,%" PRIu64 "]", separator, (double)low_ns / 1000, count);
+        separator = ",";
+    }
+    fputc(']', out);
 }

@@ -8,6 +8,7 @@
 #define BENCH_HISTOGRAM_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #define BENCH_HISTOGRAM_SUB_BITS 6
 #define BENCH_HISTOGRAM_BUCKETS ((64 - BENCH_HISTOGRAM_SUB_BITS + 1) << BENCH_HISTOGRAM_SUB_BITS)
@@ -48,5 +49,9 @@ uint64_t bench_histogram_percentile(const struct bench_histogram *histogram, dou
  * falls into the same one of them as bucket `index` does.
  */
 uint64_t bench_histogram_coarse_low(unsigned index);
+
+/* As a member of a JSON object that has some before it: [microseconds, count] of each bucket that has any,
+ * neighbours with the same lower edge as one. */
+void bench_histogram_print(FILE *out, const struct bench_histogram *latency_ns);
 
 #endif /* BENCH_HISTOGRAM_H */

@@ -107,24 +107,6 @@ static void put_costs(FILE *out, const struct bench_result *result)
                 result->knows_calls);
 }
 
-/* [microseconds, count] of each bucket that has any, neighbours with the same lower edge as one. */
-static void put_latencies(FILE *out, const struct bench_histogram *latency_ns)
-{
-    const char *separator = "";
-    fputs(",\"latency_histogram\":[", out);
-    for (unsigned i = 0; i < BENCH_HISTOGRAM_BUCKETS;) {
-        uint64_t low_ns = bench_histogram_coarse_low(i);
-        uint64_t count = 0;
-        for (; i < BENCH_HISTOGRAM_BUCKETS && bench_histogram_coarse_low(i) == low_ns; i++)
-            count += latency_ns->bucket[i];
-        if (count == 0)
-            continue;
-        fprintf(out, "%s[%.3f,%" PRIu64 "]", separator, (double)low_ns / 1000, count);
-        separator = ",";
-    }
-    fputc(']', out);
-}
-
 static void put_batches(FILE *out, const uint64_t *batches, bool known)
 {
     unsigned count = BENCH_BATCH_BUCKETS;
@@ -343,7 +325,7 @@ int bench_report_json(FILE *out, const struct bench_context *context, const stru
     put_id(out, id);
     put_measures(out, result);
     put_costs(out, result);
-    put_latencies(out, &detail->latency_ns);
+    bench_histogram_print(out, &detail->latency_ns);
     put_batches(out, detail->batches, result->is_log);
     put_stages(out, result);
     fputc(',', out);

@@ -79,24 +79,6 @@ static void put_name(FILE *out, const char *key, const struct bench_name *names,
         fprintf(out, ",\"%s\":null", key);
 }
 
-static void put_histogram(FILE *out, const struct bench_histogram *latency_ns)
-{
-    const char *separator = "";
-
-    fputs(",\"latency_histogram\":[", out);
-    for (unsigned i = 0; i < BENCH_HISTOGRAM_BUCKETS;) {
-        uint64_t low_ns = bench_histogram_coarse_low(i);
-        uint64_t count = 0;
-        for (; i < BENCH_HISTOGRAM_BUCKETS && bench_histogram_coarse_low(i) == low_ns; i++)
-            count += latency_ns->bucket[i];
-        if (count == 0)
-            continue;
-        fprintf(out, "%s[%.3f,%" PRIu64 "]", separator, (double)low_ns / 1000, count);
-        separator = ",";
-    }
-    fputc(']', out);
-}
-
 static void put_measures(FILE *out, const struct work *work, const struct work_result *result)
 {
     double rate = records_per_s(result);
@@ -117,7 +99,7 @@ static void put_measures(FILE *out, const struct work *work, const struct work_r
     else
         fputs(",\"records_per_flush\":null", out);
     fprintf(out, ",\"cpu_us_per_record\":%.6f", busy_ps / 1e6 / (double)result->records);
-    put_histogram(out, &result->latency_ns);
+    bench_histogram_print(out, &result->latency_ns);
 }
 
 /* What only a simulation knows. */

@@ -56,7 +56,7 @@ int lf_raft_open(struct lf_raft *node)
  * The snapshot.
  */
 
-static void free_snapshot(struct raft_snapshot *snapshot)
+void lf_raft_free_snapshot(struct raft_snapshot *snapshot)
 {
     if (snapshot == NULL)
         return;
@@ -82,7 +82,7 @@ static int load_snapshot(struct lf_raft *node, struct raft_snapshot **snapshot)
     if (term == 0 && count == 0)
         return 0;
     lf_raft_free_entries(entries, count);
-    free_snapshot(*snapshot);
+    lf_raft_free_snapshot(*snapshot);
     *snapshot = NULL;
     return lf_raft_say(
         node, RAFT_INVALID,
@@ -146,7 +146,7 @@ int lf_raft_load(struct raft_io *io, raft_term *term, raft_id *vote,
     if (error == 0)
         error = follow_snapshot(node, *snapshot);
     if (error != 0) {
-        free_snapshot(*snapshot);
+        lf_raft_free_snapshot(*snapshot);
         *snapshot = NULL;
         return error;
     }
@@ -233,7 +233,7 @@ int lf_raft_recover(struct raft_io *io, const struct raft_configuration *configu
 
     if (error == 0)
         error = follow_snapshot(node, snapshot);
-    free_snapshot(snapshot);
+    lf_raft_free_snapshot(snapshot);
     if (error != 0)
         return error;
     return append_configuration(node, node->next_index, node->mark.term, configuration);

@@ -145,6 +145,8 @@ void lf_raft_close_next(struct lf_raft *node);
 
 /* ---- load.c ---- */
 
+/* With all that it holds; NULL: nothing. */
+void lf_raft_free_snapshot(struct raft_snapshot *snapshot);
 int lf_raft_open(struct lf_raft *node);
 int lf_raft_load(struct raft_io *io, raft_term *term, raft_id *vote,
                  struct raft_snapshot **snapshot, raft_index *start_index,

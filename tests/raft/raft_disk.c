@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "raft_disk.h"
 
-#include "raft/node.h"
-
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,17 +49,6 @@ struct raft_snapshot *snapshot_copy(const struct raft_snapshot *snapshot)
         used += snapshot->bufs[i].len;
     }
     return copy;
-}
-
-void snapshot_free(struct raft_snapshot *snapshot)
-{
-    if (snapshot == NULL)
-        return;
-    raft_configuration_close(&snapshot->configuration);
-    for (unsigned i = 0; i < snapshot->n_bufs; i++)
-        raft_free(snapshot->bufs[i].base);
-    raft_free(snapshot->bufs);
-    raft_free(snapshot);
 }
 
 /* ---------------------------------------------------------------------------------------------
@@ -198,7 +185,7 @@ void raft_disk_init(struct raft_disk *disk, uv_loop_t *loop, struct logfile_sim 
 
 void raft_disk_free(struct raft_disk *disk)
 {
-    snapshot_free(disk->stored);
+    lf_raft_free_snapshot(disk->stored);
     disk->stored = NULL;
 }
 
@@ -245,7 +232,7 @@ static void finish_base_work(struct raft_disk *disk)
         disk->put = NULL;
         disk->put_error = 0;
         if (error == 0) {
-            snapshot_free(disk->stored);
+            lf_raft_free_snapshot(disk->stored);
             disk->stored = snapshot_copy(disk->put_snapshot);
         }
         put->cb(put, error);

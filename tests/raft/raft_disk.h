@@ -13,6 +13,7 @@
 
 #include "logfile_raft.h"
 #include "logfile_sim.h"
+#include "raft/node.h"
 #include "support.h"
 
 #include <raft.h>
@@ -67,6 +68,5 @@ void raft_disk_wait_idle(struct raft_disk *disk);
 struct raft_snapshot *snapshot_make(raft_index index, raft_term term, const void *data,
                                     size_t size);
 struct raft_snapshot *snapshot_copy(const struct raft_snapshot *snapshot);
-void snapshot_free(struct raft_snapshot *snapshot);
 
 #endif /* RAFT_DISK_H */

@@ -65,7 +65,7 @@ void model_init(struct raft_model *model, struct raft_disk *disk)
 
 void model_free(struct raft_model *model)
 {
-    snapshot_free(model->put_snapshot);
+    lf_raft_free_snapshot(model->put_snapshot);
     free(model->terms);
     free(model->begun_terms);
     free(model->steps);
@@ -153,6 +153,31 @@ static void free_loaded(struct raft_entry *entries, size_t count)
     raft_free(entries);
 }
 
+void model_begin(struct raft_model *model, struct raft_disk *disk, uv_loop_t *loop,
+                 struct logfile_sim **sim)
+{
+    ck_assert_int_eq(uv_loop_init(loop), 0);
+    *sim = logfile_sim_new(NULL);
+    raft_disk_init(disk, loop, *sim);
+    model_init(model, disk);
+}
+
+uint64_t model_end(struct raft_model *model)
+{
+    struct raft_disk *disk = model->disk;
+    struct logfile_sim *sim = disk->sim;
+    uv_loop_t *loop = disk->loop;
+
+    model_free(model);
+    raft_disk_free(disk);
+    uv_run(loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(uv_loop_close(loop), 0);
+    uint64_t misuse_count = logfile_sim_misuse_count(sim);
+    ck_assert_uint_eq(logfile_sim_open_count(sim), 0);
+    logfile_sim_free(sim);
+    return misuse_count;
+}
+
 void model_open(struct raft_model *model, bool after_crash)
 {
     struct raft_io *io = &model->disk->io;
@@ -190,7 +215,7 @@ void model_open(struct raft_model *model, bool after_crash)
     model->next = start + count;
     begin(model);
     free_loaded(entries, count);
-    snapshot_free(snapshot);
+    lf_raft_free_snapshot(snapshot);
 }
 
 void model_close(struct raft_model *model)
@@ -349,7 +374,7 @@ void model_put(struct raft_model *model, raft_index index, raft_term term, unsig
     struct raft_disk *disk = model->disk;
     const bool replaces = trailing == 0 && model_term_at(model, index) != term;
 
-    snapshot_free(model->put_snapshot);
+    lf_raft_free_snapshot(model->put_snapshot);
     model->put_snapshot = snapshot_make(index, term, "state", 5);
     model->put.data = model;
     model->put_status = -1;

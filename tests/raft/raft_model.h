@@ -45,6 +45,12 @@ struct raft_model {
 void model_init(struct raft_model *model, struct raft_disk *disk);
 void model_free(struct raft_model *model);
 
+/* All of it at once: a loop, a simulated disk, a node's disk on it, and its model. */
+void model_begin(struct raft_model *model, struct raft_disk *disk, uv_loop_t *loop,
+                 struct logfile_sim **sim);
+/* Nothing is left open.  How often the simulated disk was misused. */
+uint64_t model_end(struct raft_model *model);
+
 /* One configuration, of the node itself. */
 int model_bootstrap(struct raft_model *model);
 /* Opens, loads and checks; `after_crash`: what was not called back may be missing.  What is there counts

@@ -154,10 +154,7 @@ static uint64_t live(uint64_t number)
 
     memset(&life, 0, sizeof life);
     life.rng.state = number * 0x9e3779b97f4a7c15u;
-    ck_assert_int_eq(uv_loop_init(&life.loop), 0);
-    life.sim = logfile_sim_new(NULL);
-    raft_disk_init(&life.disk, &life.loop, life.sim);
-    model_init(&life.model, &life.disk);
+    model_begin(&life.model, &life.disk, &life.loop, &life.sim);
     choose_log(&life);
     ck_assert_int_eq(raft_disk_open(&life.disk), 0);
     ck_assert_int_eq(model_bootstrap(&life.model), 0);
@@ -172,12 +169,7 @@ static uint64_t live(uint64_t number)
     model_wait(&life.model);
     reopen(&life, false);
     raft_disk_close(&life.disk);
-    ck_assert_uint_eq(logfile_sim_misuse_count(life.sim), 0);
-    model_free(&life.model);
-    raft_disk_free(&life.disk);
-    uv_run(&life.loop, UV_RUN_DEFAULT);
-    ck_assert_int_eq(uv_loop_close(&life.loop), 0);
-    logfile_sim_free(life.sim);
+    ck_assert_uint_eq(model_end(&life.model), 0);
     return life.suffixes;
 }
 

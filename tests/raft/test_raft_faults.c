@@ -19,20 +19,12 @@ static struct raft_model model;
 
 static void setup(void)
 {
-    ck_assert_int_eq(uv_loop_init(&loop), 0);
-    sim = logfile_sim_new(NULL);
-    raft_disk_init(&disk, &loop, sim);
-    model_init(&model, &disk);
+    model_begin(&model, &disk, &loop, &sim);
 }
 
 static void teardown(void)
 {
-    model_free(&model);
-    raft_disk_free(&disk);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    ck_assert_int_eq(uv_loop_close(&loop), 0);
-    ck_assert_uint_eq(logfile_sim_open_count(sim), 0);
-    logfile_sim_free(sim);
+    model_end(&model);
 }
 
 static struct logfile_raft_state state_now(void)
@@ -286,17 +278,17 @@ START_TEST(test_a_snapshot_that_does_not_fit_is_refused)
     model_set_term(&model, 2);
     model_put(&model, 30, 2, 0);
     model_close(&model);
-    snapshot_free(disk.stored);
+    lf_raft_free_snapshot(disk.stored);
     disk.stored =
         snapshot_make(28, 2, "older", 5); /* the last one is gone, an older one is there */
     ck_assert_int_eq(refused_with(text, sizeof text), RAFT_CORRUPT);
     ck_assert_contains(text, "the log starts with index 31 at LSN ");
     ck_assert_contains(text, "and the last snapshot ends with index 28");
-    snapshot_free(disk.stored);
+    lf_raft_free_snapshot(disk.stored);
     disk.stored = snapshot_make(40, 3, "of another", 10);
     ck_assert_int_eq(refused_with(text, sizeof text), RAFT_CORRUPT);
     ck_assert_contains(text, "the snapshot of index 40 has term 3, and the log knows of 2 only");
-    snapshot_free(disk.stored);
+    lf_raft_free_snapshot(disk.stored);
     disk.stored = NULL;
     ck_assert_int_eq(refused_with(text, sizeof text), RAFT_CORRUPT);
     ck_assert_contains(text, "there is no snapshot");
@@ -594,19 +586,19 @@ START_TEST(test_a_failed_sync_steps_the_node_down)
 }
 END_TEST
 
+static const struct logfile_sim_fault no_sync = {
+    .call = LOGFILE_SIM_SYNC, .for_ever = true, .error = -EIO};
+
 /* What has been cut off since is not answered with a failure: libraft would take back what replaced it. */
 START_TEST(test_what_was_cut_off_does_not_fail)
 {
-    const struct logfile_sim_fault fault = {
-        .call = LOGFILE_SIM_SYNC, .for_ever = true, .error = -EIO};
-
     make_node(10);
     start_node();
     ck_assert_int_eq(model_append(&model, 1, 1), 0);
     model_set_term(&model, 2);
     ck_assert_int_eq(model_truncate(&model, model.next - 1), 0);
     ck_assert_int_eq(model_append(&model, 1, 2), 0);
-    ck_assert_int_eq(logfile_sim_fault(sim, &fault), 0);
+    ck_assert_int_eq(logfile_sim_fault(sim, &no_sync), 0);
     /* The first is answered as if it were stored, after the second has failed. */
     while (told.stepped_down == 0)
         raft_disk_run(&disk);
@@ -620,12 +612,9 @@ END_TEST
 /* The mark: a term that is not stored is not the node's. */
 START_TEST(test_a_term_that_cannot_be_stored)
 {
-    const struct logfile_sim_fault fault = {
-        .call = LOGFILE_SIM_SYNC, .for_ever = true, .error = -EIO};
-
     make_node(2);
     start_node();
-    ck_assert_int_eq(logfile_sim_fault(sim, &fault), 0);
+    ck_assert_int_eq(logfile_sim_fault(sim, &no_sync), 0);
     ck_assert_int_eq(disk.io.set_term(&disk.io, 9), RAFT_IOERR);
     ck_assert_contains(disk.io.errmsg, "term 9");
     while (told.stepped_down == 0)
@@ -672,7 +661,7 @@ START_TEST(test_a_snapshot_of_the_leaders_that_cannot_be_stored)
     model_close(&model);
     model_open(&model, false);
     model_close(&model);
-    snapshot_free(snapshot);
+    lf_raft_free_snapshot(snapshot);
 }
 END_TEST
 

@@ -17,21 +17,12 @@ static struct raft_model model;
 
 static void setup(void)
 {
-    ck_assert_int_eq(uv_loop_init(&loop), 0);
-    sim = logfile_sim_new(NULL);
-    raft_disk_init(&disk, &loop, sim);
-    model_init(&model, &disk);
+    model_begin(&model, &disk, &loop, &sim);
 }
 
 static void teardown(void)
 {
-    model_free(&model);
-    raft_disk_free(&disk);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    ck_assert_int_eq(uv_loop_close(&loop), 0);
-    ck_assert_uint_eq(logfile_sim_misuse_count(sim), 0);
-    ck_assert_uint_eq(logfile_sim_open_count(sim), 0);
-    logfile_sim_free(sim);
+    ck_assert_uint_eq(model_end(&model), 0);
 }
 
 static void open_new(void)
@@ -404,7 +395,7 @@ START_TEST(test_a_crash_between_snapshot_and_log)
                          RAFT_BUSY);
         model_close(&model);
         ck_assert_int_eq(status, RAFT_CANCELED);
-        snapshot_free(snapshot);
+        lf_raft_free_snapshot(snapshot);
         model_open(&model, false);
         model_close(&model);
     }
@@ -442,7 +433,7 @@ static void on_get(struct raft_io_snapshot_get *get, struct raft_snapshot *snaps
 {
     ck_assert_int_eq(status, 0);
     ck_assert_uint_eq(snapshot->index, 3);
-    snapshot_free(snapshot);
+    lf_raft_free_snapshot(snapshot);
     *(bool *)get->data = true;
 }
 

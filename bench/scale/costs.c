@@ -187,7 +187,7 @@ static void fill_by_level(const struct reading *reading)
         }
 }
 
-/* Whether all is there, and fits. */
+/* A machine is whole if each cost is there, and within its range. */
 static int finish(struct reading *reading, const bool *given)
 {
     for (unsigned i = 0; i < COST_COUNT; i++)

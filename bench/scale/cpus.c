@@ -91,7 +91,7 @@ static bool is_earlier(const struct timer *a, const struct timer *b)
     return a->time_ps < b->time_ps || (a->time_ps == b->time_ps && a->order < b->order);
 }
 
-/* The thread that runs may go on as long as nobody else comes first. */
+/* The thread that runs may go on as long as no other comes first. */
 static void set_horizon(void)
 {
     uint64_t horizon_ps = ready_count > 0 ? ready[0]->now_ps : UINT64_MAX;
@@ -231,7 +231,7 @@ static struct cpu *place(const struct thread *thread)
     return elsewhere != NULL ? elsewhere : &cpus[thread->cpu];
 }
 
-/* Whether its processor was idle. */
+/* As cpus.h tells: true if its processor was idle. */
 static bool make_ready(struct thread *thread, uint64_t time_ps)
 {
     struct cpu *cpu = place(thread);
@@ -257,7 +257,7 @@ static bool make_ready(struct thread *thread, uint64_t time_ps)
 
 /*
  * The first store that is under way is seen, if its line has arrived.  One that has waited for those before it
- * may have lost its line meanwhile, and asks again; when the line comes, the store is made, whoever wants the
+ * may have lost its line meanwhile, and asks again; when the line comes, the store is made, whichever processor wants the
  * line next, or two processors could take it from each other for ever.  Each timer of a store makes one of
  * them, so they keep their order.
  */

@@ -138,7 +138,7 @@ void *thread_join(struct thread *thread);
 /* The calling thread sleeps until thread_wake, or the deadline (UINT64_MAX: none).  Whether that ended it.
  * No store of it is under way. */
 bool thread_block(uint64_t deadline_ps);
-/* A thread that blocks can run again, at the caller's time.  Whether its processor was idle. */
+/* A thread that blocks can run again, at the caller's time.  True if its processor was idle. */
 bool thread_wake(struct thread *thread);
 /* Lets another thread run on this processor, if one queues.  Whether one did. */
 bool thread_yield(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cache lines: who holds each, and what it takes to get it.
+ * Cache lines: which processors hold each, and what it takes to get it.
  *
  *   owned    one processor holds it and may write (M or E)
  *   shared   some hold it and may only read (S; the one that wrote it last hands it on, as in MOESI)

@@ -51,8 +51,8 @@ void lf_buffers_note(struct lf_buffers_use *use, void *memory, size_t slot_bytes
     if (slot_bytes < LF_HUGE_PAGE_BYTES ||
         !lf_buffers_count(&use->large_bytes[number], batch_bytes))
         return;
-    /* The small pages go, so that the next batch finds a huge one: collapsing them would copy what nobody
-     * reads, and waits for other processors. */
+    /* The small pages go, so that the next batch finds a huge one: collapsing them would copy what is not
+     * read any more, and waits for other processors. */
     if (madvise(slot, LF_HUGE_PAGE_BYTES, MADV_HUGEPAGE) == 0)
         (void)madvise(slot, LF_HUGE_PAGE_BYTES, MADV_DONTNEED);
 }

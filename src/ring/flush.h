@@ -14,7 +14,7 @@
  * flushed (gather.h).  The one who completes them flushes, without a hop to another thread; the
  * epoch's first writer guards it with a timer meanwhile.
  *
- * Where waiters have only submitted, nobody guards the epoch: then the sequencer leaves them time, as
+ * Where waiters have only submitted, no thread guards the epoch: then the sequencer leaves them time, as
  * in a pause, up to `gather_until_ns`.
  *
  * Pacing.  What is only submitted is flushed by the sequencer, and on a fast device it would flush

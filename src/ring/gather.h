@@ -10,9 +10,9 @@
  * when its patience ends.  A lone writer never waits.
  *
  * Waiters are threads that sleep for durability: in an append, or by an LSN.  One that waits by LSN is back
- * when it waits again; by then it has submitted what it will.  It may stand for many records, of a window or of logical clients: then the
- * next flush waits for it even if it is alone, because a flush that starts while it still submits takes
- * some of them, and the rest waits for that sync and the next one.
+ * when it waits again; by then it has submitted what it will.  It may stand for many records, of a window
+ * or of logical clients: then the next flush waits for it even if it is alone, because a flush that starts
+ * while it still submits takes some of them, and the rest waits for that sync and the next one.
  *
  * Gathering pays while a flush is longer than a wake-up and a group is bound by the sync, not by the
  * bandwidth.  If it was in vain (writers that do not come back at once) it pauses, for 1, 3, 7 ... up to

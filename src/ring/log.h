@@ -151,7 +151,8 @@ bool lf_incarnation_end(struct logfile *log, uint8_t *buffer);
 
 /*
  * Makes one epoch of a buffer that holds records from LF_EPOCH_HEADER_BYTES to `end`, writes and
- * syncs it, and advances the durable LSN; what was in the buffer may be lost then.  Wakes no thread.  0, or LOGFILE_EFAILED: the log has
+ * syncs it, and advances the durable LSN; what was in the buffer may be
+ * lost then.  Wakes no thread.  0, or LOGFILE_EFAILED: the log has
  * failed, and the engine has been told.
  */
 int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t records,

@@ -162,10 +162,9 @@ void model_begin(struct raft_model *model, struct raft_disk *disk, uv_loop_t *lo
     model_init(model, disk);
 }
 
-uint64_t model_end(struct raft_model *model)
+uint64_t model_end(struct raft_model *model, struct logfile_sim *sim)
 {
     struct raft_disk *disk = model->disk;
-    struct logfile_sim *sim = disk->sim;
     uv_loop_t *loop = disk->loop;
 
     model_free(model);

@@ -48,8 +48,8 @@ void model_free(struct raft_model *model);
 /* All of it at once: a loop, a simulated disk, a node's disk on it, and its model. */
 void model_begin(struct raft_model *model, struct raft_disk *disk, uv_loop_t *loop,
                  struct logfile_sim **sim);
-/* Nothing is left open.  How often the simulated disk was misused. */
-uint64_t model_end(struct raft_model *model);
+/* Nothing is left open.  How often the simulated disk was misused.  sim: a test may have changed it. */
+uint64_t model_end(struct raft_model *model, struct logfile_sim *sim);
 
 /* One configuration, of the node itself. */
 int model_bootstrap(struct raft_model *model);

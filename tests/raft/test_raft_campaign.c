@@ -169,7 +169,7 @@ static uint64_t live(uint64_t number)
     model_wait(&life.model);
     reopen(&life, false);
     raft_disk_close(&life.disk);
-    ck_assert_uint_eq(model_end(&life.model), 0);
+    ck_assert_uint_eq(model_end(&life.model, life.sim), 0);
     return life.suffixes;
 }
 

@@ -24,7 +24,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    model_end(&model);
+    model_end(&model, sim);
 }
 
 static struct logfile_raft_state state_now(void)

@@ -22,7 +22,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    ck_assert_uint_eq(model_end(&model), 0);
+    ck_assert_uint_eq(model_end(&model, sim), 0);
 }
 
 static void open_new(void)

@@ -319,6 +319,7 @@ void cluster_init(struct cluster *cluster, uint64_t seed)
         raft_disk_init(&server->disk, &cluster->loop, logfile_sim_new(NULL));
         server->disk.options.slot_bytes = 8 << 10;
         server->disk.now_ms = &cluster->now_ms;
+        server->disk.is_of_libraft = true;
         server->disk.rng.state = rng_next(&cluster->rng);
         server->disk.send = send_letter;
         server->disk.send_arg = server;

@@ -45,6 +45,7 @@ struct raft_disk {
     struct raft_io_snapshot_get *get;
     raft_term own_term; /* what load says of a log of the base's own */
 
+    bool is_of_libraft; /* its core calls */
     bool is_open, is_closed;
 };
 

@@ -8,14 +8,6 @@
  * it says so in room_error, and tries again when asked, with a pause in between, or when the log has
  * got on.
  *
- * Writing zeros is worth its while only when the log comes back for more.  The thread aims at a
- * distance that starts at 4 MiB, grows with what the log has consumed, and ends at prepare_bytes;
- * it goes to work in one burst when half of that is used up, because a sync that follows a chunk
- * pays for it.  A log that streams would write everything twice, so when it takes more than a third
- * of the bandwidth that writing zeros has got, the thread leaves it alone and looks again after a
- * while.  When it was overtaken the device is too busy for it: it waits, longer each time, and
- * starts again well ahead of the head.
- *
  * An idle log costs nothing: the thread sleeps without a timeout, and a claim wakes it only when
  * it crosses `wake_at`, or when a second has passed since it looked whether the log's files still
  * have names.
@@ -36,22 +28,14 @@
 #define MIB ((uint64_t)1 << 20)
 #define MS_NS ((uint64_t)1000000)
 #define S_NS ((uint64_t)1000000000)
-#define CHUNK_BYTES (MIB / 4)             /* a commit waits for one at most */
-#define FIRST_TARGET_BYTES (4 * MIB)      /* zeros ahead of a log that has consumed nothing */
-#define RESTART_MARGIN_BYTES (4 * MIB)    /* left alone when the log has overtaken the zeros */
-#define WRITTEN_GROWTH_BYTES (8 * MIB)    /* allocated at once where allocating is writing */
-#define GROW_RETRY_BYTES MIB              /* consumed before a full disk is asked for more again */
-#define ROOM_PAUSE_NS (20 * MS_NS)        /* between two tries of a full disk */
-#define BELIEVE_NS S_NS                   /* that what it says to have left is all that it gives */
-#define DIRECT_BATCH_COUNT 32u            /* chunks that one sync commits */
-#define BUFFERED_BATCH_COUNT 4u           /* fewer: a commit would write the dirty pages */
-#define STREAM_SHARE 3                    /* of the speed of zeros: beyond 1/3 the log streams, */
-#define STREAM_MIN_BYTES_PER_S (64 * MIB) /* if it is at least this fast */
-#define SPEED_SAMPLE_BYTES MIB            /* less says more about the sync than about the device */
-#define LOOK_NS S_NS                      /* between two looks at the files of a log that moves */
-#define RATE_WINDOW_NS (5 * MS_NS)
-#define BACK_OFF_MIN_NS (20 * MS_NS)
-#define BACK_OFF_MAX_NS (640 * MS_NS)
+#define CHUNK_BYTES LF_ZEROS_CHUNK_BYTES
+#define WRITTEN_GROWTH_BYTES (8 * MIB) /* allocated at once where allocating is writing */
+#define GROW_RETRY_BYTES MIB           /* consumed before a full disk is asked for more again */
+#define ROOM_PAUSE_NS (20 * MS_NS)     /* between two tries of a full disk */
+#define BELIEVE_NS S_NS                /* that what it says to have left is all that it gives */
+#define DIRECT_SYNC_BYTES (8 * MIB)    /* zeros that one sync commits */
+#define BUFFERED_SYNC_BYTES MIB        /* fewer: a commit would write the dirty pages */
+#define LOOK_NS S_NS                   /* between two looks at the files of a log that moves */
 
 /* ---- Doing: none of this holds the lock -------------------------------------------------------*/
 
@@ -71,7 +55,7 @@ static int write_zeros(struct lf_preparer *preparer, uint64_t from, uint64_t to)
     struct lf_store *store = preparer->store;
     LF_ASSERT(to - from <= CHUNK_BYTES);
     begin_call(preparer, LOGFILE_CALL_ZERO_FILL, from);
-    int error = lf_file_write(&store->file, from, preparer->zeros, to - from, 0);
+    int error = lf_file_write(&store->file, from, preparer->zero_chunk, to - from, 0);
     end_call(preparer);
     if (error != 0)
         return error;
@@ -143,7 +127,7 @@ static bool is_unprepared_file(const struct lf_preparer *preparer)
 static int extend(struct lf_preparer *preparer, uint64_t end)
 {
     struct lf_file *file = &preparer->store->file;
-    uint64_t head = preparer->head;
+    uint64_t head = preparer->zeros.head;
     uint64_t from = preparer->allocated;
     uint64_t reached = from;
     uint64_t written = from;
@@ -169,13 +153,10 @@ static int extend(struct lf_preparer *preparer, uint64_t end)
 
     begin_call(preparer, LOGFILE_CALL_ALLOCATE, from);
     int error = lf_file_extend(file, from, end, preparer->can_allocate, &reached, &written);
-    /* Blocks that a recycled segment brings along.  Only the last run of them is remembered: what is
-     * forgotten is filled with zeros once more. */
+    /* Blocks that a recycled segment brings along. */
     if (from < written) {
         pthread_mutex_lock(&preparer->lock);
-        if (preparer->recycled_to != from)
-            preparer->recycled_from = from;
-        preparer->recycled_to = written;
+        lf_zeros_recycle(&preparer->zeros, from, written);
         pthread_mutex_unlock(&preparer->lock);
     }
     if (error == -EOPNOTSUPP && preparer->can_allocate) {
@@ -243,7 +224,7 @@ static uint64_t room_goal(const struct lf_preparer *preparer)
     if (layout->segment_bytes != 0)
         growth = lf_min(growth, layout->segment_bytes);
     uint64_t ahead = preparer->can_allocate ? 2 * low : low + growth;
-    uint64_t goal = lf_min(preparer->claimed + ahead, end_of_log(preparer));
+    uint64_t goal = lf_min(preparer->zeros.claimed + ahead, end_of_log(preparer));
     goal = lf_max(goal, preparer->wanted);
     /* The rest of the last segment comes along: one call, and one file of one piece. */
     return layout->segment_bytes == 0 ? goal : lf_segment_end_lsn(layout, goal - 1);
@@ -251,9 +232,9 @@ static uint64_t room_goal(const struct lf_preparer *preparer)
 
 static bool room_is_low(const struct lf_preparer *preparer)
 {
-    return preparer->claimed + room_low_mark(preparer) > preparer->allocated &&
+    return preparer->zeros.claimed + room_low_mark(preparer) > preparer->allocated &&
            preparer->allocated < end_of_log(preparer) &&
-           preparer->claimed >= preparer->grow_again_at;
+           preparer->zeros.claimed >= preparer->grow_again_at;
 }
 
 /* Segments that wait to be recycled hold space that the last one may lack.  False: there are none. */
@@ -315,12 +296,9 @@ static void give_back_unused(struct lf_preparer *preparer)
     if (preparer->allocated >= preparer->await_end || preparer->allocated <= from ||
         is_unprepared_file(preparer))
         return;
-    LF_ASSERT(from >= preparer->claimed);
+    LF_ASSERT(from >= preparer->zeros.claimed);
     publish_allocated(preparer, from);
-    preparer->written_to = lf_min(preparer->written_to, from);
-    preparer->written_from = lf_min(preparer->written_from, preparer->written_to);
-    preparer->recycled_to = lf_min(preparer->recycled_to, from);
-    preparer->recycled_from = lf_min(preparer->recycled_from, preparer->recycled_to);
+    lf_zeros_cut(&preparer->zeros, from);
     pthread_mutex_unlock(&preparer->lock);
     lf_file_give_back(&preparer->store->file, from);
     pthread_mutex_lock(&preparer->lock);
@@ -337,10 +315,11 @@ static void pause_after_refusal(struct lf_preparer *preparer)
 /* Called with the lock, which it releases in between. */
 static void grow(struct lf_preparer *preparer)
 {
-    uint64_t claimed = preparer->claimed;
+    uint64_t claimed = preparer->zeros.claimed;
     uint64_t wanted = preparer->wanted;
     uint64_t before = preparer->allocated;
-    uint64_t unsynced_from = preparer->unsynced_count > 0 ? preparer->batch_from : before;
+    uint64_t unsynced_from =
+        preparer->zeros.unsynced_bytes > 0 ? preparer->zeros.unsynced_from : before;
     bool was_refused_lately = claimed < preparer->grow_again_at;
     bool needed = room_is_low(preparer) || before < wanted;
     uint64_t goal = !needed ? before : was_refused_lately ? wanted : room_goal(preparer);
@@ -365,8 +344,8 @@ static void grow(struct lf_preparer *preparer)
 
     /* 2. Decides when to try again, if that was too much. */
     pthread_mutex_lock(&preparer->lock);
-    if (!preparer->can_allocate && preparer->written_to == before)
-        preparer->written_to = preparer->allocated;
+    if (!preparer->can_allocate && preparer->zeros.written_to == before)
+        preparer->zeros.written_to = preparer->allocated;
     if (lf_file_is_refusal(goal_error))
         preparer->grow_again_at = claimed + GROW_RETRY_BYTES;
     preparer->try_at_ns = 0;
@@ -381,88 +360,27 @@ static void grow(struct lf_preparer *preparer)
     if (preparer->allocated > unsynced_from)
         sync_prepared(preparer, unsynced_from, preparer->allocated);
     pthread_mutex_lock(&preparer->lock);
-    preparer->unsynced_count = 0;
+    preparer->zeros.unsynced_bytes = 0;
 }
 
 /* ---- Writing zeros ----------------------------------------------------------------------------*/
 
-static uint64_t target_bytes(const struct lf_preparer *preparer)
+/* Called with the lock, as is sync_zeros; both release it in between. */
+static void fill(struct lf_preparer *preparer, uint64_t from, uint64_t to)
 {
-    uint64_t consumed = preparer->claimed - preparer->head;
-    return lf_min(lf_max(consumed, FIRST_TARGET_BYTES), preparer->prepare_bytes);
-}
-
-/* Where the zeros ahead of the log begin. */
-static uint64_t zeros_from(const struct lf_preparer *preparer)
-{
-    return lf_max(preparer->claimed, preparer->written_from);
-}
-
-static bool was_overtaken(const struct lf_preparer *preparer)
-{
-    return preparer->claimed > preparer->written_to && preparer->zero_fill_bytes > 0;
-}
-
-static uint64_t next_chunk_from(const struct lf_preparer *preparer)
-{
-    return past_header(preparer, lf_max(preparer->claimed, preparer->written_to));
-}
-
-static uint64_t next_chunk_to(const struct lf_preparer *preparer)
-{
-    uint64_t target_end = zeros_from(preparer) + target_bytes(preparer);
-    uint64_t end = lf_min(target_end, preparer->allocated);
-    return lf_min(chunk_end(preparer, next_chunk_from(preparer)), end);
-}
-
-/* Decides whether a chunk of zeros is to be written: once less than half of the target is ahead,
- * until all of it is. */
-static bool aim_at_target(struct lf_preparer *preparer)
-{
-    if (preparer->mode != LOGFILE_PREPARE_ZERO)
-        return false;
-    /* Where the next chunk would go is a recycled segment: nothing is to be done up to its end. */
-    uint64_t next = next_chunk_from(preparer);
-    if (next >= preparer->recycled_from && next < preparer->recycled_to) {
-        if (preparer->claimed > preparer->written_to)
-            preparer->written_from = preparer->claimed;
-        preparer->written_to = preparer->recycled_to;
-    }
-    uint64_t from = zeros_from(preparer);
-    uint64_t ahead = preparer->written_to > from ? preparer->written_to - from : 0;
-    uint64_t target = target_bytes(preparer);
-    if (ahead >= target) {
-        preparer->filling = false;
-        preparer->back_off_ns = BACK_OFF_MIN_NS;
-    } else if (ahead < target / 2) {
-        preparer->filling = true;
-    }
-    return preparer->filling && next_chunk_from(preparer) < next_chunk_to(preparer);
-}
-
-/* Called with the lock, which it releases in between. */
-static void fill(struct lf_preparer *preparer)
-{
-    uint64_t from = next_chunk_from(preparer);
-    uint64_t to = next_chunk_to(preparer);
-    LF_ASSERT(from >= preparer->claimed && to <= preparer->allocated);
+    LF_ASSERT(from >= preparer->zeros.claimed && to <= preparer->allocated);
     preparer->chunk_from = from;
     preparer->chunk_to = to;
-    if (preparer->unsynced_count == 0) {
-        preparer->batch_from = from;
-        preparer->batch_begin_ns = lf_now_ns();
-    }
     pthread_mutex_unlock(&preparer->lock);
+    uint64_t begin_ns = lf_now_ns();
     int error = write_zeros(preparer, from, to);
+    uint64_t end_ns = lf_now_ns();
     pthread_mutex_lock(&preparer->lock);
     preparer->chunk_from = 0;
     preparer->chunk_to = 0;
     pthread_cond_broadcast(&preparer->chunk_done);
     if (error == 0) {
-        preparer->written_from = lf_max(preparer->written_from, lf_min(preparer->claimed, to));
-        preparer->written_to = to;
-        preparer->batch_to = to;
-        preparer->unsynced_count++;
+        lf_zeros_filled(&preparer->zeros, from, to, begin_ns, end_ns);
         return;
     }
     pthread_mutex_unlock(&preparer->lock);
@@ -470,40 +388,14 @@ static void fill(struct lf_preparer *preparer)
     pthread_mutex_lock(&preparer->lock);
 }
 
-static uint64_t bytes_per_s(uint64_t bytes, uint64_t ns)
+static void sync_zeros(struct lf_preparer *preparer, uint64_t from, uint64_t to)
 {
-    return (uint64_t)((double)bytes * (double)S_NS / (double)lf_max(ns, 1));
-}
-
-/* Called with the lock, which it releases in between. */
-static void sync_batch(struct lf_preparer *preparer)
-{
-    uint64_t bytes = preparer->unsynced_count * CHUNK_BYTES;
-    uint64_t to = preparer->batch_to;
     pthread_mutex_unlock(&preparer->lock);
-    sync_prepared(preparer, preparer->batch_from, to);
-    if (bytes >= SPEED_SAMPLE_BYTES) {
-        uint64_t sample = bytes_per_s(bytes, lf_now_ns() - preparer->batch_begin_ns);
-        uint64_t before = preparer->zero_bytes_per_s;
-        preparer->zero_bytes_per_s = before == 0 ? sample : before - before / 4 + sample / 4;
-    }
+    uint64_t begin_ns = lf_now_ns();
+    sync_prepared(preparer, from, to);
+    uint64_t end_ns = lf_now_ns();
     pthread_mutex_lock(&preparer->lock);
-    preparer->unsynced_count = 0;
-}
-
-/* Measures how fast `claimed` moves, once enough time has passed.  True: too fast for zeros. */
-static bool measure_stream(struct lf_preparer *preparer)
-{
-    uint64_t now = lf_now_ns();
-    uint64_t elapsed_ns = now - preparer->rate_mark_ns;
-    if (elapsed_ns < RATE_WINDOW_NS)
-        return preparer->stream_is_fast;
-    uint64_t rate = bytes_per_s(preparer->claimed - preparer->rate_mark, elapsed_ns);
-    uint64_t limit = lf_max(preparer->zero_bytes_per_s / STREAM_SHARE, STREAM_MIN_BYTES_PER_S);
-    preparer->stream_is_fast = rate > limit;
-    preparer->rate_mark_ns = now;
-    preparer->rate_mark = preparer->claimed;
-    return preparer->stream_is_fast;
+    lf_zeros_synced(&preparer->zeros, begin_ns, end_ns);
 }
 
 /* ---- Waiting ----------------------------------------------------------------------------------*/
@@ -514,39 +406,9 @@ static uint64_t next_wake(const struct lf_preparer *preparer)
     uint64_t low = room_low_mark(preparer);
     uint64_t room_at = preparer->allocated >= low ? preparer->allocated - low + 1 : 0;
     room_at = lf_max(room_at, preparer->grow_again_at);
-    if (preparer->mode != LOGFILE_PREPARE_ZERO || preparer->filling)
-        return room_at; /* what is being filled waits for room, or for the back-off to end */
-    return lf_min(room_at, preparer->written_to - target_bytes(preparer) / 2 + 1);
-}
-
-/*
- * Leaves the device alone for back_off_ns, or until the log needs something else.  Returns when to look
- * again.
- */
-static uint64_t begin_back_off(struct lf_preparer *preparer)
-{
-    preparer->wake_at = next_wake(preparer);
-    preparer->back_off_from = preparer->claimed;
-    preparer->device_is_busy = was_overtaken(preparer) && !preparer->stream_is_fast;
-    preparer->back_off_end_ns = lf_now_ns() + preparer->back_off_ns;
-    return preparer->back_off_end_ns;
-}
-
-/* The step that follows begin_back_off, for whatever reason. */
-static void end_back_off(struct lf_preparer *preparer)
-{
-    bool is_over = lf_now_ns() >= preparer->back_off_end_ns;
-    preparer->back_off_end_ns = 0;
-    if (!is_over)
-        return;
-    if (preparer->device_is_busy)
-        preparer->back_off_ns = lf_min(2 * preparer->back_off_ns, BACK_OFF_MAX_NS);
-    if (preparer->written_to > zeros_from(preparer))
-        return;
-    /* The zeros that were ahead are used up: the next ones leave room for a log that moves. */
-    bool is_idle = preparer->claimed == preparer->back_off_from;
-    preparer->written_from = preparer->claimed + (is_idle ? 0 : RESTART_MARGIN_BYTES);
-    preparer->written_to = preparer->written_from;
+    if (preparer->mode != LOGFILE_PREPARE_ZERO)
+        return room_at;
+    return lf_min(room_at, lf_zeros_wake_at(&preparer->zeros));
 }
 
 /* Nothing is to be done until a claim crosses wake_at, or a thread asks for room; where one has, until
@@ -566,83 +428,95 @@ enum job {
     JOB_ANSWER,
     JOB_LOOK,
     JOB_GROW,
-    JOB_FILL,
-    JOB_SYNC,
-    JOB_BACK_OFF
+    JOB_ZEROS
 };
 
-/* Decides what the thread does next, and notes what it takes to decide. */
-static enum job choose_job(struct lf_preparer *preparer)
+/* Decides what the thread does next.  Room comes first. */
+static enum job choose_job(const struct lf_preparer *preparer)
 {
-    /* Room comes first. */
     if (lf_store_has_failed(preparer->store))
         return preparer->retry ? JOB_ANSWER : JOB_SLEEP;
     if (preparer->must_look)
         return JOB_LOOK;
     if (room_is_low(preparer) || (preparer->retry && lf_now_ns() >= preparer->try_at_ns))
         return JOB_GROW;
-    if (preparer->retry)
+    if (preparer->retry || preparer->mode != LOGFILE_PREPARE_ZERO)
         return JOB_SLEEP;
+    return JOB_ZEROS;
+}
 
-    /* Zeros are written in bursts, each of which ends with a sync. */
-    unsigned batch_count = lf_facts_bypasses_cache(&preparer->store->facts) ? DIRECT_BATCH_COUNT
-                                                                            : BUFFERED_BATCH_COUNT;
-    bool wanted = aim_at_target(preparer);
-    bool must_wait = wanted && (measure_stream(preparer) || was_overtaken(preparer));
-    bool ends_burst = !wanted || must_wait || preparer->unsynced_count >= batch_count;
-    if (ends_burst && preparer->unsynced_count > 0)
-        return JOB_SYNC;
-    if (must_wait)
-        return JOB_BACK_OFF;
-    return wanted ? JOB_FILL : JOB_SLEEP;
+/* The jobs, of which each is called with the lock, releases it in between, and returns when the next one
+ * is due. */
+
+/* A thread asked for room of a log that has failed. */
+static uint64_t answer(struct lf_preparer *preparer)
+{
+    preparer->retry = false;
+    pthread_mutex_unlock(&preparer->lock);
+    preparer->on_room(preparer->on_room_arg);
+    pthread_mutex_lock(&preparer->lock);
+    return LF_STEP_AGAIN;
+}
+
+/* What is appended to a file without a name is gone with the process.  Off the way of commits. */
+static uint64_t look(struct lf_preparer *preparer)
+{
+    uint64_t claimed = preparer->zeros.claimed;
+    preparer->must_look = false;
+    pthread_mutex_unlock(&preparer->lock);
+    (void)lf_store_look(preparer->store, claimed);
+    pthread_mutex_lock(&preparer->lock);
+    preparer->look_at_ns = lf_now_ns() + LOOK_NS;
+    return LF_STEP_AGAIN;
+}
+
+static uint64_t write_ahead(struct lf_preparer *preparer)
+{
+    uint64_t sync_bytes =
+        lf_facts_bypasses_cache(&preparer->store->facts) ? DIRECT_SYNC_BYTES : BUFFERED_SYNC_BYTES;
+    struct lf_zeros_step step =
+        lf_zeros_next(&preparer->zeros, preparer->allocated, sync_bytes, lf_now_ns());
+    switch (step.job) {
+    case LF_ZEROS_FILL:
+        fill(preparer, step.from, step.to);
+        return LF_STEP_AGAIN;
+    case LF_ZEROS_SYNC:
+        sync_zeros(preparer, step.from, step.to);
+        return LF_STEP_AGAIN;
+    case LF_ZEROS_PAUSE: /* unless the log needs something else */
+        preparer->wake_at = next_wake(preparer);
+        return step.until_ns;
+    case LF_ZEROS_REST:
+        break;
+    }
+    return sleep_until_needed(preparer);
+}
+
+static uint64_t do_job(struct lf_preparer *preparer)
+{
+    switch (choose_job(preparer)) {
+    case JOB_ANSWER:
+        return answer(preparer);
+    case JOB_LOOK:
+        return look(preparer);
+    case JOB_GROW:
+        grow(preparer);
+        return LF_STEP_AGAIN;
+    case JOB_ZEROS:
+        return write_ahead(preparer);
+    case JOB_SLEEP:
+        break;
+    }
+    return sleep_until_needed(preparer);
 }
 
 /* One job, and when the next one is due. */
 static uint64_t preparer_step(void *arg)
 {
     struct lf_preparer *preparer = arg;
-    uint64_t next_ns = LF_STEP_AGAIN;
-    uint64_t claimed;
-
     pthread_mutex_lock(&preparer->lock);
     preparer->wake_at = UINT64_MAX;
-    if (preparer->back_off_end_ns != 0)
-        end_back_off(preparer);
-    if (preparer->stop) {
-        pthread_mutex_unlock(&preparer->lock);
-        return LF_STEP_WHEN_RUNG;
-    }
-    switch (choose_job(preparer)) {
-    case JOB_SLEEP:
-        next_ns = sleep_until_needed(preparer);
-        break;
-    case JOB_ANSWER: /* A thread asked for room of a log that has failed. */
-        preparer->retry = false;
-        pthread_mutex_unlock(&preparer->lock);
-        preparer->on_room(preparer->on_room_arg);
-        pthread_mutex_lock(&preparer->lock);
-        break;
-    case JOB_LOOK: /* What is appended to a file without a name is gone with the process. */
-        claimed = preparer->claimed;
-        preparer->must_look = false;
-        pthread_mutex_unlock(&preparer->lock); /* Off the way of commits. */
-        (void)lf_store_look(preparer->store, claimed);
-        pthread_mutex_lock(&preparer->lock);
-        preparer->look_at_ns = lf_now_ns() + LOOK_NS;
-        break;
-    case JOB_GROW:
-        grow(preparer);
-        break;
-    case JOB_FILL:
-        fill(preparer);
-        break;
-    case JOB_SYNC:
-        sync_batch(preparer);
-        break;
-    case JOB_BACK_OFF:
-        next_ns = begin_back_off(preparer);
-        break;
-    }
+    uint64_t next_ns = preparer->stop ? LF_STEP_WHEN_RUNG : do_job(preparer);
     pthread_mutex_unlock(&preparer->lock);
     return next_ns;
 }
@@ -727,15 +601,13 @@ void lf_preparer_claim(struct lf_preparer *preparer, uint64_t from, uint64_t to)
         return;
     LF_ASSERT(to % LF_BLOCK_BYTES == 0);
     pthread_mutex_lock(&preparer->lock);
-    preparer->claimed = lf_max(preparer->claimed, to);
-    preparer->written_from =
-        lf_max(preparer->written_from, lf_min(preparer->claimed, preparer->written_to));
+    lf_zeros_claim(&preparer->zeros, to);
     bool must_look = lf_now_ns() >= preparer->look_at_ns;
     if (must_look) {
         preparer->must_look = true;
         preparer->look_at_ns = UINT64_MAX; /* until that is done */
     }
-    if (must_look || preparer->claimed >= preparer->wake_at) {
+    if (must_look || preparer->zeros.claimed >= preparer->wake_at) {
         preparer->wake_at = UINT64_MAX;
         ring(preparer);
     }
@@ -769,30 +641,25 @@ static int init_preparer(struct lf_preparer *preparer, struct lf_store *store,
         .store = store,
         .mode = config->mode,
         .prepare_bytes = lf_round_up(config->prepare_bytes, LF_BLOCK_BYTES),
-        .head = config->head,
         .room_bytes = config->room,
         .keep_free_bytes = config->keep_free_bytes,
         .on_room = config->on_room,
         .on_room_arg = config->on_room_arg,
         .allocated = config->head,
-        .claimed = config->head,
         .wanted = config->head + config->room,
-        .written_from = config->head,
-        .written_to = config->head,
         .wake_at = UINT64_MAX,
         .look_at_ns = lf_now_ns() + LOOK_NS,
         .can_allocate = true,
-        .back_off_ns = BACK_OFF_MIN_NS,
-        .rate_mark_ns = lf_now_ns(),
-        .rate_mark = config->head,
     };
+    lf_zeros_init(&preparer->zeros, &store->file.layout, config->head,
+                  lf_round_up(config->prepare_bytes, LF_BLOCK_BYTES), lf_now_ns());
     if (preparer->mode == LOGFILE_PREPARE_NONE)
         preparer->can_allocate = false; /* Segments are made; what is in them grows by writing. */
     /* The kernel's one page of zeros, mapped as often as needed: it takes no memory. */
     void *zeros = mmap(NULL, CHUNK_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (zeros == MAP_FAILED)
         return -errno;
-    preparer->zeros = zeros;
+    preparer->zero_chunk = zeros;
     int error = init_locks(preparer);
     if (error != 0)
         munmap(zeros, CHUNK_BYTES);
@@ -804,8 +671,8 @@ static void release(struct lf_preparer *preparer)
     preparer->running = false;
     pthread_mutex_destroy(&preparer->lock);
     pthread_cond_destroy(&preparer->chunk_done);
-    munmap(preparer->zeros, CHUNK_BYTES);
-    preparer->zeros = NULL;
+    munmap(preparer->zero_chunk, CHUNK_BYTES);
+    preparer->zero_chunk = NULL;
 }
 
 /* In the caller's thread, so that open knows whether there is room. */
@@ -815,12 +682,12 @@ static int allocate_first(struct lf_preparer *preparer)
     if (lf_file_is_refusal(error) && give_up_spares(preparer))
         error = try_to_extend(preparer, preparer->wanted);
     if (!preparer->can_allocate)
-        preparer->written_to = preparer->allocated;
+        preparer->zeros.written_to = preparer->allocated;
     if (!lf_file_is_refusal(error) || preparer->wanted > end_of_log(preparer))
         return error;
-    preparer->await_from = preparer->head;
+    preparer->await_from = preparer->zeros.head;
     preparer->await_end = preparer->wanted;
-    preparer->grow_again_at = preparer->head + GROW_RETRY_BYTES;
+    preparer->grow_again_at = preparer->zeros.head + GROW_RETRY_BYTES;
     set_room_error(preparer, error);
     pthread_mutex_lock(&preparer->lock);
     pause_after_refusal(preparer);

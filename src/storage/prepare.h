@@ -4,7 +4,7 @@
  *
  *   allocated  fallocate'd.  Hard: an epoch opens only where it fits below.
  *   written    filled with zeros.  Soft: a sync of written blocks needs no journal commit, which
- *              halves its time on ext4, but a stream at full bandwidth must not pay for it twice.
+ *              halves its time on ext4.  Which are filled, and when, src/storage/zeros.h decides.
  *
  * No epoch is written into a range with a zero-fill in flight: the flusher claims a range before it
  * writes and waits for the one chunk (256 KiB at most) that overlaps; the preparer never starts a
@@ -24,19 +24,19 @@
 
 #include "base/executor.h"
 #include "storage/store.h"
+#include "storage/zeros.h"
 
 struct lf_preparer {
     struct lf_store *store;
     enum logfile_prepare mode;
     uint64_t prepare_bytes;
-    uint64_t head;       /* where the log ended when this was started */
     uint64_t room_bytes; /* that are always kept allocated ahead */
     uint64_t keep_free_bytes;
     struct lf_task task;
     struct lf_executor own;
     bool running;               /* W: start and stop, which nothing else may overlap */
     bool has_ended;             /* W, R: the thread that stops it */
-    void *zeros;                /* one chunk of zeros */
+    void *zero_chunk;           /* zeros */
     void (*on_room)(void *arg); /* preparer: `allocated` or `room_error` may have changed */
     void *on_room_arg;
 
@@ -51,14 +51,10 @@ struct lf_preparer {
     /* Under lock. */
     pthread_mutex_t lock;
     pthread_cond_t chunk_done; /* for the flusher */
-    uint64_t claimed;          /* epochs are, or are about to be, written below */
+    struct lf_zeros zeros;     /* with `claimed` */
     uint64_t wanted;           /* a thread needs `allocated` to reach this */
-    uint64_t written_from;     /* [written_from, written_to): zero-filled and not yet claimed */
-    uint64_t written_to;
-    uint64_t chunk_from; /* [chunk_from, chunk_to): a write in flight; empty: none */
+    uint64_t chunk_from;       /* [chunk_from, chunk_to): a write in flight; empty: none */
     uint64_t chunk_to;
-    uint64_t recycled_from; /* [recycled_from, recycled_to): written before, with stale epochs */
-    uint64_t recycled_to;
     /* While `allocated` is below await_end, no epoch is open, and nothing from await_from on is in
      * use. */
     uint64_t await_from;
@@ -71,23 +67,10 @@ struct lf_preparer {
     uint64_t look_at_ns; /* a claim after this asks for that */
 
     /* The preparer's own. */
-    bool can_allocate;         /* false after -EOPNOTSUPP: allocate by writing zeros */
-    bool has_first_block;      /* prepare = none: all that is ever allocated */
-    bool filling;              /* on the way to the target, not waiting to fall below its half */
-    bool stream_is_fast;       /* the rate, when last measured, leaves no time for zeros */
-    unsigned unsynced_count;   /* chunks since the last sync, the first of which */
-    uint64_t batch_from;       /* began here, and they end */
-    uint64_t batch_to;         /* here; it began */
-    uint64_t batch_begin_ns;   /* at this time */
-    uint64_t zero_bytes_per_s; /* what writing and syncing zeros has got lately; 0: not known */
-    uint64_t grow_again_at;    /* after a full disk: the value of claimed at which more is tried
+    bool can_allocate;      /* false after -EOPNOTSUPP: allocate by writing zeros */
+    bool has_first_block;   /* prepare = none: all that is ever allocated */
+    uint64_t grow_again_at; /* after a full disk: the value of claimed at which more is tried
                                   than what a thread waits for */
-    uint64_t back_off_ns;
-    uint64_t back_off_end_ns; /* 0: it does not back off */
-    uint64_t back_off_from;   /* claimed, when it began to, */
-    bool device_is_busy;      /* because of that */
-    uint64_t rate_mark_ns;    /* when, and at which value of claimed, measuring began */
-    uint64_t rate_mark;
 
     /* W: preparer, and who gives space back; under lock.  R: preparer, without. */
     uint64_t believe_until_ns; /* a full disk that says that it still is */

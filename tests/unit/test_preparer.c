@@ -305,7 +305,7 @@ static bool is_asleep(void)
 {
     pthread_mutex_lock(&preparer.lock);
     bool asleep = preparer.wake_at != UINT64_MAX && !preparer.retry &&
-                  (!preparer.filling || preparer.written_to >= preparer.allocated);
+                  (!preparer.zeros.filling || preparer.zeros.written_to >= preparer.allocated);
     pthread_mutex_unlock(&preparer.lock);
     return asleep;
 }
@@ -773,17 +773,17 @@ START_TEST(zeros_grow_with_the_log)
         claim_to(claimed + MIB);
     }
     wait_until_asleep();
-    ck_assert_uint_ge(preparer.written_to, claimed + 48 * MIB / 3);
-    ck_assert_uint_le(preparer.written_to, claimed + 48 * MIB);
+    ck_assert_uint_ge(preparer.zeros.written_to, claimed + 48 * MIB / 3);
+    ck_assert_uint_le(preparer.zeros.written_to, claimed + 48 * MIB);
     while (claimed < HEAD + 200 * MIB) {
         wait_until_asleep();
         claim_to(claimed + MIB);
     }
     wait_until_asleep();
-    ck_assert_uint_ge(preparer.written_to, claimed + PREPARE / 2);
-    ck_assert_uint_le(preparer.written_to, claimed + PREPARE);
+    ck_assert_uint_ge(preparer.zeros.written_to, claimed + PREPARE / 2);
+    ck_assert_uint_le(preparer.zeros.written_to, claimed + PREPARE);
     stop();
-    assert_written_once(0, HEAD, preparer.written_to);
+    assert_written_once(0, HEAD, preparer.zeros.written_to);
 }
 END_TEST
 
@@ -826,7 +826,7 @@ START_TEST(zeros_stop_where_the_disk_is_full)
         claim_to(claimed + MIB);
     }
     assert_stays_asleep();
-    ck_assert_uint_eq(preparer.written_to, HEAD + ROOM);
+    ck_assert_uint_eq(preparer.zeros.written_to, HEAD + ROOM);
     ck_assert(!lf_store_has_failed(&store));
     stop();
 }
@@ -957,7 +957,7 @@ START_TEST(overtaken_zeros_start_again_at_a_log_that_rests)
     overtake(HEAD + 10 * MIB);
     wait_until_asleep();
     stop();
-    assert_written_once(1, HEAD + 10 * MIB, preparer.written_to);
+    assert_written_once(1, HEAD + 10 * MIB, preparer.zeros.written_to);
     ck_assert_uint_gt(disk.write_count, 1);
 }
 END_TEST
@@ -999,7 +999,7 @@ START_TEST(fast_stream_is_left_alone)
     uint64_t bytes = __atomic_load_n(&preparer.zero_fill_bytes, __ATOMIC_RELAXED);
     ck_assert_uint_le(bytes, FIRST_TARGET + pause_count * PREPARE);
     wait_until_asleep(); /* now there is time */
-    ck_assert_uint_ge(preparer.written_to, claimed + PREPARE / 2);
+    ck_assert_uint_ge(preparer.zeros.written_to, claimed + PREPARE / 2);
     stop();
 }
 END_TEST

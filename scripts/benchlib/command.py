@@ -1,9 +1,15 @@
 """How the scripts start and end."""
 
+import argparse
 import os
+import re
 import sys
 
 from .fields import BadInput
+
+
+# Of wrong arguments, and of files that are not what they should be: as logfile-bench has it.
+WRONG = 64
 
 
 class GiveUp(Exception):
@@ -18,6 +24,22 @@ def give_up(line, status=1):
     raise GiveUp(line, status)
 
 
+def refuse(line):
+    """What the user asked for cannot be."""
+    give_up(line, WRONG)
+
+
+class Parser(argparse.ArgumentParser):
+    """What is wrong in one line, as the bench has it."""
+
+    def __init__(self, **how):
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+                         **how)
+
+    def error(self, message):
+        refuse(re.sub(r"^argument ([^:]*):", r"\1:", message))
+
+
 def run(name, main):
     """Ends with main's status; what the user did wrong is one line, never a traceback."""
     try:
@@ -25,7 +47,7 @@ def run(name, main):
         sys.stdout.flush()
     except BadInput as error:
         print(f"{name}: {error}", file=sys.stderr)
-        status = 2
+        status = WRONG
     except GiveUp as error:
         print(f"{name}: {error}", file=sys.stderr)
         status = error.status

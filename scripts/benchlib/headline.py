@@ -6,8 +6,7 @@ followed each other within seconds.
 
 from . import svg
 from .results import paired_ratios
-from .stats import Summary
-from .verdict import LEAST_CHANGE, LEAST_ROUNDS
+from .stats import LEAST_ROUNDS, MARGIN, Summary
 from .wording import count, factor, significant, time_us
 
 # A device whose syncs differ by more between rounds makes medians of rates doubtful.
@@ -21,7 +20,7 @@ def is_agreed(ratio):
 
 def is_sure(ratio):
     """And it is more than nothing."""
-    return is_agreed(ratio) and not 1 / LEAST_CHANGE < ratio.median < LEAST_CHANGE
+    return is_agreed(ratio) and not 1 / MARGIN < ratio.median < MARGIN
 
 
 class Pair:

@@ -13,6 +13,14 @@ from .stats import Summary, median
 
 OWN_ENGINES = ("ring", "mutex", "serial")
 
+# What tells runs apart: Result.cell and Result.setting.
+NAMES_OF_CELL = ("variant", "writers", "size", "window", "clients", "rate", "preset", "think_us",
+                 "device", "delay_us")
+OPTIONS_OF_SETTING = ("io_used", "sync", "prepare", "checksum", "segment_bytes", "trim_keep",
+                      "written", "slot_bytes", "asked_seconds", "records_per_writer",
+                      "stages_every")
+PLACES_OF_SETTING = ("pin", "pin_sequencer", "ring_memory")
+
 # Without these a line says nothing that could be shown.
 NEEDED = {"engine": known.is_text, "writers": known.is_whole, "records_per_s": known.is_number}
 NEEDED_OF_FLOOR = {"sync": "syncs_per_s", "wake": "wakes_per_s"}
@@ -27,6 +35,7 @@ class Result:
         self.device = fields.get("device") or {}
         self.machine = fields.get("machine") or {}
         self.filesystem = fields.get("filesystem") or {}
+        self.load = fields.get("load") or {}
         self.engine = fields["engine"]
         self.variant = fields.get("variant") or self.engine
         self.writers = fields["writers"]
@@ -59,17 +68,34 @@ class Result:
     @property
     def cell(self):
         """What rounds repeat: runs of one cell differ only by chance and by drift."""
-        return (self.variant, self.writers, self.sizes, self.window, self.option("clients"),
-                self.option("rate"), self.option("preset"), self.device.get("kind"), self.device.get("delay_us"))
+        return (self.variant, self.writers, self.sizes, self.window, self.clients,
+                self.option("rate"), self.option("preset"), self.load.get("think_us"),
+                self.device.get("kind"), self.device.get("delay_us"))
 
     @property
     def setting(self):
         """What shapes a result besides its cell; two files agree in it or are not compared."""
-        names = ("io_used", "sync", "prepare", "checksum", "segment_bytes", "trim_keep", "written",
-                 "slot_bytes", "asked_seconds", "records_per_writer", "stages_every")
         placement = self.get("placement") or {}
-        asked = tuple(placement.get(key) for key in ("pin", "pin_sequencer", "ring_memory"))
-        return tuple(self.option(name) for name in names) + asked
+        return (*(self.option(name) for name in OPTIONS_OF_SETTING),
+                *(placement.get(name) for name in PLACES_OF_SETTING), self.load.get("arrivals"))
+
+    @property
+    def named_key(self):
+        """What makes two runs comparable, each with its name."""
+        names = (*NAMES_OF_CELL, *OPTIONS_OF_SETTING, *PLACES_OF_SETTING, "arrivals")
+        return list(zip(names, self.cell + self.setting))
+
+    @property
+    def clients(self):
+        return self.option("clients")
+
+    @property
+    def device_words(self):
+        """Only of a device that is none: delay:20."""
+        kind, delay = self.device.get("kind"), self.device.get("delay_us")
+        if kind in (None, "file"):
+            return ""
+        return f"{kind}:{delay:g}" if delay else kind
 
     @property
     def is_peer(self):

@@ -1,4 +1,4 @@
-"""The few statistics that the scripts need, and the rule by which two sides may be called different.
+"""The few statistics that the scripts need, and when two sides may be called different.
 
 A ratio is the mean of the logarithms of B/A with a 95 % t interval: within each round where the
 runs were interleaved, else of two samples whose drift apart the floors must tell. It is
@@ -42,16 +42,6 @@ class Summary:
         self.low = min(values)
         self.high = max(values)
         self.count = len(values)
-
-
-def log_mean(values):
-    return sum(math.log(value) for value in values) / len(values)
-
-
-def log_variance(values):
-    """Of the logarithms, unbiased: rates and latencies scatter by factors."""
-    mean = log_mean(values)
-    return sum((math.log(value) - mean) ** 2 for value in values) / (len(values) - 1)
 
 
 def beta_fraction(a, b, x):
@@ -266,7 +256,7 @@ def reason_of(one):
             "less than 5 % apart, and not interleaved")
     if one.drift != (0.0, 0.0) and abs(one.mean) > one.half():
         return "drift of the machine may explain it"
-    return "the interval reaches from less to more"
+    return "its interval contains 1"
 
 
 def judge(estimates):

@@ -9,7 +9,7 @@ import sys
 import time
 
 from . import parts
-from .command import give_up
+from .command import refuse
 from .results import group, read_results
 from .wording import clock, round_to
 
@@ -141,7 +141,7 @@ class Sweep:
             said = self.refusal(part, own)
             said = said or (self.find_peers(part) if part.peers else None)
             if said and not self.bench.signal:
-                give_up(f"{part.name}: {said}", 2)
+                refuse(f"{part.name}: {said}")
 
     def find_peers(self, part):
         """Which stores the bench was built with; or what it has against one of those."""
@@ -295,7 +295,7 @@ class Sweep:
                 break
             self.one(index)
             if index == 0 and self.refused():
-                give_up(self.entries[0]["reason"], 2)
+                refuse(self.entries[0]["reason"])
             self.write()
         if self.bench.signal:
             for entry in self.entries:

@@ -58,6 +58,13 @@ def factor(value):
     return f"{value:.2f}×" if value < 10 else f"{value:.1f}×"
 
 
+def interval(low, high):
+    """From one end of a ratio's interval to the other; nothing where there is none."""
+    if low is None or high is None:
+        return "-"
+    return f"{significant(low)}..{significant(high) if high < 1e6 else 'any'}"
+
+
 def spread(summary, form):
     """The median, and what the rounds ranged over where there were several."""
     text = form(summary.median)

@@ -38,14 +38,15 @@ class Maker:
     """Draws results with one seed; `factor` speeds up what `planted` accepts, and `sync_us` is how
     fast the device is today."""
 
-    def __init__(self, seed=1, rounds=3, planted=None, factor=1.0, scatter=0.02, sync_us=SYNC_US):
+    def __init__(self, seed=1, rounds=3, planted=None, factor=1.0, scatter=0.02, sync_us=SYNC_US,
+                 samples=4000):
         self.random = random.Random(seed)
         self.rounds = rounds
         self.planted = planted
         self.factor = factor
         self.scatter = scatter
         self.sync_us = sync_us
-        self.samples = 4000  # of a latency histogram
+        self.samples = samples  # of a latency histogram
 
     def noise(self, scale=1.0):
         return math.exp(self.random.gauss(0, self.scatter * scale))

@@ -38,9 +38,9 @@ class Case(unittest.TestCase):
                               env={**os.environ, **environment})
 
     def refuses(self, expected, name, *words, **environment):
-        """One line that has the text, status 2, and nothing on standard output."""
+        """One line that has the text, status 64, and nothing on standard output."""
         done = self.script(name, *words, **environment)
-        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.returncode, 64, done.stderr)
         self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
         self.assertTrue(done.stderr.startswith(f"{name}: "), done.stderr)
         self.assertIn(expected, done.stderr)

@@ -166,13 +166,13 @@ class Refused(Sweep):
         """Such as a disk that was filled since."""
         done = self.script("bench-sweep", "--build", "build", "--smoke", "--parts", "ladder",
                            FAKE_LATE="200")
-        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertEqual((done.returncode, done.stdout), (64, ""))
         self.assertEqual(done.stderr.splitlines()[-1], "bench-sweep: 200: refused late")
         self.assertEqual(os.listdir(self.folder), ["build"])
 
     def test_no_bench_where_it_should_be(self):
         done = self.script("bench-sweep", "--build", "nowhere")
-        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertEqual((done.returncode, done.stdout), (64, ""))
         self.assertEqual(done.stderr.count("\n"), 1)
         self.assertIn("nowhere: logfile-bench and its floors are not there", done.stderr)
         self.assertEqual(os.listdir(self.folder), ["build"])

@@ -1,7 +1,7 @@
-"""Figures for scripts/bars and scripts/soak, which are shell: single values of results, ratios, medians.
+"""Figures for scripts/bars and scripts/soak, which are shell: values of results, ratios, verdicts.
 
-    python3 figures.py get KEY [FIELD=VALUE] FILE       the key of the last result, or of the last that
-                                                        has the field; empty if there is none
+    python3 figures.py get KEY [FIELD=VALUE] FILE       the key of the last result, or of the last
+                                                        that has the field; empty if there is none
     python3 figures.py keep BAR ROUND FILE              the results as lines of bars --json
     python3 figures.py p1 FILE                          NAME|TARGET|RATIO for each case and round
     python3 figures.py p6 DEVICE FILE                   the same
@@ -10,6 +10,7 @@
     python3 figures.py rotations                        ratios on standard input: their median
 """
 import json
+import math
 import os
 import sys
 
@@ -17,7 +18,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 from benchlib.command import run  # noqa: E402
 from benchlib.fields import read_objects  # noqa: E402
-from benchlib.stats import Summary, median  # noqa: E402
+from benchlib.stats import judge_limits, median, of_logs  # noqa: E402
 
 LEAST_OF_P1 = {1: 0.97, 4: 1.8, 16: 1.8, 64: 2, 256: 2.5}
 
@@ -49,11 +50,11 @@ def keep(bar, round_, path):
 
 
 def ratios(path, key, *fields):
-    """{values of the fields: ring / mutex}, of what both were measured with: a run may have been too
-    short to leave a result."""
+    """{values of the fields: ring / mutex}, of what both were measured with: a run may have been
+    too short to leave a result."""
     of = {"ring": {}, "mutex": {}}
     for line in objects(path):
-        of[line["engine"]][tuple(value_of(line, field) for field in fields)] = line[key]
+        of[line["engine"]][tuple(value_of(line, field) for field in fields)] = line.get(key)
     return {place: value / of["mutex"][place] for place, value in of["ring"].items()
             if value is not None and of["mutex"].get(place)}
 
@@ -66,7 +67,8 @@ def p1(path):
     rates = ratios(path, "records_per_s", "writers", "round")
     tails = ratios(path, "p99_us", "writers", "round")
     for writers, least in LEAST_OF_P1.items():
-        for what, target, found in (("records/s", f">= {least:g}", rates), ("p99", "<= 1.1", tails)):
+        for what, target, found in (("records/s", f">= {least:g}", rates),
+                                    ("p99", "<= 1.1", tails)):
             for place, ratio in sorted(found.items()):
                 if place[0] == writers:
                     print(f"{writers_words(writers, 'writer')}: {what}, ring / mutex|{target}"
@@ -75,38 +77,84 @@ def p1(path):
 
 def p6(device, path):
     for (writers,), ratio in sorted(ratios(path, "records_per_s", "writers").items()):
-        print(f"{device}, {writers_words(writers, 'thread')}: submits/s, ring / mutex|-|{ratio:.6g}")
+        threads = writers_words(writers, "thread")
+        print(f"{device}, {threads}: submits/s, ring / mutex|-|{ratio:.6g}")
 
 
 def short(x):
-    if 0 < x < 0.1:
+    if 0 < abs(x) < 0.1:
         return f"{x:.4f}"
     return f"{x:.2f}" if x < 10 else f"{x:.1f}" if x < 100 else f"{x:.0f}"
 
 
-def verdict(x, target):
-    if target == "-":
-        return "reported"
-    how, limit = target.split()
-    return "met" if (x >= float(limit) if how == ">=" else x <= float(limit)) else "missed"
+class Case:
+    """A line of the table: its target, and the ratio of each round. A target is "-", "<= 1.1", or
+    "counted <= 1.1" of what has no scatter."""
+
+    def __init__(self, name, target):
+        self.name = name
+        self.ratios = []
+        words = target.split()
+        self.counted = words[0] == "counted"
+        self.how, self.limit = words[-2:] if len(words) > 1 else (None, None)
+        self.verdict = "cannot tell" if self.how else "reported"
+
+    @property
+    def target(self):
+        return f"{self.how} {self.limit}" if self.how else "-"
+
+    def estimate(self):
+        logs = {number: math.log(ratio) for number, ratio in enumerate(self.ratios) if ratio > 0}
+        return of_logs(logs, self.how == ">=")
+
+    def judge_counted(self):
+        value, limit = median(self.ratios), float(self.limit)
+        self.verdict = "met" if (value <= limit if self.how == "<=" else value >= limit) else "missed"
 
 
-def table(bar, path, form=""):
-    """The cases in the order in which they came up first."""
+def read_cases(path):
+    """In the order in which they came up first."""
     cases = {}
     with open(path, encoding="utf-8") as file:
         for line in file:
             name, target, ratio = line.rstrip("\n").split("|")
-            cases.setdefault(name, (target, []))[1].append(float(ratio))
-    for name, (target, ratios) in cases.items():
-        all_ = Summary(ratios)
-        mid, low, high = short(all_.median), short(all_.low), short(all_.high)
-        word = verdict(all_.median, target)
+            cases.setdefault(name, Case(name, target)).ratios.append(float(ratio))
+    return list(cases.values())
+
+
+def judge_cases(cases):
+    """By the rule of bench-compare, over all cases of a bar together."""
+    for case in cases:
+        if case.counted:
+            case.judge_counted()
+    some = [case for case in cases if case.how and not case.counted and case.estimate()]
+    words = judge_limits([case.estimate() for case in some], [float(case.limit) for case in some])
+    for case, word in zip(some, words):
+        case.verdict = word
+
+
+def columns(case):
+    """The ratio, its 95 % interval, and of how many rounds."""
+    estimate = None if case.counted else case.estimate()
+    if estimate is None:
+        return short(median(case.ratios)), "-", str(len(case.ratios))
+    interval = "-" if estimate.low is None else f"{short(estimate.low)}..{short(estimate.high)}"
+    return short(estimate.ratio), interval, str(estimate.rounds)
+
+
+def table(bar, path, form=""):
+    cases = read_cases(path)
+    judge_cases(cases)
+    for case in cases:
+        ratio, interval, rounds = columns(case)
         if form == "markdown":
-            target = "" if target == "-" else target
-            print(f"| {bar} | {name} | {mid} | {low} to {high} | {target} | {word} |")
+            target = "" if case.target == "-" else case.target
+            interval = interval.replace("..", " to ")
+            print(f"| {bar} | {case.name} | {ratio} | {interval} | {rounds} | {target} |"
+                  f" {case.verdict} |")
         else:
-            print(f"{bar:<5} {name:<74} {mid:>8} {low + '..' + high:>17} {target:>8} {word}")
+            print(f"{bar:<5} {case.name:<74} {ratio:>8} {interval:>17} {rounds:>6}"
+                  f" {case.target:>8} {case.verdict}")
 
 
 def thirds(name, how, limit):

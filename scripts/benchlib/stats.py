@@ -276,6 +276,22 @@ def judge(estimates):
             one.reason = reason_of(one)
 
 
+def judge_limits(estimates, limits):
+    """"met", "missed" or "cannot tell" of each: whether it lies on the good side of its limit, by
+    the same test and the same correction."""
+    tested = [index for index, one in enumerate(estimates) if one.testable]
+    apart_from = [estimates[index].mean - math.log(limits[index]) for index in tested]
+    sure = holm([t_probability(t_of(abs(distance), estimates[index].error),
+                               estimates[index].freedom)
+                 for index, distance in zip(tested, apart_from)])
+    words = [CANNOT_TELL] * len(estimates)
+    for number, (index, distance) in enumerate(zip(tested, apart_from)):
+        if number in sure:
+            good = (distance > 0) == estimates[index].more_is_better
+            words[index] = "met" if good else "missed"
+    return words
+
+
 # ---- Histograms ----------------------------------------------------------------------------------
 
 

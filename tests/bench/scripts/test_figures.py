@@ -1,7 +1,9 @@
 """What scripts/bars, scripts/soak and scripts/plot make of results."""
 
 import json
+import math
 import os
+import random
 import subprocess
 import sys
 import unittest
@@ -44,12 +46,34 @@ class Figures(Case):
             "1 writer: records/s, ring / mutex|>= 0.97|0.75",
             "1 writer: p99, ring / mutex|<= 1.1|0.5", "1 writer: p99, ring / mutex|<= 1.1|2"])
 
-    def test_a_table_has_medians_and_verdicts(self):
-        pairs = self.write("pairs", "a|>= 0.97|2\nb|-|0.05\na|>= 0.97|0.5\na|>= 0.97|0.9\nc|<= 1|1\n")
-        self.assertEqual(self.run_module("figures.py", "table", "P1", pairs, "markdown").splitlines(), [
-            "| P1 | a | 0.90 | 0.50 to 2.00 | >= 0.97 | missed |",
-            "| P1 | b | 0.0500 | 0.0500 to 0.0500 |  | reported |",
-            "| P1 | c | 1.00 | 1.00 to 1.00 | <= 1 | met |"])
+    def table(self, lines, *words):
+        pairs = self.write("pairs", "\n".join(lines) + "\n")
+        return self.run_module("figures.py", "table", "P1", pairs, *words).splitlines()
+
+    def test_a_table_has_intervals_and_verdicts(self):
+        lines = [f"{name}|{target}|{ratio}" for name, target, ratios in (
+            ("sure", ">= 0.97", (2, 2.1, 2.2)), ("at the edge", ">= 0.97", (0.9, 1, 1.1)),
+            ("slow", ">= 1.8", (1.1, 1.11, 1.12)), ("tail", "<= 1.1", (0.5, 0.51, 0.52)),
+            ("long tail", "<= 1.1", (2, 2.01, 2.02)), ("beside", "-", (0.05, 0.06, 0.07)),
+            ("twice", ">= 0.97", (2, 2.1)), ("calls", "counted <= 0.05", (0,)))
+            for ratio in ratios]
+        self.assertEqual(self.table(lines, "markdown"), [
+            "| P1 | sure | 2.10 | 1.86 to 2.36 | 3 | >= 0.97 | met |",
+            "| P1 | at the edge | 1.00 | 0.78 to 1.28 | 3 | >= 0.97 | cannot tell |",
+            "| P1 | slow | 1.11 | 1.09 to 1.14 | 3 | >= 1.8 | missed |",
+            "| P1 | tail | 0.51 | 0.49 to 0.54 | 3 | <= 1.1 | met |",
+            "| P1 | long tail | 2.01 | 1.99 to 2.04 | 3 | <= 1.1 | missed |",
+            "| P1 | beside | 0.0594 | 0.0391 to 0.0903 | 3 |  | reported |",
+            "| P1 | twice | 2.05 | 1.50 to 2.79 | 2 | >= 0.97 | cannot tell |",
+            "| P1 | calls | 0.00 | - | 1 | <= 0.05 | met |"])
+
+    def test_a_limit_in_the_middle_is_rarely_called_met_or_missed(self):
+        source, wrong = random.Random(5), 0
+        for _ in range(20):
+            lines = [f"{case}|>= 1|{math.exp(source.gauss(0, 0.1))}"
+                     for case in range(10) for _ in range(5)]
+            wrong += any("cannot tell" not in line for line in self.table(lines))
+        self.assertLessEqual(wrong, 3)
 
     def test_thirds_are_compared(self):
         for values, words, expected in (

@@ -3,7 +3,6 @@
 
 #include "clock.h"
 
-#include <getopt.h>
 #include <string.h>
 
 #define SHARDS_MAX 256
@@ -102,7 +101,7 @@ static int writers_entry(const struct bench_argument *argument, const char *text
 static int size_entry(const struct bench_argument *argument, const char *text, size_t bytes,
                       uint64_t *out)
 {
-    return bench_value_entry_number(argument, text, bytes, "whole number", 0, UINT32_MAX, out);
+    return bench_value_entry_size(argument, text, bytes, 0, UINT32_MAX, out);
 }
 
 static int window_entry(const struct bench_argument *argument, const char *text, size_t bytes,
@@ -141,7 +140,7 @@ static int parse_clients(const struct bench_argument *argument)
 
 static int parse_rate(const struct bench_argument *argument)
 {
-    return bench_value_real(argument, 0.001, 1e9, &argument->options->rate);
+    return bench_value_rate(argument, 0.001, 1e9, &argument->options->rate);
 }
 
 static int parse_preset(const struct bench_argument *argument)
@@ -156,11 +155,8 @@ static int parse_preset(const struct bench_argument *argument)
 
 static int parse_seconds(const struct bench_argument *argument)
 {
-    double seconds;
-    if (bench_value_real(argument, 0.01, 86400, &seconds) != 0)
-        return -1;
-    argument->options->duration_ns = (uint64_t)(seconds * (double)BENCH_NS_PER_S);
-    return 0;
+    return bench_value_time(argument, "s", BENCH_NS_PER_S / 100, 86400 * BENCH_NS_PER_S,
+                            &argument->options->duration_ns);
 }
 
 static int parse_records(const struct bench_argument *argument)
@@ -181,13 +177,14 @@ static int parse_seed(const struct bench_argument *argument)
 static int parse_device(const struct bench_argument *argument)
 {
     int device = 0;
-    uint64_t usec = 0;
-    if (bench_value_name_number(argument, bench_device_names, "delay", &device, &usec) != 0)
+    uint64_t delay_ns = 0;
+    if (bench_value_name_time(argument, bench_device_names, "delay", &device, &delay_ns) != 0)
         return -1;
-    if (device == BENCH_DEVICE_DELAY && (usec < 1 || usec > 10000000))
-        return bench_value_refuse(argument, "a delay is 1 to 10000000 microseconds");
+    if (device == BENCH_DEVICE_DELAY &&
+        (delay_ns < 1000 || delay_ns > 10 * BENCH_NS_PER_S || delay_ns % 1000 != 0))
+        return bench_value_refuse(argument, "a delay is 1 to 10000000 whole microseconds");
     argument->options->device = (enum bench_device_kind)device;
-    argument->options->delay_ns = usec * 1000;
+    argument->options->delay_ns = delay_ns;
     return 0;
 }
 
@@ -241,18 +238,17 @@ static int parse_check(const struct bench_argument *argument)
 
 static int parse_slot_bytes(const struct bench_argument *argument)
 {
-    return bench_value_number(argument, 1, UINT32_MAX, &argument->options->log.slot_bytes);
+    return bench_value_size(argument, 1, UINT32_MAX, &argument->options->log.slot_bytes);
 }
 
 static int parse_segment_bytes(const struct bench_argument *argument)
 {
-    return bench_value_number(argument, 1, UINT64_C(1) << 40,
-                              &argument->options->log.segment_bytes);
+    return bench_value_size(argument, 1, UINT64_C(1) << 40, &argument->options->log.segment_bytes);
 }
 
 static int parse_written(const struct bench_argument *argument)
 {
-    if (bench_value_number(argument, 1, UINT64_C(1) << 40, &argument->options->written_bytes) != 0)
+    if (bench_value_size(argument, 1, UINT64_C(1) << 40, &argument->options->written_bytes) != 0)
         return -1;
     argument->options->log.prepare = LOGFILE_PREPARE_ALLOCATE; /* which does nothing there */
     return 0;
@@ -260,7 +256,7 @@ static int parse_written(const struct bench_argument *argument)
 
 static int parse_trim_keep(const struct bench_argument *argument)
 {
-    return bench_value_number(argument, 1, UINT64_C(1) << 50, &argument->options->trim_keep_bytes);
+    return bench_value_size(argument, 1, UINT64_C(1) << 50, &argument->options->trim_keep_bytes);
 }
 
 static int parse_floors(const struct bench_argument *argument)
@@ -289,15 +285,15 @@ static int parse_json(const struct bench_argument *argument)
 
 #define VALUE(name, parse)                                                                         \
     {                                                                                              \
-        name, parse, required_argument, NULL, 0                                                    \
+        name, parse, true, NULL, 0                                                                 \
     }
 #define FLAG(name, parse)                                                                          \
     {                                                                                              \
-        name, parse, no_argument, NULL, 0                                                          \
+        name, parse, false, NULL, 0                                                                \
     }
 #define CHOICE(name, names, member)                                                                \
     {                                                                                              \
-        name, NULL, required_argument, names, offsetof(struct bench_options, member)               \
+        name, NULL, true, names, offsetof(struct bench_options, member)                            \
     }
 
 const struct bench_option_spec bench_option_specs[] = {

@@ -11,7 +11,7 @@
 struct bench_option_spec {
     const char *name;
     int (*parse)(const struct bench_argument *argument);
-    int has_value; /* as getopt_long means it */
+    bool has_value;
     const struct bench_name *names;
     size_t offset;
 };

@@ -2,20 +2,13 @@
 #include "options.h"
 
 #include "clock.h"
+#include "near.h"
 #include "option_table.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #define BIT(option) (UINT64_C(1) << (option))
-
-/* What getopt_long returns: apart from each other and from letters. */
-enum {
-    VALUE_OF_HELP = 1,
-    VALUE_OF_VERSION = 2,
-    VALUE_OF_FIRST_SPEC = 256
-};
 
 /* ---- What does not go together --------------------------------------------------------------- */
 
@@ -191,18 +184,6 @@ struct bench_point bench_point_at(const struct bench_options *options, unsigned 
 
 /* ---- The command line ------------------------------------------------------------------------ */
 
-static void fill_long_options(struct option *long_options)
-{
-    for (unsigned i = 0; i < bench_option_count; i++)
-        long_options[i] = (struct option){.name = bench_option_specs[i].name,
-                                          .has_arg = bench_option_specs[i].has_value,
-                                          .val = VALUE_OF_FIRST_SPEC + (int)i};
-    long_options[bench_option_count] = (struct option){.name = "help", .val = VALUE_OF_HELP};
-    long_options[bench_option_count + 1] =
-        (struct option){.name = "version", .val = VALUE_OF_VERSION};
-    long_options[bench_option_count + 2] = (struct option){.name = NULL};
-}
-
 static int refuse_word(struct bench_argument *argument, const char *what, const char *word)
 {
     snprintf(argument->message, argument->message_bytes, "%s '%.80s' (--help lists the options)",
@@ -210,40 +191,76 @@ static int refuse_word(struct bench_argument *argument, const char *what, const 
     return -1;
 }
 
-/* What getopt_long found wrong with a word. */
+/* An option is written out: what is short for one today may be short for two tomorrow. */
 static int refuse_unknown(struct bench_argument *argument, const char *word)
 {
-    char letter[] = {'-', (char)optopt, '\0'};
-    bool is_letter = optopt > ' ' && optopt <= '~';
-    if (optopt >= VALUE_OF_FIRST_SPEC || optopt == VALUE_OF_HELP || optopt == VALUE_OF_VERSION)
-        return refuse_word(argument, "no value goes with", word);
-    return refuse_word(argument, "unknown option", is_letter ? letter : word);
+    struct bench_near near = {.text = word, .bytes = strcspn(word, "=")};
+    near.text += near.bytes > 2 ? 2 : near.bytes;
+    near.bytes -= near.bytes > 2 ? 2 : near.bytes;
+    for (unsigned i = 0; i < bench_option_count; i++)
+        bench_near_look(&near, bench_option_specs[i].name);
+    bench_near_look(&near, "help");
+    bench_near_look(&near, "version");
+    if (near.best == NULL || strncmp(word, "--", 2) != 0)
+        return refuse_word(argument, "unknown option", word);
+    snprintf(argument->message, argument->message_bytes,
+             "unknown option '%.80s'; did you mean --%s? (--help lists the options)", word,
+             near.best);
+    return -1;
 }
 
-/* Goes through the words; 0 also when one asks for help or the version, and then looks no further. */
+/* The place in the table of the option that a word names, with "=VALUE" or without; or -1. */
+static int find_option(const char *word)
+{
+    size_t bytes = strcspn(word, "=");
+    if (strncmp(word, "--", 2) != 0)
+        return -1;
+    for (unsigned i = 0; i < bench_option_count; i++)
+        if (strlen(bench_option_specs[i].name) + 2 == bytes &&
+            strncmp(word + 2, bench_option_specs[i].name, bytes - 2) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* Help or the version, which end the line: whether a word asks for one of them. */
+static bool asks_about(const char *word, struct bench_options *options)
+{
+    bool help = strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+    if (!help && strcmp(word, "--version") != 0)
+        return false;
+    options->action = help ? BENCH_HELP : BENCH_VERSION;
+    return true;
+}
+
+/* Takes the option of word *i, and its value, which may be the next word. */
+static int parse_word(int argc, char **argv, int *i, struct bench_argument *argument,
+                      uint64_t *given)
+{
+    const char *word = argv[*i];
+    const char *value = strchr(word, '=');
+    int index = find_option(word);
+    if (word[0] != '-')
+        return refuse_word(argument, "not an option:", word);
+    if (index < 0)
+        return refuse_unknown(argument, word);
+    const struct bench_option_spec *spec = &bench_option_specs[index];
+    if (!spec->has_value && value != NULL)
+        return refuse_word(argument, "no value goes with", word);
+    if (spec->has_value && value == NULL && *i + 1 == argc)
+        return refuse_word(argument, "a value is missing after", word);
+    *given |= BIT(index);
+    argument->option = spec->name;
+    argument->text = value != NULL ? value + 1 : spec->has_value ? argv[++*i] : NULL;
+    return bench_option_take(spec, argument);
+}
+
+/* 0 also when a word asks for help or the version, and then looks no further. */
 static int parse_words(int argc, char **argv, struct bench_argument *argument, uint64_t *given)
 {
-    struct option long_options[BENCH_OPTIONS_MAX + 3];
-    int chosen;
-    fill_long_options(long_options);
-    opterr = 0;
-    while ((chosen = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (chosen == VALUE_OF_HELP || chosen == VALUE_OF_VERSION) {
-            argument->options->action = chosen == VALUE_OF_HELP ? BENCH_HELP : BENCH_VERSION;
-            return 0;
-        }
-        if (chosen == ':')
-            return refuse_word(argument, "a value is missing after", argv[optind - 1]);
-        if (chosen == '?')
-            return refuse_unknown(argument, argv[optind - 1]);
-        unsigned index = (unsigned)(chosen - VALUE_OF_FIRST_SPEC);
-        *given |= BIT(index);
-        argument->option = bench_option_specs[index].name;
-        argument->text = optarg;
-        if (bench_option_take(&bench_option_specs[index], argument) != 0)
+    for (int i = 1; i < argc && !asks_about(argv[i], argument->options); i++)
+        if (parse_word(argc, argv, &i, argument, given) != 0)
             return -1;
-    }
-    return optind < argc ? refuse_word(argument, "not an option:", argv[optind]) : 0;
+    return 0;
 }
 
 int bench_options_parse(int argc, char **argv, struct bench_options *options, char *message,

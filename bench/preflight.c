@@ -143,7 +143,7 @@ static int check_cgroup(const struct verdict *verdict, const struct bench_option
         return 0;
     return refuse(verdict,
                   "%u writers with records of %zu bytes may need %llu MiB of memory; the cgroup of "
-                  "this process is limited to %llu",
+                  "this process is limited to %llu: lower --writers or --size",
                   writers, largest_record(options), (unsigned long long)(needed >> 20),
                   (unsigned long long)(limit >> 20));
 }
@@ -156,7 +156,7 @@ static int check_memory(const struct verdict *verdict, const struct bench_option
     if (needed > memory / 2)
         return refuse(verdict,
                       "%u writers with records of %zu bytes need %llu MiB of memory for payloads; "
-                      "this machine has %llu",
+                      "this machine has %llu: lower --writers or --size",
                       writers, largest_record(options), (unsigned long long)(needed >> 20),
                       (unsigned long long)(memory >> 20));
     return check_cgroup(verdict, options, writers, memory);

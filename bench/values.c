@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "values.h"
 
+#include "clock.h"
+#include "near.h"
+
 #include <ctype.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int bench_value_refuse(const struct bench_argument *argument, const char *format, ...)
 {
@@ -38,6 +43,29 @@ static bool is_number(const char *text, size_t bytes, uint64_t *value)
     return bytes > 0;
 }
 
+/* K, M and G are powers of 1024, as the log and file systems count; "KB", which some count in
+ * thousands, is not taken. */
+static bool is_size(const char *text, size_t bytes, uint64_t *value)
+{
+    static const char units[] = "kmg";
+    size_t digits = bytes;
+    while (digits > 0 && !isdigit((unsigned char)text[digits - 1]))
+        digits--;
+    if (!is_number(text, digits, value))
+        return false;
+    size_t rest = bytes - digits;
+    if (rest == 0 || (rest == 1 && tolower((unsigned char)text[digits]) == 'b'))
+        return true;
+    const char *unit = strchr(units, tolower((unsigned char)text[digits]));
+    if (unit == NULL || !(rest == 1 || (rest == 3 && strncasecmp(text + digits + 1, "ib", 2) == 0)))
+        return false;
+    unsigned shift = 10 * (unsigned)(unit - units + 1);
+    if (*value > UINT64_MAX >> shift)
+        return false;
+    *value <<= shift;
+    return true;
+}
+
 int bench_value_number(const struct bench_argument *argument, uint64_t min, uint64_t max,
                        uint64_t *out)
 {
@@ -49,14 +77,89 @@ int bench_value_number(const struct bench_argument *argument, uint64_t min, uint
     return 0;
 }
 
-int bench_value_real(const struct bench_argument *argument, double min, double max, double *out)
+/* A text that begins with digits, of which one point may be part: their value, and what follows. */
+static bool split_number(const char *text, double *value, const char **rest)
 {
+    char digits[32];
     char *end;
-    double value = strtod(argument->text, &end);
-    bool plain = strspn(argument->text, "0123456789.") == strlen(argument->text);
-    if (!plain || *end != '\0' || end == argument->text || !(value >= min && value <= max))
-        return bench_value_refuse(argument, "'%.40s' is not a number from %g to %g", argument->text,
-                                  min, max);
+    size_t length = strspn(text, "0123456789.");
+    if (length == 0 || length >= sizeof digits)
+        return false;
+    memcpy(digits, text, length);
+    digits[length] = '\0';
+    *value = strtod(digits, &end);
+    *rest = text + length;
+    return *end == '\0' && end != digits;
+}
+
+static const struct {
+    const char *name;
+    double ns;
+    const char *word;
+} time_units[] = {
+    {"ns", 1, "nanoseconds"}, {"us", 1e3, "microseconds"}, {"ms", 1e6, "milliseconds"},
+    {"s", 1e9, "seconds"},    {"m", 60e9, "minutes"},      {"min", 60e9, "minutes"},
+};
+
+static bool is_time(const char *text, const char *unit, double *ns)
+{
+    double value;
+    const char *rest;
+    if (!split_number(text, &value, &rest))
+        return false;
+    if (*rest == '\0')
+        rest = unit;
+    for (size_t i = 0; i < sizeof time_units / sizeof time_units[0]; i++) {
+        if (strcmp(rest, time_units[i].name) != 0)
+            continue;
+        *ns = value * time_units[i].ns;
+        return true;
+    }
+    return false;
+}
+
+/* "2 s", "10 ms": a time in the greatest unit that it has one of. */
+static void print_time(char *text, size_t bytes, uint64_t ns)
+{
+    size_t unit = 0;
+    while (unit < 3 && (double)ns >= time_units[unit + 1].ns)
+        unit++;
+    snprintf(text, bytes, "%g %s", (double)ns / time_units[unit].ns, time_units[unit].name);
+}
+
+int bench_value_time(const struct bench_argument *argument, const char *unit, uint64_t min_ns,
+                     uint64_t max_ns, uint64_t *out_ns)
+{
+    double ns;
+    char least[32], most[32];
+    size_t i = 0;
+    if (is_time(argument->text, unit, &ns) && ns >= (double)min_ns && ns <= (double)max_ns) {
+        *out_ns = (uint64_t)ns;
+        return 0;
+    }
+    while (strcmp(time_units[i].name, unit) != 0)
+        i++;
+    print_time(least, sizeof least, min_ns);
+    print_time(most, sizeof most, max_ns);
+    return bench_value_refuse(argument,
+                              "'%.40s' is not a number of %s, or a time such as 500ms or 1.5s, "
+                              "from %s to %s",
+                              argument->text, time_units[i].word, least, most);
+}
+
+int bench_value_rate(const struct bench_argument *argument, double min, double max, double *out)
+{
+    const char *rest = "";
+    double value = 0;
+    bool known = split_number(argument->text, &value, &rest);
+    if (known && *rest != '\0')
+        value *= strchr("kK", *rest) != NULL ? 1e3 : strchr("mM", *rest) != NULL ? 1e6 : NAN;
+    known = known && (*rest == '\0' || rest[1] == '\0');
+    if (!known || !(value >= min && value <= max))
+        return bench_value_refuse(argument,
+                                  "'%.40s' is not a number of records a second from %g to %g, such "
+                                  "as 40000, 40k or 1.5M",
+                                  argument->text, min, max);
     *out = value;
     return 0;
 }
@@ -67,26 +170,29 @@ int bench_value_name(const struct bench_argument *argument, const struct bench_n
     return bench_value_entry_name(argument, argument->text, strlen(argument->text), names, out);
 }
 
-int bench_value_name_number(const struct bench_argument *argument, const struct bench_name *names,
-                            const char *numbered, int *value, uint64_t *number)
+int bench_value_name_time(const struct bench_argument *argument, const struct bench_name *names,
+                          const char *timed, int *value, uint64_t *ns)
 {
+    double time_ns;
     size_t bytes = strcspn(argument->text, ":");
-    bool wants_number = bytes == strlen(numbered) && memcmp(argument->text, numbered, bytes) == 0;
-    if (!wants_number)
+    bool wants_time = bytes == strlen(timed) && memcmp(argument->text, timed, bytes) == 0;
+    if (!wants_time)
         return bench_value_name(argument, names, value);
-    const char *digits = argument->text + bytes + (argument->text[bytes] == ':');
-    if (!is_number(digits, strlen(digits), number) || *number > UINT32_MAX)
-        return bench_value_refuse(argument, "'%.40s' is not %s:NUMBER", argument->text, numbered);
+    const char *time = argument->text + bytes + (argument->text[bytes] == ':');
+    if (!is_time(time, "us", &time_ns) || time_ns > 1e18)
+        return bench_value_refuse(argument, "'%.40s' is not %s:NUMBER, in microseconds, or %s:2ms",
+                                  argument->text, timed, timed);
+    *ns = (uint64_t)time_ns;
     return bench_value_entry_name(argument, argument->text, bytes, names, value);
 }
 
 int bench_value_range(const struct bench_argument *argument, uint64_t *min, uint64_t *max)
 {
     const char *colon = strchr(argument->text, ':');
-    if (colon == NULL || !is_number(argument->text, (size_t)(colon - argument->text), min) ||
-        !is_number(colon + 1, strlen(colon + 1), max) || *min > *max || *max > UINT32_MAX)
-        return bench_value_refuse(argument, "'%.40s' is not SMALLEST:LARGEST in bytes",
-                                  argument->text);
+    if (colon == NULL || !is_size(argument->text, (size_t)(colon - argument->text), min) ||
+        !is_size(colon + 1, strlen(colon + 1), max) || *min > *max || *max > UINT32_MAX)
+        return bench_value_refuse(
+            argument, "'%.40s' is not SMALLEST:LARGEST in bytes, such as 512:64K", argument->text);
     return 0;
 }
 
@@ -101,19 +207,41 @@ int bench_value_entry_number(const struct bench_argument *argument, const char *
                               what, (unsigned long long)min, (unsigned long long)max);
 }
 
+int bench_value_entry_size(const struct bench_argument *argument, const char *text, size_t bytes,
+                           uint64_t min, uint64_t max, uint64_t *out)
+{
+    if (is_size(text, bytes, out) && *out >= min && *out <= max)
+        return 0;
+    return bench_value_refuse(argument,
+                              "'%.*s' is not a whole number of bytes from %llu to %llu, such as "
+                              "4096, 4K or 4KiB",
+                              quoted(bytes), text, (unsigned long long)min,
+                              (unsigned long long)max);
+}
+
+int bench_value_size(const struct bench_argument *argument, uint64_t min, uint64_t max,
+                     uint64_t *out)
+{
+    return bench_value_entry_size(argument, argument->text, strlen(argument->text), min, max, out);
+}
+
 int bench_value_entry_name(const struct bench_argument *argument, const char *text, size_t bytes,
                            const struct bench_name *names, int *out)
 {
     char known[256] = "";
+    struct bench_near near = {.text = text, .bytes = bytes};
     for (const struct bench_name *name = names; name->name != NULL; name++) {
         if (strlen(name->name) == bytes && memcmp(name->name, text, bytes) == 0) {
             *out = name->value;
             return 0;
         }
+        bench_near_look(&near, name->name);
         size_t used = strlen(known);
         snprintf(known + used, sizeof known - used, "%s%s", used > 0 ? ", " : "", name->name);
     }
-    return bench_value_refuse(argument, "'%.*s' is not one of %s", quoted(bytes), text, known);
+    return bench_value_refuse(argument, "'%.*s' is not one of %s%s%s%s", quoted(bytes), text, known,
+                              near.best != NULL ? "; did you mean " : "",
+                              near.best != NULL ? near.best : "", near.best != NULL ? "?" : "");
 }
 
 static int add_value(const struct bench_argument *argument, const char *text, size_t bytes,
@@ -123,7 +251,8 @@ static int add_value(const struct bench_argument *argument, const char *text, si
         if (list->values[i] == value)
             return bench_value_refuse(argument, "%.*s is listed twice", quoted(bytes), text);
     if (list->count == BENCH_LIST_MAX)
-        return bench_value_refuse(argument, "more than %d entries", BENCH_LIST_MAX);
+        return bench_value_refuse(argument, "more than %d entries: list fewer, or run it twice",
+                                  BENCH_LIST_MAX);
     list->values[list->count++] = value;
     return 0;
 }

@@ -22,12 +22,19 @@ int bench_value_refuse(const struct bench_argument *argument, const char *format
 
 int bench_value_number(const struct bench_argument *argument, uint64_t min, uint64_t max,
                        uint64_t *out);
-int bench_value_real(const struct bench_argument *argument, double min, double max, double *out);
+/* Bytes: 4096, 4K, 4KiB. */
+int bench_value_size(const struct bench_argument *argument, uint64_t min, uint64_t max,
+                     uint64_t *out);
+/* A time with its unit (500ms, 1.5s, 2m), or a number of `unit`, which is one of ns, us, ms, s, m. */
+int bench_value_time(const struct bench_argument *argument, const char *unit, uint64_t min_ns,
+                     uint64_t max_ns, uint64_t *out_ns);
 int bench_value_name(const struct bench_argument *argument, const struct bench_name *names,
                      int *out);
-/* NAME, or NAME:NUMBER for the one that is `numbered`. */
-int bench_value_name_number(const struct bench_argument *argument, const struct bench_name *names,
-                            const char *numbered, int *value, uint64_t *number);
+/* Records a second: 40000, 40k, 1.5M. */
+int bench_value_rate(const struct bench_argument *argument, double min, double max, double *out);
+/* NAME, or NAME:TIME for the one that is `timed`; a time without a unit is in microseconds. */
+int bench_value_name_time(const struct bench_argument *argument, const struct bench_name *names,
+                          const char *timed, int *value, uint64_t *ns);
 /* A:B with A at most B. */
 int bench_value_range(const struct bench_argument *argument, uint64_t *min, uint64_t *max);
 
@@ -41,6 +48,8 @@ int bench_value_list(const struct bench_argument *argument, bench_value_entry *e
 /* What entries are made of. */
 int bench_value_entry_number(const struct bench_argument *argument, const char *text, size_t bytes,
                              const char *what, uint64_t min, uint64_t max, uint64_t *out);
+int bench_value_entry_size(const struct bench_argument *argument, const char *text, size_t bytes,
+                           uint64_t min, uint64_t max, uint64_t *out);
 int bench_value_entry_name(const struct bench_argument *argument, const char *text, size_t bytes,
                            const struct bench_name *names, int *out);
 

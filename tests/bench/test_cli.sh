@@ -117,7 +117,7 @@ refuses "'foo' is not one of ring, mutex, serial, rocksdb, wiredtiger, lmdb, sql
 refuses "'' is not one of" --engine ring,,mutex
 refuses "listed twice" --engine ring,mutex,ring
 many=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33
-refuses "more than 32 entries" --writers $many
+refuses "more than 32 entries: list fewer, or run it twice" --writers $many
 refuses "more than 32 entries" --size $many
 refuses "more than 32 entries" --window $many
 refuses "'0' is not a number of writers" --writers 0
@@ -136,6 +136,22 @@ refuses "SMALLEST:LARGEST" --size-range 9
 refuses "not together with --size" --size 9 --size-range 9:10
 refuses "'0' is not a number" --seconds 0
 refuses "'nan' is not a number" --seconds nan
+refuses "'2h' is not a number of seconds, or a time such as 500ms or 1.5s, from 10 ms to 86400 s" --seconds 2h
+refuses "'4KB' is not a whole number of bytes from 0 to 4294967295, such as 4096, 4K or 4KiB" --size 4KB
+refuses "'99999999999999999G' is not a whole number of bytes" --segment-bytes 99999999999999999G
+refuses "'fast' is not a number of records a second from 0.001 to 1e+09, such as 40000, 40k or 1.5M" \
+    --rate fast
+refuses "'5kk' is not a number of records a second" --rate 5kk
+refuses "not one of ring, mutex, serial, rocksdb, wiredtiger, lmdb, sqlite; did you mean ring?" --engine rign
+refuses "did you mean sequencer?" --flusher seq
+bench --flusher x
+grep -q 'did you mean' "$here/out/stderr" && fail 'x means nothing'
+refuses "unknown option '--engin'; did you mean --engine?" --engin ring
+refuses "unknown option '--second=4'; did you mean --seconds?" --second=4
+refuses "unknown option '--s' (--help" --s 4
+refuses "unknown option '--'" -- --help
+refuses "10000 writers with records of 8000000 bytes need" --writers 10000 --size 8000000
+refuses "lower --writers or --size" --writers 10000 --size 8000000
 refuses "'0' is not a whole number" --records 0
 refuses "not together with --seconds" --records 5 --seconds 5
 refuses "'0' is not a whole number" --window 0
@@ -155,6 +171,8 @@ refuses "not one of file, null, delay" --device disk
 refuses "not one of file, null, delay" --device null:5
 refuses "delay:NUMBER" --device delay
 refuses "a delay is" --device delay:0
+refuses "a delay is" --device delay:1.5us
+refuses "a delay is" --device delay:11s
 refuses "'spread' is not one of none, compact, scatter, node" --pin spread
 refuses "--pin node:4000: this machine has" --pin node:4000
 refuses "--pin" --pin list:0,4000
@@ -273,7 +291,11 @@ assert_nothing_left "--check on a file"
 bench --version
 [ $status -eq 0 ] || fail "--version: exit $status"
 grep -qE '^logfile-bench [0-9]+\.[0-9]+\.[0-9]+$' "$here/out/stdout" || fail "--version"
+bench --device null -h
+cp "$here/out/stdout" "$here/out/help"
+[ $status -eq 0 ] || fail "-h: exit $status"
 bench --help
+cmp -s "$here/out/help" "$here/out/stdout" || fail "-h is not --help"
 [ $status -eq 0 ] || fail "--help: exit $status"
 options=$(sed -n 's/^  \(--.*\)/\1/p' "$here/out/stdout" | grep -oE -e '^--[a-z-]+|, --[a-z-]+' |
     tr -d ', ' | sort)
@@ -492,6 +514,16 @@ for line in 1 2 3 4; do
 done
 [ "$(all_of clients)" = "100;100;100;100;" ] || fail "clients: $(all_of clients)"
 grep -q 'submitted by 100 clients that wait until durable' "$here/out/stdout" || fail "clients: heading"
+
+# Sizes, times and rates as people write them.
+runs --device delay:2ms --engine ring --writers 2 --size 4K,1KiB,64B --seconds 200ms --rate 1k
+[ "$(all_of size_min)" = "4096;1024;64;" ] || fail "sizes with units: $(all_of size_min)"
+is seconds 1 0.200000
+grep -q '"delay_us":2000' "$here/out/json" || fail "a delay with a unit"
+grep -q '"rate":1000.000' "$here/out/json" || fail "a rate with a unit"
+runs --device null --engine ring --writers=1 --size-range=1K:2k --records 10 --slot-bytes 64K
+[ "$(all_of size_max)" = "2048;" ] || fail "a range with units: $(all_of size_max)"
+[ "$(all_of slot_bytes)" = "65536;" ] || fail "--slot-bytes with a unit: $(all_of slot_bytes)"
 
 # A sync takes as long as it is told to; records that are due wait for their turn.
 runs --device delay:20000 --engine ring,mutex,serial --writers 1 --records 5

@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include "clock.h"
+#include "json_conduct.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -328,6 +329,7 @@ int bench_report_json(FILE *out, const struct bench_context *context, const stru
     bench_histogram_print(out, &detail->latency_ns);
     put_batches(out, detail->batches, result->is_log);
     put_stages(out, result);
+    bench_report_conduct_json(out, id, result, detail);
     fputc(',', out);
     put_string(out, "settings", id->variant->peer != NULL ? id->variant->peer->settings : NULL);
     put_placement(out, context->options, &detail->placement);

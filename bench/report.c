@@ -50,6 +50,12 @@ static double records_per_flush(const struct bench_result *result)
     return result->is_log && result->flushes > 0 ? result->records_per_flush : NAN;
 }
 
+static double worst_over_mean(const struct bench_result *result)
+{
+    const struct bench_fairness *fairness = &result->conduct.fairness;
+    return fairness->known ? fairness->least_over_mean : NAN;
+}
+
 static double megabytes_per_s(const struct bench_result *result)
 {
     return bench_bytes_per_s(result) / 1e6;
@@ -121,8 +127,8 @@ static void print_heading_head(const struct table *table)
 static void print_heading(const struct table *table)
 {
     print_heading_head(table);
-    fprintf(table->out, "%12s%10s%10s%10s%10s%15s%*s", "records/s", "MB/s", "p50 us", "p99 us",
-            "p99.9 us", "records/flush", table->base_width, table->base_title);
+    fprintf(table->out, "%12s%10s%10s%10s%10s%15s%19s%*s", "records/s", "MB/s", "p50 us", "p99 us",
+            "p99.9 us", "records/flush", "worst writer/mean", table->base_width, table->base_title);
     if (table->options->repeat > 1)
         fprintf(table->out, "%*s", SPREAD_WIDTH, "least..most");
     if (table->options->ladder)
@@ -154,7 +160,7 @@ static void print_row(const struct table *table, unsigned point, unsigned varian
         int width;
     } columns[] = {
         {bench_records_per_s, 12}, {megabytes_per_s, 10}, {p50_us, 10}, {p99_us, 10}, {p999_us, 10},
-        {records_per_flush, 15},
+        {records_per_flush, 15},   {worst_over_mean, 19},
     };
     const struct bench_results *results = table->results;
     print_row_head(table, point, variant);

@@ -5,6 +5,7 @@
 #ifndef BENCH_WORKLOAD_H
 #define BENCH_WORKLOAD_H
 
+#include "conduct.h"
 #include "histogram.h"
 #include "options.h"
 #include "payload.h"
@@ -56,6 +57,7 @@ struct bench_result {
     double system_calls_per_record;
     uint64_t stage_samples;               /* 0: the stages were not timed */
     double stage_us[LOGFILE_STAGE_COUNT]; /* means */
+    struct bench_conduct conduct;
 };
 
 /* What is too large to be kept of each run. */

@@ -2,6 +2,7 @@
 #include "writer.h"
 
 #include "clock.h"
+#include "log_counters.h"
 #include "signals.h"
 
 #include <errno.h>
@@ -98,6 +99,14 @@ static int append_piece(struct bench_writer *writer, uint64_t number,
                                     bench_stamp(writer->index, number), piece->data, piece->size);
 }
 
+/* One append in so many is looked at more closely, each writer's at other numbers. */
+#define LOOK_EVERY 16u
+
+static bool is_looked_at(const struct bench_writer *writer, uint64_t number)
+{
+    return writer->task->log != NULL && (number + writer->index) % LOOK_EVERY == 0;
+}
+
 /* Appends the next record and counts it with the latency since begin_ns.  The time of its end, or 0
  * when the writer must stop. */
 static uint64_t append_one(struct bench_writer *writer, uint64_t begin_ns)
@@ -106,6 +115,8 @@ static uint64_t append_one(struct bench_writer *writer, uint64_t begin_ns)
     struct bench_piece piece;
     uint64_t number = writer->written.offered++;
     bench_payload_take(task->run->payload, writer->index, number, &piece);
+    bool is_looked = is_looked_at(writer, number);
+    uint64_t epochs = is_looked ? bench_log_epochs(task->log) : 0;
     int error = append_piece(writer, number, &piece);
     bench_payload_return(&piece);
     if (error != 0) {
@@ -114,6 +125,8 @@ static uint64_t append_one(struct bench_writer *writer, uint64_t begin_ns)
     }
     uint64_t end_ns = bench_now_ns();
     count(writer, 1, piece.size, begin_ns, end_ns);
+    if (is_looked && is_timed(writer, end_ns))
+        bench_crossed_add(&writer->crossed, bench_log_epochs(task->log) - epochs);
     return end_ns;
 }
 

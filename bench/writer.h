@@ -59,6 +59,7 @@ struct bench_writer {
     uint64_t submit_ns; /* spent in submits of windows that were counted, and how many those were */
     uint64_t submits;
     _Atomic uint64_t durable; /* written.acked, for the main thread while the run goes on */
+    struct bench_crossed crossed;
     struct bench_histogram latency_ns; /* of those that ended, or with a rate were due, within it */
 } __attribute__((aligned(128)));
 

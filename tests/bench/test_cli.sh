@@ -56,7 +56,7 @@ runs() {
 
 # value KEY LINE: of that result, at the top level, where each key comes before any nested one.
 value() {
-    sed -n "$2{s/^[^{]*{\\(.*\\)/,\\1/;s/^\\(,[^{]*\\),\"machine\".*/\\1/;s/.*,\"$1\":\\([^,]*\\).*/\\1/p;}" \
+    sed -n "$2{s/^[^{]*{\\(.*\\)/,\\1/;s/,\"[a-z_]*\":{.*//;s/.*,\"$1\":\\([^,]*\\).*/\\1/p;}" \
         "$here/out/json"
 }
 
@@ -84,6 +84,11 @@ counts_up() {
             for (i = 1; i <= batches; i++) { carried += batch[i]; least += batch[i] * 2 ^ (i - 1) }
             exit unsorted || found != records || carried != flushes || least > records
         } END { if (NR != 1) exit 1 }' || fail "result $1: histograms do not add up"
+}
+
+# nested OBJECT KEY LINE: of that result's object.
+nested() {
+    sed -n "$3{s/.*\"$1\":{\([^{}]*\)}.*/,\1/;s/.*,\"$2\":\([^,]*\).*/\1/p;}" "$here/out/json"
 }
 
 # all_of KEY: its values over all results, without quotes.
@@ -311,7 +316,7 @@ $described"
 keys="engine variant rung writers size_bytes records seconds records_per_s bytes_per_s p50_us p99_us \
 p999_us max_us flushes records_per_flush device_bytes_per_payload_byte cpu_us_per_record rss_bytes \
 submit_ns context_switches_per_record system_calls_per_record latency_histogram batch_histogram \
-stages_us settings placement machine filesystem device options"
+stages_us fairness epochs_crossed settings placement machine filesystem device options"
 
 for device in file null; do
     runs --device $device --engine ring,mutex,serial --writers 1,3 --records 40 --size 600
@@ -488,6 +493,26 @@ for store in ${stores-}; do
     runs --engine $store --writers 2 --records 30 --json "$here/out/json"
     is records 1 60
 done
+
+# Fairness is that of a set time: with a set number each writer has as many. A lone writer crosses its own group.
+runs --device delay:500 --engine ring,serial --writers 1,3 --seconds 0.5
+is fairness 1 null
+for line in 3 4; do
+    holds "$(nested fairness jain $line) > 0 && $(nested fairness jain $line) <= 1" "fairness"
+    holds "$(nested fairness jain $line) >= $(nested fairness least_over_mean $line) / 3" "fairness: Jain"
+    holds "$(nested fairness least_over_mean $line) <= 1 && $(nested fairness most_over_mean $line) >= 1 &&
+        $(nested fairness most_over_mean $line) <= 3" "fairness: least and most"
+    holds "$(nested fairness writer_p50_us_least $line) > 0 &&
+        $(nested fairness writer_p50_us_least $line) <= $(nested fairness writer_p50_us_most $line)" "fairness: p50"
+    holds "$(nested epochs_crossed mean $line) <= $(nested epochs_crossed max $line)" "epochs crossed"
+done
+[ "$(nested epochs_crossed mean 2);$(nested epochs_crossed max 2)" = "1.000;1" ] ||
+    fail "epochs crossed: serial, one writer: $(nested epochs_crossed mean 2)"
+holds "$(nested epochs_crossed samples 2) <= $(value records 2) / 16 + 1" "epochs crossed: one append in 16"
+[ "$(awk '/^writers/ { print $12, $13 } $2 == "ring" { print $9 }' "$here/out/stdout" | head -2 | tr '\n' ';')" = \
+    "worst writer/mean;-;" ] || fail "fairness: the table: $(cat "$here/out/stdout")"
+runs --device null --engine ring --writers 3 --records 40
+is fairness 1 null
 
 # A run of a set time, and each way to set a log up.
 runs --device null --engine ring --writers 2 --seconds 1

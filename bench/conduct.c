@@ -48,9 +48,11 @@ static void summarise_crossed(const struct bench_session *session, struct bench_
     }
 }
 
-void bench_conduct_summarise(const struct bench_session *session, struct bench_conduct *conduct)
+void bench_conduct_summarise(const struct bench_session *session, const struct bench_result *result,
+                             struct bench_conduct *conduct)
 {
     *conduct = (struct bench_conduct){.crossed = {0}};
+    bench_load_summarise(session, result, &conduct->load);
     summarise_fairness(session, &conduct->fairness);
     summarise_crossed(session, &conduct->crossed);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a run went, beside how fast it was: whether its writers had the same share, and how many groups
- * an append had to see off.
+ * How a run went, beside how fast it was: whether its writers had the same share, how many groups an
+ * append had to see off, and what load it was under.
  */
 #ifndef BENCH_CONDUCT_H
 #define BENCH_CONDUCT_H
+
+#include "load.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,11 +40,11 @@ static inline void bench_crossed_add(struct bench_crossed *crossed, uint64_t epo
 struct bench_conduct {
     struct bench_fairness fairness;
     struct bench_crossed crossed;
+    struct bench_load load;
 };
 
-struct bench_session;
-
-/* With its writers joined. */
-void bench_conduct_summarise(const struct bench_session *session, struct bench_conduct *conduct);
+/* With its writers joined; of the result, what was counted. */
+void bench_conduct_summarise(const struct bench_session *session, const struct bench_result *result,
+                             struct bench_conduct *conduct);
 
 #endif /* BENCH_CONDUCT_H */

@@ -274,7 +274,7 @@ static void put_log_options(FILE *out, const struct bench_variant *variant,
 }
 
 static void put_task(FILE *out, const struct bench_options *options,
-                     const struct bench_point *point)
+                     const struct bench_point *point, const struct bench_load *load)
 {
     put_string(out, "preset",
                options->preset != BENCH_PRESET_NONE
@@ -286,7 +286,7 @@ static void put_task(FILE *out, const struct bench_options *options,
     put_measure(out, "asked_seconds", (double)options->duration_ns / (double)BENCH_NS_PER_S,
                 options->duration_ns > 0);
     put_number(out, "records_per_writer", options->records, options->records > 0);
-    put_measure(out, "rate", options->rate, options->rate > 0);
+    put_measure(out, "rate", load->rate_asked, load->is_open);
 }
 
 static void put_options(FILE *out, const struct bench_context *context,
@@ -294,7 +294,7 @@ static void put_options(FILE *out, const struct bench_context *context,
 {
     const struct bench_options *options = context->options;
     fprintf(out, ",\"options\":{\"version\":\"%s\",", LOGFILE_VERSION_STRING);
-    put_task(out, options, &id->point);
+    put_task(out, options, &id->point, &result->conduct.load);
     put_ring_options(out, id->variant);
     put_variant_flags(out, id->variant);
     put_log_options(out, id->variant, result);
@@ -329,7 +329,7 @@ int bench_report_json(FILE *out, const struct bench_context *context, const stru
     bench_histogram_print(out, &detail->latency_ns);
     put_batches(out, detail->batches, result->is_log);
     put_stages(out, result);
-    bench_report_conduct_json(out, id, result, detail);
+    bench_report_conduct_json(out, context->options, id, result, detail);
     fputc(',', out);
     put_string(out, "settings", id->variant->peer != NULL ? id->variant->peer->settings : NULL);
     put_placement(out, context->options, &detail->placement);

@@ -28,11 +28,46 @@ static void put_crossed(FILE *out, const struct bench_crossed *crossed)
                 crossed->samples, (double)crossed->sum / (double)crossed->samples, crossed->max);
 }
 
-void bench_report_conduct_json(FILE *out, const struct bench_run_id *id,
-                               const struct bench_result *result, const struct bench_detail *detail)
+/* A key and a number, or null. */
+static void put(FILE *out, const char *key, double value, bool known)
 {
-    (void)id;
+    if (known)
+        fprintf(out, ",\"%s\":%.3f", key, value);
+    else
+        fprintf(out, ",\"%s\":null", key);
+}
+
+static void put_load(FILE *out, const struct bench_options *options, const struct bench_run_id *id,
+                     const struct bench_load *load)
+{
+    const struct bench_point *point = &id->point;
+    uint64_t clients = options->clients > 0 ? options->clients : point->writers;
+    fprintf(out, ",\"load\":{\"kind\":\"%s\",\"clients\":%" PRIu64 ",\"window\":%" PRIu64,
+            load->is_open ? "open" : "closed", clients, point->window);
+    put(out, "think_us", (double)options->think_ns / 1000, true);
+    if (load->is_open)
+        fprintf(out, ",\"arrivals\":\"%s\"",
+                bench_name_of(bench_arrival_names, (int)options->arrivals));
+    else
+        fputs(",\"arrivals\":null", out);
+    put(out, "share", bench_rate_value(point->rate), bench_rate_is_share(point->rate));
+    put(out, "capacity", load->capacity, load->capacity > 0);
+    put(out, "rate_asked", load->rate_asked, load->is_open);
+    put(out, "rate_reached", load->rate_reached, load->is_open);
+    put(out, "late_p50_us", load->late_p50_us, load->has_late);
+    put(out, "late_p99_us", load->late_p99_us, load->has_late);
+    put(out, "late_max_us", load->late_max_us, load->has_late);
+    fprintf(out, ",\"past_knee\":%s}", load->past_knee ? "true" : "false");
+}
+
+void bench_report_conduct_json(FILE *out, const struct bench_options *options,
+                               const struct bench_run_id *id, const struct bench_result *result,
+                               const struct bench_detail *detail)
+{
+    const struct bench_conduct *conduct = &result->conduct;
     (void)detail;
-    put_fairness(out, &result->conduct.fairness);
-    put_crossed(out, &result->conduct.crossed);
+    fprintf(out, ",\"capped\":%s", conduct->load.capped ? "true" : "false");
+    put_fairness(out, &conduct->fairness);
+    put_crossed(out, &conduct->crossed);
+    put_load(out, options, id, &conduct->load);
 }

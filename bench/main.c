@@ -189,6 +189,7 @@ static int run_one(struct bench *bench, const struct bench_run_id *id, struct be
         .place = place,
         .writers = id->point.writers,
         .window = id->point.window,
+        .rate = id->point.rate,
         .progress = bench_progress_update,
         .progress_arg = &bench->progress,
     };

@@ -72,6 +72,11 @@ const struct bench_name bench_preset_names[] = {
     {"readme", BENCH_PRESET_README},
     {NULL, 0},
 };
+const struct bench_name bench_arrival_names[] = {
+    {"poisson", BENCH_ARRIVALS_POISSON},
+    {"even", BENCH_ARRIVALS_EVEN},
+    {NULL, 0},
+};
 
 const char *bench_name_of(const struct bench_name *names, int value)
 {

@@ -20,6 +20,7 @@ extern const struct bench_name bench_prepare_names[];
 extern const struct bench_name bench_checksum_names[];
 extern const struct bench_name bench_device_names[];
 extern const struct bench_name bench_preset_names[];
+extern const struct bench_name bench_arrival_names[];
 
 /* "?" for a value that has no name. */
 const char *bench_name_of(const struct bench_name *names, int value);

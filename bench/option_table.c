@@ -138,9 +138,15 @@ static int parse_clients(const struct bench_argument *argument)
     return bench_value_number(argument, 1, BENCH_CLIENTS_MAX, &argument->options->clients);
 }
 
-static int parse_rate(const struct bench_argument *argument)
+static int parse_rates(const struct bench_argument *argument)
 {
-    return bench_value_rate(argument, 0.001, 1e9, &argument->options->rate);
+    return bench_value_list(argument, bench_value_entry_rate, &argument->options->rates);
+}
+
+static int parse_think(const struct bench_argument *argument)
+{
+    return bench_value_time(argument, "us", 1000, 60 * BENCH_NS_PER_S,
+                            &argument->options->think_ns);
 }
 
 static int parse_preset(const struct bench_argument *argument)
@@ -302,7 +308,9 @@ const struct bench_option_spec bench_option_specs[] = {
     [OPTION_WRITERS] = VALUE("writers", parse_writers),
     [OPTION_WINDOW] = VALUE("window", parse_windows),
     [OPTION_CLIENTS] = VALUE("clients", parse_clients),
-    [OPTION_RATE] = VALUE("rate", parse_rate),
+    [OPTION_RATE] = VALUE("rate", parse_rates),
+    [OPTION_ARRIVALS] = CHOICE("arrivals", bench_arrival_names, arrivals),
+    [OPTION_THINK] = VALUE("think", parse_think),
     [OPTION_SECONDS] = VALUE("seconds", parse_seconds),
     [OPTION_RECORDS] = VALUE("records", parse_records),
     [OPTION_PRESET] = VALUE("preset", parse_preset),

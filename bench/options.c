@@ -47,8 +47,35 @@ static int check_clients(struct bench_argument *argument, uint64_t given)
     return 0;
 }
 
+/* Whether an entry is a share of what the variants can do. */
+static bool has_share(const struct bench_list *rates)
+{
+    return bench_rate_is_share(bench_list_max(rates));
+}
+
+static int check_load(struct bench_argument *argument, uint64_t given)
+{
+    const struct bench_options *options = argument->options;
+    if ((given & BIT(OPTION_ARRIVALS)) != 0 && (given & BIT(OPTION_RATE)) == 0)
+        return refuse_pair(argument, OPTION_ARRIVALS,
+                           "only with --rate: else records come when the last one is durable");
+    if (options->think_ns > 0 && (given & BIT(OPTION_RATE)) != 0)
+        return refuse_pair(argument, OPTION_THINK,
+                           "not together with --rate, at which records come whatever clients do");
+    if (options->think_ns > 0 && options->clients > 0)
+        return refuse_pair(argument, OPTION_THINK,
+                           "not together with --clients; use as many --writers");
+    if (has_share(&options->rates) && (given & BIT(OPTION_RECORDS)) != 0)
+        return refuse_pair(argument, OPTION_RATE,
+                           "a share of what a variant can do needs --seconds, not --records: that "
+                           "is measured first");
+    return 0;
+}
+
 static int check_pairs(struct bench_argument *argument, uint64_t given)
 {
+    if (check_load(argument, given) != 0)
+        return -1;
     if ((given & BIT(OPTION_SIZE)) != 0 && (given & BIT(OPTION_SIZE_RANGE)) != 0)
         return refuse_pair(argument, OPTION_SIZE_RANGE, "not together with --size");
     if ((given & BIT(OPTION_SECONDS)) != 0 && (given & BIT(OPTION_RECORDS)) != 0)
@@ -144,6 +171,7 @@ static const struct bench_options defaults = {
     .writers = {4, {1, 4, 16, 64}},
     .sizes = {1, {512}},
     .windows = {1, {1}},
+    .rates = {1, {0}},
     .lab = {.sync = LOGFILE_SYNC_FDATASYNC},
     .repeat = 1,
     .seed = 1,
@@ -167,18 +195,22 @@ bool bench_options_place(const struct bench_options *options)
 
 unsigned bench_point_count(const struct bench_options *options)
 {
-    return options->sizes.count * options->windows.count * options->writers.count;
+    return options->sizes.count * options->windows.count * options->rates.count *
+           options->writers.count;
 }
 
 struct bench_point bench_point_at(const struct bench_options *options, unsigned index)
 {
     unsigned row = index / options->writers.count;
+    uint64_t rate = options->rates.values[row % options->rates.count];
+    row /= options->rates.count;
     uint64_t size = options->sizes.values[row / options->windows.count];
     return (struct bench_point){
         .writers = (unsigned)options->writers.values[index % options->writers.count],
         .size_min = size,
         .size_max = options->size_max > 0 ? options->size_max : size,
         .window = options->windows.values[row % options->windows.count],
+        .rate = rate,
     };
 }
 

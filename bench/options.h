@@ -3,6 +3,8 @@
 #ifndef BENCH_OPTIONS_H
 #define BENCH_OPTIONS_H
 
+#include "arrivals.h"
+#include "load.h"
 #include "logfile_lab.h"
 #include "names.h"
 #include "place.h"
@@ -56,10 +58,12 @@ struct bench_options {
     struct bench_list sizes;
     uint64_t size_max; /* not 0: sizes are drawn, from the one in `sizes` to this */
     struct bench_list windows;
-    uint64_t clients;     /* logical ones, over all writers; 0: none */
-    uint64_t duration_ns; /* of the timed part; 0: `records` decides */
-    uint64_t records;     /* per writer; 0: `duration_ns` decides */
-    double rate;          /* records per second over all writers; 0: as fast as they can */
+    uint64_t clients;        /* logical ones, over all writers; 0: none */
+    uint64_t duration_ns;    /* of the timed part; 0: `records` decides */
+    uint64_t records;        /* per writer; 0: `duration_ns` decides */
+    struct bench_list rates; /* of all writers together, as in load.h; {0}: a closed loop */
+    enum bench_arrival_kind arrivals;
+    uint64_t think_ns; /* mean, between a record and the next of the same client */
     uint64_t repeat;
     uint64_t seed;
     enum bench_device_kind device;
@@ -81,6 +85,7 @@ struct bench_point {
     size_t size_min;
     size_t size_max;
     uint64_t window;
+    uint64_t rate;
 };
 
 /*
@@ -92,7 +97,7 @@ struct bench_point {
 int bench_options_parse(int argc, char **argv, struct bench_options *options, char *message,
                         size_t message_bytes);
 
-/* Sizes are the outermost loop, then windows, then writers. */
+/* Sizes are the outermost loop, then windows, then rates, then writers. */
 unsigned bench_point_count(const struct bench_options *options);
 struct bench_point bench_point_at(const struct bench_options *options, unsigned index);
 /* Whether anything is to be put anywhere. */

@@ -248,10 +248,13 @@ static uint64_t timed_run_bytes(const struct bench_options *options,
         options->clients > 0 ? options->clients : point->writers * point->window;
     uint64_t per_flush = whole_blocks(on_their_way * mean);
     double per_s = least((double)per_flush * FLUSHES_PER_S, BYTES_PER_S);
-    if (options->rate == 0)
+    if (bench_rate_is_share(point->rate))
+        seconds += 1; /* in which it shows what it can do */
+    if (point->rate == 0 || bench_rate_is_share(point->rate))
         return (uint64_t)greatest(seconds * per_s, (double)per_flush);
-    double each_alone = least(options->rate * (double)whole_blocks(mean), per_s);
-    double together = options->rate * (double)per_flush / point->writers;
+    double rate = bench_rate_value(point->rate);
+    double each_alone = least(rate * (double)whole_blocks(mean), per_s);
+    double together = rate * (double)per_flush / point->writers;
     return (uint64_t)least(seconds * greatest(each_alone, together), (double)INT64_MAX);
 }
 

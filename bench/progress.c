@@ -21,13 +21,15 @@ void bench_progress_init(struct bench_progress *progress, const struct bench_opt
 
 static void name_run(struct bench_progress *progress, const struct bench_run_id *id)
 {
-    char size[32] = "", window[32] = "";
+    char size[32] = "", window[32] = "", rate[64] = "", text[BENCH_NUMBER_BYTES];
     if (progress->options->sizes.count > 1)
         snprintf(size, sizeof size, ", %zu B", id->point.size_min);
     if (progress->options->windows.count > 1)
         snprintf(window, sizeof window, ", window %" PRIu64, id->point.window);
-    snprintf(progress->name, sizeof progress->name, "%s%s%s, %u writer%s", id->variant->label, size,
-             window, id->point.writers, id->point.writers == 1 ? "" : "s");
+    if (progress->options->rates.count > 1)
+        snprintf(rate, sizeof rate, ", %s/s", bench_format_rate(text, id->point.rate));
+    snprintf(progress->name, sizeof progress->name, "%s%s%s%s, %u writer%s", id->variant->label,
+             size, window, rate, id->point.writers, id->point.writers == 1 ? "" : "s");
 }
 
 void bench_progress_begin(struct bench_progress *progress, const struct bench_run_id *id)

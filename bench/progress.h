@@ -12,7 +12,7 @@ struct bench_progress {
     unsigned current; /* from 1 */
     uint64_t last_ns; /* of the previous update */
     uint64_t last_records;
-    char name[BENCH_LABEL_BYTES + 96];
+    char name[BENCH_LABEL_BYTES + 160];
     const struct bench_options *options;
 };
 

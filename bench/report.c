@@ -109,6 +109,8 @@ static void print_row_head(const struct table *table, unsigned point_index, unsi
         fprintf(table->out, "%10s  ", bench_format_count(text, (double)point.size_min));
     if (table->options->windows.count > 1)
         fprintf(table->out, "%10s  ", bench_format_count(text, (double)point.window));
+    if (table->options->rates.count > 1)
+        fprintf(table->out, "%10s  ", bench_format_rate(text, point.rate));
     fprintf(table->out, "%7u  %-*s", point.writers, table->label_width,
             table->options->variants.all[variant].label);
 }
@@ -119,6 +121,8 @@ static void print_heading_head(const struct table *table)
         fprintf(table->out, "%10s  ", "bytes");
     if (table->options->windows.count > 1)
         fprintf(table->out, "%10s  ", "window");
+    if (table->options->rates.count > 1)
+        fprintf(table->out, "%10s  ", "rate");
     fprintf(table->out, "%7s  %-*s", "writers", table->label_width, "engine");
 }
 
@@ -173,7 +177,8 @@ static void print_row(const struct table *table, unsigned point, unsigned varian
         print_ratio(table, RUNG_WIDTH,
                     variant > 0 ? bench_results_ratio(results, point, variant, variant - 1)
                                 : bench_spread_of(NULL, 0));
-    fputs(bench_results_interrupted(results, point, variant) ? " *\n" : "\n", table->out);
+    fputs(bench_results_interrupted(results, point, variant) ? " *" : "", table->out);
+    fputs(bench_results_past_knee(results, point, variant) ? " +\n" : "\n", table->out);
 }
 
 typedef void row_printer(const struct table *table, unsigned point, unsigned variant);
@@ -236,12 +241,14 @@ static void print_stages(const struct table *table)
 
 /* ---- All of it ------------------------------------------------------------------------------- */
 
-static bool was_any_interrupted(const struct bench_results *results)
+typedef bool row_mark(const struct bench_results *results, unsigned point, unsigned variant);
+
+static bool is_any_marked(const struct bench_results *results, row_mark *is_marked)
 {
     bool any = false;
     for (unsigned point = 0; point < bench_point_count(results->options); point++)
         for (unsigned variant = 0; variant < results->options->variants.count; variant++)
-            any |= bench_results_interrupted(results, point, variant);
+            any |= is_marked(results, point, variant);
     return any;
 }
 
@@ -259,7 +266,12 @@ void bench_report_table(FILE *out, const struct bench_context *context,
     print_rows(&table, print_row);
     if (context->options->lab.stage_sample_every > 0)
         print_stages(&table);
-    if (was_any_interrupted(results))
+    if (is_any_marked(results, bench_results_interrupted))
         fputs("\n* interrupted: measured over less than was asked for\n", out);
+    if (is_any_marked(results, bench_results_past_knee))
+        fputs(
+            "\n+ past the knee: more was due than became durable, so that latencies only tell how "
+            "long the run was\n",
+            out);
     fflush(out);
 }

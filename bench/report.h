@@ -36,6 +36,11 @@ void bench_report_table(FILE *out, const struct bench_context *context,
                         const struct bench_round_floors *floors,
                         const struct bench_placement *placement);
 
+/* A line that names the load: closed loop or open, of how many clients, at which rates. */
+void bench_report_load(FILE *out, const struct bench_options *options);
+/* "20,000", "0.5x". */
+char *bench_format_rate(char *text, uint64_t rate);
+
 /* What stands above the table. */
 void bench_report_head(FILE *out, const struct bench_context *context,
                        const struct bench_results *results, const struct bench_round_floors *floors,

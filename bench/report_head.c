@@ -67,17 +67,15 @@ static void print_extent(FILE *out, const struct bench_options *options)
 
 static void print_task(FILE *out, const struct bench_options *options)
 {
-    char text[BENCH_NUMBER_BYTES];
     fprintf(out, "logfile %s: records of ", LOGFILE_VERSION_STRING);
     print_sizes(out, options);
     print_windows(out, options);
-    if (options->rate > 0)
-        fprintf(out, "%s a second asked for, ", bench_format_count(text, options->rate));
     print_amount(out, options);
     if (options->preset == BENCH_PRESET_README)
         fputs(", opening an empty log included", out);
     print_extent(out, options);
     fputc('\n', out);
+    bench_report_load(out, options);
 }
 
 static void print_machine(FILE *out, const struct bench_machine *machine)

@@ -92,6 +92,14 @@ bool bench_results_interrupted(const struct bench_results *results, unsigned poi
     return interrupted;
 }
 
+bool bench_results_past_knee(const struct bench_results *results, unsigned point, unsigned variant)
+{
+    bool past_knee = false;
+    for (unsigned round = 0; round < results->options->repeat; round++)
+        past_knee |= bench_results_cell(results, round, point, variant)->conduct.load.past_knee;
+    return past_knee;
+}
+
 const struct bench_result *bench_results_first(const struct bench_results *results, bool is_log)
 {
     const struct bench_options *options = results->options;

@@ -47,6 +47,9 @@ struct bench_spread bench_results_ratio(const struct bench_results *results, uns
 bool bench_results_interrupted(const struct bench_results *results, unsigned point,
                                unsigned variant);
 
+/* Whether more was due in a round of it than became durable. */
+bool bench_results_past_knee(const struct bench_results *results, unsigned point, unsigned variant);
+
 /* Any that was measured, of a log only or of any store; NULL: there is none. */
 const struct bench_result *bench_results_first(const struct bench_results *results, bool is_log);
 

@@ -66,6 +66,7 @@ int bench_session_init(struct bench_session *session, const struct bench_run *ru
         writer->task = &session->task;
         writer->index = i;
         writer->random = run->options->seed + i;
+        writer->thoughts = bench_mix(run->options->seed ^ bench_mix(i + 1));
         sem_init(&writer->hurry, 0, 0);
     }
     return start_writers(session);

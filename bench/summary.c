@@ -109,5 +109,5 @@ void bench_session_summarise(const struct bench_session *session, struct bench_r
     result->interrupted = session->interrupted;
     summarise_usage(session, result);
     summarise_log(session, result);
-    bench_conduct_summarise(session, &result->conduct);
+    bench_conduct_summarise(session, result, &result->conduct);
 }

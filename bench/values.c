@@ -5,7 +5,6 @@
 #include "near.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,23 +146,6 @@ int bench_value_time(const struct bench_argument *argument, const char *unit, ui
                               argument->text, time_units[i].word, least, most);
 }
 
-int bench_value_rate(const struct bench_argument *argument, double min, double max, double *out)
-{
-    const char *rest = "";
-    double value = 0;
-    bool known = split_number(argument->text, &value, &rest);
-    if (known && *rest != '\0')
-        value *= strchr("kK", *rest) != NULL ? 1e3 : strchr("mM", *rest) != NULL ? 1e6 : NAN;
-    known = known && (*rest == '\0' || rest[1] == '\0');
-    if (!known || !(value >= min && value <= max))
-        return bench_value_refuse(argument,
-                                  "'%.40s' is not a number of records a second from %g to %g, such "
-                                  "as 40000, 40k or 1.5M",
-                                  argument->text, min, max);
-    *out = value;
-    return 0;
-}
-
 int bench_value_name(const struct bench_argument *argument, const struct bench_name *names,
                      int *out)
 {
@@ -205,6 +187,43 @@ int bench_value_entry_number(const struct bench_argument *argument, const char *
         return 0;
     return bench_value_refuse(argument, "'%.*s' is not a %s from %llu to %llu", quoted(bytes), text,
                               what, (unsigned long long)min, (unsigned long long)max);
+}
+
+#define RATE_MIN 0.001
+#define RATE_MAX 1e9
+#define SHARE_MIN 0.01
+#define SHARE_MAX 10
+
+/* "k", "M" or "x" after a number; true if the value with it is one that a rate can have. */
+static bool is_rate(double value, const char *unit, size_t bytes, bool *is_share, double *rate)
+{
+    *is_share = bytes == 1 && *unit == 'x';
+    if (bytes == 1 && (*unit == 'k' || *unit == 'K'))
+        value *= 1e3;
+    else if (bytes == 1 && *unit == 'M')
+        value *= 1e6;
+    else if (bytes > 0 && !*is_share)
+        return false;
+    *rate = value;
+    return *is_share ? value >= SHARE_MIN && value <= SHARE_MAX
+                     : value >= RATE_MIN && value <= RATE_MAX;
+}
+
+int bench_value_entry_rate(const struct bench_argument *argument, const char *text, size_t bytes,
+                           uint64_t *out)
+{
+    const char *unit;
+    double value, rate;
+    bool is_share;
+    if (!split_number(text, &value, &unit) ||
+        !is_rate(value, unit, bytes - (size_t)(unit - text), &is_share, &rate))
+        return bench_value_refuse(argument,
+                                  "'%.*s' is not a number of records a second from %g to %g, such "
+                                  "as 40000, 40k or 1.5M, or 0.5x: that share of what each variant "
+                                  "can do",
+                                  quoted(bytes), text, RATE_MIN, RATE_MAX);
+    *out = (uint64_t)(rate * 1000 + 0.5) | (is_share ? BENCH_RATE_SHARE : 0);
+    return 0;
 }
 
 int bench_value_entry_size(const struct bench_argument *argument, const char *text, size_t bytes,

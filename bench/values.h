@@ -30,8 +30,6 @@ int bench_value_time(const struct bench_argument *argument, const char *unit, ui
                      uint64_t max_ns, uint64_t *out_ns);
 int bench_value_name(const struct bench_argument *argument, const struct bench_name *names,
                      int *out);
-/* Records a second: 40000, 40k, 1.5M. */
-int bench_value_rate(const struct bench_argument *argument, double min, double max, double *out);
 /* NAME, or NAME:TIME for the one that is `timed`; a time without a unit is in microseconds. */
 int bench_value_name_time(const struct bench_argument *argument, const struct bench_name *names,
                           const char *timed, int *value, uint64_t *ns);
@@ -50,6 +48,9 @@ int bench_value_entry_number(const struct bench_argument *argument, const char *
                              const char *what, uint64_t min, uint64_t max, uint64_t *out);
 int bench_value_entry_size(const struct bench_argument *argument, const char *text, size_t bytes,
                            uint64_t min, uint64_t max, uint64_t *out);
+/* Records a second: 40000, 40k, 1.5M; or 0.5x.  As in load.h. */
+int bench_value_entry_rate(const struct bench_argument *argument, const char *text, size_t bytes,
+                           uint64_t *out);
 int bench_value_entry_name(const struct bench_argument *argument, const char *text, size_t bytes,
                            const struct bench_name *names, int *out);
 

@@ -17,9 +17,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define WARM_UP_SHARE 10 /* a tenth of the timed part, within these bounds */
-#define WARM_UP_MIN_NS (BENCH_NS_PER_S / 5)
-#define WARM_UP_MAX_NS BENCH_NS_PER_S
 #define PROGRESS_NS (BENCH_NS_PER_S / 4)
 
 /* 0, or -1 with one line in `message`. */
@@ -38,14 +35,6 @@ static int start_trimming(struct bench_session *session, char *message, size_t m
 
 /* ---- The main thread while they run ---------------------------------------------------------- */
 
-static uint64_t warm_up_ns(uint64_t duration_ns)
-{
-    uint64_t share_ns = duration_ns / WARM_UP_SHARE;
-    if (share_ns > WARM_UP_MAX_NS)
-        return WARM_UP_MAX_NS;
-    return share_ns > WARM_UP_MIN_NS ? share_ns : WARM_UP_MIN_NS;
-}
-
 static void read_placement(struct bench_session *session)
 {
     struct bench_place *place = session->task.run->place;
@@ -57,20 +46,15 @@ static void read_placement(struct bench_session *session)
 static void start_clock(struct bench_session *session)
 {
     const struct bench_options *options = session->task.run->options;
-    session->task.start_ns = bench_now_ns();
-    session->task.from_ns = session->task.start_ns;
-    session->task.until_ns = UINT64_MAX;
+    bench_load_prepare(&session->task);
     /* Writers with few records to append might be gone before anybody looks. */
     if (options->duration_ns == 0)
         read_placement(session);
     bench_calls_start(session->calls_fd);
-    if (options->duration_ns > 0) {
-        session->task.from_ns += warm_up_ns(options->duration_ns);
-        session->task.until_ns = session->task.from_ns + options->duration_ns;
-    } else if (options->preset == BENCH_PRESET_README) {
+    if (options->preset == BENCH_PRESET_README) {
         session->task.from_ns = session->open_ns;
         session->has_before = true; /* a log that is not open yet has done nothing */
-    } else {
+    } else if (options->duration_ns == 0) {
         bench_session_note_usage(session, &session->before, &session->has_before);
     }
     bench_gate_set(&session->task.gate, BENCH_GATE_OPEN);
@@ -219,6 +203,8 @@ static enum bench_run_status run_writers(struct bench_session *session, struct b
                                          size_t message_bytes)
 {
     start_clock(session);
+    if (bench_rate_is_share(session->task.run->rate))
+        bench_load_calibrate(session);
     supervise(session);
     bench_session_join(session);
     bench_trimmer_stop(&session->trimmer);

@@ -20,6 +20,7 @@ struct bench_run {
     struct bench_place *place;           /* NULL: nothing was asked for */
     unsigned writers;
     uint64_t window;
+    uint64_t rate; /* as in --rate */
     const char *path;
     const struct logfile_io *io; /* NULL: a file */
     /* Called a few times a second, and once at the end, with what became durable so far. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "writer.h"
 
+#include "arrivals.h"
 #include "clock.h"
 #include "log_counters.h"
 #include "signals.h"
@@ -69,8 +70,7 @@ static bool is_timed(const struct bench_writer *writer, uint64_t time_ns)
  * warm-up held up taken in. */
 static bool has_timed_latency(const struct bench_writer *writer, uint64_t begin_ns, uint64_t end_ns)
 {
-    bool is_open_loop = writer->task->run->options->rate > 0;
-    return is_timed(writer, is_open_loop ? begin_ns : end_ns);
+    return is_timed(writer, writer->task->rate > 0 ? begin_ns : end_ns);
 }
 
 /* `records` of them became durable at end_ns, and one of them had begun, or was due, at begin_ns. */
@@ -130,11 +130,37 @@ static uint64_t append_one(struct bench_writer *writer, uint64_t begin_ns)
     return end_ns;
 }
 
+/* Sleeps until due_ns, and notes how late it woke.  The time then, or 0 when a writer is to end first. */
+static uint64_t sleep_until(struct bench_writer *writer, uint64_t due_ns)
+{
+    struct timespec due = bench_timespec(due_ns);
+    int result;
+    do
+        result = sem_clockwait(&writer->hurry, CLOCK_MONOTONIC, &due);
+    while (result != 0 && errno == EINTR);
+    if (result == 0)
+        return 0;
+    uint64_t now_ns = bench_now_ns();
+    if (is_timed(writer, due_ns))
+        bench_coarse_add(&writer->late_ns, now_ns - due_ns);
+    return now_ns;
+}
+
+/* The time after what a client does between two records, or 0 when it is to end first. */
+static uint64_t think(struct bench_writer *writer, uint64_t now_ns)
+{
+    double think_ns = (double)writer->task->run->options->think_ns;
+    if (think_ns == 0 || now_ns == 0)
+        return now_ns;
+    uint64_t due_ns = now_ns + (uint64_t)(think_ns * bench_exponential(&writer->thoughts));
+    return due_ns < writer->task->until_ns ? sleep_until(writer, due_ns) : 0;
+}
+
 static void append_closed_loop(struct bench_writer *writer)
 {
     uint64_t now_ns = bench_now_ns();
     while (now_ns != 0 && !has_finished(writer, now_ns))
-        now_ns = append_one(writer, now_ns);
+        now_ns = think(writer, append_one(writer, now_ns));
 }
 
 /* Waits until due_ns; false when no record is due any more, or the run is to end first. */
@@ -142,32 +168,55 @@ static bool wait_for_turn(struct bench_writer *writer, uint64_t due_ns)
 {
     if (due_ns >= writer->task->until_ns)
         return false;
-    if (bench_now_ns() >= due_ns)
-        return true;
-    struct timespec due = bench_timespec(due_ns);
-    int result;
-    do
-        result = sem_clockwait(&writer->hurry, CLOCK_MONOTONIC, &due);
-    while (result != 0 && errno == EINTR);
-    return result != 0;
+    if (is_timed(writer, due_ns))
+        writer->due++;
+    return bench_now_ns() >= due_ns || sleep_until(writer, due_ns) != 0;
 }
 
-/* The writers' turns interleave: together they make an even schedule of `rate` records a second.  A
- * latency starts when the record was due, so that one slow append shows in all that it delays.
- * Whatever was due before the timed part ended is still appended after it. */
+/* What was due and is left behind took at least until now: left out, only short latencies would count. */
+static void leave_behind(struct bench_writer *writer, struct bench_arrivals *arrivals,
+                         uint64_t due_ns, uint64_t now_ns)
+{
+    const struct bench_task *task = writer->task;
+    for (; due_ns < task->until_ns; due_ns = task->start_ns + bench_arrivals_next(arrivals)) {
+        writer->is_capped = true;
+        if (!is_timed(writer, due_ns))
+            continue;
+        writer->due++;
+        bench_histogram_add(&writer->latency_ns, now_ns - due_ns);
+    }
+}
+
+/* A latency starts when the record was due, so that one slow append shows in all that it delays.
+ * Whatever was due before the timed part ended is still appended after it, for a while. */
 static void append_open_loop(struct bench_writer *writer)
 {
-    struct bench_task *task = writer->task;
-    double interval_ns = (double)BENCH_NS_PER_S / task->run->options->rate;
-    double turn = writer->index;
+    const struct bench_task *task = writer->task;
+    const struct bench_options *options = task->run->options;
+    struct bench_arrivals arrivals;
+    bench_arrivals_begin(&arrivals, options->arrivals, task->rate, task->run->writers,
+                         writer->index, options->seed);
     uint64_t now_ns = bench_now_ns();
     while (now_ns != 0 && !is_done(writer)) {
-        uint64_t due_ns = task->start_ns + (uint64_t)(turn * interval_ns);
+        uint64_t due_ns = task->start_ns + bench_arrivals_next(&arrivals);
+        if (now_ns >= task->cap_ns) {
+            leave_behind(writer, &arrivals, due_ns, now_ns);
+            return;
+        }
         if (!wait_for_turn(writer, due_ns))
             return;
         now_ns = append_one(writer, due_ns);
-        turn += task->run->writers;
     }
+}
+
+/* What the variant can do: the main thread counts, and opens the gate again.  Also who failed arrives. */
+static bool show_capacity(struct bench_writer *writer)
+{
+    struct bench_task *task = writer->task;
+    uint64_t now_ns = bench_now_ns();
+    while (now_ns != 0 && !is_done(writer) && now_ns < task->capacity_until_ns)
+        now_ns = append_one(writer, now_ns);
+    return gate_pass(&task->gate, BENCH_GATE_RATED) && now_ns != 0;
 }
 
 static uint64_t next_random(struct bench_writer *writer)
@@ -231,7 +280,7 @@ static void count_submits(struct bench_writer *writer, uint64_t submits, uint64_
 static void submit_loop(struct bench_writer *writer)
 {
     uint64_t now_ns = bench_now_ns();
-    while (!has_finished(writer, now_ns)) {
+    while (now_ns != 0 && !has_finished(writer, now_ns)) {
         uint64_t bytes;
         uint64_t lsn = 0;
         uint64_t records = window_size(writer);
@@ -248,7 +297,7 @@ static void submit_loop(struct bench_writer *writer)
         uint64_t end_ns = bench_now_ns();
         count(writer, records, bytes, begin_ns, end_ns);
         count_submits(writer, records, submitted_ns - now_ns, end_ns);
-        now_ns = end_ns;
+        now_ns = think(writer, end_ns);
     }
 }
 
@@ -344,14 +393,17 @@ static int begin_session(struct bench_writer *writer)
  * would count as latency of a record that was due. */
 static void wake_on_time(const struct bench_writer *writer)
 {
-    if (writer->task->run->options->rate > 0)
+    const struct bench_run *run = writer->task->run;
+    if (run->rate != 0 || run->options->think_ns > 0)
         prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 }
 
 static void run_loop(struct bench_writer *writer)
 {
     const struct bench_run *run = writer->task->run;
-    if (run->options->rate > 0)
+    if (bench_rate_is_share(run->rate) && !show_capacity(writer))
+        return;
+    if (run->rate != 0)
         append_open_loop(writer);
     else if (run->options->clients > 0)
         client_loop(writer);

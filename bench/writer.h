@@ -7,6 +7,7 @@
 #ifndef BENCH_WRITER_H
 #define BENCH_WRITER_H
 
+#include "coarse.h"
 #include "histogram.h"
 #include "workload.h"
 
@@ -18,6 +19,7 @@ enum bench_gate_state {
     BENCH_GATE_SHUT = 0,
     BENCH_GATE_HALF, /* sessions of another store may begin, but not the clock */
     BENCH_GATE_OPEN,
+    BENCH_GATE_RATED, /* what the variant can do is known */
     BENCH_GATE_CANCELLED
 };
 
@@ -25,7 +27,7 @@ enum bench_gate_state {
 struct bench_gate {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned arrivals; /* each writer comes twice: it waits for HALF, and then for OPEN */
+    unsigned arrivals; /* each writer waits for HALF, for OPEN, and where that comes, for RATED */
     enum bench_gate_state state;
 };
 
@@ -39,6 +41,10 @@ struct bench_task {
     uint64_t start_ns;             /* when the gate was opened */
     uint64_t from_ns;              /* the timed part */
     uint64_t until_ns;             /* UINT64_MAX: until every writer has appended its records */
+    uint64_t cap_ns;               /* what was due is appended until then */
+    uint64_t capacity_until_ns;    /* the closed loop before an open one; 0: there is none */
+    double capacity;               /* records a second in that */
+    double rate;                   /* of the open loop; 0: it is closed */
     struct bench_gate gate;
 };
 
@@ -56,10 +62,14 @@ struct bench_writer {
     uint64_t payload_bytes;
     uint64_t last_end_ns;
     uint64_t random;
+    uint64_t thoughts;  /* likewise, for the times that it thinks */
     uint64_t submit_ns; /* spent in submits of windows that were counted, and how many those were */
     uint64_t submits;
     _Atomic uint64_t durable; /* written.acked, for the main thread while the run goes on */
+    uint64_t due;             /* records in the timed part */
+    bool is_capped;
     struct bench_crossed crossed;
+    struct bench_coarse late_ns; /* how late it went on when it had slept, in the timed part */
     struct bench_histogram latency_ns; /* of those that ended, or with a rate were due, within it */
 } __attribute__((aligned(128)));
 

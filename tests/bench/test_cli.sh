@@ -147,6 +147,16 @@ refuses "'99999999999999999G' is not a whole number of bytes" --segment-bytes 99
 refuses "'fast' is not a number of records a second from 0.001 to 1e+09, such as 40000, 40k or 1.5M" \
     --rate fast
 refuses "'5kk' is not a number of records a second" --rate 5kk
+refuses "or 0.5x: that share of what each variant can do" --rate 0.5y
+refuses "'100x' is not" --rate 1000,100x
+refuses "listed twice" --rate 1000,1k
+refuses "--rate: a share of what a variant can do needs --seconds" --rate 0.5x --records 10
+refuses "--arrivals: only with --rate" --arrivals even
+refuses "not one of poisson, even" --rate 5 --arrivals random
+refuses "--think: not together with --rate" --rate 5 --think 5ms
+refuses "--think: not together with --clients" --clients 100 --think 5ms
+refuses "--think: not together with --preset readme" --think 5ms --preset readme
+refuses "'2h' is not a number of microseconds" --think 2h
 refuses "not one of ring, mutex, serial, rocksdb, wiredtiger, lmdb, sqlite; did you mean ring?" --engine rign
 refuses "did you mean sequencer?" --flusher seq
 bench --flusher x
@@ -316,7 +326,7 @@ $described"
 keys="engine variant rung writers size_bytes records seconds records_per_s bytes_per_s p50_us p99_us \
 p999_us max_us flushes records_per_flush device_bytes_per_payload_byte cpu_us_per_record rss_bytes \
 submit_ns context_switches_per_record system_calls_per_record latency_histogram batch_histogram \
-stages_us fairness epochs_crossed settings placement machine filesystem device options"
+stages_us capped fairness epochs_crossed load settings placement machine filesystem device options"
 
 for device in file null; do
     runs --device $device --engine ring,mutex,serial --writers 1,3 --records 40 --size 600
@@ -555,21 +565,68 @@ runs --device delay:20000 --engine ring,mutex,serial --writers 1 --records 5
 for line in 1 2 3; do
     holds "$(value p50_us $line) >= 19800" "delay"
 done
-runs --device null --engine ring --writers 2 --records 20 --rate 200
+runs --device null --engine ring --writers 2 --records 20 --rate 200 --arrivals even
 holds "$(value seconds 1) >= 0.19" "rate"
+runs --device null --engine ring --writers 2 --records 20 --rate 200
+
+is capped 1 false
+[ "$(nested load kind 1);$(nested load arrivals 1);$(nested load clients 1)" = '"open";"poisson";2' ] ||
+    fail "open loop: $(nested load kind 1)"
 
 # The latency is that of the schedule: at 1,000 a second, 20 ms a sync fall behind more and more.
-runs --device delay:20000 --engine ring --writers 1 --records 10 --rate 1000
+runs --device delay:20000 --engine ring --writers 1 --records 10 --rate 1000 --arrivals even
 holds "$(value max_us 1) >= 150000" "open loop"
+grep -q '^load: open loop, evenly spaced, 1,000/s$' "$here/out/stdout" || fail "open loop: heading"
 
 # Latencies are of all that was due in the timed part, 0.2 to 0.7 s, and of nothing else; the last of
 # the five ends at 1.4 s.
-runs --device delay:200000 --engine ring --writers 1 --seconds 0.5 --rate 10
-latencies=$(sed 's/.*"latency_histogram":\[\(.*\)\],"batch_histogram".*/\1/;s/\],\[/\n/g' \
-    "$here/out/json" | tr -d '][' | awk -F, '{ count += $2 } END { print count }')
-[ "$latencies" = 5 ] || fail "open loop: $latencies latencies, not the 5 that were due"
+runs --device delay:200000 --engine ring --writers 1 --seconds 0.5 --rate 10 --arrivals even
+latencies() {
+    sed "$1"'!d;s/.*"latency_histogram":\[\(.*\)\],"batch_histogram".*/\1/;s/\],\[/\n/g' \
+        "$here/out/json" | tr -d '][' | awk -F, '{ count += $2 } END { print count }'
+}
+[ "$(latencies 1)" = 5 ] || fail "open loop: $(latencies 1) latencies, not the 5 that were due"
 holds "$(value max_us 1) >= 750000" "open loop: what ended after the timed part"
 holds "$(value records 1) < 5" "open loop: what became durable in the timed part"
+
+# A rate that cannot be met ends in time: of the 1,000 that are due, 7 or so become durable until a second
+# after the timed part.  The others have waited until then at least.
+runs --device delay:200000 --engine serial --writers 1 --seconds 0.5 --rate 2k --arrivals even
+is capped 1 true
+[ "$(nested load past_knee 1)" = true ] || fail "open loop: not past the knee"
+[ "$(latencies 1)" = 1000 ] || fail "open loop: $(latencies 1) latencies, not the 1000 that were due"
+holds "$(value p50_us 1) >= 1000000" "open loop: records that were left behind"
+grep -q '^+ past the knee' "$here/out/stdout" || fail "past the knee: the table does not tell"
+
+# A share of what each variant can do, which is measured first; the rates have a column.
+runs --device delay:2000 --engine ring,serial --writers 4 --seconds 0.5 --rate 100,0.25x
+for line in 1 2; do
+    [ "$(nested load share $line);$(nested load rate_asked $line)" = "null;100.000" ] ||
+        fail "rates: $(nested load rate_asked $line)"
+done
+for line in 3 4; do
+    [ "$(nested load share $line)" = 0.250 ] || fail "rates: a share: $(nested load share $line)"
+    holds "$(nested load capacity $line) > 0 && $(nested load rate_asked $line) < \
+        0.26 * $(nested load capacity $line)" "rates: a share of the capacity"
+done
+grep -qE '^ +rate +writers' "$here/out/stdout" || fail "rates: no column"
+[ "$(grep -cE '^ +(100|0.25x) +4  (ring|serial) ' "$here/out/stdout")" -eq 4 ] ||
+    fail "rates: rows: $(cat "$here/out/stdout")"
+for store in ${stores-}; do
+    runs --engine $store --writers 2 --seconds 0.3 --rate 0.5x
+    holds "$(nested load capacity 1) > 0" "rates: a share of another store's"
+done
+
+# Clients that think send less: four that think 50 ms between records of 2 ms, at most some 77 a second.
+runs --device delay:2000 --engine ring --writers 4 --records 20 --think 50ms
+holds "$(value records_per_s 1) < 120" "think: $(value records_per_s 1)"
+[ "$(nested load kind 1);$(nested load think_us 1);$(nested load rate_asked 1)" = '"closed";50000.000;null' ] ||
+    fail "think: $(nested load kind 1)"
+grep -q '^load: closed loop, 4 clients, think 50,000 us (exponential)$' "$here/out/stdout" ||
+    fail "think: heading"
+runs --device delay:2000 --engine ring --writers 1 --window 4 --records 40 --think 20ms
+is records 1 40
+holds "$(value seconds 1) >= 0.05" "think: between windows"
 
 runs --preset readme --device null
 for line in 1 2 3; do

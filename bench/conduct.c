@@ -53,6 +53,7 @@ void bench_conduct_summarise(const struct bench_session *session, const struct b
 {
     *conduct = (struct bench_conduct){.crossed = {0}};
     bench_load_summarise(session, result, &conduct->load);
+    conduct->perf = session->perf_result;
     summarise_fairness(session, &conduct->fairness);
     summarise_crossed(session, &conduct->crossed);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How a run went, beside how fast it was: whether its writers had the same share, how many groups an
- * append had to see off, and what load it was under.
+ * append had to see off, what load it was under, and what the processor counted.
  */
 #ifndef BENCH_CONDUCT_H
 #define BENCH_CONDUCT_H
 
 #include "load.h"
+#include "perf.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,6 +42,7 @@ struct bench_conduct {
     struct bench_fairness fairness;
     struct bench_crossed crossed;
     struct bench_load load;
+    struct bench_perf_result perf;
 };
 
 /* With its writers joined; of the result, what was counted. */

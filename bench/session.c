@@ -52,13 +52,16 @@ int bench_session_init(struct bench_session *session, const struct bench_run *ru
     session->detail = detail;
     /* Threads are counted that are started later.  Without a warm-up there is no time to count in. */
     session->calls_fd = run->options->duration_ns > 0 ? bench_calls_open() : -1;
+    bench_perf_open(&session->perf);
+    session->task.recorder = &session->recorder;
+    int error = bench_recorder_init(&session->recorder, run->options->duration_ns, &detail->series);
     pthread_mutex_init(&session->task.gate.lock, NULL);
     pthread_cond_init(&session->task.gate.changed, NULL);
     session->task.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (session->task.done_fd < 0)
         return -errno;
     session->writers = aligned_alloc(128, run->writers * sizeof *session->writers);
-    if (session->writers == NULL)
+    if (session->writers == NULL || error != 0)
         return -ENOMEM;
     memset(session->writers, 0, run->writers * sizeof *session->writers);
     for (unsigned i = 0; i < run->writers; i++) {
@@ -85,6 +88,8 @@ void bench_session_free(struct bench_session *session)
     for (unsigned i = 0; session->writers != NULL && i < session->task.run->writers; i++)
         sem_destroy(&session->writers[i].hurry);
     free(session->writers);
+    bench_recorder_free(&session->recorder);
+    bench_perf_close(&session->perf);
     bench_calls_close(session->calls_fd);
     if (session->task.done_fd >= 0)
         close(session->task.done_fd);

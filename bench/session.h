@@ -6,6 +6,8 @@
 #ifndef BENCH_SESSION_H
 #define BENCH_SESSION_H
 
+#include "perf.h"
+#include "series.h"
 #include "trimmer.h"
 #include "workload.h"
 #include "writer.h"
@@ -31,6 +33,9 @@ struct bench_session {
     int calls_fd; /* counts during the warm-up; -1: nothing counts */
     uint64_t calls;
     bool knows_calls;
+    struct bench_perf perf;
+    struct bench_perf_result perf_result;
+    struct bench_recorder recorder;
     struct bench_detail *detail;
     struct bench_usage before;
     struct bench_usage after;

@@ -78,6 +78,7 @@ static void summarise_writers(const struct bench_session *session, struct bench_
         submit_ns += writer->submit_ns;
         submits += writer->submits;
         bench_histogram_merge(latency_ns, &writer->latency_ns);
+        bench_pending_end(&session->writers[i].pending, session->task.recorder);
     }
     result->submit_ns = submits > 0 ? (double)submit_ns / (double)submits : NAN;
     result->latencies = latency_ns->count;
@@ -107,6 +108,7 @@ void bench_session_summarise(const struct bench_session *session, struct bench_r
     result->measured =
         session->has_before && result->elapsed_ns > 0 && has_rate(session, by_clock, result);
     result->interrupted = session->interrupted;
+    bench_recorder_end(session->task.recorder, result->elapsed_ns);
     summarise_usage(session, result);
     summarise_log(session, result);
     bench_conduct_summarise(session, result, &result->conduct);

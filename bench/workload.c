@@ -7,6 +7,7 @@
 
 #include "calls.h"
 #include "clock.h"
+#include "log_counters.h"
 #include "readback.h"
 #include "session.h"
 #include "signals.h"
@@ -54,8 +55,10 @@ static void start_clock(struct bench_session *session)
     if (options->preset == BENCH_PRESET_README) {
         session->task.from_ns = session->open_ns;
         session->has_before = true; /* a log that is not open yet has done nothing */
+        bench_perf_start(&session->perf);
     } else if (options->duration_ns == 0) {
         bench_session_note_usage(session, &session->before, &session->has_before);
+        bench_perf_start(&session->perf);
     }
     bench_gate_set(&session->task.gate, BENCH_GATE_OPEN);
 }
@@ -80,7 +83,15 @@ static void begin_timed_part(struct bench_session *session)
     bench_session_note_usage(session, &session->before, &session->has_before);
     bench_calls_close(session->calls_fd);
     session->calls_fd = -1;
+    bench_perf_start(&session->perf);
     read_placement(session);
+}
+
+static void end_timed_part(struct bench_session *session)
+{
+    bench_session_note_usage(session, &session->after, &session->has_after);
+    bench_perf_stop(&session->perf, session->after.records - session->before.records,
+                    &session->perf_result);
 }
 
 /* Notes the usage at the edges of the timed part.  The time of the next edge, or UINT64_MAX. */
@@ -94,9 +105,21 @@ static uint64_t note_edges(struct bench_session *session, uint64_t now_ns)
     if (!session->has_after && session->task.until_ns != UINT64_MAX) {
         if (now_ns < session->task.until_ns)
             return session->task.until_ns;
-        bench_session_note_usage(session, &session->after, &session->has_after);
+        end_timed_part(session);
     }
     return UINT64_MAX;
+}
+
+/* The end of a slice of the series.  The time of the next one, or UINT64_MAX. */
+static uint64_t note_slice(struct bench_session *session, uint64_t now_ns)
+{
+    const struct logfile *log = session->task.log;
+    return bench_recorder_note(&session->recorder, now_ns, log != NULL ? bench_log_syncs(log) : 0);
+}
+
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 static void show_progress(struct bench_session *session, uint64_t now_ns)
@@ -122,22 +145,23 @@ static void sleep_until(struct bench_session *session, uint64_t wake_ns)
 static void supervise(struct bench_session *session)
 {
     uint64_t progress_ns = session->task.start_ns + PROGRESS_NS;
+    bench_recorder_begin(&session->recorder, session->task.from_ns, session->task.log != NULL);
     for (eventfd_t done = 0; done < session->task.run->writers;) {
         eventfd_t more;
         uint64_t now_ns = bench_now_ns();
-        uint64_t edge_ns = note_edges(session, now_ns);
+        uint64_t edge_ns = earliest(note_edges(session, now_ns), note_slice(session, now_ns));
         if (now_ns >= progress_ns) {
             show_progress(session, now_ns);
             progress_ns = now_ns + PROGRESS_NS;
         }
         if (!session->interrupted && bench_signals_caught() != 0)
             interrupt_writers(session);
-        sleep_until(session, edge_ns < progress_ns ? edge_ns : progress_ns);
+        sleep_until(session, earliest(edge_ns, progress_ns));
         if (eventfd_read(session->task.done_fd, &more) == 0)
             done += more;
     }
     if (!session->has_after)
-        bench_session_note_usage(session, &session->after, &session->has_after);
+        end_timed_part(session);
 }
 
 /* ---- How it ended ---------------------------------------------------------------------------- */

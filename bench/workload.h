@@ -10,6 +10,7 @@
 #include "options.h"
 #include "payload.h"
 #include "place.h"
+#include "series.h"
 
 #define BENCH_BATCH_BUCKETS 48 /* powers of two */
 
@@ -66,6 +67,7 @@ struct bench_detail {
     struct bench_histogram latency_ns;
     uint64_t batches[BENCH_BATCH_BUCKETS]; /* [i]: flushes of 2^i to 2^(i+1) - 1 records */
     struct bench_placement placement;      /* when run->place is not NULL */
+    struct bench_series series;
 };
 
 enum bench_run_status {

@@ -87,6 +87,7 @@ static void count(struct bench_writer *writer, uint64_t records, uint64_t bytes,
         return;
     writer->records += records;
     writer->payload_bytes += bytes;
+    bench_pending_add(&writer->pending, writer->task->recorder, records, end_ns - begin_ns, end_ns);
 }
 
 static int append_piece(struct bench_writer *writer, uint64_t number,

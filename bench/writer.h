@@ -9,6 +9,7 @@
 
 #include "coarse.h"
 #include "histogram.h"
+#include "series.h"
 #include "workload.h"
 
 #include <pthread.h>
@@ -36,15 +37,16 @@ struct bench_task {
     const struct bench_run *run;
     struct logfile *log;           /* NULL when the store is of another kind */
     struct bench_peer_store store; /* that one */
-    _Atomic bool stop;             /* W: the main thread, once: no writer begins another record */
-    int done_fd;                   /* an eventfd: each writer adds 1 when it ends */
-    uint64_t start_ns;             /* when the gate was opened */
-    uint64_t from_ns;              /* the timed part */
-    uint64_t until_ns;             /* UINT64_MAX: until every writer has appended its records */
-    uint64_t cap_ns;               /* what was due is appended until then */
-    uint64_t capacity_until_ns;    /* the closed loop before an open one; 0: there is none */
-    double capacity;               /* records a second in that */
-    double rate;                   /* of the open loop; 0: it is closed */
+    struct bench_recorder *recorder;
+    _Atomic bool stop;          /* W: the main thread, once: no writer begins another record */
+    int done_fd;                /* an eventfd: each writer adds 1 when it ends */
+    uint64_t start_ns;          /* when the gate was opened */
+    uint64_t from_ns;           /* the timed part */
+    uint64_t until_ns;          /* UINT64_MAX: until every writer has appended its records */
+    uint64_t cap_ns;            /* what was due is appended until then */
+    uint64_t capacity_until_ns; /* the closed loop before an open one; 0: there is none */
+    double capacity;            /* records a second in that */
+    double rate;                /* of the open loop; 0: it is closed */
     struct bench_gate gate;
 };
 
@@ -70,6 +72,7 @@ struct bench_writer {
     bool is_capped;
     struct bench_crossed crossed;
     struct bench_coarse late_ns; /* how late it went on when it had slept, in the timed part */
+    struct bench_pending pending;
     struct bench_histogram latency_ns; /* of those that ended, or with a rate were due, within it */
 } __attribute__((aligned(128)));
 

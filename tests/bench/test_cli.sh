@@ -326,7 +326,7 @@ $described"
 keys="engine variant rung writers size_bytes records seconds records_per_s bytes_per_s p50_us p99_us \
 p999_us max_us flushes records_per_flush device_bytes_per_payload_byte cpu_us_per_record rss_bytes \
 submit_ns context_switches_per_record system_calls_per_record latency_histogram batch_histogram \
-stages_us capped fairness epochs_crossed load settings placement machine filesystem device options"
+stages_us capped fairness epochs_crossed load series perf settings placement machine filesystem device options"
 
 for device in file null; do
     runs --device $device --engine ring,mutex,serial --writers 1,3 --records 40 --size 600
@@ -523,6 +523,24 @@ holds "$(nested epochs_crossed samples 2) <= $(value records 2) / 16 + 1" "epoch
     "worst writer/mean;-;" ] || fail "fairness: the table: $(cat "$here/out/stdout")"
 runs --device null --engine ring --writers 3 --records 40
 is fairness 1 null
+
+# The series has a slice for each 100 ms, and all records are in one; what the processor counts is known or not.
+runs --device delay:500 --engine ring,serial --writers 3 --seconds 0.5
+for line in 1 2; do
+    slices=$(sed -n "$line"'s/.*"series":{\([^}]*\)}.*/\1/p' "$here/out/json")
+    echo "$slices" | tr '[' '\n' | awk -v records="$(value records $line)" -v flushes="$(value flushes $line)" '
+        NR > 1 { sub(/].*/, ""); if (split($0, entry, ",") != 5) bad = 1 }
+        NR == 2 && $0 != "0.000,0.100,0.200,0.300,0.400" { bad = 1 }
+        NR == 3 { for (i in entry) sum += entry[i]; if (sum != records) bad = 1 }
+        NR == 4 && /[^0-9.,nul]/ { bad = 1 }
+        NR == 5 { for (i in entry) syncs += entry[i]; if (syncs < 1 || syncs > 2 * flushes + 20) bad = 1 }
+        END { exit bad || NR < 5 }' || fail "series: $slices; of $(value records $line)"
+    for counter in cycles instructions cache_misses hitm joules_per_record; do
+        [ "$(nested perf $counter $line)" = null ] || holds "$(nested perf $counter $line) > 0" "perf: $counter"
+    done
+done
+runs --device null --engine ring --writers 2 --seconds 0.05
+grep -q '"series":null' "$here/out/json" || fail "series: of less than a slice"
 
 # A run of a set time, and each way to set a log up.
 runs --device null --engine ring --writers 2 --seconds 1

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the bench draws its load from: arrivals, and the small histogram that lateness is counted in. */
+/* What the bench draws its load from and sorts by time: arrivals, the small histogram that lateness is counted in,
+ * and the series. */
 #include "../../bench/arrivals.h"
 #include "../../bench/coarse.h"
+#include "../../bench/series.h"
 #include "support.h"
 
 #include <check.h>
@@ -119,6 +121,89 @@ START_TEST(coarse_values_have_an_end)
 }
 END_TEST
 
+#define STEP BENCH_SERIES_STEP_NS
+#define FROM (7 * STEP + 5)
+
+/* Two writers: one appends in each slice, the other is away for one of them; what comes after the last whole
+ * slice is left out. */
+START_TEST(a_series_has_what_ended_in_each_slice)
+{
+    static struct bench_series series;
+    static struct bench_pending steady, away;
+    struct bench_recorder recorder;
+    ck_assert_int_eq(bench_recorder_init(&recorder, 3 * STEP + STEP / 2, &series), 0);
+    bench_recorder_begin(&recorder, FROM, true);
+    ck_assert_uint_eq(bench_recorder_note(&recorder, FROM - 1, 100), FROM);
+    ck_assert_uint_eq(bench_recorder_note(&recorder, FROM, 100), FROM + STEP);
+    for (unsigned i = 0; i < 3500; i++)
+        bench_pending_add(&steady, &recorder, 1, i % 1000 < 980 ? 100 : 5000,
+                          FROM + i * (STEP / 1000));
+    bench_pending_add(&away, &recorder, 7, 100, FROM + STEP - 1);
+    bench_pending_add(&away, &recorder, 9, 100, FROM + 2 * STEP);
+    ck_assert_uint_eq(bench_recorder_note(&recorder, FROM + STEP + 9, 110), FROM + 2 * STEP);
+    ck_assert_uint_eq(bench_recorder_note(&recorder, FROM + 3 * STEP, 150), UINT64_MAX);
+    bench_pending_end(&steady, &recorder);
+    bench_pending_end(&away, &recorder);
+    bench_recorder_end(&recorder, 3 * STEP + STEP / 2);
+    ck_assert_uint_eq(series.count, 3);
+    ck_assert_uint_eq(series.points[0].records, 1007);
+    ck_assert_uint_eq(series.points[1].records, 1000);
+    ck_assert_uint_eq(series.points[2].records, 1009);
+    ck_assert_uint_eq(series.points[0].syncs, 10);
+    ck_assert_uint_eq(series.points[1].syncs, 40); /* of two slices: nobody looked in between */
+    ck_assert_uint_eq(series.points[2].syncs, 0);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_double_eq_tol((double)series.points[i].p99_ns, 5000, 5000.0 / 32);
+    bench_recorder_free(&recorder);
+}
+END_TEST
+
+START_TEST(a_percentile_of_few_is_none)
+{
+    static struct bench_series series;
+    static struct bench_pending pending;
+    struct bench_recorder recorder;
+    ck_assert_int_eq(bench_recorder_init(&recorder, STEP, &series), 0);
+    bench_recorder_begin(&recorder, FROM, false);
+    bench_recorder_note(&recorder, FROM, 0);
+    for (unsigned i = 0; i < 999; i++)
+        bench_pending_add(&pending, &recorder, 1, 100, FROM + i);
+    bench_recorder_note(&recorder, FROM + STEP, 0);
+    bench_pending_end(&pending, &recorder);
+    bench_recorder_end(&recorder, STEP);
+    ck_assert_uint_eq(series.count, 1);
+    ck_assert_uint_eq(series.points[0].records, 999);
+    ck_assert_uint_eq(series.points[0].p99_ns, 0);
+    ck_assert(!series.knows_syncs);
+    bench_recorder_free(&recorder);
+}
+END_TEST
+
+/* A run of hours has as many slices as one of a minute; one of a set number of records may take longer
+ * than there are slices for. */
+START_TEST(a_long_series_has_long_slices)
+{
+    static struct bench_series series;
+    static struct bench_pending pending;
+    struct bench_recorder recorder;
+    ck_assert_int_eq(bench_recorder_init(&recorder, 36000 * STEP, &series), 0);
+    ck_assert_uint_eq(recorder.step_ns, 60 * STEP);
+    ck_assert_uint_eq(recorder.room, BENCH_SERIES_MAX);
+    bench_recorder_free(&recorder);
+    ck_assert_int_eq(bench_recorder_init(&recorder, 0, &series), 0);
+    bench_recorder_begin(&recorder, FROM, true);
+    bench_recorder_note(&recorder, FROM, 0);
+    bench_pending_add(&pending, &recorder, 1, 100, FROM + 700 * STEP);
+    bench_pending_add(&pending, &recorder, 1, 100, FROM + 900 * STEP);
+    ck_assert_uint_eq(bench_recorder_note(&recorder, FROM + 900 * STEP, 3), UINT64_MAX);
+    bench_pending_end(&pending, &recorder);
+    bench_recorder_end(&recorder, 900 * STEP);
+    ck_assert_uint_eq(series.count, BENCH_SERIES_MAX);
+    ck_assert_uint_eq(series.points[BENCH_SERIES_MAX - 1].records, 0);
+    bench_recorder_free(&recorder);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bench_load");
@@ -130,6 +215,9 @@ int main(void)
     tcase_add_test(tests, even_writers_take_turns);
     tcase_add_test(tests, coarse_percentiles_are_near);
     tcase_add_test(tests, coarse_values_have_an_end);
+    tcase_add_test(tests, a_series_has_what_ended_in_each_slice);
+    tcase_add_test(tests, a_percentile_of_few_is_none);
+    tcase_add_test(tests, a_long_series_has_long_slices);
     suite_add_tcase(suite, tests);
 
     SRunner *runner = srunner_create(suite);

@@ -238,6 +238,10 @@ static void put_ring_options(FILE *out, const struct bench_variant *variant)
     bool is_ring = bench_variant_is_ring(variant);
     put_choice(out, "flusher", bench_flusher_names, (int)lab->flusher, is_ring);
     put_choice(out, "wait", bench_wait_names, (int)lab->wait, is_ring);
+    put_choice(out, "gather", bench_gather_names,
+               (int)(lab->variant_flags & LOGFILE_VARIANT_NO_GATHER), is_ring);
+    put_choice(out, "wake", bench_wake_names, (int)(lab->variant_flags & LOGFILE_VARIANT_WAKE_TREE),
+               is_ring);
     put_choice(out, "reserve", bench_reserve_names, (int)lab->reserve, is_ring);
     if (is_ring && lab->publish_shards == LOGFILE_SHARDS_PER_CORE)
         fputs(",\"publish_shards\":\"cores\"", out);

@@ -26,6 +26,17 @@ const struct bench_name bench_wait_names[] = {
     {"spin", LOGFILE_WAIT_SPIN},
     {NULL, 0},
 };
+/* By the flag of the variant. */
+const struct bench_name bench_gather_names[] = {
+    {"on", 0},
+    {"off", LOGFILE_VARIANT_NO_GATHER},
+    {NULL, 0},
+};
+const struct bench_name bench_wake_names[] = {
+    {"all", 0},
+    {"tree", LOGFILE_VARIANT_WAKE_TREE},
+    {NULL, 0},
+};
 const struct bench_name bench_variant_flag_names[] = {
     {"checksum_first", LOGFILE_VARIANT_CHECKSUM_FIRST},
     {"wake_per_epoch", LOGFILE_VARIANT_WAKE_PER_EPOCH},

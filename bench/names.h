@@ -12,6 +12,8 @@ extern const struct bench_name bench_engine_names[];
 extern const struct bench_name bench_reserve_names[];
 extern const struct bench_name bench_flusher_names[];
 extern const struct bench_name bench_wait_names[];
+extern const struct bench_name bench_gather_names[];
+extern const struct bench_name bench_wake_names[];
 extern const struct bench_name bench_variant_flag_names[];
 extern const struct bench_name bench_stage_names[];
 extern const struct bench_name bench_io_names[];

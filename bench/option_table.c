@@ -43,6 +43,18 @@ static int wait_entry(const struct bench_argument *argument, const char *text, s
     return name_entry(argument, text, bytes, bench_wait_names, out);
 }
 
+static int gather_entry(const struct bench_argument *argument, const char *text, size_t bytes,
+                        uint64_t *out)
+{
+    return name_entry(argument, text, bytes, bench_gather_names, out);
+}
+
+static int wake_entry(const struct bench_argument *argument, const char *text, size_t bytes,
+                      uint64_t *out)
+{
+    return name_entry(argument, text, bytes, bench_wake_names, out);
+}
+
 static int shards_entry(const struct bench_argument *argument, const char *text, size_t bytes,
                         uint64_t *out)
 {
@@ -81,6 +93,16 @@ static int parse_flushers(const struct bench_argument *argument)
 static int parse_waits(const struct bench_argument *argument)
 {
     return bench_value_list(argument, wait_entry, &argument->options->waits);
+}
+
+static int parse_gathers(const struct bench_argument *argument)
+{
+    return bench_value_list(argument, gather_entry, &argument->options->gathers);
+}
+
+static int parse_wakes(const struct bench_argument *argument)
+{
+    return bench_value_list(argument, wake_entry, &argument->options->wakes);
 }
 
 static int parse_ladder(const struct bench_argument *argument)
@@ -319,6 +341,8 @@ const struct bench_option_spec bench_option_specs[] = {
     [OPTION_SHARDS] = VALUE("shards", parse_shards),
     [OPTION_FLUSHER] = VALUE("flusher", parse_flushers),
     [OPTION_WAIT] = VALUE("wait", parse_waits),
+    [OPTION_GATHER] = VALUE("gather", parse_gathers),
+    [OPTION_WAKE] = VALUE("wake", parse_wakes),
     [OPTION_LADDER] = FLAG("ladder", parse_ladder),
     [OPTION_STAGES] = VALUE("stages", parse_stages),
     [OPTION_PROBE] = VALUE("probe", parse_probe),

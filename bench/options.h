@@ -53,7 +53,9 @@ struct bench_options {
     struct bench_list shards;
     struct bench_list flushers;
     struct bench_list waits;
-    bool ladder; /* instead of the five above */
+    struct bench_list gathers; /* variant_flags */
+    struct bench_list wakes;   /* likewise */
+    bool ladder;               /* instead of the seven above */
     struct bench_list writers;
     struct bench_list sizes;
     uint64_t size_max; /* not 0: sizes are drawn, from the one in `sizes` to this */

@@ -88,7 +88,8 @@ static struct bench_variant *add_variant(const struct maker *maker)
     struct bench_variants *variants = maker->variants;
     if (variants->count == BENCH_VARIANTS_MAX) {
         snprintf(maker->message, maker->message_bytes,
-                 "more than %d variants: shorten --reserve, --shards, --flusher or --wait",
+                 "more than %d variants: shorten --reserve, --shards, --flusher, --wait, --gather "
+                 "or --wake",
                  BENCH_VARIANTS_MAX);
         return NULL;
     }
@@ -128,6 +129,10 @@ static void label_ring(struct bench_variant *variant, const struct bench_options
                lab->flusher == LOGFILE_FLUSHER_HYBRID);
     add_choice(variant, &options->waits, bench_name_of(bench_wait_names, (int)lab->wait),
                lab->wait == LOGFILE_WAIT_ADAPTIVE);
+    bool gathers = (lab->variant_flags & LOGFILE_VARIANT_NO_GATHER) == 0;
+    add_choice(variant, &options->gathers, gathers ? "gather" : "no-gather", gathers);
+    bool wakes_all = (lab->variant_flags & LOGFILE_VARIANT_WAKE_TREE) == 0;
+    add_choice(variant, &options->wakes, wakes_all ? "wake-all" : "wake-tree", wakes_all);
 }
 
 /* Takes the choice out of `number` that belongs to this list, the last list's choices changing
@@ -143,13 +148,16 @@ static int add_rings(const struct maker *maker)
 {
     const struct bench_options *options = maker->options;
     unsigned combinations = options->reserves.count * options->shards.count *
-                            options->flushers.count * options->waits.count;
+                            options->flushers.count * options->waits.count *
+                            options->gathers.count * options->wakes.count;
     for (unsigned i = 0; i < combinations; i++) {
         unsigned number = i;
         struct bench_variant *variant = add_variant(maker);
         if (variant == NULL)
             return -1;
         variant->lab.engine = LOGFILE_ENGINE_RING;
+        variant->lab.variant_flags = (uint32_t)take_choice(&options->wakes, &number);
+        variant->lab.variant_flags |= (uint32_t)take_choice(&options->gathers, &number);
         variant->lab.wait = (uint32_t)take_choice(&options->waits, &number);
         variant->lab.flusher = (uint32_t)take_choice(&options->flushers, &number);
         variant->lab.publish_shards = (uint32_t)take_choice(&options->shards, &number);

@@ -14,7 +14,7 @@
 
 struct bench_options;
 
-#define BENCH_VARIANTS_MAX 64
+#define BENCH_VARIANTS_MAX 128
 #define BENCH_LABEL_BYTES 64
 
 /* The library's engines, and the stores that an adapter of that name may be built in for. */
@@ -43,7 +43,7 @@ struct bench_variants {
 
 /*
  * Fills in what the options ask for: the ladder, or each engine in the order of --engine, ring once
- * for each combination of --reserve, --shards, --flusher and --wait.
+ * for each combination of --reserve, --shards, --flusher, --wait, --gather and --wake.
  *
  * Returns 0, or -1 with one line in `message`: too many, or a store that is not built in.
  */

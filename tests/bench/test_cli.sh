@@ -210,14 +210,16 @@ refuses "'0' is not a power of two from 1 to 256" --shards 0
 refuses "'512' is not a power of two from 1 to 256" --shards 512
 refuses "'core' is not a power of two" --shards core
 refuses "listed twice" --shards cores,8,cores
-refuses "more than 64 variants" --reserve faa,cas,ticket,mcs,mutex --shards 1,2,4,8,16,32,64 \
-    --flusher hybrid,leader
+refuses "more than 128 variants: shorten --reserve" --reserve faa,cas,ticket,mcs,mutex \
+    --shards 1,2,4,8,16,32,64 --flusher hybrid,leader --gather on,off
+refuses "not one of on, off" --gather maybe
+refuses "not one of all, tree" --wake one
 refuses "256000 runs" --repeat 1000 --size 1,2,3,4,5,6,7,8 --window ${many%,33} --engine ring --writers 1
-for option in "--engine ring" "--reserve cas" "--shards 1" "--flusher leader" "--wait block"; do
+for option in "--engine ring" "--reserve cas" "--shards 1" "--flusher leader" "--wait block" "--gather off" "--wake tree"; do
     # shellcheck disable=SC2086 # an option and its value
     refuses "not together with --ladder" --ladder $option
 done
-for option in "--reserve cas" "--shards 1" "--flusher leader" "--wait block"; do
+for option in "--reserve cas" "--shards 1" "--flusher leader" "--wait block" "--gather off" "--wake tree"; do
     # shellcheck disable=SC2086 # an option and its value
     refuses "${option% *}: ring is not among the engines" --engine mutex,serial $option
 done
@@ -425,6 +427,18 @@ bench --device delay:700000 --engine ring,mutex --writers 1 --window 8 --seconds
 [ "$(grep -c '1 writer: no window of 8 records ended in the timed part$' "$here/out/stderr")" -eq 2 ] ||
     fail "long window: $(cat "$here/out/stderr")"
 grep -qE '^ +1  (ring|mutex) ' "$here/out/stdout" && fail "long window: $(cat "$here/out/stdout")"
+
+# The factors of a crossed design, each with its place in the label.
+runs --device delay:200 --engine ring,mutex --reserve faa,mutex --gather on,off --wake all,tree --writers 6 --records 20
+[ "$(all_of variant)" = "ring/faa/gather/wake-all;ring/faa/gather/wake-tree;ring/faa/no-gather/wake-all;\
+ring/faa/no-gather/wake-tree;ring/mutex/gather/wake-all;ring/mutex/gather/wake-tree;\
+ring/mutex/no-gather/wake-all;ring/mutex/no-gather/wake-tree;mutex;" ] || fail "factors: $(all_of variant)"
+[ "$(all_of gather)" = "on;on;off;off;on;on;off;off;null;" ] ||
+    fail "factors: gather: $(all_of gather)"
+[ "$(sed 's/.*"variant_flags":\(\[[^]]*\]\).*/\1/' "$here/out/json" | head -4 | tr -d '\n"')" = \
+    "[][wake_tree][no_gather][no_gather,wake_tree]" ] || fail "factors: flags"
+runs --device null --engine ring --gather off --wake tree --writers 2 --records 20
+[ "$(all_of variant)" = "ring/no-gather/wake-tree;" ] || fail "factors: $(all_of variant)"
 
 # Ratios over rounds come with the least and the most of them.
 runs --device null --engine ring,mutex --writers 2 --records 200 --repeat 3

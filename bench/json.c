@@ -74,8 +74,10 @@ static void put_id(FILE *out, const struct bench_run_id *id)
 {
     fprintf(out, "\"engine\":\"%s\",", bench_variant_engine(id->variant));
     put_string(out, "variant", id->variant->label);
+    fprintf(out, ",\"variant_index\":%u", id->variant_index);
     put_number(out, "rung", id->variant->rung, id->variant->rung > 0);
-    fprintf(out, ",\"writers\":%u", id->point.writers);
+    fprintf(out, ",\"order\":%u,\"started_at\":%.3f,\"writers\":%u", id->order, id->started_at,
+            id->point.writers);
 }
 
 static void put_measures(FILE *out, const struct bench_result *result)

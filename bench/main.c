@@ -3,13 +3,15 @@
  * logfile-bench: how fast durable appends are, and how that changes with writers and engines.
  *
  * Everything that can be refused is refused before the first run, where --check ends.  Then, round by round, at each
- * size, window and number of writers every variant is run in turn, so that what is compared was
- * measured within seconds of each other; each run has a new log, which is read back and removed.
+ * size, window and number of writers every variant is run in turn, in a balanced order (order.h), so
+ * that what is compared was measured within seconds of each other; each run has a new log, which is
+ * read back and removed.
  */
 #include "preflight.h"
 #include "clock.h"
 #include "device.h"
 #include "options.h"
+#include "order.h"
 #include "payload.h"
 #include "probe.h"
 #include "progress.h"
@@ -52,6 +54,9 @@ struct bench {
     struct bench_round_floors *floors; /* of each round; NULL: none is measured */
     struct bench_place
         *places[BENCH_LIST_MAX]; /* by entry of --writers; NULL: nowhere in particular */
+    unsigned *points;            /* in the order of the round */
+    unsigned *first_rows; /* of each point: the row of the square that it has in the first round */
+    unsigned runs;        /* that have begun */
     char *command;
     hwloc_topology_t topology;
     FILE *json;
@@ -236,6 +241,13 @@ static int measure_floors(struct bench *bench, unsigned round)
 
 /* ---- All runs -------------------------------------------------------------------------------- */
 
+static double seconds_since_1970(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / (double)BENCH_NS_PER_S;
+}
+
 static int ending(int status)
 {
     if (status != 0)
@@ -243,24 +255,22 @@ static int ending(int status)
     return bench_signals_caught() != 0 ? EXIT_SIGNAL + bench_signals_caught() : 0;
 }
 
-/* Which variant is run as number `i` of a round.  Each round starts with another, and every other
- * round goes through them backwards: what ran just before (another variant, another number of
- * writers, or nothing on an idle device) would else always weigh on the same one. */
-static unsigned variant_at(unsigned i, unsigned round, unsigned count)
-{
-    return (round + (round % 2 == 0 ? i : count - i)) % count;
-}
-
+/* Each point goes through the rows of the square from round to round, and starts at a row of its own:
+ * no round begins with one variant everywhere. */
 static int run_point(struct bench *bench, unsigned round, unsigned point)
 {
     const struct bench_options *options = &bench->options;
     struct bench_place *place = bench->places[point % options->writers.count];
+    unsigned count = options->variants.count;
     int status = 0;
-    for (unsigned i = 0; status == 0 && i < options->variants.count; i++) {
-        unsigned variant = variant_at(i, round, options->variants.count);
+    for (unsigned i = 0; status == 0 && i < count; i++) {
+        unsigned variant = bench_order_variant(count, round + bench->first_rows[point], i);
         struct bench_run_id id = {.point = bench_point_at(options, point),
                                   .variant = &options->variants.all[variant],
-                                  .round = round + 1};
+                                  .variant_index = variant,
+                                  .round = round + 1,
+                                  .order = bench->runs++,
+                                  .started_at = seconds_since_1970()};
         struct bench_result *result = bench_results_cell(&bench->results, round, point, variant);
         status = ending(run_one(bench, &id, place, result));
     }
@@ -269,9 +279,14 @@ static int run_point(struct bench *bench, unsigned round, unsigned point)
 
 static int run_round(struct bench *bench, unsigned round)
 {
+    unsigned points = bench_point_count(&bench->options);
     int status = ending(measure_floors(bench, round));
-    for (unsigned point = 0; status == 0 && point < bench_point_count(&bench->options); point++)
-        status = run_point(bench, round, point);
+    bench_order_points(bench->options.seed, round, points, bench->points);
+    if (round == 0)
+        for (unsigned i = 0; i < points; i++)
+            bench->first_rows[bench->points[i]] = i;
+    for (unsigned i = 0; status == 0 && i < points; i++)
+        status = run_point(bench, round, bench->points[i]);
     return status;
 }
 
@@ -373,7 +388,10 @@ static int allocate(struct bench *bench)
     bench->written = calloc(writers, sizeof *bench->written);
     if (options->floors)
         bench->floors = calloc(options->repeat, sizeof *bench->floors);
-    if (bench->written == NULL || (options->floors && bench->floors == NULL))
+    bench->points = calloc(bench_point_count(options), sizeof *bench->points);
+    bench->first_rows = calloc(bench_point_count(options), sizeof *bench->first_rows);
+    if (bench->written == NULL || bench->points == NULL || bench->first_rows == NULL ||
+        (options->floors && bench->floors == NULL))
         return -ENOMEM;
     int error = bench_payload_create(&bench->payload);
     return error != 0 ? error : bench_results_init(&bench->results, options);
@@ -398,6 +416,8 @@ static void release(struct bench *bench)
     bench_results_free(&bench->results);
     bench_payload_destroy(&bench->payload);
     free(bench->floors);
+    free(bench->points);
+    free(bench->first_rows);
     free(bench->written);
     free(bench->command);
 }

@@ -23,7 +23,10 @@ struct bench_context {
 struct bench_run_id {
     struct bench_point point;
     const struct bench_variant *variant;
-    unsigned round; /* from 1 */
+    unsigned variant_index; /* in the list of variants */
+    unsigned round;         /* from 1 */
+    unsigned order;         /* its place in the whole program, from 0 */
+    double started_at;      /* seconds since 1970 */
 };
 
 /*

@@ -54,7 +54,7 @@ const char bench_usage[] =
     "  --floors           in each round, what the disk and the kernel can do without a log\n"
     "  --stages N         time the stages of one append in N\n"
     "  --json FILE        one JSON object per run and line, as they come\n"
-    "  --seed N           of payloads and sizes [1]\n"
+    "  --seed N           of payloads, sizes and the order of points [1]\n"
     "  --help, -h, --version\n"
     "or\n"
     "  --check            with these options: refuse what cannot be run, and run nothing\n"

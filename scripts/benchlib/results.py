@@ -253,11 +253,15 @@ def load(path):
 
 
 def group(rows):
-    """Cells, in the order in which they came up first."""
+    """Cells, in the order in which they came up first, or where the bench shuffled them, in that of its table."""
     cells = {}
     for row in rows:
         cells.setdefault(row.cell, []).append(row)
-    return [Cell(rows) for rows in cells.values()]
+    found = [Cell(rows) for rows in cells.values()]
+    if any(row.get("variant_index") is None or row.mean_size is None for row in rows):
+        return found
+    return sorted(found, key=lambda cell: (cell.first.mean_size, cell.first.window, cell.first.writers,
+                                           cell.first.get("variant_index")))
 
 
 def kind_of_row(row):

@@ -46,11 +46,22 @@ refuses() {
     assert_nothing_left "$*"
 }
 
-# runs ARGUMENT...: succeeds, and leaves only the JSON file.
+# sort_results FILE: results by round, size, window, writers and variant, as the table has them, whatever the
+# order in which they were measured.
+sort_results() {
+    awk 'function number(key) {
+            return match($0, "\"" key "\":[0-9]+") ? substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 3) : 0
+        }
+        { printf "%06d%012d%012d%06d%06d\t%s\n", number("round"), number("size_min"), number("window"),
+            number("writers"), number("variant_index"), $0 }' "$1" | sort -s -k1,1 | cut -f2-
+}
+
+# runs ARGUMENT...: succeeds, and leaves only the JSON file: results sorted, and as they came in $here/out/raw.
 runs() {
-    rm -f "$here/out/json"
-    bench "$@" --json "$here/out/json"
+    rm -f "$here/out/raw"
+    bench "$@" --json "$here/out/raw"
     [ $status -eq 0 ] || fail "$*: exit $status: $(cat "$here/out/stderr")"
+    sort_results "$here/out/raw" >"$here/out/json"
     assert_nothing_left "$*"
 }
 
@@ -325,7 +336,7 @@ $described"
 
 # ---- What it writes ----
 
-keys="engine variant rung writers size_bytes records seconds records_per_s bytes_per_s p50_us p99_us \
+keys="engine variant variant_index rung order started_at writers size_bytes records seconds records_per_s bytes_per_s p50_us p99_us \
 p999_us max_us flushes records_per_flush device_bytes_per_payload_byte cpu_us_per_record rss_bytes \
 submit_ns context_switches_per_record system_calls_per_record latency_histogram batch_histogram \
 stages_us capped fairness epochs_crossed load series perf settings placement machine filesystem device options"
@@ -366,16 +377,35 @@ for device in file null; do
 done
 grep -q '"filesystem":null,"device":{"kind":"null"}' "$here/out/json" || fail "null device"
 
-# Rounds interleave, each starts with another engine, and every other one goes backwards.
+# Variants go through the rows of a Williams square, and points are shuffled; every run tells its place.
 order_of_runs() {
-    sed 's/.*"engine":"\([a-z]*\)".*"round":\([0-9]*\).*/\1\2/' "$here/out/json" | tr '\n' ' '
+    sed 's/.*"engine":"\([a-z]*\)".*"writers":\([0-9]*\).*"round":\([0-9]*\).*/\1\2-\3/' "$here/out/raw" |
+        tr '\n' ' '
 }
 runs --device null --engine ring,serial --writers 2 --records 20 --repeat 3
-[ "$(order_of_runs)" = "ring1 serial1 serial2 ring2 ring3 serial3 " ] ||
+[ "$(order_of_runs)" = "ring2-1 serial2-1 serial2-2 ring2-2 ring2-3 serial2-3 " ] ||
     fail "order of rounds: $(order_of_runs)"
-runs --device null --engine ring,mutex,serial --writers 2 --records 20 --repeat 4
-[ "$(order_of_runs)" = "ring1 mutex1 serial1 mutex2 ring2 serial2 serial3 ring3 mutex3 \
-ring4 serial4 mutex4 " ] || fail "order of rounds: $(order_of_runs)"
+runs --device null --engine ring,mutex,serial --writers 2 --records 20 --repeat 6
+[ "$(order_of_runs)" = "ring2-1 mutex2-1 serial2-1 serial2-2 mutex2-2 ring2-2 mutex2-3 serial2-3 ring2-3 \
+ring2-4 serial2-4 mutex2-4 serial2-5 ring2-5 mutex2-5 mutex2-6 ring2-6 serial2-6 " ] ||
+    fail "order of rounds: $(order_of_runs)"
+shuffled=
+for seed in 1 2 3 4 5; do
+    runs --device null --engine ring,serial --writers 1,2,3,4 --records 5 --repeat 4 --seed $seed
+    [ "$(sed 's/.*"order":\([0-9]*\).*/\1/' "$here/out/raw" | tr '\n' ' ')" = "$(seq 0 31 | tr '\n' ' ')" ] ||
+        fail "order: $(sed 's/.*"order":\([0-9]*\).*/\1/' "$here/out/raw" | tr '\n' ' ')"
+    # The two runs of a point are neighbours, and each variant comes first in half of the rounds.
+    order_of_runs | tr ' ' '\n' | awk '
+        /^$/ { next }
+        NR % 2 == 1 { first = cell = $0; sub(/^[a-z]*/, "", first); sub(/-[0-9]*$/, "", cell); firsts[cell]++ }
+        NR % 2 == 0 { sub(/^[a-z]*/, ""); if ($0 != first) exit 1 }
+        END { for (cell in firsts) { cells++; if (firsts[cell] != 2) exit 1 }; exit cells != 8 }' || fail "order: not balanced: $(order_of_runs)"
+    shuffled="$shuffled$(order_of_runs)
+"
+done
+[ "$(echo "$shuffled" | sort -u | grep -c .)" -ge 2 ] || fail "order: the seed does not shuffle points"
+awk '{ now = $0; sub(/.*"started_at":/, "", now); if (now + 0 < before || now < 1.7e9) exit 1; before = now + 0 }' \
+    "$here/out/raw" || fail "started_at does not ascend"
 
 # Variants: a label says what differs from the others, or from the default.
 runs --device null --engine ring,mutex --writers 2 --records 20 --reserve faa,cas --shards 1,8
@@ -448,7 +478,7 @@ grep -qE '^ +2  ring .*x +[0-9.]+\.\.[0-9.]+$' "$here/out/stdout" || fail "sprea
 # Floors stand before the results of their round. On a busy machine no thread may be woken in the time that there
 # is for it: then there is no floor of wake-ups in that round.
 runs --floors --engine ring --writers 1,4 --records 20 --repeat 2
-order=$(sed 's/^{"\([a-z]*\)":"\([a-z]*\)".*/\1=\2/' "$here/out/json" | tr '\n' ' ')
+order=$(sed 's/^{"\([a-z]*\)":"\([a-z]*\)".*/\1=\2/' "$here/out/raw" | tr '\n' ' ')
 echo "$order" | grep -qE '^(floor=sync (floor=wake ){0,2}(engine=ring ){2}){2}$' || fail "floors: $order"
 [ "$(grep -c '^{"floor":"wake","threads":4,"groups":2,"wakes_per_s":[0-9.]*,"round":[12]}$' \
     "$here/out/json")" -ge 1 ] || fail "floors: $(cat "$here/out/json")"

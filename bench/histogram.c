@@ -5,6 +5,7 @@
 #include <math.h>
 
 #define COARSE_SUB_BITS 3
+#define LEAST_BEYOND 10
 
 void bench_histogram_merge(struct bench_histogram *into, const struct bench_histogram *from)
 {
@@ -28,7 +29,7 @@ static uint64_t bucket_low(unsigned index)
     return (uint64_t)(index - (shift << BENCH_HISTOGRAM_SUB_BITS)) << shift;
 }
 
-static uint64_t bucket_middle(unsigned index)
+uint64_t bench_histogram_middle(unsigned index)
 {
     return bucket_low(index) + ((UINT64_C(1) << bucket_shift(index)) - 1) / 2;
 }
@@ -51,11 +52,26 @@ uint64_t bench_histogram_percentile(const struct bench_histogram *histogram, dou
     for (unsigned i = 0; i < BENCH_HISTOGRAM_BUCKETS; i++) {
         seen += histogram->bucket[i];
         if (seen >= rank) {
-            uint64_t middle = bucket_middle(i);
+            uint64_t middle = bench_histogram_middle(i);
             return middle < histogram->max ? middle : histogram->max;
         }
     }
     return histogram->max;
+}
+
+double bench_histogram_told_us(const struct bench_histogram *latency_ns,
+                               enum bench_percentile percentile)
+{
+    static const struct {
+        double fraction;
+        uint64_t one_in; /* so many values lies beyond it */
+    } percentiles[BENCH_PERCENTILES] = {
+        [BENCH_P50] = {0.5, 2},        [BENCH_P90] = {0.9, 10},          [BENCH_P99] = {0.99, 100},
+        [BENCH_P99_9] = {0.999, 1000}, [BENCH_P99_99] = {0.9999, 10000},
+    };
+    if (latency_ns->count < LEAST_BEYOND * percentiles[percentile].one_in)
+        return NAN;
+    return (double)bench_histogram_percentile(latency_ns, percentiles[percentile].fraction) / 1000;
 }
 
 void bench_histogram_print(FILE *out, const struct bench_histogram *latency_ns)

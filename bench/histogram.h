@@ -44,6 +44,23 @@ void bench_histogram_merge(struct bench_histogram *into, const struct bench_hist
  */
 uint64_t bench_histogram_percentile(const struct bench_histogram *histogram, double fraction);
 
+/* What is told of a distribution, where it has the values for it. */
+enum bench_percentile {
+    BENCH_P50 = 0,
+    BENCH_P90,
+    BENCH_P99,
+    BENCH_P99_9,
+    BENCH_P99_99,
+    BENCH_PERCENTILES
+};
+
+/* The same in microseconds, but NAN where fewer than ten values lie beyond it: so few of them are chance. */
+double bench_histogram_told_us(const struct bench_histogram *latency_ns,
+                               enum bench_percentile percentile);
+
+/* What stands for the values of a bucket. */
+uint64_t bench_histogram_middle(unsigned index);
+
 /*
  * Of buckets eight times as wide, 8 to each power of two (exact below 16): the least value that
  * falls into the same one of them as bucket `index` does.

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "json_conduct.h"
+#include "hdr.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -80,19 +81,32 @@ static void put_id(FILE *out, const struct bench_run_id *id)
             id->point.writers);
 }
 
+static void put_percentiles(FILE *out, const struct bench_result *result)
+{
+    static const struct {
+        const char *key;
+        enum bench_percentile percentile;
+    } keys[] = {
+        {"p50_us", BENCH_P50},    {"p90_us", BENCH_P90},     {"p99_us", BENCH_P99},
+        {"p999_us", BENCH_P99_9}, {"p99_9_us", BENCH_P99_9}, {"p99_99_us", BENCH_P99_99},
+    };
+    put_number(out, "samples", result->latencies, true);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        double us = result->percentile_us[keys[i].percentile];
+        put_measure(out, keys[i].key, us, !isnan(us));
+    }
+}
+
 static void put_measures(FILE *out, const struct bench_result *result)
 {
-    bool has_latency = result->latencies > 0;
     uint64_t records = result->records > 0 ? result->records : 1;
     fprintf(out, ",\"size_bytes\":%" PRIu64, (result->payload_bytes + records / 2) / records);
     fprintf(out, ",\"records\":%" PRIu64 ",\"seconds\":%.6f", result->records,
             (double)result->elapsed_ns / (double)BENCH_NS_PER_S);
     put_measure(out, "records_per_s", bench_records_per_s(result), true);
     put_measure(out, "bytes_per_s", bench_bytes_per_s(result), true);
-    put_measure(out, "p50_us", (double)result->p50_ns / 1000, has_latency);
-    put_measure(out, "p99_us", (double)result->p99_ns / 1000, has_latency);
-    put_measure(out, "p999_us", (double)result->p999_ns / 1000, has_latency);
-    put_measure(out, "max_us", (double)result->max_ns / 1000, has_latency);
+    put_percentiles(out, result);
+    put_measure(out, "max_us", (double)result->max_ns / 1000, result->latencies > 0);
 }
 
 static void put_costs(FILE *out, const struct bench_result *result)
@@ -333,6 +347,9 @@ int bench_report_json(FILE *out, const struct bench_context *context, const stru
     put_measures(out, result);
     put_costs(out, result);
     bench_histogram_print(out, &detail->latency_ns);
+    fputs(",\"hdr\":\"", out);
+    bench_hdr_print(out, &detail->latency_ns);
+    fputc('"', out);
     put_batches(out, detail->batches, result->is_log);
     put_stages(out, result);
     bench_report_conduct_json(out, context->options, id, result, detail);

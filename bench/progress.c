@@ -69,7 +69,7 @@ void bench_progress_end(struct bench_progress *progress, const struct bench_resu
         return;
     fprintf(stderr, "[%u/%u] %s: %s records/s, p50 %s us, p99 %s us%s\n", progress->current,
             progress->total, progress->name, bench_format_count(count, bench_records_per_s(result)),
-            bench_format_number(p50, (double)result->p50_ns / 1000),
-            bench_format_number(p99, (double)result->p99_ns / 1000),
+            bench_format_number(p50, result->percentile_us[BENCH_P50]),
+            bench_format_number(p99, result->percentile_us[BENCH_P99]),
             result->interrupted ? " (interrupted)" : "");
 }

@@ -32,17 +32,22 @@ char *bench_format_number(char *text, double value)
 
 static double p50_us(const struct bench_result *result)
 {
-    return result->latencies > 0 ? (double)result->p50_ns / 1000 : NAN;
+    return result->percentile_us[BENCH_P50];
 }
 
 static double p99_us(const struct bench_result *result)
 {
-    return result->latencies > 0 ? (double)result->p99_ns / 1000 : NAN;
+    return result->percentile_us[BENCH_P99];
 }
 
 static double p999_us(const struct bench_result *result)
 {
-    return result->latencies > 0 ? (double)result->p999_ns / 1000 : NAN;
+    return result->percentile_us[BENCH_P99_9];
+}
+
+static double samples(const struct bench_result *result)
+{
+    return (double)result->latencies;
 }
 
 static double records_per_flush(const struct bench_result *result)
@@ -131,8 +136,9 @@ static void print_heading_head(const struct table *table)
 static void print_heading(const struct table *table)
 {
     print_heading_head(table);
-    fprintf(table->out, "%12s%10s%10s%10s%10s%15s%19s%*s", "records/s", "MB/s", "p50 us", "p99 us",
-            "p99.9 us", "records/flush", "worst writer/mean", table->base_width, table->base_title);
+    fprintf(table->out, "%12s%10s%10s%10s%10s%12s%15s%19s%*s", "records/s", "MB/s", "p50 us",
+            "p99 us", "p99.9 us", "samples", "records/flush", "worst writer/mean",
+            table->base_width, table->base_title);
     if (table->options->repeat > 1)
         fprintf(table->out, "%*s", SPREAD_WIDTH, "least..most");
     if (table->options->ladder)
@@ -157,28 +163,39 @@ static void print_ratio(const struct table *table, int width, struct bench_sprea
     fprintf(table->out, "%*s", SPREAD_WIDTH, text);
 }
 
+static double median(const struct table *table, unsigned point, unsigned variant,
+                     bench_metric *metric)
+{
+    return bench_results_spread(table->results, point, variant, metric).median;
+}
+
 static void print_row(const struct table *table, unsigned point, unsigned variant)
 {
     static const struct column {
         bench_metric *metric;
         int width;
-    } columns[] = {
-        {bench_records_per_s, 12}, {megabytes_per_s, 10}, {p50_us, 10}, {p99_us, 10}, {p999_us, 10},
-        {records_per_flush, 15},   {worst_over_mean, 19},
-    };
-    const struct bench_results *results = table->results;
+    } before[] = {{bench_records_per_s, 12},
+                  {megabytes_per_s, 10},
+                  {p50_us, 10},
+                  {p99_us, 10},
+                  {p999_us, 10}};
+    char text[BENCH_NUMBER_BYTES];
     print_row_head(table, point, variant);
-    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
-        print_number(table->out, columns[i].width,
-                     bench_results_spread(results, point, variant, columns[i].metric).median, "");
+    for (size_t i = 0; i < sizeof before / sizeof before[0]; i++)
+        print_number(table->out, before[i].width, median(table, point, variant, before[i].metric),
+                     "");
+    double count = median(table, point, variant, samples);
+    fprintf(table->out, "%12s", isnan(count) ? "-" : bench_format_count(text, count));
+    print_number(table->out, 15, median(table, point, variant, records_per_flush), "");
+    print_number(table->out, 19, median(table, point, variant, worst_over_mean), "");
     print_ratio(table, table->base_width,
-                bench_results_ratio(results, point, variant, table->base));
+                bench_results_ratio(table->results, point, variant, table->base));
     if (table->options->ladder)
         print_ratio(table, RUNG_WIDTH,
-                    variant > 0 ? bench_results_ratio(results, point, variant, variant - 1)
+                    variant > 0 ? bench_results_ratio(table->results, point, variant, variant - 1)
                                 : bench_spread_of(NULL, 0));
-    fputs(bench_results_interrupted(results, point, variant) ? " *" : "", table->out);
-    fputs(bench_results_past_knee(results, point, variant) ? " +\n" : "\n", table->out);
+    fputs(bench_results_interrupted(table->results, point, variant) ? " *" : "", table->out);
+    fputs(bench_results_past_knee(table->results, point, variant) ? " +\n" : "\n", table->out);
 }
 
 typedef void row_printer(const struct table *table, unsigned point, unsigned variant);
@@ -222,9 +239,7 @@ static void print_stage_row(const struct table *table, unsigned point, unsigned 
 {
     print_row_head(table, point, variant);
     for (unsigned stage = 0; stage < LOGFILE_STAGE_COUNT; stage++)
-        print_number(
-            table->out, 10,
-            bench_results_spread(table->results, point, variant, stage_metrics[stage]).median, "");
+        print_number(table->out, 10, median(table, point, variant, stage_metrics[stage]), "");
     fputc('\n', table->out);
 }
 

@@ -82,9 +82,8 @@ static void summarise_writers(const struct bench_session *session, struct bench_
     }
     result->submit_ns = submits > 0 ? (double)submit_ns / (double)submits : NAN;
     result->latencies = latency_ns->count;
-    result->p50_ns = bench_histogram_percentile(latency_ns, 0.5);
-    result->p99_ns = bench_histogram_percentile(latency_ns, 0.99);
-    result->p999_ns = bench_histogram_percentile(latency_ns, 0.999);
+    for (unsigned i = 0; i < BENCH_PERCENTILES; i++)
+        result->percentile_us[i] = bench_histogram_told_us(latency_ns, i);
     result->max_ns = latency_ns->max;
 }
 

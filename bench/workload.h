@@ -44,10 +44,8 @@ struct bench_result {
     uint64_t elapsed_ns;
     uint64_t records; /* durable within that time, and their payload */
     uint64_t payload_bytes;
-    uint64_t latencies; /* how many the percentiles are of */
-    uint64_t p50_ns;
-    uint64_t p99_ns;
-    uint64_t p999_ns;
+    uint64_t latencies;                      /* how many the percentiles are of */
+    double percentile_us[BENCH_PERCENTILES]; /* NAN: too few latencies to tell */
     uint64_t max_ns;
     uint64_t flushes;
     double records_per_flush;

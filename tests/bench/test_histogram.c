@@ -112,6 +112,27 @@ START_TEST(no_percentile_is_above_the_greatest_value)
 }
 END_TEST
 
+/* Ten values beyond p50 are half of 20, and beyond p99.99 one in ten thousand of 100,000. */
+START_TEST(no_percentile_is_told_with_fewer_than_ten_values_beyond)
+{
+    static const uint64_t least[BENCH_PERCENTILES] = {20, 100, 1000, 10000, 100000};
+    static const double fractions[BENCH_PERCENTILES] = {0.5, 0.9, 0.99, 0.999, 0.9999};
+    for (uint64_t count = 1; count <= 100000; count++) {
+        bench_histogram_add(&histogram, count * 1000);
+        for (unsigned i = 0; i < BENCH_PERCENTILES; i++) {
+            if (count != least[i] - 1 && count != least[i])
+                continue;
+            double told = bench_histogram_told_us(&histogram, i);
+            if (count < least[i])
+                ck_assert(isnan(told));
+            else
+                ck_assert_double_eq_tol(told, fractions[i] * (double)count, 0.01 * (double)count);
+        }
+    }
+    ck_assert(isnan(bench_histogram_told_us(&other, BENCH_P50)));
+}
+END_TEST
+
 START_TEST(merged_is_as_if_added_to_one)
 {
     struct rng rng = {.state = 7};
@@ -160,6 +181,7 @@ int main(void)
     tcase_add_test(tests, coarse_buckets_are_an_eighth_wide);
     tcase_add_test(tests, few_values_use_the_nearest_rank);
     tcase_add_test(tests, no_percentile_is_above_the_greatest_value);
+    tcase_add_test(tests, no_percentile_is_told_with_fewer_than_ten_values_beyond);
     tcase_add_test(tests, merged_is_as_if_added_to_one);
     suite_add_tcase(suite, tests);
 

@@ -23,7 +23,8 @@ int main(int argc, char **argv)
     bool dsync = strcmp(argv[3], "dsync") == 0;
     int fd = floor_create(argv[1], &measured.direct);
     floor_write_zeros(fd, BENCH_FLOOR_FILE_BYTES);
-    floor_check(bench_floor_syncs(fd, duration_ns, dsync, &measured), "write and sync");
+    floor_check(bench_floor_syncs(fd, FLOOR_BLOCK_BYTES, duration_ns, dsync, &measured),
+                "write and sync");
     floor_remove(fd);
 
     printf("{\"floor\":\"sync\",\"how\":\"%s\",\"direct\":%s,\"syncs_per_s\":%.3f", argv[3],

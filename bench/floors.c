@@ -53,24 +53,32 @@ int bench_floor_write_zeros(int fd, uint64_t bytes)
     return error;
 }
 
-static int make_durable(int fd, const void *block, uint64_t number, bool dsync)
+/* Writes and syncs one block after the other. */
+struct syncer {
+    int fd;
+    bool dsync;
+    size_t bytes;
+    const void *block;
+    uint64_t number; /* of the next one */
+};
+
+static int make_next_durable(struct syncer *syncer)
 {
-    uint64_t offset = number * BENCH_FLOOR_BLOCK_BYTES % BENCH_FLOOR_FILE_BYTES;
-    int error = bench_floor_write(fd, block, BENCH_FLOOR_BLOCK_BYTES, offset, dsync);
-    return error == 0 && !dsync && fdatasync(fd) != 0 ? -errno : error;
+    uint64_t place = syncer->number++ % (BENCH_FLOOR_FILE_BYTES / syncer->bytes);
+    int error = bench_floor_write(syncer->fd, syncer->block, syncer->bytes, place * syncer->bytes,
+                                  syncer->dsync);
+    return error == 0 && !syncer->dsync && fdatasync(syncer->fd) != 0 ? -errno : error;
 }
 
-/* Makes blocks durable until the time is over, the next one being *number; how long each took goes
- * into latency_ns. */
-static int sync_for(int fd, const void *block, uint64_t duration_ns, bool dsync, uint64_t *number,
-                    struct bench_histogram *latency_ns)
+/* Until the time is over; how long each took goes into latency_ns. */
+static int sync_for(struct syncer *syncer, uint64_t duration_ns, struct bench_histogram *latency_ns)
 {
     uint64_t start_ns = bench_now_ns();
     uint64_t now_ns = start_ns;
     int error = 0;
     while (error == 0 && now_ns - start_ns < duration_ns) {
         uint64_t begin_ns = now_ns;
-        error = make_durable(fd, block, (*number)++, dsync);
+        error = make_next_durable(syncer);
         now_ns = bench_now_ns();
         bench_histogram_add(latency_ns, now_ns - begin_ns);
     }
@@ -78,43 +86,29 @@ static int sync_for(int fd, const void *block, uint64_t duration_ns, bool dsync,
 }
 
 /* Page-aligned bytes that do not compress. */
-static void *make_block(void)
+static void *make_block(size_t bytes)
 {
-    uint64_t *words = aligned_alloc(BENCH_FLOOR_BLOCK_BYTES, BENCH_FLOOR_BLOCK_BYTES);
-    for (size_t i = 0; words != NULL && i < BENCH_FLOOR_BLOCK_BYTES / sizeof *words; i++)
+    uint64_t *words = aligned_alloc(BENCH_FLOOR_BLOCK_BYTES, bytes);
+    for (size_t i = 0; words != NULL && i < bytes / sizeof *words; i++)
         words[i] = bench_mix(i + 1);
     return words;
 }
 
-int bench_floor_syncs(int fd, uint64_t duration_ns, bool dsync, struct bench_sync_floor *floor)
+int bench_floor_syncs(int fd, size_t bytes, uint64_t duration_ns, bool dsync,
+                      struct bench_sync_floor *floor)
 {
-    uint64_t number = 0;
-    void *block = make_block();
+    void *block = make_block(bytes);
+    struct syncer syncer = {.fd = fd, .dsync = dsync, .bytes = bytes, .block = block};
     if (block == NULL)
         return -ENOMEM;
-    int error =
-        sync_for(fd, block, duration_ns / SYNC_WARM_UP_SHARE, dsync, &number, &floor->latency_ns);
+    int error = sync_for(&syncer, duration_ns / SYNC_WARM_UP_SHARE, &floor->latency_ns);
     memset(&floor->latency_ns, 0, sizeof floor->latency_ns);
     uint64_t start_ns = bench_now_ns();
     if (error == 0)
-        error = sync_for(fd, block, duration_ns, dsync, &number, &floor->latency_ns);
+        error = sync_for(&syncer, duration_ns, &floor->latency_ns);
     double seconds = (double)(bench_now_ns() - start_ns) / (double)BENCH_NS_PER_S;
     floor->syncs_per_s = (double)floor->latency_ns.count / seconds;
     free(block);
-    return error;
-}
-
-int bench_floor_sync_at(const char *path, uint64_t duration_ns, struct bench_sync_floor *floor)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
-    floor->direct = fcntl(fd, F_SETFL, O_DIRECT) == 0;
-    int error = bench_floor_write_zeros(fd, BENCH_FLOOR_FILE_BYTES);
-    if (error == 0)
-        error = bench_floor_syncs(fd, duration_ns, false, floor);
-    close(fd);
-    unlink(path);
     return error;
 }
 

@@ -3,7 +3,7 @@
  * What the device and the kernel can do without a log: the measuring parts of floor_sync and
  * floor_wake, for logfile-bench too.
  *
- * The sync floor.  One thread writes one block of 4 KiB after the other into blocks that were
+ * The sync floor.  One thread writes one block (of 4 KiB, or several) after the other into blocks that were
  * written before, and makes each durable: by fdatasync, or by RWF_DSYNC in the write itself.  Behind
  * the last block it starts again with the first.  A latency is that of one write and sync.  The
  * first twentieth of the time is not counted.
@@ -43,12 +43,11 @@ int bench_floor_write(int fd, const void *buffer, size_t bytes, uint64_t offset,
 int bench_floor_write_zeros(int fd, uint64_t bytes);
 
 /*
- * Measures for a time on a file whose first BENCH_FLOOR_FILE_BYTES were written.  floor->direct is
- * the caller's.  0 or -errno.
+ * Measures writes of `bytes`, whole blocks, for a time on a file whose first BENCH_FLOOR_FILE_BYTES
+ * were written.  floor->direct is the caller's.  0 or -errno.
  */
-int bench_floor_syncs(int fd, uint64_t duration_ns, bool dsync, struct bench_sync_floor *floor);
-/* The same on a file of its own, with O_DIRECT where that goes; the file is removed.  0 or -errno. */
-int bench_floor_sync_at(const char *path, uint64_t duration_ns, struct bench_sync_floor *floor);
+int bench_floor_syncs(int fd, size_t bytes, uint64_t duration_ns, bool dsync,
+                      struct bench_sync_floor *floor);
 
 /*
  * Measures with so many sleepers, in at most as many groups, for a time and a tenth of it before

@@ -81,7 +81,8 @@ static void put_id(FILE *out, const struct bench_run_id *id)
             id->point.writers);
 }
 
-static void put_percentiles(FILE *out, const struct bench_result *result)
+/* Percentiles; NAN: too few values to tell. */
+static void put_told(FILE *out, const double percentile_us[BENCH_PERCENTILES])
 {
     static const struct {
         const char *key;
@@ -90,9 +91,8 @@ static void put_percentiles(FILE *out, const struct bench_result *result)
         {"p50_us", BENCH_P50},    {"p90_us", BENCH_P90},     {"p99_us", BENCH_P99},
         {"p999_us", BENCH_P99_9}, {"p99_9_us", BENCH_P99_9}, {"p99_99_us", BENCH_P99_99},
     };
-    put_number(out, "samples", result->latencies, true);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        double us = result->percentile_us[keys[i].percentile];
+        double us = percentile_us[keys[i].percentile];
         put_measure(out, keys[i].key, us, !isnan(us));
     }
 }
@@ -105,7 +105,8 @@ static void put_measures(FILE *out, const struct bench_result *result)
             (double)result->elapsed_ns / (double)BENCH_NS_PER_S);
     put_measure(out, "records_per_s", bench_records_per_s(result), true);
     put_measure(out, "bytes_per_s", bench_bytes_per_s(result), true);
-    put_percentiles(out, result);
+    put_number(out, "samples", result->latencies, true);
+    put_told(out, result->percentile_us);
     put_measure(out, "max_us", (double)result->max_ns / 1000, result->latencies > 0);
 }
 
@@ -150,6 +151,35 @@ static void put_stages(FILE *out, const struct bench_result *result)
     for (const struct bench_name *stage = bench_stage_names; stage->name != NULL; stage++)
         put_measure(out, stage->name, result->stage_us[stage->value], true);
     fputc('}', out);
+}
+
+/* ---- What bounded it ------------------------------------------------------------------------- */
+
+static void put_bound(FILE *out, const struct bench_bound *bound)
+{
+    fprintf(out, "{\"bound\":\"%s\"", bound->name);
+    put_measure(out, "before", bound->before, !isnan(bound->before));
+    put_measure(out, "after", bound->after, !isnan(bound->after));
+    put_measure(out, "records_per_s", bound->records_per_s, !isnan(bound->records_per_s));
+    fprintf(out, ",\"passed\":%s}", truth(bound->passed));
+}
+
+static void put_bounds(FILE *out, const struct bench_options *options,
+                       const struct bench_run_id *id, const struct bench_result *result,
+                       const struct bench_bracket *bracket)
+{
+    struct bench_bound bounds[BENCH_BOUNDS_MAX];
+    if (bracket == NULL) {
+        fputs(",\"bounds\":null", out);
+        return;
+    }
+    unsigned count = bench_bounds_of(options, &id->point, result, bracket, bounds);
+    fputs(",\"bounds\":[", out);
+    for (unsigned i = 0; i < count; i++) {
+        fputs(i > 0 ? "," : "", out);
+        put_bound(out, &bounds[i]);
+    }
+    fputc(']', out);
 }
 
 /* ---- What it was measured on ----------------------------------------------------------------- */
@@ -339,7 +369,8 @@ static int end_line(FILE *out)
 }
 
 int bench_report_json(FILE *out, const struct bench_context *context, const struct bench_run_id *id,
-                      const struct bench_result *result, const struct bench_detail *detail)
+                      const struct bench_result *result, const struct bench_detail *detail,
+                      const struct bench_bracket *bracket)
 {
     errno = 0;
     fputc('{', out);
@@ -360,38 +391,48 @@ int bench_report_json(FILE *out, const struct bench_context *context, const stru
     put_filesystem(out, context);
     put_device(out, context);
     put_options(out, context, id, result);
+    put_bounds(out, context->options, id, result, bracket);
     return end_line(out);
 }
 
-static int put_wake_floor(FILE *out, unsigned writers, double wakes_per_s, unsigned round)
+static const char *moment(bool is_after)
+{
+    return is_after ? "after" : "before";
+}
+
+static int put_wake_floor(FILE *out, unsigned writers, double wakes_per_s, unsigned round,
+                          bool is_after)
 {
     errno = 0;
     fprintf(out, "{\"floor\":\"wake\",\"threads\":%u,\"groups\":%u", writers,
-            bench_floor_groups(writers));
+            bench_bounds_groups(writers));
     put_measure(out, "wakes_per_s", wakes_per_s, true);
-    put_number(out, "round", round, true);
+    fprintf(out, ",\"round\":%u,\"moment\":\"%s\"", round, moment(is_after));
     return end_line(out);
 }
 
-static int put_sync_floor(FILE *out, const struct bench_round_floors *floors, unsigned round)
+static int put_sync_floor(FILE *out, const struct bench_bounds *bounds,
+                          const struct bench_point *point, const struct bench_rates *rates,
+                          unsigned round, bool is_after)
 {
     errno = 0;
-    fprintf(out, "{\"floor\":\"sync\",\"how\":\"fdatasync\",\"direct\":%s", truth(floors->direct));
-    put_measure(out, "syncs_per_s", floors->syncs_per_s, true);
-    put_measure(out, "p50_us", floors->sync_p50_us, true);
-    put_measure(out, "p99_us", floors->sync_p99_us, true);
-    put_measure(out, "p999_us", floors->sync_p999_us, true);
-    put_number(out, "round", round, true);
+    fprintf(out, "{\"floor\":\"sync\",\"how\":\"%s\",\"direct\":%s,\"bytes\":%zu",
+            bench_name_of(bench_sync_names, (int)bounds->options->lab.sync), truth(bounds->direct),
+            bench_bounds_write_bytes(bounds->options, point));
+    put_measure(out, "syncs_per_s", rates->syncs_per_s, true);
+    put_told(out, rates->sync_us);
+    fprintf(out, ",\"round\":%u,\"moment\":\"%s\"", round, moment(is_after));
     return end_line(out);
 }
 
-int bench_report_floors_json(FILE *out, const struct bench_options *options,
-                             const struct bench_round_floors *floors, unsigned round)
+int bench_report_rates_json(FILE *out, const struct bench_bounds *bounds,
+                            const struct bench_point *point, const struct bench_rates *rates,
+                            unsigned round, bool is_after)
 {
-    int error = floors->has_sync ? put_sync_floor(out, floors, round) : 0;
-    for (unsigned i = 0; error == 0 && i < options->writers.count; i++)
-        if (floors->wakes_per_s[i] > 0)
-            error = put_wake_floor(out, (unsigned)options->writers.values[i],
-                                   floors->wakes_per_s[i], round);
+    int error = 0;
+    if (!isnan(rates->syncs_per_s))
+        error = put_sync_floor(out, bounds, point, rates, round, is_after);
+    if (error == 0 && !isnan(rates->wakes_per_s))
+        error = put_wake_floor(out, point->writers, rates->wakes_per_s, round, is_after);
     return error;
 }

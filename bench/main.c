@@ -8,6 +8,7 @@
  * read back and removed.
  */
 #include "preflight.h"
+#include "bounds.h"
 #include "clock.h"
 #include "device.h"
 #include "options.h"
@@ -19,7 +20,6 @@
 #include "remove.h"
 #include "report.h"
 #include "results.h"
-#include "round_floors.h"
 #include "signals.h"
 #include "workload.h"
 
@@ -27,6 +27,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,13 @@ enum {
 
 #define MESSAGE_BYTES 1024
 
+/* A run that is over. */
+struct bench_outcome {
+    struct bench_run_id id;
+    struct bench_result *result;
+    struct bench_detail detail;
+};
+
 struct bench {
     struct bench_options options;
     struct bench_context context;
@@ -47,11 +55,12 @@ struct bench {
     struct bench_results results;
     struct bench_progress progress;
     struct bench_written *written;
-    struct bench_detail detail;       /* of the last run */
+    struct bench_outcome *outcomes;   /* of the point that is run, in order */
     struct bench_placement placement; /* of the first run that was measured */
     bool has_placement;
-    bool placements_differ;            /* between that one and a later one */
-    struct bench_round_floors *floors; /* of each round; NULL: none is measured */
+    bool placements_differ; /* between that one and a later one */
+    struct bench_bounds bounds;
+    struct bench_bracket *brackets; /* by round and point; NULL: none is measured */
     struct bench_place
         *places[BENCH_LIST_MAX]; /* by entry of --writers; NULL: nowhere in particular */
     unsigned *points;            /* in the order of the round */
@@ -74,6 +83,14 @@ static int refuse(char *message)
     return EXIT_REFUSED;
 }
 
+/* NULL when nothing is measured beside the runs. */
+static struct bench_bracket *bracket_of(const struct bench *bench, unsigned round, unsigned point)
+{
+    if (bench->brackets == NULL)
+        return NULL;
+    return &bench->brackets[(size_t)round * bench_point_count(&bench->options) + point];
+}
+
 /* ---- One run --------------------------------------------------------------------------------- */
 
 /* Ends all that the removed log still costs the file system, so that the next run does not pay. */
@@ -87,7 +104,7 @@ static void remove_log(const struct bench *bench)
     }
 }
 
-static int run_in_memory(struct bench *bench, struct bench_run *run, struct bench_result *result)
+static int run_in_memory(struct bench *bench, struct bench_run *run, struct bench_outcome *outcome)
 {
     struct bench_device *device = bench_device_create(bench->options.delay_ns);
     if (device == NULL) {
@@ -96,7 +113,7 @@ static int run_in_memory(struct bench *bench, struct bench_run *run, struct benc
     }
     run->path = "log";
     run->io = bench_device_io(device);
-    int status = bench_run(run, result, &bench->detail, bench->written, bench->message,
+    int status = bench_run(run, outcome->result, &outcome->detail, bench->written, bench->message,
                            sizeof bench->message);
     bench_device_destroy(device);
     return status;
@@ -119,14 +136,14 @@ static void tell_mismatch(struct bench *bench, const char *path)
              mismatch, path);
 }
 
-static int run_in_file(struct bench *bench, struct bench_run *run, struct bench_result *result)
+static int run_in_file(struct bench *bench, struct bench_run *run, struct bench_outcome *outcome)
 {
     run->path = bench->log_path;
     bench_signals_guard(bench->log_path);
-    int status = bench_run(run, result, &bench->detail, bench->written, bench->message,
+    int status = bench_run(run, outcome->result, &outcome->detail, bench->written, bench->message,
                            sizeof bench->message);
     if (status == BENCH_RUN_OK && run->variant->peer == NULL)
-        status = read_log_back(bench, run, result);
+        status = read_log_back(bench, run, outcome->result);
     if (status == BENCH_RUN_MISMATCH)
         tell_mismatch(bench, run->path);
     else
@@ -143,13 +160,13 @@ static int tell_json_failure(struct bench *bench, int error)
     return error;
 }
 
-static int write_json(struct bench *bench, const struct bench_run_id *id,
-                      const struct bench_result *result)
+static int write_json(struct bench *bench, const struct bench_outcome *outcome,
+                      const struct bench_bracket *bracket)
 {
-    if (bench->json == NULL || !result->measured)
+    if (bench->json == NULL || !outcome->result->measured)
         return 0;
-    return tell_json_failure(
-        bench, bench_report_json(bench->json, &bench->context, id, result, &bench->detail));
+    return tell_json_failure(bench, bench_report_json(bench->json, &bench->context, &outcome->id,
+                                                      outcome->result, &outcome->detail, bracket));
 }
 
 /* The pools are as large as the largest record needs; a run takes pieces of its own sizes. */
@@ -159,10 +176,9 @@ static void set_sizes(struct bench *bench, const struct bench_point *point)
     bench->payload.size_max = point->size_max;
 }
 
-static void note_placement(struct bench *bench)
+static void note_placement(struct bench *bench, const struct bench_placement *last)
 {
     const struct bench_placement *first = &bench->placement;
-    const struct bench_placement *last = &bench->detail.placement;
     if (!bench->has_placement)
         bench->placement = *last;
     else if (strcmp(first->writers, last->writers) != 0 ||
@@ -183,10 +199,19 @@ static void tell_unmeasured(const struct bench_run_id *id, const struct bench_re
             (unsigned long long)id->point.window);
 }
 
-/* 0, or -1 after a line on standard error. */
-static int run_one(struct bench *bench, const struct bench_run_id *id, struct bench_place *place,
-                   struct bench_result *result)
+/* -1, after a line on standard error about a run. */
+static int tell_failed_run(const struct bench *bench, const struct bench_run_id *id)
 {
+    fprintf(stderr, "logfile-bench: %s, %u writer%s: %s\n", id->variant->label, id->point.writers,
+            id->point.writers == 1 ? "" : "s", bench->message);
+    return -1;
+}
+
+/* Runs what outcome->id says.  0, or -1 after a line on standard error. */
+static int run_one(struct bench *bench, struct bench_place *place, struct bench_outcome *outcome)
+{
+    const struct bench_run_id *id = &outcome->id;
+    struct bench_result *result = outcome->result;
     struct bench_run run = {
         .options = &bench->options,
         .variant = id->variant,
@@ -200,40 +225,36 @@ static int run_one(struct bench *bench, const struct bench_run_id *id, struct be
     };
     set_sizes(bench, &id->point);
     bench_progress_begin(&bench->progress, id);
-    int status = bench->options.device == BENCH_DEVICE_FILE ? run_in_file(bench, &run, result)
-                                                            : run_in_memory(bench, &run, result);
+    int status = bench->options.device == BENCH_DEVICE_FILE ? run_in_file(bench, &run, outcome)
+                                                            : run_in_memory(bench, &run, outcome);
     bench_progress_end(&bench->progress, status == 0 ? result : NULL);
-    if (status == 0) {
-        tell_unmeasured(id, result);
-        if (place != NULL && result->measured)
-            note_placement(bench);
-        status = write_json(bench, id, result);
+    if (status != 0) {
+        result->measured = false;
+        return tell_failed_run(bench, id);
     }
-    if (status == 0)
-        return 0;
-    result->measured = false;
-    fprintf(stderr, "logfile-bench: %s, %u writer%s: %s\n", id->variant->label, id->point.writers,
-            id->point.writers == 1 ? "" : "s", bench->message);
-    return -1;
+    tell_unmeasured(id, result);
+    if (place != NULL && result->measured)
+        note_placement(bench, &outcome->detail.placement);
+    return 0;
 }
 
-/* ---- Floors ---------------------------------------------------------------------------------- */
+/* ---- What bounds a point --------------------------------------------------------------------- */
 
-/* 0, or -1 after a line on standard error. */
-static int measure_floors(struct bench *bench, unsigned round)
+/* Measures what the machine can do now.  0, or -1 after a line on standard error. */
+static int measure_bounds(struct bench *bench, unsigned round, unsigned index, bool is_after)
 {
-    if (bench->floors == NULL)
+    if (bench->brackets == NULL)
         return 0;
-    struct bench_round_floors *floors = &bench->floors[round];
-    bench_signals_guard(bench->log_path);
-    int error = bench_round_floors_measure(&bench->options, bench->log_path, floors);
-    remove_log(bench);
-    bench_signals_guard(NULL);
+    struct bench_point point = bench_point_at(&bench->options, index);
+    struct bench_bracket *bracket = bracket_of(bench, round, index);
+    struct bench_rates *rates = is_after ? &bracket->after : &bracket->before;
+    int error = bench_bounds_measure(&bench->bounds, &point, rates);
     if (error != 0)
         snprintf(bench->message, sizeof bench->message, "%s", strerror(-error));
     else if (bench->json != NULL)
-        error = tell_json_failure(
-            bench, bench_report_floors_json(bench->json, &bench->options, floors, round + 1));
+        error =
+            tell_json_failure(bench, bench_report_rates_json(bench->json, &bench->bounds, &point,
+                                                             rates, round + 1, is_after));
     if (error != 0)
         fprintf(stderr, "logfile-bench: --floors: %s\n", bench->message);
     return error != 0 ? -1 : 0;
@@ -255,32 +276,64 @@ static int ending(int status)
     return bench_signals_caught() != 0 ? EXIT_SIGNAL + bench_signals_caught() : 0;
 }
 
-/* Each point goes through the rows of the square from round to round, and starts at a row of its own:
- * no round begins with one variant everywhere. */
-static int run_point(struct bench *bench, unsigned round, unsigned point)
+/* Runs the variants of a point.  Each point goes through the rows of the square from round to round, and
+ * starts at a row of its own: no round begins with one variant everywhere.  *ran: how many were run to
+ * their end. */
+static int run_variants(struct bench *bench, unsigned round, unsigned point, unsigned *ran)
 {
     const struct bench_options *options = &bench->options;
     struct bench_place *place = bench->places[point % options->writers.count];
     unsigned count = options->variants.count;
     int status = 0;
-    for (unsigned i = 0; status == 0 && i < count; i++) {
-        unsigned variant = bench_order_variant(count, round + bench->first_rows[point], i);
-        struct bench_run_id id = {.point = bench_point_at(options, point),
-                                  .variant = &options->variants.all[variant],
-                                  .variant_index = variant,
-                                  .round = round + 1,
-                                  .order = bench->runs++,
-                                  .started_at = seconds_since_1970()};
-        struct bench_result *result = bench_results_cell(&bench->results, round, point, variant);
-        status = ending(run_one(bench, &id, place, result));
+    for (*ran = 0; status == 0 && *ran < count;) {
+        unsigned variant = bench_order_variant(count, round + bench->first_rows[point], *ran);
+        struct bench_outcome *outcome = &bench->outcomes[*ran];
+        outcome->id = (struct bench_run_id){.point = bench_point_at(options, point),
+                                            .variant = &options->variants.all[variant],
+                                            .variant_index = variant,
+                                            .round = round + 1,
+                                            .order = bench->runs++,
+                                            .started_at = seconds_since_1970()};
+        outcome->result = bench_results_cell(&bench->results, round, point, variant);
+        int failed = run_one(bench, place, outcome);
+        *ran += failed == 0;
+        status = ending(failed);
     }
     return status;
+}
+
+/* Results are written when what was measured after them is known. */
+static int write_outcomes(struct bench *bench, unsigned count, const struct bench_bracket *bracket)
+{
+    int status = 0;
+    for (unsigned i = 0; status == 0 && i < count; i++) {
+        struct bench_outcome *outcome = &bench->outcomes[i];
+        if (bracket != NULL)
+            outcome->result->passed = bench_bounds_are_passed(&bench->options, &outcome->id.point,
+                                                              outcome->result, bracket);
+        if (write_json(bench, outcome, bracket) != 0)
+            status = tell_failed_run(bench, &outcome->id);
+    }
+    return status;
+}
+
+static int run_point(struct bench *bench, unsigned round, unsigned point)
+{
+    unsigned ran = 0;
+    int status = ending(measure_bounds(bench, round, point, false));
+    if (status != 0)
+        return status;
+    status = run_variants(bench, round, point, &ran);
+    if (status == 0)
+        status = ending(measure_bounds(bench, round, point, true));
+    int written = ending(write_outcomes(bench, ran, bracket_of(bench, round, point)));
+    return status != 0 ? status : written;
 }
 
 static int run_round(struct bench *bench, unsigned round)
 {
     unsigned points = bench_point_count(&bench->options);
-    int status = ending(measure_floors(bench, round));
+    int status = 0;
     bench_order_points(bench->options.seed, round, points, bench->points);
     if (round == 0)
         for (unsigned i = 0; i < points; i++)
@@ -296,13 +349,36 @@ static const struct bench_placement *common_placement(const struct bench *bench)
     return bench->has_placement && !bench->placements_differ ? &bench->placement : NULL;
 }
 
+/* Everything not measured.  0 or -errno. */
+static int open_bounds(struct bench *bench)
+{
+    size_t count = bench->options.repeat * bench_point_count(&bench->options);
+    const struct bench_rates none = {NAN, {NAN, NAN, NAN, NAN, NAN}, NAN};
+    if (!bench->options.floors)
+        return 0;
+    bench->brackets = calloc(count, sizeof *bench->brackets);
+    bench->bounds.fd = -1;
+    if (bench->brackets == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        bench->brackets[i] = (struct bench_bracket){none, none};
+    return bench_bounds_open(&bench->bounds, &bench->options, bench->log_path);
+}
+
 static int run_all(struct bench *bench)
 {
+    int error = open_bounds(bench);
     int status = 0;
+    if (error != 0) {
+        fprintf(stderr, "logfile-bench: --floors: %s\n", strerror(-error));
+        status = EXIT_MISMATCH_OR_ERROR;
+    }
     bench_progress_init(&bench->progress, &bench->options);
     for (unsigned round = 0; status == 0 && round < bench->options.repeat; round++)
         status = run_round(bench, round);
-    bench_report_table(stdout, &bench->context, &bench->results, bench->floors,
+    if (bench->brackets != NULL)
+        bench_bounds_close(&bench->bounds);
+    bench_report_table(stdout, &bench->context, &bench->results, bench->brackets,
                        common_placement(bench));
     if (ferror(stdout)) {
         fprintf(stderr, "logfile-bench: writing to standard output failed\n");
@@ -386,12 +462,11 @@ static int allocate(struct bench *bench)
     bench->payload =
         (struct bench_payload){.seed = options->seed, .size_max = size_max, .writers = writers};
     bench->written = calloc(writers, sizeof *bench->written);
-    if (options->floors)
-        bench->floors = calloc(options->repeat, sizeof *bench->floors);
+    bench->outcomes = calloc(options->variants.count, sizeof *bench->outcomes);
     bench->points = calloc(bench_point_count(options), sizeof *bench->points);
     bench->first_rows = calloc(bench_point_count(options), sizeof *bench->first_rows);
     if (bench->written == NULL || bench->points == NULL || bench->first_rows == NULL ||
-        (options->floors && bench->floors == NULL))
+        bench->outcomes == NULL)
         return -ENOMEM;
     int error = bench_payload_create(&bench->payload);
     return error != 0 ? error : bench_results_init(&bench->results, options);
@@ -415,7 +490,8 @@ static void release(struct bench *bench)
         bench_place_destroy(bench->places[i]);
     bench_results_free(&bench->results);
     bench_payload_destroy(&bench->payload);
-    free(bench->floors);
+    free(bench->outcomes);
+    free(bench->brackets);
     free(bench->points);
     free(bench->first_rows);
     free(bench->written);

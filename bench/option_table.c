@@ -293,6 +293,12 @@ static int parse_floors(const struct bench_argument *argument)
     return 0;
 }
 
+static int parse_no_floors(const struct bench_argument *argument)
+{
+    argument->options->floors = false;
+    return 0;
+}
+
 static int parse_stages(const struct bench_argument *argument)
 {
     uint64_t every = 0;
@@ -347,6 +353,8 @@ const struct bench_option_spec bench_option_specs[] = {
     [OPTION_STAGES] = VALUE("stages", parse_stages),
     [OPTION_PROBE] = VALUE("probe", parse_probe),
     [OPTION_SYNC] = CHOICE("sync", bench_sync_names, lab.sync),
+    [OPTION_FLOORS] = FLAG("floors", parse_floors),
+    [OPTION_NO_FLOORS] = FLAG("no-floors", parse_no_floors),
     [OPTION_OTHERS] = VALUE("repeat", parse_repeat),
     VALUE("seed", parse_seed),
     VALUE("device", parse_device),
@@ -355,7 +363,6 @@ const struct bench_option_spec bench_option_specs[] = {
     VALUE("pin-sequencer", parse_pin_sequencer),
     VALUE("ring-memory", parse_ring_memory),
     VALUE("json", parse_json),
-    FLAG("floors", parse_floors),
     FLAG("check", parse_check),
     VALUE("slot-bytes", parse_slot_bytes),
     VALUE("segment-bytes", parse_segment_bytes),

@@ -40,6 +40,8 @@ enum {
     OPTION_STAGES,
     OPTION_PROBE,
     OPTION_SYNC,
+    OPTION_FLOORS,
+    OPTION_NO_FLOORS,
     OPTION_OTHERS /* that nothing else conflicts with */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
+#include "bounds.h"
 #include "clock.h"
 #include "near.h"
 #include "option_table.h"
@@ -80,6 +81,8 @@ static int check_pairs(struct bench_argument *argument, uint64_t given)
         return refuse_pair(argument, OPTION_SIZE_RANGE, "not together with --size");
     if ((given & BIT(OPTION_SECONDS)) != 0 && (given & BIT(OPTION_RECORDS)) != 0)
         return refuse_pair(argument, OPTION_RECORDS, "not together with --seconds");
+    if ((given & BIT(OPTION_FLOORS)) != 0 && (given & BIT(OPTION_NO_FLOORS)) != 0)
+        return refuse_pair(argument, OPTION_NO_FLOORS, "not together with --floors");
     if (argument->options->clients > 0)
         return check_clients(argument, given);
     if (bench_list_max(&argument->options->windows) <= 1)
@@ -313,5 +316,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *options, ch
     apply_defaults(options);
     if (bench_variants_make(options, &options->variants, message, message_bytes) != 0)
         return -1;
+    if ((given & (BIT(OPTION_FLOORS) | BIT(OPTION_NO_FLOORS))) == 0)
+        options->floors = bench_bounds_are_cheap(options);
     return check_runs(&argument);
 }

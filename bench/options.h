@@ -73,7 +73,7 @@ struct bench_options {
     struct bench_place_options place;
     uint64_t trim_keep_bytes; /* 0: nothing is trimmed */
     uint64_t written_bytes;   /* of each log are written before the run, and none prepared; 0 */
-    bool floors;
+    bool floors;              /* what bounds a run is measured before and after each point */
     const char *dir;
     const char *json_path;      /* NULL: none */
     struct logfile_options log; /* what all variants have in common */

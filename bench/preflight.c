@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "preflight.h"
 
+#include "bounds.h"
 #include "clock.h"
 #include "device.h"
 #include "memory.h"
@@ -129,7 +130,8 @@ static uint64_t run_memory(const struct bench_options *options, unsigned writers
 
     return PROGRAM_BYTES + bench_payload_bytes(writers, largest_record(options)) + 2 * slot_bytes +
            writers * WRITER_BYTES + options->clients * CLIENT_BYTES +
-           runs * sizeof(struct bench_result);
+           runs * sizeof(struct bench_result) +
+           options->variants.count * sizeof(struct bench_detail);
 }
 
 /* Beyond the limit of its cgroup a process is killed without a word. */
@@ -289,6 +291,8 @@ static uint64_t log_bytes(const struct bench_options *options)
         bytes = kept;
     if (bytes < options->written_bytes)
         bytes = options->written_bytes;
+    if (options->floors)
+        bytes += BENCH_FLOOR_FILE_BYTES;
     return bytes + PREPARED_BYTES + 2 * slot_bytes + 4 * options->log.segment_bytes;
 }
 

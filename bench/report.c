@@ -194,8 +194,13 @@ static void print_row(const struct table *table, unsigned point, unsigned varian
         print_ratio(table, RUNG_WIDTH,
                     variant > 0 ? bench_results_ratio(table->results, point, variant, variant - 1)
                                 : bench_spread_of(NULL, 0));
-    fputs(bench_results_interrupted(table->results, point, variant) ? " *" : "", table->out);
-    fputs(bench_results_past_knee(table->results, point, variant) ? " +\n" : "\n", table->out);
+    if (bench_results_interrupted(table->results, point, variant))
+        fputs(" *", table->out);
+    if (bench_results_past_knee(table->results, point, variant))
+        fputs(" +", table->out);
+    if (bench_results_passed(table->results, point, variant))
+        fputs(" ^", table->out);
+    fputc('\n', table->out);
 }
 
 typedef void row_printer(const struct table *table, unsigned point, unsigned variant);
@@ -268,14 +273,13 @@ static bool is_any_marked(const struct bench_results *results, row_mark *is_mark
 }
 
 void bench_report_table(FILE *out, const struct bench_context *context,
-                        const struct bench_results *results,
-                        const struct bench_round_floors *floors,
+                        const struct bench_results *results, const struct bench_bracket *brackets,
                         const struct bench_placement *placement)
 {
     struct table table;
     if (bench_results_first(results, false) == NULL)
         return;
-    bench_report_head(out, context, results, floors, placement);
+    bench_report_head(out, context, results, brackets, placement);
     init_table(&table, out, results);
     print_heading(&table);
     print_rows(&table, print_row);
@@ -288,5 +292,9 @@ void bench_report_table(FILE *out, const struct bench_context *context,
             "\n+ past the knee: more was due than became durable, so that latencies only tell how "
             "long the run was\n",
             out);
+    if (is_any_marked(results, bench_results_passed))
+        fputs("\n^ above what syncs or wakes just before and after allow: the machine changed "
+              "meanwhile, so measure again\n",
+              out);
     fflush(out);
 }

@@ -3,10 +3,10 @@
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
 
+#include "bounds.h"
 #include "machine.h"
 #include "options.h"
 #include "results.h"
-#include "round_floors.h"
 
 #include <stdio.h>
 
@@ -30,13 +30,12 @@ struct bench_run_id {
 };
 
 /*
- * The table: variants at each point, medians over the rounds, below it stages, above it floors
- * (NULL: none; one entry for each round).  Nothing when nothing was measured.  placement: NULL, or what
+ * The table: variants at each point, medians over the rounds, below it stages, above it what bounds
+ * them (brackets by round and point; NULL: not measured).  Nothing when nothing was measured.  placement: NULL, or what
  * was read back in every run.
  */
 void bench_report_table(FILE *out, const struct bench_context *context,
-                        const struct bench_results *results,
-                        const struct bench_round_floors *floors,
+                        const struct bench_results *results, const struct bench_bracket *brackets,
                         const struct bench_placement *placement);
 
 /* A line that names the load: closed loop or open, of how many clients, at which rates. */
@@ -46,15 +45,17 @@ char *bench_format_rate(char *text, uint64_t rate);
 
 /* What stands above the table. */
 void bench_report_head(FILE *out, const struct bench_context *context,
-                       const struct bench_results *results, const struct bench_round_floors *floors,
+                       const struct bench_results *results, const struct bench_bracket *brackets,
                        const struct bench_placement *placement);
 
-/* One JSON object and a newline, flushed.  0 or -errno. */
+/* One JSON object and a newline, flushed.  bracket: NULL, or what was measured around it.  0 or -errno. */
 int bench_report_json(FILE *out, const struct bench_context *context, const struct bench_run_id *id,
-                      const struct bench_result *result, const struct bench_detail *detail);
-/* One such object for each floor of a round, from 1. */
-int bench_report_floors_json(FILE *out, const struct bench_options *options,
-                             const struct bench_round_floors *floors, unsigned round);
+                      const struct bench_result *result, const struct bench_detail *detail,
+                      const struct bench_bracket *bracket);
+/* One such object for each rate that was measured before or after a point in a round, from 1. */
+int bench_report_rates_json(FILE *out, const struct bench_bounds *bounds,
+                            const struct bench_point *point, const struct bench_rates *rates,
+                            unsigned round, bool is_after);
 
 #define BENCH_NUMBER_BYTES 48
 

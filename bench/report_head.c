@@ -5,6 +5,8 @@
 #include "clock.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
 
 /* ---- What was measured, and on what ---------------------------------------------------------- */
 
@@ -163,62 +165,91 @@ static void print_settings(FILE *out, const struct bench_variants *variants)
     }
 }
 
-/* ---- Floors ---------------------------------------------------------------------------------- */
+/* ---- What bounds the runs -------------------------------------------------------------------- */
 
-static void print_sync_floor(FILE *out, const struct bench_round_floors *floors, unsigned rounds)
+typedef double bench_rate(const struct bench_rates *rates);
+
+static double syncs_per_s(const struct bench_rates *rates)
 {
-    double syncs_per_s[BENCH_ROUNDS_MAX], p50_us[BENCH_ROUNDS_MAX];
+    return rates->syncs_per_s;
+}
+
+static double sync_p50_us(const struct bench_rates *rates)
+{
+    return rates->sync_us[BENCH_P50];
+}
+
+static double wakes_per_s(const struct bench_rates *rates)
+{
+    return rates->wakes_per_s;
+}
+
+/* The median of all that was measured before and after points with one entry of --writers, or with any. */
+static double median_rate(const struct bench_options *options, const struct bench_bracket *brackets,
+                          const unsigned *writers_index, bench_rate *rate)
+{
+    unsigned points = bench_point_count(options);
+    size_t most = 2 * options->repeat * points;
+    double *values = calloc(most, sizeof *values);
+    double median = NAN;
     unsigned count = 0;
-    for (unsigned round = 0; round < rounds; round++) {
-        if (!floors[round].has_sync)
-            continue;
-        syncs_per_s[count] = floors[round].syncs_per_s;
-        p50_us[count++] = floors[round].sync_p50_us;
+    for (size_t i = 0; values != NULL && i < most; i++) {
+        const struct bench_bracket *bracket = &brackets[i / 2];
+        double value = rate(i % 2 == 0 ? &bracket->before : &bracket->after);
+        bool is_meant =
+            writers_index == NULL || i / 2 % points % options->writers.count == *writers_index;
+        if (is_meant && !isnan(value))
+            values[count++] = value;
     }
-    if (count == 0)
-        return;
-    char per_s[BENCH_NUMBER_BYTES], median_us[BENCH_NUMBER_BYTES];
-    bench_format_number(per_s, bench_spread_of(syncs_per_s, count).median);
-    bench_format_number(median_us, bench_spread_of(p50_us, count).median);
-    fprintf(out, "device floor: %s syncs/s of one block of 4 KiB, p50 %s us\n", per_s, median_us);
+    if (count > 0)
+        median = bench_spread_of(values, count).median;
+    free(values);
+    return median;
 }
 
-static void print_wake_ceiling(FILE *out, const struct bench_round_floors *floors, unsigned rounds,
-                               unsigned writers, unsigned index)
+static void print_sync_rate(FILE *out, const struct bench_options *options,
+                            const struct bench_bracket *brackets)
 {
-    double wakes_per_s[BENCH_ROUNDS_MAX];
+    struct bench_point point = bench_point_at(options, 0);
     char text[BENCH_NUMBER_BYTES];
-    unsigned count = 0;
-    for (unsigned round = 0; round < rounds; round++)
-        if (floors[round].wakes_per_s[index] > 0)
-            wakes_per_s[count++] = floors[round].wakes_per_s[index];
-    if (count == 0)
+    double per_s = median_rate(options, brackets, NULL, syncs_per_s);
+    if (isnan(per_s))
         return;
-    fprintf(out, "wake ceiling at %u writer%s: %s/s\n", writers, writers == 1 ? "" : "s",
-            bench_format_number(text, bench_spread_of(wakes_per_s, count).median));
+    fprintf(out, "lone-writer syncs/s: %s", bench_format_number(text, per_s));
+    if (options->sizes.count * options->windows.count == 1)
+        fprintf(out, ", each of %s B",
+                bench_format_count(text, (double)bench_bounds_write_bytes(options, &point)));
+    fprintf(out, ", p50 %s us\n",
+            bench_format_number(text, median_rate(options, brackets, NULL, sync_p50_us)));
 }
 
-static void print_floors(FILE *out, const struct bench_options *options,
-                         const struct bench_round_floors *floors)
+/* Medians of what was measured around the points. */
+static void print_rates(FILE *out, const struct bench_options *options,
+                        const struct bench_bracket *brackets)
 {
-    unsigned rounds = (unsigned)options->repeat;
-    print_sync_floor(out, floors, rounds);
-    for (unsigned i = 0; i < options->writers.count; i++)
-        print_wake_ceiling(out, floors, rounds, (unsigned)options->writers.values[i], i);
+    char text[BENCH_NUMBER_BYTES];
+    print_sync_rate(out, options, brackets);
+    for (unsigned i = 0; i < options->writers.count; i++) {
+        unsigned writers = (unsigned)options->writers.values[i];
+        double per_s = median_rate(options, brackets, &i, wakes_per_s);
+        if (!isnan(per_s))
+            fprintf(out, "kernel wakes/s at %u writer%s: %s\n", writers, writers == 1 ? "" : "s",
+                    bench_format_number(text, per_s));
+    }
 }
 
 /* ---- All of it ------------------------------------------------------------------------------- */
 
 void bench_report_head(FILE *out, const struct bench_context *context,
-                       const struct bench_results *results, const struct bench_round_floors *floors,
+                       const struct bench_results *results, const struct bench_bracket *brackets,
                        const struct bench_placement *placement)
 {
     print_task(out, context->options);
     print_machine(out, &context->machine);
     print_device(out, context, bench_results_first(results, true));
     print_settings(out, &context->options->variants);
-    if (floors != NULL)
-        print_floors(out, context->options, floors);
+    if (brackets != NULL)
+        print_rates(out, context->options, brackets);
     if (placement != NULL)
         print_placement(out, placement);
     print_warnings(out, context->options);

@@ -100,6 +100,14 @@ bool bench_results_past_knee(const struct bench_results *results, unsigned point
     return past_knee;
 }
 
+bool bench_results_passed(const struct bench_results *results, unsigned point, unsigned variant)
+{
+    bool passed = false;
+    for (unsigned round = 0; round < results->options->repeat; round++)
+        passed |= bench_results_cell(results, round, point, variant)->passed;
+    return passed;
+}
+
 const struct bench_result *bench_results_first(const struct bench_results *results, bool is_log)
 {
     const struct bench_options *options = results->options;

@@ -49,6 +49,8 @@ bool bench_results_interrupted(const struct bench_results *results, unsigned poi
 
 /* Whether more was due in a round of it than became durable. */
 bool bench_results_past_knee(const struct bench_results *results, unsigned point, unsigned variant);
+/* Whether a round of it was above what the machine allowed then. */
+bool bench_results_passed(const struct bench_results *results, unsigned point, unsigned variant);
 
 /* Any that was measured, of a log only or of any store; NULL: there is none. */
 const struct bench_result *bench_results_first(const struct bench_results *results, bool is_log);

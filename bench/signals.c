@@ -15,7 +15,8 @@
 
 static int event_fd = -1;
 static volatile sig_atomic_t first_signal;
-static char guarded_path[PATH_MAX]; /* changed only while the signals are blocked */
+static char guarded_path[PATH_MAX]; /* both are changed only while the signals are blocked */
+static char guarded_file[PATH_MAX];
 
 static void take_signal(int signal_number)
 {
@@ -24,6 +25,8 @@ static void take_signal(int signal_number)
     if (first_signal != 0) {
         if (guarded_path[0] != '\0')
             bench_remove_log(guarded_path);
+        if (guarded_file[0] != '\0')
+            unlink(guarded_file);
         _exit(128 + signal_number);
     }
     first_signal = signal_number;
@@ -71,11 +74,21 @@ int bench_signals_caught(void)
     return first_signal;
 }
 
-void bench_signals_guard(const char *path)
+static void guard(char guarded[PATH_MAX], const char *path)
 {
     sigset_t set = our_signals();
     sigset_t before;
     pthread_sigmask(SIG_BLOCK, &set, &before);
-    snprintf(guarded_path, sizeof guarded_path, "%s", path != NULL ? path : "");
+    snprintf(guarded, PATH_MAX, "%s", path != NULL ? path : "");
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void bench_signals_guard(const char *path)
+{
+    guard(guarded_path, path);
+}
+
+void bench_signals_guard_file(const char *path)
+{
+    guard(guarded_file, path);
 }

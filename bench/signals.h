@@ -22,4 +22,7 @@ int bench_signals_caught(void);
 /* The log or file to remove if a second signal comes; NULL: none. */
 void bench_signals_guard(const char *path);
 
+/* A file to remove as well. */
+void bench_signals_guard_file(const char *path);
+
 #endif /* BENCH_SIGNALS_H */

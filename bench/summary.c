@@ -44,6 +44,18 @@ static void summarise_stages(const struct logfile_lab_stats *before,
     }
 }
 
+/* A thread that is put to sleep is found to have been woken already, now and then: it sleeps no more
+ * often than threads are exchanged. */
+static void summarise_sleeps(const struct bench_session *session, double flushed,
+                             struct bench_result *result)
+{
+    const struct bench_usage *before = &session->before;
+    const struct bench_usage *after = &session->after;
+    uint64_t sleeps = after->stats.waits_durable - before->stats.waits_durable;
+    uint64_t switches = after->context_switches - before->context_switches;
+    result->sleeps_per_record = ratio((double)(sleeps < switches ? sleeps : switches), flushed);
+}
+
 static void summarise_log(const struct bench_session *session, struct bench_result *result)
 {
     const struct logfile_stats *before = &session->before.stats;
@@ -56,6 +68,7 @@ static void summarise_log(const struct bench_session *session, struct bench_resu
     result->device_bytes_per_payload_byte =
         ratio((double)(after->device_bytes - before->device_bytes), flushed * mean_bytes);
     result->io_mode = after->io_mode;
+    summarise_sleeps(session, flushed, result);
     summarise_stages(&session->before.lab_stats, &session->after.lab_stats, result);
     /* Eight buckets make a power of two; those below 8 have a value each. */
     for (unsigned i = 0; i < LOGFILE_HISTOGRAM_BUCKETS; i++)

@@ -47,6 +47,7 @@ struct bench_result {
     uint64_t latencies;                      /* how many the percentiles are of */
     double percentile_us[BENCH_PERCENTILES]; /* NAN: too few latencies to tell */
     uint64_t max_ns;
+    bool passed; /* it was above what the machine allowed just before and after it */
     uint64_t flushes;
     double records_per_flush;
     double device_bytes_per_payload_byte;
@@ -54,6 +55,7 @@ struct bench_result {
     uint64_t rss_bytes; /* of the whole program, at the end of the timed part; 0: not known */
     double submit_ns;   /* mean of one submit in a window; NAN: there was none */
     double context_switches_per_record;
+    double sleeps_per_record; /* of appends for durability; 0: not known, or none */
     double system_calls_per_record;
     uint64_t stage_samples;               /* 0: the stages were not timed */
     double stage_us[LOGFILE_STAGE_COUNT]; /* means */

@@ -50,11 +50,11 @@ refuses() {
 # sort_results FILE: results by round, size, window, writers and variant, as the table has them, whatever the
 # order in which they were measured.
 sort_results() {
-    awk 'function number(key) {
+    grep '"engine"' "$1" | awk 'function number(key) {
             return match($0, "\"" key "\":[0-9]+") ? substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 3) : 0
         }
         { printf "%06d%012d%012d%06d%06d\t%s\n", number("round"), number("size_min"), number("window"),
-            number("writers"), number("variant_index"), $0 }' "$1" | sort -s -k1,1 | cut -f2-
+            number("writers"), number("variant_index"), $0 }' | sort -s -k1,1 | cut -f2-
 }
 
 # runs ARGUMENT...: succeeds, and leaves only the JSON file: results sorted, and as they came in $here/out/raw.
@@ -251,6 +251,7 @@ refuses "not writable" --probe /proc
 refuses "a value is missing after '--probe'" --probe
 refuses "not one of readme" --preset other
 refuses "not together with --preset readme" --preset readme --writers 3
+refuses "--no-floors: not together with --floors" --floors --no-floors
 refuses "'0' is not a whole number" --repeat 0
 refuses "'1001' is not a whole number" --repeat 1001
 refuses "unknown option '--wurst'" --wurst
@@ -340,7 +341,7 @@ $described"
 keys="engine variant variant_index rung order started_at writers size_bytes records seconds records_per_s bytes_per_s samples p50_us p90_us p99_us \
 p999_us p99_9_us p99_99_us max_us flushes records_per_flush device_bytes_per_payload_byte cpu_us_per_record rss_bytes \
 submit_ns context_switches_per_record system_calls_per_record latency_histogram hdr batch_histogram \
-stages_us capped fairness epochs_crossed load series perf settings placement machine filesystem device options"
+stages_us capped fairness epochs_crossed load series perf settings placement machine filesystem device options bounds"
 
 for device in file null; do
     runs --device $device --engine ring,mutex,serial --writers 1,3 --records 40 --size 600
@@ -478,19 +479,61 @@ runs --device null --engine ring,mutex --writers 2 --records 200 --repeat 3
 grep -qE 'vs mutex +least\.\.most$' "$here/out/stdout" || fail "spread: heading"
 grep -qE '^ +2  ring .*x +[0-9.]+\.\.[0-9.]+$' "$here/out/stdout" || fail "spread: no such column"
 
-# Floors stand before the results of their round. On a busy machine no thread may be woken in the time that there
-# is for it: then there is no floor of wake-ups in that round.
-runs --floors --engine ring --writers 1,4 --records 20 --repeat 2
+# Before and after each point stands what disk and kernel can do. On a busy machine no thread may be woken in the
+# time that there is for it: then nothing is told of wakes.
+runs --floors --engine ring,mutex --writers 1,4 --records 20 --repeat 2
 order=$(sed 's/^{"\([a-z]*\)":"\([a-z]*\)".*/\1=\2/' "$here/out/raw" | tr '\n' ' ')
-echo "$order" | grep -qE '^(floor=sync (floor=wake ){0,2}(engine=ring ){2}){2}$' || fail "floors: $order"
-[ "$(grep -c '^{"floor":"wake","threads":4,"groups":2,"wakes_per_s":[0-9.]*,"round":[12]}$' \
-    "$here/out/json")" -ge 1 ] || fail "floors: $(cat "$here/out/json")"
-[ "$(grep -c '^{"floor":"sync",.*"syncs_per_s":[1-9][0-9.]*,.*"p999_us":[0-9.]*,"round":[12]}$' \
-    "$here/out/json")" -eq 2 ] || fail "floors: $(cat "$here/out/json")"
-grep -qE '^device floor: [0-9.,]+ syncs/s' "$here/out/stdout" || fail "floors: device"
-grep -qE '^wake ceiling at 4 writers: [0-9.,]+/s' "$here/out/stdout" || fail "floors: wakes"
-runs --floors --engine ring --device null --writers 2 --records 20
-grep -q '"floor":"sync"' "$here/out/json" && fail "a device in memory has no floor"
+echo "$order" | grep -qE '^(floor=sync (floor=wake )?floor=sync (floor=wake )?(engine=(ring|mutex) ){2}){4}$' ||
+    fail "floors: $order"
+[ "$(grep -c '^{"floor":"wake","threads":4,"groups":2,"wakes_per_s":[0-9.]*,"round":[12],"moment":"[a-z]*"}$' \
+    "$here/out/raw")" -ge 1 ] || fail "floors: $(cat "$here/out/raw")"
+[ "$(grep -c '^{"floor":"sync","how":"fdatasync",.*"bytes":4096,"syncs_per_s":[1-9][0-9.]*,"p50_us":.*,"round":[12],"moment":"[a-z]*"}$' \
+    "$here/out/raw")" -eq 8 ] || fail "floors: $(cat "$here/out/raw")"
+grep -qE '^lone-writer syncs/s: [0-9.,]+, each of 4,096 B' "$here/out/stdout" || fail "floors: syncs"
+grep -qE '^kernel wakes/s at 4 writers: [0-9.,]+' "$here/out/stdout" || fail "floors: wakes"
+
+# Of each run, what they allow it: a sync a record of each writer, and a sleep a wake.
+for line in 1 2 3 4 5 6 7 8; do
+    bounds=$(sed -n "$line{s/.*\"bounds\":\[\(.*\)\]}$/\1/p;}" "$here/out/json")
+    echo "$bounds" | grep -qE '^\{"bound":"lone-writer syncs/s","before":[0-9.]+,"after":[0-9.]+,"records_per_s":[0-9.]+,"passed":(true|false)\}' ||
+        fail "bounds of $line: $bounds"
+    echo "$bounds" | tr '{,:}' ' ' | awk -v rate="$(value records_per_s $line)" -v writers="$(value writers $line)" '{
+        most = $5 > $7 ? $5 : $7
+        if ($9 < most * writers * 0.999 - 0.01 || $9 > most * writers * 1.001 + 0.01) exit 1
+        if (($11 == "true") != (rate > $9)) exit 1
+    }' || fail "bounds of $line, at $(value records_per_s $line): $bounds"
+done
+
+# How the run syncs and how much it writes at once; nothing of syncs where none are made, or a delay makes them.
+runs --floors --engine ring --writers 1 --records 20 --sync dsync --size 5000 --window 4
+grep -q '^{"floor":"sync","how":"dsync",.*"bytes":20480,' "$here/out/raw" || fail "floors: $(cat "$here/out/raw")"
+runs --floors --engine ring --writers 1 --records 20 --clients 3 --io buffered
+grep -q '^{"floor":"sync","how":"fdatasync","direct":false,' "$here/out/raw" || fail "floors: buffered"
+for how in "--device null" "--device delay:100" "--sync none"; do
+    # shellcheck disable=SC2086 # an option and its value
+    runs --floors --engine ring --writers 2 --records 20 $how
+    grep -q '"floor":"sync"' "$here/out/raw" && fail "$how: a floor of syncs"
+    grep -q 'lone-writer' "$here/out/raw" && fail "$how: a bound by syncs"
+done
+
+# A run above its bound is marked. That cannot be had on purpose, so the mark is held against the JSON.
+runs --floors --engine ring,mutex,serial --device null --writers 1,4 --seconds 0.2
+for line in 1 2 3 4 5 6; do
+    row=$(grep -E "^ +$(value writers $line)  $(value engine $line | tr -d '"') " "$here/out/stdout")
+    marked=$(echo "$row" | grep -c '\^$')
+    passed=$(sed -n "$line p" "$here/out/json" | grep -c '"passed":true')
+    [ "$marked" = "$passed" ] || fail "floors: marked $marked, passed $passed: $row"
+done
+[ "$(grep -c '^\^ above what ' "$here/out/stdout")" -eq "$(grep -q '"passed":true' "$here/out/json" && echo 1 || echo 0)" ] ||
+    fail "floors: the line under the table: $(cat "$here/out/stdout")"
+
+# Unasked where they cost less than a fifth of the time.
+for how in "--seconds 1 on" "--seconds 0.1 off" "--records 20 off" "--seconds 1 --no-floors off" "--seconds 0.1 --floors on"; do
+    # shellcheck disable=SC2086 # options and their values
+    runs --engine ring --writers 1 --device null ${how% *}
+    bounds=$(grep -c '"bounds":\[' "$here/out/json")
+    [ "$bounds" -eq "$([ "${how##* }" = on ] && echo 1 || echo 0)" ] || fail "$how: $bounds results with bounds"
+done
 
 # The stages of a sampled append.
 runs --device delay:2000 --engine ring,mutex --writers 2 --records 50 --stages 5
@@ -777,8 +820,8 @@ interrupted() {
 
 # interrupt_after SECONDS SIGNAL ENGINES
 interrupt_after() {
-    rm -f "$here/out/json"
-    "$LOGFILE_BENCH" --engine "$3" --writers 3 --seconds 60 --json "$here/out/json" \
+    rm -f "$here/out/raw"
+    "$LOGFILE_BENCH" --engine "$3" --writers 3 --seconds 60 --json "$here/out/raw" \
         >"$here/out/stdout" 2>"$here/out/stderr" &
     running=$!
     await has_begun
@@ -786,6 +829,7 @@ interrupt_after() {
     kill -s "$2" $running
     wait $running
     status=$?
+    sort_results "$here/out/raw" >"$here/out/json"
 }
 interrupted INT 130 ring,mutex
 interrupted TERM 143 mutex,ring
@@ -793,9 +837,9 @@ for store in ${stores-}; do
     interrupted INT 130 "$store,ring"
 done
 
-# Among the floors nothing is measured yet.
+# Before the first run nothing is measured yet: what ran is marked, and the floor's file is gone.
 rm -f "$here/out/json"
-"$LOGFILE_BENCH" --floors --engine ring --writers "${many%,33}" --json "$here/out/json" \
+"$LOGFILE_BENCH" --floors --engine ring --writers "${many%,33}" --seconds 60 --json "$here/out/json" \
     >"$here/out/stdout" 2>"$here/out/stderr" &
 running=$!
 await grep -qs '"floor":"sync"' "$here/out/json"
@@ -804,8 +848,18 @@ wait $running
 status=$?
 [ $status -eq 130 ] || fail "--floors, interrupted: exit $status: $(cat "$here/out/stderr")"
 grep -q '"floor":"sync"' "$here/out/json" || fail "--floors, interrupted: no floor"
-grep -q '"engine"' "$here/out/json" && fail "--floors was not interrupted"
+grep '"engine"' "$here/out/json" | grep -qv '"interrupted":true' && fail "--floors was not interrupted"
 assert_nothing_left "--floors, interrupted"
+
+# A second signal ends the program at once.
+"$LOGFILE_BENCH" --floors --engine ring --writers 1 --seconds 60 --json "$here/out/json" \
+    >"$here/out/stdout" 2>"$here/out/stderr" &
+running=$!
+await grep -qs '"floor":"sync"' "$here/out/json"
+kill -s INT $running
+kill -s TERM $running 2>/dev/null
+wait $running
+assert_nothing_left "--floors, interrupted twice"
 
 "$LOGFILE_BENCH" --probe "$here/logs" >"$here/out/stdout" 2>"$here/out/stderr" &
 running=$!

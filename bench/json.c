@@ -4,69 +4,16 @@
 
 #include "clock.h"
 #include "json_conduct.h"
+#include "json_log.h"
 #include "hdr.h"
-#include "base/utf8.h"
+#include "json_put.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
-
-/* Always UTF-8: a byte that is none, which a folder's name may have, becomes the text \xHH. */
-static void put_text(FILE *out, const char *text)
-{
-    fputc('"', out);
-    while (*text != '\0') {
-        unsigned length = lf_utf8_length(text);
-        unsigned char c = (unsigned char)*text;
-        if (length == 0)
-            fprintf(out, "\\\\x%02x", c);
-        else if (c == '"' || c == '\\')
-            fprintf(out, "\\%c", c);
-        else if (c < 0x20)
-            fprintf(out, "\\u%04x", c);
-        else
-            fwrite(text, 1, length, out);
-        text += length > 0 ? length : 1;
-    }
-    fputc('"', out);
-}
-
-/* A key and a string, or null when the string is not known. */
-static void put_string(FILE *out, const char *key, const char *text)
-{
-    fprintf(out, "\"%s\":", key);
-    if (text == NULL || text[0] == '\0')
-        fputs("null", out);
-    else
-        put_text(out, text);
-}
-
-static const char *truth(bool value)
-{
-    return value ? "true" : "false";
-}
 
 static void put_name(FILE *out, const char *key, const struct bench_name *names, int value)
 {
     fprintf(out, ",\"%s\":\"%s\"", key, bench_name_of(names, value));
-}
-
-/* A key and a number, or null when there is nothing that it could say. */
-static void put_measure(FILE *out, const char *key, double value, bool known)
-{
-    if (known)
-        fprintf(out, ",\"%s\":%.3f", key, value);
-    else
-        fprintf(out, ",\"%s\":null", key);
-}
-
-/* A key and a whole number, or null. */
-static void put_number(FILE *out, const char *key, uint64_t value, bool known)
-{
-    if (known)
-        fprintf(out, ",\"%s\":%" PRIu64, key, value);
-    else
-        fprintf(out, ",\"%s\":null", key);
 }
 
 /* ---- Measures -------------------------------------------------------------------------------- */
@@ -75,7 +22,7 @@ static void put_id(FILE *out, const struct bench_run_id *id)
 {
     fprintf(out, "\"engine\":\"%s\",", bench_variant_engine(id->variant));
     put_string(out, "variant", id->variant->label);
-    fprintf(out, ",\"variant_index\":%u", id->variant_index);
+    fprintf(out, ",\"variant_index\":%u,\"point_index\":%u", id->variant_index, id->point_index);
     put_number(out, "rung", id->variant->rung, id->variant->rung > 0);
     fprintf(out, ",\"order\":%u,\"started_at\":%.3f,\"writers\":%u", id->order, id->started_at,
             id->point.writers);
@@ -359,15 +306,6 @@ static void put_options(FILE *out, const struct bench_context *context,
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
 
-/* 0 or -errno, of everything written since errno was 0. */
-static int end_line(FILE *out)
-{
-    fputs("}\n", out);
-    if (fflush(out) == 0 && !ferror(out))
-        return 0;
-    return errno > 0 ? -errno : -EIO;
-}
-
 int bench_report_json(FILE *out, const struct bench_context *context, const struct bench_run_id *id,
                       const struct bench_result *result, const struct bench_detail *detail,
                       const struct bench_bracket *bracket)
@@ -382,7 +320,9 @@ int bench_report_json(FILE *out, const struct bench_context *context, const stru
     bench_hdr_print(out, &detail->latency_ns);
     fputc('"', out);
     put_batches(out, detail->batches, result->is_log);
+    bench_report_log_json(out, detail, result->is_log);
     put_stages(out, result);
+    bench_report_pressure_json(out, &result->pressure);
     bench_report_conduct_json(out, context->options, id, result, detail);
     fputc(',', out);
     put_string(out, "settings", id->variant->peer != NULL ? id->variant->peer->settings : NULL);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "machine.h"
 
+#include "cgroup.h"
+
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -47,6 +52,78 @@ static bool runs_under_hypervisor(void)
     return found;
 }
 
+/* The name that a hypervisor gives itself in place of a processor's maker. */
+static void name_hypervisor(char *name, size_t bytes)
+{
+#ifdef __x86_64__
+    static const struct {
+        const char *signature;
+        const char *name;
+    } known[] = {
+        {"KVMKVMKVM", "KVM"},           {"Microsoft Hv", "Hyper-V"}, {"VMwareVMware", "VMware"},
+        {"XenVMMXenVMM", "Xen"},        {"TCGTCGTCGTCG", "QEMU"},    {"bhyve bhyve ", "bhyve"},
+        {"VBoxVBoxVBox", "VirtualBox"},
+    };
+    unsigned words[4] = {0};
+    char signature[13] = "";
+    __cpuid(0x40000000, words[0], words[1], words[2], words[3]);
+    memcpy(signature, &words[1], 12);
+    copy(name, bytes, signature);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(signature, known[i].signature) == 0)
+            copy(name, bytes, known[i].name);
+#else
+    copy(name, bytes, "unknown");
+#endif
+}
+
+/* The value of a line "KEY:<blanks>VALUE" of a file of the kernel. */
+static void read_value(const char *path, const char *key, char *value, size_t bytes)
+{
+    char line[4096];
+    size_t length = strlen(key);
+    FILE *file = fopen(path, "re");
+    value[0] = '\0';
+    if (file == NULL)
+        return;
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, key, length) != 0 || line[length] != ':')
+            continue;
+        char *from = line + length + 1 + strspn(line + length + 1, " \t");
+        from[strcspn(from, "\n")] = '\0';
+        copy(value, bytes, from);
+    }
+    fclose(file);
+}
+
+/* How many numbers a list such as "0-3,7" has. */
+static unsigned count_list(const char *list)
+{
+    unsigned count = 0;
+    for (const char *text = list; *text != '\0'; text += *text == ',') {
+        char *end;
+        unsigned long first = strtoul(text, &end, 10);
+        unsigned long last = *end == '-' ? strtoul(end + 1, &end, 10) : first;
+        if (end == text)
+            return 0;
+        count += (unsigned)(last - first) + 1;
+        text = end;
+    }
+    return count;
+}
+
+static void describe_share(struct bench_machine *machine)
+{
+    read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+              machine->clock_source, sizeof machine->clock_source);
+    read_line("/sys/devices/system/cpu/online", machine->cpus_online, sizeof machine->cpus_online);
+    read_value("/proc/self/status", "Cpus_allowed_list", machine->cpus_allowed,
+               sizeof machine->cpus_allowed);
+    machine->is_restricted = machine->cpus_allowed[0] != '\0' &&
+                             count_list(machine->cpus_allowed) < count_list(machine->cpus_online);
+    machine->cpu_quota = bench_cpu_quota();
+}
+
 void bench_machine_describe(hwloc_topology_t topology, struct bench_machine *machine)
 {
     struct utsname name;
@@ -63,6 +140,9 @@ void bench_machine_describe(hwloc_topology_t topology, struct bench_machine *mac
         copy(machine->kernel, sizeof machine->kernel, name.release);
     }
     machine->is_virtual = runs_under_hypervisor();
+    if (machine->is_virtual)
+        name_hypervisor(machine->hypervisor, sizeof machine->hypervisor);
+    describe_share(machine);
     machine->packages = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PACKAGE);
     machine->cores = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
     machine->units = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU);
@@ -154,6 +234,21 @@ static void read_attribute(dev_t device, const char *attribute, char *line, size
     read_line(path, line, bytes);
 }
 
+/* The one in brackets of all that there are. */
+static void read_scheduler(dev_t device, char *scheduler, size_t bytes)
+{
+    char line[128];
+    read_attribute(device, "queue/scheduler", line, sizeof line);
+    const char *open = strchr(line, '[');
+    char *close = open != NULL ? strchr(open, ']') : NULL;
+    if (close == NULL) {
+        copy(scheduler, bytes, line);
+        return;
+    }
+    *close = '\0';
+    copy(scheduler, bytes, open + 1);
+}
+
 static void describe_disk(dev_t device, struct bench_disk *disk)
 {
     char path[64];
@@ -169,6 +264,7 @@ static void describe_disk(dev_t device, struct bench_disk *disk)
     read_attribute(device, "device/model", disk->model, sizeof disk->model);
     read_attribute(device, "queue/write_cache", disk->write_cache, sizeof disk->write_cache);
     read_attribute(device, "queue/rotational", rotational, sizeof rotational);
+    read_scheduler(device, disk->scheduler, sizeof disk->scheduler);
     if (rotational[0] != '\0')
         disk->rotational = rotational[0] == '1';
 }
@@ -224,6 +320,10 @@ void bench_filesystem_describe(const char *dir, struct bench_filesystem *filesys
         copy(filesystem->mount_options, sizeof filesystem->mount_options, mount.options);
         copy(filesystem->super_options, sizeof filesystem->super_options, mount.super_options);
     }
+    filesystem->is_volatile =
+        strcmp(filesystem->type, "tmpfs") == 0 || strcmp(filesystem->type, "ramfs") == 0;
     describe_disk(disk_number(dir, filesystem->source), disk);
+    if (strncmp(disk->name, "ram", 3) == 0 || strncmp(disk->name, "zram", 4) == 0)
+        filesystem->is_volatile = true;
     free(path);
 }

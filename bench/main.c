@@ -8,6 +8,7 @@
  * read back and removed.
  */
 #include "preflight.h"
+#include "bench/build_info.h"
 #include "bounds.h"
 #include "clock.h"
 #include "device.h"
@@ -291,6 +292,7 @@ static int run_variants(struct bench *bench, unsigned round, unsigned point, uns
         outcome->id = (struct bench_run_id){.point = bench_point_at(options, point),
                                             .variant = &options->variants.all[variant],
                                             .variant_index = variant,
+                                            .point_index = point,
                                             .round = round + 1,
                                             .order = bench->runs++,
                                             .started_at = seconds_since_1970()};
@@ -365,10 +367,19 @@ static int open_bounds(struct bench *bench)
     return bench_bounds_open(&bench->bounds, &bench->options, bench->log_path);
 }
 
+static int write_head(struct bench *bench)
+{
+    if (bench->json == NULL ||
+        tell_json_failure(bench, bench_report_head_json(bench->json, &bench->context)) == 0)
+        return 0;
+    fprintf(stderr, "logfile-bench: %s\n", bench->message);
+    return EXIT_MISMATCH_OR_ERROR;
+}
+
 static int run_all(struct bench *bench)
 {
     int error = open_bounds(bench);
-    int status = 0;
+    int status = write_head(bench);
     if (error != 0) {
         fprintf(stderr, "logfile-bench: --floors: %s\n", strerror(-error));
         status = EXIT_MISMATCH_OR_ERROR;
@@ -536,6 +547,7 @@ static void describe(struct bench *bench)
 {
     bench->context.options = &bench->options;
     bench->context.command = bench->command;
+    bench->context.started = time(NULL);
     bench_machine_describe(bench->topology, &bench->context.machine);
     bench_filesystem_describe(bench->options.dir, &bench->context.filesystem, &bench->context.disk);
 }
@@ -586,7 +598,10 @@ int main(int argc, char **argv)
     if (bench.options.action == BENCH_HELP)
         return fputs(bench_usage, stdout) < 0;
     if (bench.options.action == BENCH_VERSION)
-        return printf("logfile-bench %s\n", LOGFILE_VERSION_STRING) < 0;
+        return printf("logfile-bench %s\n%s%s%s%s%s\n", LOGFILE_VERSION_STRING,
+                      BENCH_COMMIT[0] != '\0' ? "commit " : "", BENCH_COMMIT,
+                      BENCH_COMMIT[0] != '\0' ? ", " : "", bench_compiler(),
+                      BENCH_CFLAGS[0] != '\0' ? " " BENCH_CFLAGS : "") < 0;
     if (bench.options.action == BENCH_PROBE)
         return probe(&bench);
     int error = bench_pin_load(&bench.topology);

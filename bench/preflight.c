@@ -2,9 +2,9 @@
 #include "preflight.h"
 
 #include "bounds.h"
+#include "cgroup.h"
 #include "clock.h"
 #include "device.h"
-#include "memory.h"
 #include "payload.h"
 #include "probe.h"
 #include "results.h"

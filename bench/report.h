@@ -9,11 +9,13 @@
 #include "results.h"
 
 #include <stdio.h>
+#include <time.h>
 
 /* What every result of a program run has in common. */
 struct bench_context {
     const struct bench_options *options;
     const char *command; /* the whole command line */
+    time_t started;
     struct bench_machine machine;
     struct bench_filesystem filesystem; /* of a log in a file */
     struct bench_disk disk;
@@ -24,6 +26,7 @@ struct bench_run_id {
     struct bench_point point;
     const struct bench_variant *variant;
     unsigned variant_index; /* in the list of variants */
+    unsigned point_index;   /* in that of points */
     unsigned round;         /* from 1 */
     unsigned order;         /* its place in the whole program, from 0 */
     double started_at;      /* seconds since 1970 */
@@ -48,6 +51,10 @@ void bench_report_head(FILE *out, const struct bench_context *context,
                        const struct bench_results *results, const struct bench_bracket *brackets,
                        const struct bench_placement *placement);
 
+/* "gcc 12.2.0": of this program. */
+const char *bench_compiler(void);
+/* The first line: what is true of all results.  0 or -errno. */
+int bench_report_head_json(FILE *out, const struct bench_context *context);
 /* One JSON object and a newline, flushed.  bracket: NULL, or what was measured around it.  0 or -errno. */
 int bench_report_json(FILE *out, const struct bench_context *context, const struct bench_run_id *id,
                       const struct bench_result *result, const struct bench_detail *detail,

@@ -2,6 +2,8 @@
 /* What stands above the table: what was measured, on what, and what the machine can do. */
 #include "report.h"
 
+#include "bench/build_info.h"
+
 #include "clock.h"
 
 #include <inttypes.h>
@@ -80,6 +82,25 @@ static void print_task(FILE *out, const struct bench_options *options)
     bench_report_load(out, options);
 }
 
+static void print_build(FILE *out)
+{
+    fprintf(out, "build: %s%s%s%s%s\n", BENCH_COMMIT[0] != '\0' ? "commit " : "", BENCH_COMMIT,
+            BENCH_COMMIT[0] != '\0' ? ", " : "", bench_compiler(),
+            BENCH_CFLAGS[0] != '\0' ? " " BENCH_CFLAGS : "");
+}
+
+/* What of the machine this process may not have. */
+static void print_share(FILE *out, const struct bench_machine *machine)
+{
+    char text[BENCH_NUMBER_BYTES];
+    if (machine->is_restricted)
+        fprintf(out, "restricted: to the hardware threads %s, of %s\n", machine->cpus_allowed,
+                machine->cpus_online);
+    if (machine->cpu_quota < machine->units)
+        fprintf(out, "restricted: to the time of %s processors, by a cgroup\n",
+                bench_format_number(text, machine->cpu_quota));
+}
+
 static void print_machine(FILE *out, const struct bench_machine *machine)
 {
     fprintf(out, "machine: %s%s, %d cores, %d hardware threads, %.0f GiB, Linux %s\n",
@@ -132,8 +153,12 @@ static void print_device(FILE *out, const struct bench_context *context,
     print_log_io(out, options, log_result);
 }
 
-static void print_warnings(FILE *out, const struct bench_options *options)
+static void print_warnings(FILE *out, const struct bench_context *context)
 {
+    const struct bench_options *options = context->options;
+    if (options->device == BENCH_DEVICE_FILE && context->filesystem.is_volatile)
+        fprintf(out, "VOLATILE: %s is in memory, so nothing here outlives a power cut\n",
+                context->filesystem.type);
     if (options->lab.sync == LOGFILE_SYNC_NONE)
         fputs("UNSAFE: --sync none, so nothing here was durable\n", out);
     if (options->lab.checksum == LOGFILE_CHECKSUM_HEADER)
@@ -245,13 +270,15 @@ void bench_report_head(FILE *out, const struct bench_context *context,
                        const struct bench_placement *placement)
 {
     print_task(out, context->options);
+    print_build(out);
     print_machine(out, &context->machine);
+    print_share(out, &context->machine);
     print_device(out, context, bench_results_first(results, true));
     print_settings(out, &context->options->variants);
     if (brackets != NULL)
         print_rates(out, context->options, brackets);
     if (placement != NULL)
         print_placement(out, placement);
-    print_warnings(out, context->options);
+    print_warnings(out, context);
     fputc('\n', out);
 }

@@ -137,6 +137,7 @@ void bench_session_note_usage(struct bench_session *session, struct bench_usage 
     note_process(usage);
     usage->rss_bytes = bench_rss_bytes();
     bench_session_note_store(session, usage);
+    bench_pressure_read(&usage->pressure);
     *has = true;
 }
 

@@ -17,6 +17,7 @@ struct bench_usage {
     uint64_t cpu_us;
     uint64_t context_switches;
     uint64_t rss_bytes;
+    struct bench_pressure pressure;
     uint64_t records;           /* durable */
     struct logfile_stats stats; /* of a log, */
     struct logfile_lab_stats lab_stats;

@@ -29,6 +29,7 @@ static void summarise_usage(const struct bench_session *session, struct bench_re
     result->context_switches_per_record =
         ratio((double)(after->context_switches - before->context_switches), records);
     result->rss_bytes = after->rss_bytes;
+    result->pressure = bench_pressure_between(&before->pressure, &after->pressure);
     /* The counter was stopped where `before` was noted, and began with an empty store. */
     result->knows_calls = session->knows_calls && before->records > 0;
     result->system_calls_per_record = ratio((double)session->calls, (double)before->records);
@@ -63,6 +64,8 @@ static void summarise_log(const struct bench_session *session, struct bench_resu
     double flushed = (double)(after->records - before->records);
     double mean_bytes = ratio((double)result->payload_bytes, (double)result->records);
     result->is_log = session->task.log != NULL;
+    session->detail->stats_before = *before;
+    session->detail->stats_after = *after;
     result->flushes = after->epochs - before->epochs;
     result->records_per_flush = ratio(flushed, (double)result->flushes);
     result->device_bytes_per_payload_byte =

@@ -10,6 +10,7 @@
 #include "options.h"
 #include "payload.h"
 #include "place.h"
+#include "pressure.h"
 #include "series.h"
 
 #define BENCH_BATCH_BUCKETS 48 /* powers of two */
@@ -59,12 +60,15 @@ struct bench_result {
     double system_calls_per_record;
     uint64_t stage_samples;               /* 0: the stages were not timed */
     double stage_us[LOGFILE_STAGE_COUNT]; /* means */
+    struct bench_pressure pressure;       /* within the timed part */
     struct bench_conduct conduct;
 };
 
 /* What is too large to be kept of each run. */
 struct bench_detail {
     struct bench_histogram latency_ns;
+    struct logfile_stats stats_before; /* of a log, at the edges of the timed part */
+    struct logfile_stats stats_after;
     uint64_t batches[BENCH_BATCH_BUCKETS]; /* [i]: flushes of 2^i to 2^(i+1) - 1 records */
     struct bench_placement placement;      /* when run->place is not NULL */
     struct bench_series series;

@@ -24,7 +24,7 @@ LEAST_OF_P1 = {1: 0.97, 4: 1.8, 16: 1.8, 64: 2, 256: 2.5}
 
 
 def objects(path):
-    return [fields for _, fields in read_objects(path)]
+    return [fields for _, fields in read_objects(path) if "head" not in fields]
 
 
 def value_of(fields, key):

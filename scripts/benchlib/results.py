@@ -186,6 +186,8 @@ class Source:
 
 def check_needed(fields, where):
     """Refuses a line that has no meaning, in words that lead to it."""
+    if "head" in fields:
+        return
     if "engine" in fields:
         for key, good in NEEDED.items():
             if not good(fields.get(key)):
@@ -209,7 +211,7 @@ def read_results(path):
         if "engine" in fields:
             known.check_result(fields, where)
             rows.append(Result(fields))
-        else:
+        elif "head" not in fields:
             floors.append(fields)
     return rows, floors
 

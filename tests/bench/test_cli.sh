@@ -47,14 +47,14 @@ refuses() {
     assert_nothing_left "$*"
 }
 
-# sort_results FILE: results by round, size, window, writers and variant, as the table has them, whatever the
-# order in which they were measured.
+# sort_results FILE: results by round, point and variant, as the table has them, whatever the order in which
+# they were measured.
 sort_results() {
     grep '"engine"' "$1" | awk 'function number(key) {
             return match($0, "\"" key "\":[0-9]+") ? substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 3) : 0
         }
-        { printf "%06d%012d%012d%06d%06d\t%s\n", number("round"), number("size_min"), number("window"),
-            number("writers"), number("variant_index"), $0 }' | sort -s -k1,1 | cut -f2-
+        { printf "%06d%06d%06d\t%s\n", number("round"), number("point_index"), number("variant_index"), $0 }' |
+        sort -s -k1,1 | cut -f2-
 }
 
 # runs ARGUMENT...: succeeds, and leaves only the JSON file: results sorted, and as they came in $here/out/raw.
@@ -319,6 +319,8 @@ assert_nothing_left "--check on a file"
 # ---- What it says about itself ----
 
 bench --version
+[ "$(wc -l <"$here/out/stdout")" -eq 2 ] && sed -n 2p "$here/out/stdout" | grep -qE '(gcc|clang) [0-9A-Z]' ||
+    fail "--version: $(cat "$here/out/stdout")"
 [ $status -eq 0 ] || fail "--version: exit $status"
 grep -qE '^logfile-bench [0-9]+\.[0-9]+\.[0-9]+$' "$here/out/stdout" || fail "--version"
 bench --device null -h
@@ -338,10 +340,13 @@ $described"
 
 # ---- What it writes ----
 
-keys="engine variant variant_index rung order started_at writers size_bytes records seconds records_per_s bytes_per_s samples p50_us p90_us p99_us \
+keys="engine variant variant_index point_index rung order started_at writers size_bytes records seconds records_per_s bytes_per_s samples p50_us p90_us p99_us \
 p999_us p99_9_us p99_99_us max_us flushes records_per_flush device_bytes_per_payload_byte cpu_us_per_record rss_bytes \
 submit_ns context_switches_per_record system_calls_per_record latency_histogram hdr batch_histogram \
-stages_us capped fairness epochs_crossed load series perf settings placement machine filesystem device options bounds"
+syncs device_bytes zero_fill_bytes inline_flushes sequencer_flushes overshoots wakeups waits_durable waits_flip \
+waits_space waits_zero_fill gathers gather_timeouts late_publishes segments_made trims writes flush_ns flush_histogram \
+write_ns write_histogram sync_ns sync_histogram append_commit_ns append_commit_histogram submit_commit_ns \
+submit_commit_histogram late_publish_ns late_publish_histogram stages_us pressure capped fairness epochs_crossed load series perf settings placement machine filesystem device options bounds"
 
 for device in file null; do
     runs --device $device --engine ring,mutex,serial --writers 1,3 --records 40 --size 600
@@ -373,6 +378,15 @@ for device in file null; do
         done
     done
     is records_per_flush 6 1.000
+    # What the log counted: each record of serial has a flush of its own, and blocks ahead are filled with zeros.
+    is writes 6 120
+    [ $device = null ] || holds "$(value zero_fill_bytes 6) > 0 &&
+        $(value device_bytes 6) > $(value zero_fill_bytes 6)" "zeros"
+    holds "$(value flush_ns 6) > 0 && $(value flush_ns 6) <= 1.01 * ($(value write_ns 6) + $(value sync_ns 6)) + 100" \
+        "a flush is a write and a sync"
+    flushes=$(sed -n '6{s/.*"flush_histogram":\[\[\([^"]*\)\]\],".*/\1/;s/\],\[/\n/g;p;}' "$here/out/json" |
+        awk -F, '{ count += $2 } END { print count }')
+    [ "$flushes" = 120 ] || fail "flush_histogram has $flushes flushes, not 120"
     grep -q 'vs mutex' "$here/out/stdout" || fail "$device: no table"
     [ "$(grep -cE '^ +[13]  (ring|mutex|serial) ' "$here/out/stdout")" -eq 6 ] ||
         fail "$device: not six rows: $(cat "$here/out/stdout")"
@@ -383,7 +397,7 @@ grep -q '"filesystem":null,"device":{"kind":"null"}' "$here/out/json" || fail "n
 
 # Variants go through the rows of a Williams square, and points are shuffled; every run tells its place.
 order_of_runs() {
-    sed 's/.*"engine":"\([a-z]*\)".*"writers":\([0-9]*\).*"round":\([0-9]*\).*/\1\2-\3/' "$here/out/raw" |
+    sed -n 's/.*"engine":"\([a-z]*\)".*"point_index":.*"started_at":[0-9.]*,"writers":\([0-9]*\).*"round":\([0-9]*\).*/\1\2-\3/p' "$here/out/raw" |
         tr '\n' ' '
 }
 runs --device null --engine ring,serial --writers 2 --records 20 --repeat 3
@@ -396,7 +410,7 @@ ring2-4 serial2-4 mutex2-4 serial2-5 ring2-5 mutex2-5 mutex2-6 ring2-6 serial2-6
 shuffled=
 for seed in 1 2 3 4 5; do
     runs --device null --engine ring,serial --writers 1,2,3,4 --records 5 --repeat 4 --seed $seed
-    [ "$(sed 's/.*"order":\([0-9]*\).*/\1/' "$here/out/raw" | tr '\n' ' ')" = "$(seq 0 31 | tr '\n' ' ')" ] ||
+    [ "$(sed -n 's/.*"order":\([0-9][0-9]*\),.*/\1/p' "$here/out/raw" | tr '\n' ' ')" = "$(seq 0 31 | tr '\n' ' ')" ] ||
         fail "order: $(sed 's/.*"order":\([0-9]*\).*/\1/' "$here/out/raw" | tr '\n' ' ')"
     # The two runs of a point are neighbours, and each variant comes first in half of the rounds.
     order_of_runs | tr ' ' '\n' | awk '
@@ -408,7 +422,7 @@ for seed in 1 2 3 4 5; do
 "
 done
 [ "$(echo "$shuffled" | sort -u | grep -c .)" -ge 2 ] || fail "order: the seed does not shuffle points"
-awk '{ now = $0; sub(/.*"started_at":/, "", now); if (now + 0 < before || now < 1.7e9) exit 1; before = now + 0 }' \
+awk '/"started_at"/ { now = $0; sub(/.*"started_at":/, "", now); if (now + 0 < before || now < 1.7e9) exit 1; before = now + 0 }' \
     "$here/out/raw" || fail "started_at does not ascend"
 
 # Variants: a label says what differs from the others, or from the default.
@@ -482,7 +496,7 @@ grep -qE '^ +2  ring .*x +[0-9.]+\.\.[0-9.]+$' "$here/out/stdout" || fail "sprea
 # Before and after each point stands what disk and kernel can do. On a busy machine no thread may be woken in the
 # time that there is for it: then nothing is told of wakes.
 runs --floors --engine ring,mutex --writers 1,4 --records 20 --repeat 2
-order=$(sed 's/^{"\([a-z]*\)":"\([a-z]*\)".*/\1=\2/' "$here/out/raw" | tr '\n' ' ')
+order=$(sed '1d;s/^{"\([a-z]*\)":"\([a-z]*\)".*/\1=\2/' "$here/out/raw" | tr '\n' ' ')
 echo "$order" | grep -qE '^(floor=sync (floor=wake )?floor=sync (floor=wake )?(engine=(ring|mutex) ){2}){4}$' ||
     fail "floors: $order"
 [ "$(grep -c '^{"floor":"wake","threads":4,"groups":2,"wakes_per_s":[0-9.]*,"round":[12],"moment":"[a-z]*"}$' \
@@ -552,6 +566,37 @@ for line in 1 2; do
 done
 grep -q '"command":"[^"]*logfile-bench --device delay:1000 --engine ring,serial --writers 2 ' \
     "$here/out/json" || fail "command"
+
+# The first line says which build measured, when, where and in which order.
+runs --device null --engine ring --writers 1 --records 5 --seed 7
+[ "$(head -n 1 "$here/out/raw" | top_keys /dev/stdin)" = "head version time commit compiler cflags clock_source \
+cpus_allowed cpus_online cpu_quota volatile_dir virtual block_queue order seed command" ] ||
+    fail "head: $(head -n 1 "$here/out/raw")"
+head -n 1 "$here/out/raw" | grep -qE '"time":"20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z",' ||
+    fail "head: time"
+head -n 1 "$here/out/raw" | grep -qE '"commit":(null|"[0-9a-f]{7,40}(-dirty)?"),"compiler":"(gcc|clang) [^"/]*","cflags":(null|"[^"/]*"),' ||
+    fail "head: build: $(head -n 1 "$here/out/raw")"
+head -n 1 "$here/out/raw" | grep -q '"volatile_dir":false,.*"block_queue":null,"order":"williams","seed":7,"command":"' ||
+    fail "head: $(head -n 1 "$here/out/raw")"
+grep -qE '^build: .*(gcc|clang) ' "$here/out/stdout" || fail "the table does not tell the build"
+[ "$(grep -c '"head"' "$here/out/raw")" -eq 1 ] || fail "more than one head"
+if [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && [ -w /dev/shm ]; then
+    shm=$(mktemp -d /dev/shm/test-bench-cli-XXXXXX)
+    runs --engine ring --writers 1 --records 5 --dir "$shm"
+    rmdir "$shm" || fail "tmpfs: something is left"
+    [ "$(grep -c '^VOLATILE: tmpfs ' "$here/out/stdout")" -eq 1 ] || fail "tmpfs: $(cat "$here/out/stdout")"
+    grep -q '"volatile_dir":true' "$here/out/raw" || fail "tmpfs: $(head -n 1 "$here/out/raw")"
+fi
+one=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*\([0-9]*\).*/\1/p' /proc/self/status)
+if [ "$(getconf _NPROCESSORS_ONLN)" -gt 1 ] && taskset -c "$one" true 2>/dev/null; then
+    rm -f "$here/out/raw"
+    taskset -c "$one" "$LOGFILE_BENCH" --device null --engine ring --writers 1 --records 5 --json "$here/out/raw" \
+        >"$here/out/stdout" 2>"$here/out/stderr"
+    grep -q "^restricted: to the hardware threads $one, of " "$here/out/stdout" ||
+        fail "restricted: $(cat "$here/out/stdout")"
+    grep -q "\"cpus_allowed\":\"$one\"" "$here/out/raw" || fail "restricted: $(head -n 1 "$here/out/raw")"
+fi
+holds "$(sed -n 's/.*"pressure":{[^}]*"steal_us":\([0-9]*\)}.*/\1/p' "$here/out/raw" | head -n 1) >= 0" "pressure"
 
 # Whatever bytes the folder's name has, the results are UTF-8.
 strange=$(printf 'caf\303\251 \377\001"\\')

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The limit of a memory cgroup, read from trees of files as the kernel shows them. */
-#include "../../bench/memory.h"
+/* The limits of cgroups, of memory and of processors' time, read from trees of files as the kernel shows them. */
+#include "../../bench/cgroup.h"
 #include "support.h"
 
 #include <check.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,14 @@ static uint64_t limit(void)
     return bench_memory_limit_of(cgroup, folder_path("mountinfo"));
 }
 
+static double quota(void)
+{
+    char cgroup[PATH_MAX];
+
+    snprintf(cgroup, sizeof cgroup, "%s", folder_path("cgroup"));
+    return bench_cpu_quota_of(cgroup, folder_path("mountinfo"));
+}
+
 START_TEST(version_2_takes_the_least_limit_of_the_path)
 {
     write_mounts("/", "cgroup2", "rw");
@@ -74,7 +83,7 @@ START_TEST(version_1_has_a_hierarchy_of_its_own)
     write_mounts("/", "cgroup", "rw,memory");
     write_file("cgroup", "4:cpu,memory:/outer/inner\n3:cpuset:/outer\n0::/\n");
     write_file("mount/memory.limit_in_bytes", "9223372036854771712\n");
-    ck_assert_uint_eq(limit(), 9223372036854771712u);
+    ck_assert_uint_eq(limit(), UINT64_C(9223372036854771712));
     write_file("mount/outer/inner/memory.limit_in_bytes", "3000000\n");
     ck_assert_uint_eq(limit(), 3000000);
     write_file("cgroup", "3:cpuset:/outer/inner\n");
@@ -105,18 +114,51 @@ START_TEST(nothing_to_read_is_no_limit)
     write_file("cgroup", "rubbish\n\n::\n");
     ck_assert_uint_eq(limit(), UINT64_MAX);
     ck_assert_uint_gt(bench_memory_limit(), 0);
+    ck_assert(quota() == HUGE_VAL);
+    ck_assert(bench_cpu_quota() > 0);
+}
+END_TEST
+
+START_TEST(processors_of_version_2_are_a_quota_in_a_period)
+{
+    write_mounts("/", "cgroup2", "rw");
+    write_file("cgroup", "0::/outer/inner\n");
+    write_file("mount/outer/inner/cpu.max", "max 100000\n");
+    ck_assert(quota() == HUGE_VAL);
+    write_file("mount/outer/cpu.max", "150000 100000\n");
+    ck_assert_double_eq_tol(quota(), 1.5, 1e-9);
+    write_file("mount/outer/inner/cpu.max", "20000 10000\n");
+    ck_assert_double_eq_tol(quota(), 1.5, 1e-9);
+    write_file("mount/outer/inner/cpu.max", "2500 10000\n");
+    ck_assert_double_eq_tol(quota(), 0.25, 1e-9);
+}
+END_TEST
+
+START_TEST(processors_of_version_1_are_in_two_files)
+{
+    write_mounts("/", "cgroup", "rw,cpu,cpuacct");
+    write_file("cgroup", "4:cpu,cpuacct:/outer/inner\n3:memory:/\n");
+    write_file("mount/outer/inner/cpu.cfs_quota_us", "-1\n");
+    write_file("mount/outer/inner/cpu.cfs_period_us", "100000\n");
+    ck_assert(quota() == HUGE_VAL);
+    write_file("mount/outer/cpu.cfs_quota_us", "300000\n");
+    ck_assert(quota() == HUGE_VAL);
+    write_file("mount/outer/cpu.cfs_period_us", "100000\n");
+    ck_assert_double_eq_tol(quota(), 3, 1e-9);
 }
 END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("bench_memory");
-    TCase *tests = tcase_create("memory");
+    Suite *suite = suite_create("bench_cgroup");
+    TCase *tests = tcase_create("cgroup");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, version_2_takes_the_least_limit_of_the_path);
     tcase_add_test(tests, version_1_has_a_hierarchy_of_its_own);
     tcase_add_test(tests, groups_are_found_below_the_root_that_is_mounted);
     tcase_add_test(tests, nothing_to_read_is_no_limit);
+    tcase_add_test(tests, processors_of_version_2_are_a_quota_in_a_period);
+    tcase_add_test(tests, processors_of_version_1_are_in_two_files);
     suite_add_tcase(suite, tests);
 
     SRunner *runner = srunner_create(suite);

@@ -347,7 +347,10 @@ static void take_line(struct connection *connection)
         answer(connection, line);
         return;
     }
-    struct raft_buffer buf = {.base = raft_malloc(size), .len = size};
+    /* libraft's messages and its own disk take entries of multiples of 8 bytes only: of others that go
+     * together, all but the first would arrive shifted. */
+    size_t padded = (size + 7) / 8 * 8;
+    struct raft_buffer buf = {.base = raft_calloc(1, padded), .len = padded};
     if (buf.base == NULL) {
         refuse(connection, RAFT_NOMEM);
         return;

@@ -2,12 +2,19 @@
 /*
  * A key-value store on several machines: libraft replicates its commands, and a logfile is its disk.
  *
- *     raft_kv serve DIRECTORY ID COUNT PORT    server ID of COUNT; --own-disk: on libraft's own disk
+ *     raft_kv serve DIRECTORY ID COUNT PORT    server ID of COUNT
  *     raft_kv client COUNT PORT                takes commands, one a line, to the leader
  *     raft_kv load COUNT PORT CLIENTS SECONDS  so many clients set keys, and tells how fast that is
  *
- * All are on this machine: server ID talks to the others on 127.0.0.1:PORT+ID, and to its clients on
- * PORT+100+ID.  The commands:
+ * Options, at the end:
+ *
+ *     --own-disk          libraft's own disk in place of a logfile
+ *     --election MS       a follower that hears of no leader for so long becomes a candidate: 300
+ *     --snapshot ENTRIES  a snapshot is taken after so many: 8192
+ *     --value BYTES       that `load` sets a key to: as few as a number takes
+ *     --hosts A.B.C.0     server ID is at A.B.C.ID; else all are on this machine, at 127.0.0.1
+ *
+ * Server ID talks to the others on port PORT+ID, and to its clients on PORT+100+ID.  The commands:
  *
  *     set KEY VALUE | get KEY | cas KEY OLD NEW | status
  *
@@ -19,8 +26,10 @@
  *
  *     cc raft_kv.c $(pkg-config --cflags --libs logfile-raft)
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <logfile_raft.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -37,9 +46,6 @@
 
 enum {
     LINE_BYTES = 1024,
-    HEARTBEAT_MS = 50,
-    ELECTION_MS = 300,
-    SNAPSHOT_EVERY = 8192,
     SNAPSHOT_TRAILING = 2048,
     CLIENT_PORTS = 100 /* above those of the servers among each other */
 };
@@ -50,11 +56,28 @@ static void die(const char *what, const char *why)
     exit(1);
 }
 
-static struct sockaddr_in address_of(int port)
+static struct {
+    bool has_own_disk;
+    unsigned election_ms, snapshot_entries, value_bytes;
+    struct in_addr hosts; /* 0: all are on this machine */
+} options = {.election_ms = 300, .snapshot_entries = 8192};
+
+static struct sockaddr_in address_of(int id, int port)
 {
+    uint32_t hosts = ntohl(options.hosts.s_addr);
+    uint32_t host = hosts != 0 ? hosts + (uint32_t)id : INADDR_LOOPBACK;
+
     return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+                                .sin_port = htons((uint16_t)(port + id)),
+                                .sin_addr.s_addr = htonl(host)};
+}
+
+/* As libraft takes it. */
+static void print_address(char *text, size_t size, int id, int port)
+{
+    struct sockaddr_in address = address_of(id, port);
+
+    snprintf(text, size, "%s:%d", inet_ntoa(address.sin_addr), port + id);
 }
 
 /* ---- The state machine ------------------------------------------------------------------------- */
@@ -429,11 +452,11 @@ static void on_signal(uv_signal_t *signal, int number)
 }
 
 /* The disk: this is what a logfile adds to a program that runs on libraft. */
-static void start_disk(const char *directory, bool is_own)
+static void start_disk(const char *directory)
 {
     /* One call a group in place of two; or NULL for every default. */
     static const struct logfile_options log = {.sync = LOGFILE_SYNC_DSYNC};
-    static const struct logfile_raft_options options = {.log = &log};
+    static const struct logfile_raft_options log_options = {.log = &log};
     char path[LINE_BYTES];
 
     if (mkdir(directory, 0755) != 0 && errno != EEXIST)
@@ -444,10 +467,10 @@ static void start_disk(const char *directory, bool is_own)
     raft_uv_set_connect_retry_delay(&server.base, 100);
     snprintf(path, sizeof path, "%s/raft.log", directory);
     server.io = &server.base;
-    if (is_own)
+    if (options.has_own_disk)
         return;
     server.io = &server.log_io;
-    if (logfile_raft_init(server.io, &server.loop, path, &server.base, &options) != 0)
+    if (logfile_raft_init(server.io, &server.loop, path, &server.base, &log_options) != 0)
         die(path, "cannot be set up");
 }
 
@@ -458,18 +481,18 @@ static void start_raft(void)
 
     server.fsm = (struct raft_fsm){
         .version = 1, .apply = apply, .snapshot = take_snapshot, .restore = restore};
-    snprintf(address, sizeof address, "127.0.0.1:%d", server.port + server.id);
+    print_address(address, sizeof address, server.id, server.port);
     int error = raft_init(&server.raft, server.io, &server.fsm, (raft_id)server.id, address);
     if (error != 0)
         die(raft_strerror(error), server.io->errmsg);
-    raft_set_election_timeout(&server.raft, ELECTION_MS);
-    raft_set_heartbeat_timeout(&server.raft, HEARTBEAT_MS);
-    raft_set_snapshot_threshold(&server.raft, SNAPSHOT_EVERY);
+    raft_set_election_timeout(&server.raft, options.election_ms);
+    raft_set_heartbeat_timeout(&server.raft, options.election_ms / 6);
+    raft_set_snapshot_threshold(&server.raft, options.snapshot_entries);
     raft_set_snapshot_trailing(&server.raft, SNAPSHOT_TRAILING);
     raft_set_pre_vote(&server.raft, true);
     raft_configuration_init(&configuration);
     for (int id = 1; id <= server.count; id++) {
-        snprintf(address, sizeof address, "127.0.0.1:%d", server.port + id);
+        print_address(address, sizeof address, id, server.port);
         raft_configuration_add(&configuration, (raft_id)id, address, RAFT_VOTER);
     }
     error = raft_bootstrap(&server.raft, &configuration);
@@ -481,16 +504,16 @@ static void start_raft(void)
         die(raft_strerror(error), server.io->errmsg);
 }
 
-static void serve(const char *directory, int id, int count, int port, bool is_own)
+static void serve(const char *directory, int id, int count, int port)
 {
-    struct sockaddr_in address = address_of(port + CLIENT_PORTS + id);
+    struct sockaddr_in address = address_of(id, port + CLIENT_PORTS);
 
     server.id = id;
     server.count = count;
     server.port = port;
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&server.loop);
-    start_disk(directory, is_own);
+    start_disk(directory);
     start_raft();
     uv_tcp_init(&server.loop, &server.listener);
     uv_tcp_bind(&server.listener, (struct sockaddr *)&address, 0);
@@ -516,7 +539,7 @@ static void serve(const char *directory, int id, int count, int port, bool is_ow
 
 static int connect_to(int port, int id)
 {
-    struct sockaddr_in address = address_of(port + CLIENT_PORTS + id);
+    struct sockaddr_in address = address_of(id, port + CLIENT_PORTS);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -605,7 +628,7 @@ struct load_client {
     uv_tcp_t tcp;
     uv_connect_t connect;
     uv_write_t write;
-    char line[64], text[LINE_BYTES];
+    char line[LINE_BYTES], text[LINE_BYTES];
     uint64_t begun_ns, sent;
     int number;
 };
@@ -620,8 +643,8 @@ static struct {
 
 static void send_set(struct load_client *client)
 {
-    int bytes = snprintf(client->line, sizeof client->line, "set key%d %" PRIu64 "\n",
-                         client->number, client->sent++);
+    int bytes = snprintf(client->line, sizeof client->line, "set key%d %0*" PRIu64 "\n",
+                         client->number, (int)options.value_bytes, client->sent++);
     uv_buf_t buf = uv_buf_init(client->line, (unsigned)bytes);
 
     client->begun_ns = now_ns();
@@ -674,7 +697,7 @@ static void run_load(int count, int port, int clients, double seconds)
 {
     char text[LINE_BYTES];
     int leader = find_leader(count, port, text, sizeof text);
-    struct sockaddr_in address = address_of(port + CLIENT_PORTS + leader);
+    struct sockaddr_in address = address_of(leader, port + CLIENT_PORTS);
     struct load_client *all = calloc((size_t)clients, sizeof *all);
 
     load.capacity = 1 << 24;
@@ -701,22 +724,61 @@ static void run_load(int count, int port, int clients, double seconds)
     free(all);
 }
 
+static bool take_option(const char *name, const char *value)
+{
+    static const struct {
+        const char *name;
+        unsigned *number;
+        int most;
+    } numbers[] = {{"--election", &options.election_ms, 1000000},
+                   {"--snapshot", &options.snapshot_entries, INT_MAX},
+                   {"--value", &options.value_bytes, LINE_BYTES - 16}};
+
+    if (strcmp(name, "--hosts") == 0)
+        return inet_aton(value, &options.hosts) != 0;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(name, numbers[i].name) == 0) {
+            *numbers[i].number = (unsigned)atoi(value);
+            return atoi(value) > 0 && atoi(value) <= numbers[i].most;
+        }
+    return false;
+}
+
+/* Takes the options off the end; how many arguments are left, or 0: one is wrong. */
+static int take_options(int argc, char **argv)
+{
+    int left = 1;
+
+    while (left < argc && strncmp(argv[left], "--", 2) != 0)
+        left++;
+    for (int i = left; i < argc; i++) {
+        if (strcmp(argv[i], "--own-disk") == 0)
+            options.has_own_disk = true;
+        else if (i + 1 < argc && take_option(argv[i], argv[i + 1]))
+            i++;
+        else
+            return 0;
+    }
+    return left;
+}
+
 int main(int argc, char **argv)
 {
-    bool is_own = argc > 2 && strcmp(argv[argc - 1], "--own-disk") == 0;
-
     setvbuf(stdout, NULL, _IOLBF, 0);
-    argc -= is_own;
+    argc = take_options(argc, argv);
     if (argc == 6 && strcmp(argv[1], "serve") == 0)
-        serve(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), is_own);
+        serve(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
     else if (argc == 4 && strcmp(argv[1], "client") == 0)
         run_client(atoi(argv[2]), atoi(argv[3]));
     else if (argc == 6 && strcmp(argv[1], "load") == 0)
         run_load(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atof(argv[5]));
     else {
-        fprintf(stderr, "usage: raft_kv serve DIRECTORY ID COUNT PORT [--own-disk]\n"
-                        "       raft_kv client COUNT PORT\n"
-                        "       raft_kv load COUNT PORT CLIENTS SECONDS\n");
+        fputs("usage: raft_kv serve DIRECTORY ID COUNT PORT [--own-disk] [--election MS] "
+              "[--snapshot ENTRIES]\n"
+              "       raft_kv client COUNT PORT\n"
+              "       raft_kv load COUNT PORT CLIENTS SECONDS [--value BYTES]\n"
+              "       and --hosts A.B.C.0 with each\n",
+              stderr);
         return 2;
     }
     return 0;

@@ -3,8 +3,8 @@
 """Kills and stops the leaders of a replicated store (docs/examples/raft_kv) while clients use it, and checks
 whether what the clients saw can be explained by one register per key.
 
-usage: kv_history.py RAFT_KV KILLS SECONDS    at most so many leaders, and so long, but three of them
-       kv_history.py --check                  whether the checker itself can tell
+usage: kv_history.py RAFT_KV KILLS SECONDS [ELECTION_MS]    at most so many leaders, and so long, but three of them
+       kv_history.py --check                                whether the checker itself can tell
 
 The search is that of J. Wing and C. Gong, "Testing and verifying concurrent objects", 1993, with the memory of
 what has been tried of G. Lowe, "Testing for linearizability", 2017: operations are put in an order that keeps
@@ -106,8 +106,8 @@ def check_checker():
 # ---- The servers -----------------------------------------------------------------------------------
 
 class Cluster:
-    def __init__(self, program, folder):
-        self.program, self.folder = program, folder
+    def __init__(self, program, folder, election_ms=300):
+        self.program, self.folder, self.election_ms = program, folder, election_ms
         self.port = self.free_ports()
         self.servers = {}
         for number in range(1, SERVERS + 1):
@@ -135,8 +135,11 @@ class Cluster:
     def start(self, number):
         with open(f'{self.folder}/out.{number}', 'ab') as out:
             self.servers[number] = subprocess.Popen(
-                [self.program, 'serve', f'{self.folder}/{number}', str(number), str(SERVERS),
-                 str(self.port)], stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+                self.command(number), stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+
+    def command(self, number):
+        return [self.program, 'serve', f'{self.folder}/{number}', str(number), str(SERVERS), str(self.port),
+                '--election', str(self.election_ms)]
 
     def kill(self, number):
         self.servers[number].kill()
@@ -145,17 +148,23 @@ class Cluster:
     def address(self, number):
         return '127.0.0.1', self.port + CLIENT_PORTS + number
 
-    def leader(self):
+    def leader(self, other_than=None):
         for number in random.sample(range(1, SERVERS + 1), SERVERS):
-            try:
-                with socket.create_connection(self.address(number), 1) as connection:
-                    connection.settimeout(1)
-                    connection.sendall(b'status\n')
-                    if b': leader,' in connection.recv(4096):
-                        return number
-            except OSError:
-                continue
+            if number == other_than:
+                continue  # it may be stopped, and would not answer
+            if ': leader,' in (self.status(number) or ''):
+                return number
         return None
+
+    def status(self, number):
+        """What the server says of itself; None: nothing."""
+        try:
+            with socket.create_connection(self.address(number), 1) as connection:
+                connection.settimeout(1)
+                connection.sendall(b'status\n')
+                return connection.recv(4096).decode().strip()
+        except OSError:
+            return None
 
     def check_running(self):
         for number, server in self.servers.items():
@@ -299,14 +308,15 @@ def as_states(operations):
 
 
 def wait_for_leader(cluster, other_than=None):
-    for _ in range(1200):
-        leader = cluster.leader()
-        if leader is not None and leader != other_than:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        leader = cluster.leader(other_than)
+        if leader is not None:
             return leader
         cluster_ended = [each for each, server in cluster.servers.items() if server.poll() is not None]
         if any(each != other_than for each in cluster_ended):
             cluster.check_running()
-        time.sleep(0.05)
+        time.sleep(0.02)
     sys.exit('no server leads')
 
 
@@ -331,21 +341,15 @@ def disturb(cluster, kills, end, history):
                 wait_for_leader(cluster, leader)
             cluster.start(leader)
             killed += 1
-        if killed % 100 == 0 and killed > 0:
-            print(f'{killed} leaders killed, {history.answered} operations', flush=True)
+        if was_killed and killed % 100 == 0:
+            print(f'{killed} leaders killed in {time.monotonic() - begun:.0f} s, {history.answered} operations',
+                  flush=True)
         history.check(history.round - 12)
     return killed, stopped
 
 
-def main():
-    if sys.argv[1:] == ['--check']:
-        check_checker()
-        return
-    program, kills, seconds = os.path.abspath(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    check_checker()
-    random.seed()
-    folder = tempfile.mkdtemp(prefix='raft_kv.', dir='.')
-    cluster = Cluster(program, folder)
+def observe(cluster, folder, disturb):
+    """Runs clients until disturb(history) returns, and checks what they saw; ends the cluster."""
     history = History()
     failed = True
     try:
@@ -353,7 +357,7 @@ def main():
         clients = [Client(cluster, history, number) for number in range(CLIENTS)]
         for client in clients:
             client.start()
-        killed, stopped = disturb(cluster, kills, time.monotonic() + seconds, history)
+        disturb(history)
         wait_for_leader(cluster)
         time.sleep(0.3)
         history.is_over = True
@@ -361,12 +365,8 @@ def main():
             client.join()
         history.check(math.inf)
         cluster.check_running()
-        print(f'{killed} leaders killed, {stopped} stopped: {history.answered} operations answered, '
-              f'{history.in_doubt} in doubt, {history.checked} keys, all linearizable')
         if history.error is not None:
             sys.exit(history.error)
-        if history.answered < 20 * killed:
-            sys.exit('too few operations to tell')
         failed = False
     finally:
         history.is_over = True
@@ -375,7 +375,30 @@ def main():
             for number in range(1, SERVERS + 1):
                 with open(f'{folder}/out.{number}', errors='replace') as out:
                     print(f'-- server {number}:\n' + out.read()[-1500:])
+    return history
+
+
+def main():
+    if sys.argv[1:] == ['--check']:
+        check_checker()
+        return
+    program, kills, seconds = os.path.abspath(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    election_ms = int(sys.argv[4]) if len(sys.argv) > 4 else 300
+    check_checker()
+    folder = tempfile.mkdtemp(prefix='raft_kv.', dir='.')
+    try:
+        cluster = Cluster(program, folder, election_ms)
+        counts = []
+        begun = time.monotonic()
+        history = observe(cluster, folder,
+                          lambda seen: counts.extend(disturb(cluster, kills, begun + seconds, seen)))
+        print(f'{counts[0]} of {kills} leaders killed, {counts[1]} stopped, in {time.monotonic() - begun:.0f} s: '
+              f'{history}, all linearizable')
+        if history.answered < 20 * counts[0]:
+            sys.exit('too few operations to tell')
+    finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-main()
+if __name__ == '__main__':
+    main()

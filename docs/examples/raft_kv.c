@@ -10,7 +10,7 @@
  *
  *     --own-disk          libraft's own disk in place of a logfile
  *     --election MS       a follower that hears of no leader for so long becomes a candidate: 300
- *     --snapshot ENTRIES  a snapshot is taken after so many: 8192
+ *     --snapshot ENTRIES  a snapshot is taken after so many, and a quarter of them kept: 8192
  *     --value BYTES       that `load` sets a key to: as few as a number takes
  *     --hosts A.B.C.0     server ID is at A.B.C.ID; else all are on this machine, at 127.0.0.1
  *
@@ -46,7 +46,6 @@
 
 enum {
     LINE_BYTES = 1024,
-    SNAPSHOT_TRAILING = 2048,
     CLIENT_PORTS = 100 /* above those of the servers among each other */
 };
 
@@ -488,7 +487,7 @@ static void start_raft(void)
     raft_set_election_timeout(&server.raft, options.election_ms);
     raft_set_heartbeat_timeout(&server.raft, options.election_ms / 6);
     raft_set_snapshot_threshold(&server.raft, options.snapshot_entries);
-    raft_set_snapshot_trailing(&server.raft, SNAPSHOT_TRAILING);
+    raft_set_snapshot_trailing(&server.raft, options.snapshot_entries / 4);
     raft_set_pre_vote(&server.raft, true);
     raft_configuration_init(&configuration);
     for (int id = 1; id <= server.count; id++) {

@@ -40,7 +40,6 @@ struct opening {
     bool created;
 };
 
-#define DAMAGE_TEXT_BYTES 64
 #define SAY(opening, ...)                                                                          \
     snprintf((opening)->report.message, sizeof(opening)->report.message, __VA_ARGS__)
 
@@ -147,14 +146,12 @@ static int explain_prologue(struct opening *opening, const struct lf_prologue *p
     return error;
 }
 
-/* Refuses a log in which records are missing, and says which, and what proves it where that says
- * more. */
+/* Refuses a log in which records are missing, and says which, and why. */
 static int explain_verdict(struct opening *opening, const struct lf_scan *scan)
 {
     const struct logfile_tail *tail = &opening->report.tail;
     const uint64_t lost_end = lf_verdict_damage_end(tail);
-    char name[LF_SEGMENT_NAME_BYTES];
-    char proof[DAMAGE_TEXT_BYTES] = "";
+    char reason[LF_VERDICT_REASON_BYTES];
 
     if (tail->verdict != LOGFILE_CORRUPT)
         return 0;
@@ -162,33 +159,16 @@ static int explain_verdict(struct opening *opening, const struct lf_scan *scan)
     if (cut != 0)
         return cut < 0 ? cut : LOGFILE_ECORRUPT;
 
-    lf_file_segment_name(scan->damage_index, name);
-    switch (scan->damage) {
-    case LF_DAMAGE_MISSING:
-        snprintf(proof, sizeof proof, ": %s is missing", name);
-        break;
-    case LF_DAMAGE_MISPLACED:
-        snprintf(proof, sizeof proof, ": %s is misplaced", name);
-        break;
-    case LF_DAMAGE_INCARNATION:
-        snprintf(proof, sizeof proof, ": what the last opening wrote is missing");
-        break;
-    case LF_DAMAGE_MARK:
-        snprintf(proof, sizeof proof, ": the trim mark names another epoch");
-        break;
-    case LF_DAMAGE_PROMISE:
-    case LF_DAMAGE_NONE:
-        break;
-    }
+    lf_verdict_reason(scan, reason);
     if (lost_end > tail->end_lsn)
         SAY(opening,
             "%s: corrupt: LSN %" PRIu64 " to %" PRIu64
             " cannot be read%.40s (%s)" LF_MESSAGE_SALVAGE,
-            opening->shown, tail->end_lsn, lost_end, proof,
+            opening->shown, tail->end_lsn, lost_end, reason,
             tail->resume_lsn != 0 ? "what follows can" : "nothing whole follows");
     else
         SAY(opening, "%s: corrupt from LSN %" PRIu64 "%s" LF_MESSAGE_SALVAGE, opening->shown,
-            tail->end_lsn, proof);
+            tail->end_lsn, reason);
     return LOGFILE_ECORRUPT;
 }
 

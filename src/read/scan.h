@@ -33,6 +33,7 @@ enum lf_damage {
     LF_DAMAGE_PROMISE,     /* a later epoch, or the trim mark, promises more than can be read */
     LF_DAMAGE_INCARNATION, /* the trim mark knows of a later opening */
     LF_DAMAGE_MARK,        /* what is there is not what the trim mark names */
+    LF_DAMAGE_CUT,         /* the one file ends before its first epoch */
     LF_DAMAGE_MISSING,     /* a segment is missing */
     LF_DAMAGE_MISPLACED    /* a segment's name leads to something else */
 };

@@ -2,6 +2,7 @@
 #include "read/verdict.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 /* From so many valid bytes on a second thread pays. */
 #define READ_AHEAD_FROM_BYTES ((uint64_t)16 << 20)
@@ -147,7 +148,7 @@ static enum lf_damage find_damage(struct lf_scan *scan, uint64_t promised_lsn)
      * to be. */
     if (chain->layout.segment_bytes == 0 &&
         lf_scan_load(scan, LF_FIRST_LSN - LF_BLOCK_BYTES, LF_BLOCK_BYTES) < LF_BLOCK_BYTES)
-        return LF_DAMAGE_MARK;
+        return LF_DAMAGE_CUT;
     const struct lf_epoch_header *header = lf_scan_load_header(scan, trim->oldest_lsn);
     return header != NULL && !lf_chain_accepts(chain, header) ? LF_DAMAGE_MARK : LF_DAMAGE_NONE;
 }
@@ -220,11 +221,32 @@ int lf_verdict_give(struct lf_scan *scan, struct logfile_tail *tail)
     return scan->error;
 }
 
-bool lf_verdict_missing_segment(const struct lf_scan *scan, uint64_t *index)
+void lf_verdict_reason(const struct lf_scan *scan, char reason[LF_VERDICT_REASON_BYTES])
 {
-    if (scan->damage == LF_DAMAGE_MISSING)
-        *index = scan->damage_index;
-    return scan->damage == LF_DAMAGE_MISSING;
+    char name[LF_SEGMENT_NAME_BYTES];
+
+    reason[0] = '\0';
+    lf_file_segment_name(scan->damage_index, name);
+    switch (scan->damage) {
+    case LF_DAMAGE_MISSING:
+        snprintf(reason, LF_VERDICT_REASON_BYTES, ": %s is missing", name);
+        break;
+    case LF_DAMAGE_MISPLACED:
+        snprintf(reason, LF_VERDICT_REASON_BYTES, ": %s is misplaced", name);
+        break;
+    case LF_DAMAGE_INCARNATION:
+        snprintf(reason, LF_VERDICT_REASON_BYTES, ": what the last opening wrote is missing");
+        break;
+    case LF_DAMAGE_MARK:
+        snprintf(reason, LF_VERDICT_REASON_BYTES, ": the trim mark names another epoch");
+        break;
+    case LF_DAMAGE_CUT:
+        snprintf(reason, LF_VERDICT_REASON_BYTES, ": the file is cut before its first epoch");
+        break;
+    case LF_DAMAGE_PROMISE:
+    case LF_DAMAGE_NONE:
+        break;
+    }
 }
 
 /* If nothing whole follows, what was promised is all that is known of the end. */

@@ -19,8 +19,10 @@ void lf_verdict_describe(const struct lf_scan *scan, enum logfile_verdict verdic
  * epoch does not fit what is before it) and cut_bytes.  0, or -errno of a read.
  */
 int lf_verdict_give(struct lf_scan *scan, struct logfile_tail *tail);
-/* Whether the last verdict was CORRUPT at a segment that is missing; *index names it. */
-bool lf_verdict_missing_segment(const struct lf_scan *scan, uint64_t *index);
+#define LF_VERDICT_REASON_BYTES 64
+/* What proved the last verdict, CORRUPT, in words that follow the range of LSNs; "": that range says
+ * it all. */
+void lf_verdict_reason(const struct lf_scan *scan, char reason[LF_VERDICT_REASON_BYTES]);
 /* Where the damage of a verdict ends, as far as it is known. */
 uint64_t lf_verdict_damage_end(const struct logfile_tail *tail);
 /* Go on at tail->resume_lsn, after the damage: the chain is taken from the header found there.

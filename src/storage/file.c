@@ -227,17 +227,15 @@ int lf_file_visit_foreign(struct lf_file *file, lf_file_visit *visit, void *arg)
     if (error != 0)
         return error;
 
-    /* What has the name of a segment without being one: below the log's first segment, all that is
-     * not this log's; from there on, what is no file. */
+    /* What has the name of a segment below the log's first one without being one of the log's.  From
+     * there on it is misplaced, and makes the log corrupt. */
     uint64_t first = lf_segments_range(&file->segments).first;
     int found = lf_file_next_segment(file, index, &index);
-    while (found > 0) {
+    while (found > 0 && index < first) {
         error = lf_file_check_segment(file, index, &check);
         if (error != 0)
             return error;
-        bool is_segment =
-            index < first ? lf_segment_is_ours(&check) : check.kind == LF_SEGMENT_FILE;
-        if (check.kind != LF_SEGMENT_MISSING && !is_segment) {
+        if (check.kind != LF_SEGMENT_MISSING && !lf_segment_is_ours(&check)) {
             lf_file_segment_name(index, name);
             visit(arg, name);
         }
@@ -245,7 +243,7 @@ int lf_file_visit_foreign(struct lf_file *file, lf_file_visit *visit, void *arg)
         if (check.kind == LF_SEGMENT_MISSING)
             found = lf_file_next_segment(file, index, &index);
     }
-    return found;
+    return found < 0 ? found : 0;
 }
 
 int lf_file_check_segment(struct lf_file *file, uint64_t index, struct lf_segment_check *out)

@@ -104,7 +104,7 @@ int lf_tool_name_other_files(const struct lf_tool_segments *segments)
     return lf_file_visit_foreign(file, tell_foreign, (void *)(uintptr_t)segments);
 }
 
-int lf_tool_name_missing_segments(const struct lf_tool_segments *segments)
+int lf_tool_name_lost_segments(const struct lf_tool_segments *segments)
 {
     struct lf_file *file = &segments->walk->cursor.file;
     const struct logfile_tail *tail = &segments->walk->cursor.tail;
@@ -130,6 +130,12 @@ int lf_tool_name_missing_segments(const struct lf_tool_segments *segments)
             lf_finding(segments->findings, "damage", (struct lf_finding_place){0},
                        "%s to %s are missing", first, last);
         index = next + 1;
+    }
+    const struct lf_scan *scan = &segments->walk->cursor.scan;
+    if (scan->damage == LF_DAMAGE_MISPLACED) {
+        lf_file_segment_name(scan->damage_index, first);
+        lf_finding(segments->findings, "damage", (struct lf_finding_place){.file = first},
+                   "misplaced: it is not what the log put there");
     }
     return 0;
 }

@@ -18,7 +18,8 @@ int lf_tool_check_segment_headers(const struct lf_tool_segments *segments);
 /* Names what does not belong into the directory, and segments that have been released.  0 or
  * -errno. */
 int lf_tool_name_other_files(const struct lf_tool_segments *segments);
-/* Names the segments that are missing where the walk met damage.  0 or -errno. */
-int lf_tool_name_missing_segments(const struct lf_tool_segments *segments);
+/* Names the segments that are missing where the walk met damage, and one that is misplaced.  0 or
+ * -errno. */
+int lf_tool_name_lost_segments(const struct lf_tool_segments *segments);
 
 #endif /* LF_TOOL_SEGMENTS_H */

@@ -150,15 +150,16 @@ int lf_tool_output_error(void)
 void lf_tool_report_damage(const char *path, const struct logfile_reader *reader,
                            const struct logfile_tail *tail, const char *advice)
 {
-    char name[LF_SEGMENT_NAME_BYTES];
-    uint64_t index;
-    const bool missing = lf_verdict_missing_segment(&reader->cursor.scan, &index);
+    const uint64_t lost_end = lf_verdict_damage_end(tail);
+    char reason[LF_VERDICT_REASON_BYTES];
 
-    if (missing)
-        lf_file_segment_name(index, name);
-    lf_tool_message("%s: corrupt: LSN %" PRIu64 " to %" PRIu64 " cannot be read%s%s%s%s",
-                    lf_tool_shown(path), tail->end_lsn, lf_verdict_damage_end(tail),
-                    missing ? ": " : "", missing ? name : "", missing ? " is missing" : "", advice);
+    lf_verdict_reason(&reader->cursor.scan, reason);
+    if (lost_end > tail->end_lsn)
+        lf_tool_message("%s: corrupt: LSN %" PRIu64 " to %" PRIu64 " cannot be read%s%s",
+                        lf_tool_shown(path), tail->end_lsn, lost_end, reason, advice);
+    else
+        lf_tool_message("%s: corrupt from LSN %" PRIu64 "%s%s", lf_tool_shown(path), tail->end_lsn,
+                        reason, advice);
 }
 
 void lf_tool_report_unsynced(const char *path, const struct logfile_reader *reader)

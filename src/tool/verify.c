@@ -84,7 +84,7 @@ static int check_epochs(struct verification *v)
         else
             lf_finding(&v->findings, "damage", place, "%" PRIu64 " epochs are not whole or missing",
                        v->walk.cursor.scan.chain.epoch - tail->last_epoch - 1);
-        const int error = lf_tool_name_missing_segments(&segments);
+        const int error = lf_tool_name_lost_segments(&segments);
         if (error != 0)
             return error;
     }

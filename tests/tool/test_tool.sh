@@ -606,6 +606,20 @@ has err '0000000000000002.segment is missing'
 run 0 stat rescued
 mv 0000000000000002.segment segments
 run 0 verify segments
+# One has another one's place, and something else the place of one that would come later.
+mv segments/0000000000000002.segment . && mv segments/0000000000000003.segment segments/0000000000000002.segment
+for command in cat append; do
+    run 2 $command segments
+    has err 'segments: corrupt: LSN 106496 to [0-9]* cannot be read: 0000000000000002.segment is misplaced.*; see logfile salvage PATH OUTPUT$'
+done
+mv segments/0000000000000002.segment segments/0000000000000003.segment && mv 0000000000000002.segment segments
+mkdir segments/0000000000000009.segment
+for command in cat append; do
+    run 2 $command segments
+    has err '^logfile: segments: corrupt from LSN [0-9]*: 0000000000000009.segment is misplaced; see logfile salvage PATH OUTPUT$'
+done
+rmdir segments/0000000000000009.segment
+run 0 verify segments
 rm segments/control
 run 3 verify segments
 one_line_error 'segments: '

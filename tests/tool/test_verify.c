@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define BLOCK ((size_t)LF_BLOCK_BYTES)
 
@@ -752,6 +754,42 @@ START_TEST(foreign_files_are_named)
 }
 END_TEST
 
+static void exchange(const char *a, const char *b)
+{
+    const char *swap = folder_path("swap");
+
+    ck_assert_int_eq(rename(a, swap), 0);
+    ck_assert_int_eq(rename(b, a), 0);
+    ck_assert_int_eq(rename(swap, b), 0);
+}
+
+/* The file is named, as misplaced and as nothing else. */
+START_TEST(misplaced_segments_are_named)
+{
+    store_directory();
+    exchange(segment(2), segment(3));
+    ck_assert_int_eq(verify_directory(), LF_TOOL_CORRUPT);
+    ck_assert(report_has("damage: 0000000000000002.segment: misplaced: "));
+    exchange(segment(2), segment(3));
+    ck_assert_int_eq(verify_directory(), LF_TOOL_OK);
+
+    /* After the end of a log of which nothing is lost. */
+    for (unsigned i = 0; i < 3; i++) {
+        const char *stray = segment(7);
+        ck_assert_int_eq(i == 0   ? mkdir(stray, 0700)
+                         : i == 1 ? mkfifo(stray, 0600)
+                                  : symlink(segment(1), stray),
+                         0);
+        ck_assert_int_eq(verify_directory(), LF_TOOL_CORRUPT);
+        ck_assert(report_has("damage: 0000000000000007.segment: misplaced: "));
+        ck_assert(report_has(": corrupt: 14 records in 16 epochs"));
+        ck_assert(!report_has("foreign file"));
+        ck_assert_int_eq(remove(stray), 0);
+    }
+    log_image_free(&image);
+}
+END_TEST
+
 /* They are not part of the log, whatever is in them. */
 START_TEST(released_segments_are_mentioned)
 {
@@ -912,6 +950,7 @@ static TCase *directory_case(void)
     tcase_add_test(tcase, missing_segments_are_named);
     tcase_add_test(tcase, a_gap_behind_the_end_is_no_damage);
     tcase_add_test(tcase, foreign_files_are_named);
+    tcase_add_test(tcase, misplaced_segments_are_named);
     tcase_add_test(tcase, released_segments_are_mentioned);
     tcase_add_test(tcase, damage_in_a_directory_is_named);
     tcase_add_test(tcase, a_live_log_that_is_trimmed_meanwhile_is_whole);

@@ -81,7 +81,8 @@ static struct found scan_file(struct lf_file *file)
         }
         found.error =
             step == LF_STEP_FAILED ? scan.error : lf_verdict_scan(&scan, NULL, NULL, &found.tail);
-        found.segment_missing = lf_verdict_missing_segment(&scan, &found.missing_index);
+        found.segment_missing = scan.damage == LF_DAMAGE_MISSING;
+        found.missing_index = scan.damage_index;
         found.window_capacity = scan.window.capacity;
         lf_scan_close(&scan);
     }

@@ -85,7 +85,8 @@ static struct found scan_to_end(const struct logfile_io *io)
         }
         found.error =
             step == LF_STEP_FAILED ? scan.error : lf_verdict_scan(&scan, NULL, NULL, &found.tail);
-        found.segment_missing = lf_verdict_missing_segment(&scan, &found.missing_index);
+        found.segment_missing = scan.damage == LF_DAMAGE_MISSING;
+        found.missing_index = scan.damage_index;
         found.chain = scan.chain;
         lf_scan_close(&scan);
     }
@@ -851,7 +852,8 @@ static struct found recover_ahead(struct logfile_sim *disk, bool *was_read_ahead
     ck_assert_int_eq(lf_file_open(&file, logfile_sim_io(disk), NAME), 0);
     ck_assert_int_eq(lf_scan_open(&scan, &file), 0);
     found.error = lf_verdict_scan(&scan, NULL, NULL, &found.tail);
-    found.segment_missing = lf_verdict_missing_segment(&scan, &found.missing_index);
+    found.segment_missing = scan.damage == LF_DAMAGE_MISSING;
+    found.missing_index = scan.damage_index;
     *was_read_ahead = scan.valid_bytes >= (uint64_t)16 << 20;
     ck_assert_ptr_null(scan.window.ahead);
     ck_assert_uint_le(scan.window.capacity, LARGE_SLOT_BYTES + LF_WINDOW_BYTES_MIN);

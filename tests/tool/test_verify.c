@@ -29,6 +29,7 @@ struct memory_file {
     uint8_t *bytes;
     size_t size;
     unsigned locked_times; /* how often a writer has it open when that is asked */
+    int locked_error;      /* 0, or the answer to that */
     size_t late_at;        /* 0, or a block that can be read only after the second such call */
     uint8_t late_block[BLOCK];
     uint64_t bad_lsn; /* reads that touch this byte fail; 0: none do */
@@ -62,7 +63,8 @@ static bool answer_from_memory(void *arg, struct io_call *call)
     case LOGFILE_SIM_LOCKED:
         if (call->number == 2 && file->late_at != 0)
             memcpy(file->bytes + file->late_at, file->late_block, BLOCK);
-        call->result = call->number <= file->locked_times;
+        call->result =
+            file->locked_error != 0 ? file->locked_error : call->number <= file->locked_times;
         break;
     case LOGFILE_SIM_READ:
         call->result = read_memory(file, call);
@@ -539,6 +541,26 @@ START_TEST(a_log_whose_writer_goes_after_the_break_is_live)
 }
 END_TEST
 
+/* Where there are no locks, no writer of ours can have it.  Loop test: closed, or not. */
+START_TEST(a_log_without_locks_gets_its_verdict)
+{
+    static const int errors[] = {-ENOSYS, -ENOLCK, -EOPNOTSUPP};
+
+    if (_i == 0)
+        load_small_log(1);
+    else
+        load_open_log();
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        log_file.locked_error = errors[i];
+        ck_assert_int_eq(verify(), _i == 0 ? LF_TOOL_OK : LF_TOOL_TORN);
+        ck_assert(report_has(_i == 0 ? "log: clean: 4 records in 6 epochs"
+                                     : "log: torn: 4 records in 5 epochs"));
+    }
+    log_file.locked_error = -EIO; /* no file system without locks says that */
+    ck_assert_int_eq(verify(), LF_TOOL_FAILED);
+}
+END_TEST
+
 /* ---- Not readable -----------------------------------------------------------------------------*/
 
 START_TEST(a_read_error_is_no_verdict)
@@ -935,6 +957,7 @@ static TCase *no_damage_case(void)
     tcase_add_test(tcase, what_a_writer_writes_meanwhile_is_no_damage);
     tcase_add_test(tcase, a_log_whose_writer_goes_after_the_break_is_live);
     tcase_add_test(tcase, a_log_that_is_closed_meanwhile_is_clean);
+    tcase_add_loop_test(tcase, a_log_without_locks_gets_its_verdict, 0, 2);
     tcase_add_test(tcase, a_read_error_is_no_verdict);
     tcase_add_test(tcase, what_is_no_log_is_unreadable);
     return tcase;

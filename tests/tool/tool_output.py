@@ -252,6 +252,19 @@ class Cat(ToolTest):
         self.assertEqual(self.run_tool("cat", "log", status=CORRUPT), b"one\n")
         self.assertEqual(self.run_tool("cat", "-f", "log", status=CORRUPT), b"one\n")
 
+    def test_damage_before_where_it_starts(self):
+        """It is not met: what is before the first record that was asked for is not read."""
+        words = [b"%d" % i for i in range(6)]
+        for word in words:
+            self.make("log", word)
+        lsns = self.lsns("log")
+        self.flip("log", lsns[1])
+        self.flip("log", lsns[3])
+        for i in (2, 4, 5):
+            status = CORRUPT if i == 2 else CLEAN
+            out = self.run_tool("cat", "--from", str(lsns[i]), "log", status=status)
+            self.assertEqual(out.split(), words[2:3] if i == 2 else words[i:])
+
     def test_json(self):
         text = ["", "plain", 'a "quote" and a \\', "two\nlines\r\t\x1b[2J\x7f", "a\u2028b\u2029c\x85d",
                 "gr\u00fc\u00df \U0001f600", "\x00", "\x1c\x1d\x1e\x0b\x0c", "\u20ac\u2027\u202a"]
@@ -440,9 +453,43 @@ class Verify(ToolTest):
                          [("foreign file", None, "note\\nforged"),
                           ("repairable", "0000000000000003.segment",
                            "first copy of its file header is damaged; repaired at the next open for append")])
+        # All that tell of it say the same, until the next open.
+        self.assertEqual(len(self.lsns("segments")), verdict["records"])
+        figures = self.lines("stat", "--json", "segments")[0]
+        self.assertEqual((figures["verdict"], figures["damages"], figures["damaged_copies"]), ("clean", 0, 1))
+        end = self.lines("dump", "--json", "segments")[-1]
+        self.assertEqual((end["verdict"], end["repairable"]), ("clean", True))
+        self.run_tool("append", "segments")
+        self.assertFalse(self.verdict("segments", CLEAN)[0]["repairable"])
+        self.assertEqual(self.lines("stat", "--json", "segments")[0]["damaged_copies"], 0)
         os.unlink("segments/0000000000000002.segment")
         verdict, findings = self.verdict("segments", CORRUPT)
         self.assertIn("0000000000000002.segment is missing", [line["text"] for line in findings])
+
+    def test_what_the_page_says_to_do(self):
+        """It rescues what is left of a damaged log, and leaves alone one that was not closed."""
+        with open(os.path.join(os.environ["SOURCE"], "docs/man/logfile.1"), encoding="utf-8") as file:
+            example = re.search(r"\.RS\n(logfile verify .*?)\.RE", file.read(), re.DOTALL)[1]
+        bin_folder = os.path.dirname(os.path.abspath(LOGFILE))
+        environment = dict(os.environ, PATH=bin_folder + ":" + os.environ["PATH"])
+
+        def follow():
+            subprocess.run(["sh", "-c", example.replace("\\", "")], env=environment, check=False,
+                           capture_output=True, timeout=PATIENCE)
+            return os.path.exists("rescued.log")
+
+        with self.start("append", "--ack", "orders.log") as writer:
+            give(writer, b"one\n")
+            writer.stdout.readline()
+            writer.kill()
+            writer.wait()
+        self.verdict("orders.log", TORN)
+        self.assertFalse(follow())
+        self.make("orders.log", b"two")
+        self.assertFalse(follow())
+        self.flip("orders.log", self.lsns("orders.log")[0])
+        self.assertTrue(follow())
+        self.assertEqual(self.run_tool("cat", "rescued.log"), b"two\n")
 
     def test_unreadable(self):
         for path in ("missing", "."):

@@ -16,6 +16,7 @@ unsigned cpu_count;
 struct cpu *cpu_self;
 struct thread *thread_self;
 uint64_t cpu_horizon_ps;
+uint64_t cpu_switches;
 
 static struct fibre_context outside;
 
@@ -334,6 +335,7 @@ static void leave(void)
     struct thread *next;
 
     line_stand_for_stores(); /* of plain memory: a switch is a fence */
+    cpu_switches++;
     next = dequeue(cpu);
     if (next == NULL)
         next = steal(cpu);

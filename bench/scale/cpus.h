@@ -98,6 +98,7 @@ extern unsigned cpu_count;
 extern struct cpu *cpu_self; /* whose thread runs; NULL: outside of the simulation */
 extern struct thread *thread_self;
 extern uint64_t cpu_horizon_ps; /* from then on others come first */
+extern uint64_t cpu_switches;   /* how often a thread has left its processor */
 
 static inline unsigned cpu_number(const struct cpu *cpu)
 {

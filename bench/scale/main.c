@@ -309,6 +309,22 @@ static void take_option(int option, char *value, struct request *request)
     }
 }
 
+/* The command line, as it was. */
+static char *join(char *const *argv)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+
+    if (out == NULL)
+        refuse("no memory");
+    for (unsigned i = 0; argv[i] != NULL; i++)
+        fprintf(out, "%s%s", i > 0 ? " " : "", argv[i]);
+    if (fclose(out) != 0)
+        refuse("no memory");
+    return text;
+}
+
 /* ---- Runs --------------------------------------------------------------------------------------- */
 
 /* In a process of its own; whether it succeeded. */
@@ -364,6 +380,7 @@ static bool run_variants(const struct request *request, struct work work)
         bool is_ring = work.lab.engine == LOGFILE_ENGINE_RING;
         for (unsigned j = 0; j < (is_ring ? request->reserves.count : 1); j++) {
             work.lab.reserve = is_ring ? (uint32_t)request->reserves.of[j] : 0;
+            work.tells_reserve = request->reserves.count > 1;
             succeeded &= run(request, &work);
         }
     }
@@ -418,6 +435,7 @@ int main(int argc, char **argv)
     char message[256];
     int option;
 
+    request.work.command = join(argv);
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
         if (!take_work_option(option, optarg, &request.work))
             take_option(option, optarg, &request);

@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-/* "ring/faa", "mutex", "toy/mcs". */
-void report_label(const struct work *work, char *label, size_t bytes);
 /* One line of a table, and below it the lines that were waited for longest, `names` of them. */
 void report_head(FILE *out);
 void report_text(FILE *out, const struct work *work, const struct work_result *result,

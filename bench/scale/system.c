@@ -22,6 +22,8 @@ enum {
 static struct system_lock locks[LOCKS_MAX];
 static unsigned lock_count;
 
+uint64_t system_calls;
+
 static uint64_t ps_of(const struct timespec *time)
 {
     return time == NULL ? UINT64_MAX
@@ -59,6 +61,7 @@ static void enter_bucket(const void *word)
     static struct line *buckets[FUTEX_BUCKETS];
     struct line **bucket = &buckets[((uintptr_t)word >> 2) % FUTEX_BUCKETS];
 
+    system_calls++;
     cpu_spend(CPU_KERNEL, costs.syscall_ns);
     cpu_sync();
     line_await_stores();
@@ -155,6 +158,7 @@ static long futex_wake(const uint32_t *word, uint32_t count)
 
 void system_sleep_until_ps(uint64_t time_ps)
 {
+    system_calls++;
     cpu_spend(CPU_KERNEL, costs.syscall_ns);
     cpu_sync();
     line_await_stores();
@@ -206,6 +210,7 @@ long system_syscall(long number, ...)
 
 int system_yield(void)
 {
+    system_calls++;
     cpu_spend(CPU_SPIN, costs.yield_ns);
     cpu_sync();
     line_await_stores();

@@ -111,6 +111,8 @@ void system_sleep_until_ps(uint64_t time_ps);
 /* What would be if one that wakes many woke so many of them, and each of these its part of the others; 0: it
  * wakes all itself, as the library does. */
 extern unsigned system_fanout;
+/* How many calls there were of the kernel. */
+extern uint64_t system_calls;
 
 /* The locks that were made, by the expression that stood for them in the source. */
 struct system_lock {

@@ -34,7 +34,7 @@ static char failure[160];
 static uint64_t record_count;
 static bool is_counting;
 static uint64_t begun_ps;
-static uint64_t flushes_then, operations_then;
+static uint64_t flushes_then, operations_then, switches_then, calls_then;
 static uint64_t spent_then_ps[CPUS_MAX][CPU_COST_COUNT];
 
 static _Noreturn void fail(const char *call, int error)
@@ -67,6 +67,8 @@ static void begin_counting(void)
     memory_data = (struct memory_data){0};
     flushes_then = flush_count();
     operations_then = memory_operations;
+    switches_then = cpu_switches;
+    calls_then = system_calls;
     record_count = 0;
     is_counting = true;
 }
@@ -96,6 +98,8 @@ static void end_counting(void)
             result->spent_ps[cost] += cpus[i].spent_ps[cost] - spent_then_ps[i][cost];
     result->flushes = flush_count() - flushes_then;
     result->operations = memory_operations - operations_then;
+    result->switches = cpu_switches - switches_then;
+    result->system_calls = system_calls - calls_then;
     count_writers();
     cpus_stop();
 }

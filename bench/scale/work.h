@@ -38,6 +38,8 @@ struct work {
     uint64_t own_ns;           /* that a writer has to do between two appends */
     uint64_t warm_up, records; /* how many records are not counted, and how many are */
     uint64_t seed;
+    bool tells_reserve; /* its label does, as one of several */
+    const char *command;
     struct logfile_options options;
     struct logfile_lab lab;
 };
@@ -55,6 +57,8 @@ struct work_result {
     uint64_t elapsed_ps;
     uint64_t flushes;
     uint64_t operations; /* atomic */
+    uint64_t switches;   /* that took a processor from one thread */
+    uint64_t system_calls;
     uint64_t spent_ps[CPU_COST_COUNT];
     uint64_t writer_least, writer_most; /* records of one writer */
     double fairness;                    /* Jain's index: 1 if all have as many */

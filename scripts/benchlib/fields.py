@@ -65,7 +65,8 @@ def each(kind, names):
 
 
 MEASURES = {
-    **each(TEXT, "engine variant settings hdr"), **each(WHOLE, "rung variant_index point_index order"), **each(POSITIVE, "writers"),
+    **each(TEXT, "engine variant settings hdr"), **each(BOOL, "simulated"),
+    **each(WHOLE, "rung variant_index point_index order"), **each(POSITIVE, "writers"),
     **each(NUMBER, "size_bytes records seconds records_per_s bytes_per_s p50_us p90_us p99_us p999_us p99_9_us"
                    " p99_99_us samples max_us flushes records_per_flush device_bytes_per_payload_byte"
                    " cpu_us_per_record rss_bytes submit_ns context_switches_per_record"

@@ -37,7 +37,8 @@ class Result:
         self.filesystem = fields.get("filesystem") or {}
         self.load = fields.get("load") or {}
         self.engine = fields["engine"]
-        self.variant = fields.get("variant") or self.engine
+        self.simulated = fields.get("simulated") is True  # by logfile-scale
+        self.variant = (fields.get("variant") or self.engine) + (", simulated" if self.simulated else "")
         self.writers = fields["writers"]
         self.round = self.options.get("round") or 1
         self.interrupted = bool(self.options.get("interrupted"))

@@ -1,6 +1,11 @@
 """What the runs of test_scale.sh must have found."""
 import json
+import os
 import sys
+
+sys.dont_write_bytecode = True  # the sources may be read-only, and are kept clean
+sys.path.insert(0, os.path.join(sys.argv[1], "scripts"))
+from benchlib.results import group, read_results  # noqa: E402
 
 failed = []
 
@@ -88,7 +93,10 @@ for line in everything:
     moved = sum(found["transfers_per_record"] for found in simulation["lines"])
     check(abs(moved - simulation["transfers_per_record"]) < 0.001 * (moved + 1), f"{what}: {moved} transfers by line")
     check(line["simulated"] is True and line["machine"]["simulated"] is True, f"{what}: not marked as simulated")
-    check(line["p50_us"] <= line["p99_us"] <= line["max_us"] + 0.01 * line["max_us"], f"{what}: percentiles")
+    known = [line[key] for key in ("p50_us", "p90_us", "p99_us", "p999_us", "p99_99_us") if line[key] is not None]
+    check(known == sorted(known) and known[-1] <= 1.01 * line["max_us"], f"{what}: percentiles")
+    check((line["p99_us"] is None) == (line["samples"] < 1000), f"{what}: a p99 of {line['samples']} latencies")
+    check(sum(count for _, count in line["latency_histogram"]) == line["samples"], f"{what}: samples")
     check(0 < simulation["fairness"] <= 1.000001, f"{what}: fairness {simulation['fairness']}")
 
 # ---- The log ----
@@ -113,9 +121,44 @@ longer_ns = 1e9 / slower["records_per_s"] - 1e9 / plain["records_per_s"]
 check(close(longer_ns, 25e3, 0.02), f"a sync that is 25 us longer makes a record longer by {longer_ns} ns")
 check(4000 < delayed["records_per_s"] < 5000, f"a sync of 200 us: {delayed['records_per_s']}")
 
+# ---- The same names as logfile-bench's ----
+
+
+def names(fields, before=""):
+    """Of all that it has, and of what that has."""
+    for key, value in fields.items():
+        yield before + key
+        if isinstance(value, dict):
+            yield from names(value, f"{before}{key}.")
+
+
+# What a simulation alone knows or can choose.
+own = {"simulated", "simulation", "machine.simulated", "options.batch", "options.slot_count", "options.logs",
+       "options.fan_out"}
+# What logfile-bench writes too, as soon as it knows it.
+shared = {"samples", "p90_us", "p99_9_us", "p99_99_us", "fairness", "fairness.jain", "fairness.least_over_mean",
+          "fairness.most_over_mean"}
+measured, simulated = lines_of("measured"), lines_of("labels")
+unknown = {name for line in simulated for name in names(line) if not name.startswith("simulation.")} - own - shared
+check(unknown <= set(names(measured[0])), f"keys that logfile-bench has not: {unknown - set(names(measured[0]))}")
+for line in measured + simulated:
+    check(line["options"]["size_min"] == line["size_bytes"] == 512, "size")
+check([line["variant"] for line in simulated] ==
+      ["ring", "mutex", "ring/faa", "ring/cas", "ring/16-shard/leader/spin/wake_tree", "toy/faa"],
+      f"labels: {[line['variant'] for line in simulated]}")
+check(simulated[4]["options"]["variant_flags"] == ["wake_tree"], "variant_flags")
+check(simulated[0]["context_switches_per_record"] > 0 and simulated[0]["system_calls_per_record"] > 0,
+      "threads that wait neither sleep nor call the kernel")
+check(simulated[0]["options"]["command"].endswith("--engine ring,mutex"), "the command is not told")
+check(simulated[0]["machine"]["cpu"] == 'a "machine" \\ of two', f"the machine is {simulated[0]['machine']['cpu']}")
+# On a page simulated runs are never rounds of measured ones.
+rows = read_results("measured.json")[0] + read_results("labels.json")[0]
+check(len(group(rows[:2])) == 2 and all(len({row.simulated for row in cell.rows}) == 1 for cell in group(rows)),
+      "simulated and measured runs are one cell")
+
 # ---- Nothing is left to chance ----
 for line in (first := lines_of("chance1")) + (second := lines_of("chance2")) + (third := lines_of("chance3")):
-    del line["simulation"]["real_seconds"]
+    del line["simulation"]["real_seconds"], line["options"]["command"]
 check(first == second, "two runs with one seed differ")
 check(any(a["latency_histogram"] != b["latency_histogram"] for a, b in zip(first, third)), "the seed changes nothing")
 

@@ -160,6 +160,7 @@ static void supervise(struct bench_session *session)
         if (eventfd_read(session->task.done_fd, &more) == 0)
             done += more;
     }
+    note_slice(session, bench_now_ns()); /* the last one ends when the timed part does */
     if (!session->has_after)
         end_timed_part(session);
 }

@@ -75,6 +75,14 @@ static int parse_engines(const struct bench_argument *argument)
     return bench_value_list(argument, engine_entry, &argument->options->engines);
 }
 
+static int parse_peers(const struct bench_argument *argument)
+{
+    if (argument->text[0] == '\0')
+        return bench_value_refuse(argument, "an empty name");
+    argument->options->peers = argument->text;
+    return 0;
+}
+
 static int parse_reserves(const struct bench_argument *argument)
 {
     return bench_value_list(argument, reserve_entry, &argument->options->reserves);
@@ -343,6 +351,7 @@ const struct bench_option_spec bench_option_specs[] = {
     [OPTION_RECORDS] = VALUE("records", parse_records),
     [OPTION_PRESET] = VALUE("preset", parse_preset),
     [OPTION_ENGINE] = VALUE("engine", parse_engines),
+    [OPTION_PEER] = VALUE("peer", parse_peers),
     [OPTION_RESERVE] = VALUE("reserve", parse_reserves),
     [OPTION_SHARDS] = VALUE("shards", parse_shards),
     [OPTION_FLUSHER] = VALUE("flusher", parse_flushers),

@@ -113,7 +113,8 @@ static bool lists_ring(const struct bench_list *engines)
 static int check_engines(struct bench_argument *argument, uint64_t given)
 {
     const struct bench_options *options = argument->options;
-    if (options->lab.sync == LOGFILE_SYNC_NONE && lists_peer(&options->engines))
+    if (options->lab.sync == LOGFILE_SYNC_NONE &&
+        (lists_peer(&options->engines) || options->peers != NULL))
         return refuse_pair(argument, OPTION_SYNC,
                            "none is not for comparison: other stores are measured durable");
     if (lists_ring(&options->engines))

@@ -49,13 +49,14 @@ struct bench_options {
     enum bench_action action;
     enum bench_preset preset;
     struct bench_list engines; /* enum bench_engine */
+    const char *peers;         /* shared objects, separated by commas; NULL: none */
     struct bench_list reserves;
     struct bench_list shards;
     struct bench_list flushers;
     struct bench_list waits;
     struct bench_list gathers; /* variant_flags */
     struct bench_list wakes;   /* likewise */
-    bool ladder;               /* instead of the seven above */
+    bool ladder;               /* instead of the eight above */
     struct bench_list writers;
     struct bench_list sizes;
     uint64_t size_max; /* not 0: sizes are drawn, from the one in `sizes` to this */

@@ -2,7 +2,9 @@
 #include "variant.h"
 
 #include "options.h"
+#include "plugin.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -205,6 +207,40 @@ static int add_engine(const struct maker *maker, enum bench_engine engine)
     return 0;
 }
 
+static int add_plugin(const struct maker *maker, const char *path)
+{
+    const struct bench_variants *variants = maker->variants;
+    const struct bench_peer *peer = bench_plugin_load(path, maker->message, maker->message_bytes);
+    if (peer == NULL)
+        return -1;
+    for (unsigned i = 0; i < variants->count; i++) {
+        if (strcmp(bench_variant_engine(&variants->all[i]), peer->name) != 0)
+            continue;
+        snprintf(maker->message, maker->message_bytes,
+                 "--peer %s: another variant is called %s: give it another name", path, peer->name);
+        return -1;
+    }
+    struct bench_variant *variant = add_variant(maker);
+    if (variant == NULL)
+        return -1;
+    snprintf(variant->label, sizeof variant->label, "%s", peer->name);
+    variant->peer = peer;
+    return 0;
+}
+
+static int add_plugins(const struct maker *maker)
+{
+    char path[PATH_MAX];
+    for (const char *text = maker->options->peers; text != NULL;) {
+        size_t bytes = strcspn(text, ",");
+        snprintf(path, sizeof path, "%.*s", bytes < sizeof path ? (int)bytes : PATH_MAX - 1, text);
+        if (add_plugin(maker, path) != 0)
+            return -1;
+        text = text[bytes] == ',' ? text + bytes + 1 : NULL;
+    }
+    return 0;
+}
+
 int bench_variants_make(const struct bench_options *options, struct bench_variants *variants,
                         char *message, size_t message_bytes)
 {
@@ -217,7 +253,7 @@ int bench_variants_make(const struct bench_options *options, struct bench_varian
     for (unsigned i = 0; i < options->engines.count; i++)
         if (add_engine(&maker, (enum bench_engine)options->engines.values[i]) != 0)
             return -1;
-    return 0;
+    return add_plugins(&maker);
 }
 
 /* ---- Looking at them ------------------------------------------------------------------------- */

@@ -45,7 +45,9 @@ struct bench_variants {
  * Fills in what the options ask for: the ladder, or each engine in the order of --engine, ring once
  * for each combination of --reserve, --shards, --flusher, --wait, --gather and --wake.
  *
- * Returns 0, or -1 with one line in `message`: too many, or a store that is not built in.
+ * Behind them come the stores of --peer, which it loads.
+ *
+ * Returns 0, or -1 with one line in `message`: too many, or a store that is not built in or is no store.
  */
 int bench_variants_make(const struct bench_options *options, struct bench_variants *variants,
                         char *message, size_t message_bytes);

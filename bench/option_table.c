@@ -72,7 +72,7 @@ static int shards_entry(const struct bench_argument *argument, const char *text,
 
 static int parse_engines(const struct bench_argument *argument)
 {
-    return bench_value_list(argument, engine_entry, &argument->options->engines);
+    return bench_value_list_repeated(argument, engine_entry, &argument->options->engines);
 }
 
 static int parse_peers(const struct bench_argument *argument)

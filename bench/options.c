@@ -317,6 +317,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *options, ch
     apply_defaults(options);
     if (bench_variants_make(options, &options->variants, message, message_bytes) != 0)
         return -1;
+    bench_variants_tell_apart(&options->variants);
     if ((given & (BIT(OPTION_FLOORS) | BIT(OPTION_NO_FLOORS))) == 0)
         options->floors = bench_bounds_are_cheap(options);
     return check_runs(&argument);

@@ -264,9 +264,9 @@ int bench_value_entry_name(const struct bench_argument *argument, const char *te
 }
 
 static int add_value(const struct bench_argument *argument, const char *text, size_t bytes,
-                     uint64_t value, struct bench_list *list)
+                     uint64_t value, bool may_repeat, struct bench_list *list)
 {
-    for (unsigned i = 0; i < list->count; i++)
+    for (unsigned i = 0; !may_repeat && i < list->count; i++)
         if (list->values[i] == value)
             return bench_value_refuse(argument, "%.*s is listed twice", quoted(bytes), text);
     if (list->count == BENCH_LIST_MAX)
@@ -276,18 +276,30 @@ static int add_value(const struct bench_argument *argument, const char *text, si
     return 0;
 }
 
-int bench_value_list(const struct bench_argument *argument, bench_value_entry *entry,
-                     struct bench_list *list)
+static int parse_list(const struct bench_argument *argument, bench_value_entry *entry,
+                      bool may_repeat, struct bench_list *list)
 {
     list->count = 0;
     for (const char *text = argument->text;;) {
         size_t bytes = strcspn(text, ",");
         uint64_t value;
         if (entry(argument, text, bytes, &value) != 0 ||
-            add_value(argument, text, bytes, value, list) != 0)
+            add_value(argument, text, bytes, value, may_repeat, list) != 0)
             return -1;
         if (text[bytes] == '\0')
             return 0;
         text += bytes + 1;
     }
+}
+
+int bench_value_list(const struct bench_argument *argument, bench_value_entry *entry,
+                     struct bench_list *list)
+{
+    return parse_list(argument, entry, false, list);
+}
+
+int bench_value_list_repeated(const struct bench_argument *argument, bench_value_entry *entry,
+                              struct bench_list *list)
+{
+    return parse_list(argument, entry, true, list);
 }

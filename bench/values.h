@@ -43,6 +43,9 @@ typedef int bench_value_entry(const struct bench_argument *argument, const char 
 /* Comma-separated entries, none of them twice. */
 int bench_value_list(const struct bench_argument *argument, bench_value_entry *entry,
                      struct bench_list *list);
+/* The same, where the same entry may come again. */
+int bench_value_list_repeated(const struct bench_argument *argument, bench_value_entry *entry,
+                              struct bench_list *list);
 /* What entries are made of. */
 int bench_value_entry_number(const struct bench_argument *argument, const char *text, size_t bytes,
                              const char *what, uint64_t min, uint64_t max, uint64_t *out);

@@ -256,6 +256,20 @@ int bench_variants_make(const struct bench_options *options, struct bench_varian
     return add_plugins(&maker);
 }
 
+void bench_variants_tell_apart(struct bench_variants *variants)
+{
+    /* From the end, so that what a label is compared with has no number yet. */
+    for (unsigned i = variants->count; i-- > 1;) {
+        char *label = variants->all[i].label;
+        unsigned number = 1;
+        for (unsigned other = 0; other < i; other++)
+            number += strcmp(variants->all[other].label, label) == 0;
+        size_t length = strlen(label);
+        if (number > 1)
+            snprintf(label + length, sizeof variants->all[i].label - length, "#%u", number);
+    }
+}
+
 /* ---- Looking at them ------------------------------------------------------------------------- */
 
 unsigned bench_variants_baseline(const struct bench_variants *variants)

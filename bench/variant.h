@@ -52,6 +52,10 @@ struct bench_variants {
 int bench_variants_make(const struct bench_options *options, struct bench_variants *variants,
                         char *message, size_t message_bytes);
 
+/* An engine may be listed several times, to see what differs by chance alone: gives each but the first of
+ * them a number, as in "ring#2". */
+void bench_variants_tell_apart(struct bench_variants *variants);
+
 /* The one that the others are compared with: mutex, or else the first. */
 unsigned bench_variants_baseline(const struct bench_variants *variants);
 

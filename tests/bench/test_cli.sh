@@ -132,7 +132,6 @@ top_keys() {
 
 refuses "'foo' is not one of ring, mutex, serial, rocksdb, wiredtiger, lmdb, sqlite" --engine foo
 refuses "'' is not one of" --engine ring,,mutex
-refuses "listed twice" --engine ring,mutex,ring
 many=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33
 refuses "more than 32 entries: list fewer, or run it twice" --writers $many
 refuses "more than 32 entries" --size $many
@@ -424,6 +423,14 @@ done
 [ "$(echo "$shuffled" | sort -u | grep -c .)" -ge 2 ] || fail "order: the seed does not shuffle points"
 awk '/"started_at"/ { now = $0; sub(/.*"started_at":/, "", now); if (now + 0 < before || now < 1.7e9) exit 1; before = now + 0 }' \
     "$here/out/raw" || fail "started_at does not ascend"
+
+# The same engine again is a variant of its own, so that it shows what differs by chance alone.
+runs --device null --engine ring,mutex,ring,ring --writers 2 --records 20
+[ "$(all_of variant)" = "ring;mutex;ring#2;ring#3;" ] || fail "A/A: $(all_of variant)"
+[ "$(all_of engine)" = "ring;mutex;ring;ring;" ] || fail "A/A: $(all_of engine)"
+runs --device null --engine ring,ring --reserve faa,cas --writers 2 --records 20
+[ "$(all_of variant)" = "ring/faa;ring/cas;ring/faa#2;ring/cas#2;" ] || fail "A/A: $(all_of variant)"
+grep -q ' vs ring/faa$' "$here/out/stdout" || fail "A/A: no ratio to the first"
 
 # Variants: a label says what differs from the others, or from the default.
 runs --device null --engine ring,mutex --writers 2 --records 20 --reserve faa,cas --shards 1,8

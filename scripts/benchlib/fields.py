@@ -7,6 +7,8 @@ read. Keys that are not named here are left alone.
 import json
 import math
 
+from . import hdr
+
 # Beyond this it is no measurement, and arithmetic would overflow.
 MOST = 1e30
 # A list by powers of two: nothing that is counted reaches the last one.
@@ -55,6 +57,31 @@ def is_batches(value):
     return is_list_of(is_whole)(value) and len(value) <= MOST_POWERS
 
 
+def is_hdr(value):
+    try:
+        return is_text(value) and isinstance(hdr.decode(value), list)
+    except ValueError:
+        return False
+
+
+def is_bounds(value):
+    """What bounded a run: the rates right before and after it, and what they allow it."""
+    return isinstance(value, list) and all(
+        isinstance(one, dict) and is_text(one.get("bound"))
+        and all(one.get(key) is None or is_number(one[key])
+                for key in ("before", "after", "records_per_s"))
+        and (one.get("passed") is None or is_bool(one["passed"])) for one in value)
+
+
+def is_series(value):
+    """An object of arrays, or a list of objects, of numbers and null."""
+    maybe = is_list_of(lambda item: item is None or is_number(item))
+    if isinstance(value, dict):
+        return all(item is None or is_number(item) or maybe(item) for item in value.values())
+    return isinstance(value, list) and all(
+        isinstance(one, dict) and maybe(list(one.values())) for one in value)
+
+
 NUMBER, WHOLE, POSITIVE = (is_number, "a number"), (is_whole, "a whole number"), (
     is_positive, "a whole number from 1")
 TEXT, BOOL, WORD = (is_text, "a text"), (is_bool, "true or false"), (is_word, "a text or a number")
@@ -70,7 +97,12 @@ MEASURES = {
     **each(NUMBER, "size_bytes records seconds records_per_s bytes_per_s p50_us p90_us p99_us p999_us p99_9_us"
                    " p99_99_us samples max_us flushes records_per_flush device_bytes_per_payload_byte"
                    " cpu_us_per_record rss_bytes submit_ns context_switches_per_record"
-                   " system_calls_per_record"),
+                   " system_calls_per_record samples p90_us p99_9_us p99_99_us started_at"
+                   " zero_fill_bytes waits_zero_fill flush_ns zero_fill_ns"),
+    **each(BOOL, "capped"), **each(WHOLE, "order variant_index"),
+    "hdr": (is_hdr, "an HdrHistogram V2 in base64"),
+    "bounds": (is_bounds, "a list of bounds"),
+    "series": (is_series, "a series of numbers"),
     "latency_histogram": (is_list_of(is_bucket), "a list of pairs of numbers"),
     "batch_histogram": (is_batches, "a list of whole numbers"),
 }
@@ -86,6 +118,15 @@ NESTED = {
     "filesystem": each(TEXT, "type source mount_options super_options"),
     "device": {**each(TEXT, "kind name model write_cache"), **each(BOOL, "rotational"),
                **each(NUMBER, "delay_us")},
+    "load": {**each(TEXT, "kind arrivals"), **each(BOOL, "past_knee"),
+             **each(NUMBER, "clients window think_us share capacity rate_asked rate_reached"
+                            " late_p50_us late_p99_us late_max_us")},
+    "fairness": each(NUMBER, "jain least_over_mean most_over_mean writer_p50_us_least"
+                             " writer_p50_us_most"),
+    "epochs_crossed": each(NUMBER, "samples mean max"),
+    "perf": {**each(BOOL, "user_only"),
+             **each(NUMBER, "cycles instructions cache_misses hitm joules_per_record")},
+    "pressure": each(NUMBER, "cpu_some_us io_some_us steal_us"),
     "stages_us": each(NUMBER, "samples checksum reserve copy flip write sync wake"),
 }
 # Every key of these.

@@ -70,7 +70,7 @@ class Result:
     def cell(self):
         """What rounds repeat: runs of one cell differ only by chance and by drift."""
         return (self.variant, self.writers, self.sizes, self.window, self.clients,
-                self.option("rate"), self.option("preset"), self.load.get("think_us"),
+                self.offered, self.option("preset"), self.load.get("think_us"),
                 self.device.get("kind"), self.device.get("delay_us"))
 
     @property
@@ -89,6 +89,18 @@ class Result:
     @property
     def clients(self):
         return self.option("clients")
+
+    @property
+    def is_open(self):
+        """Records come at their times, whatever the log does."""
+        return self.load.get("kind") == "open" or bool(self.option("rate"))
+
+    @property
+    def offered(self):
+        """Of an open loop: the rate, or a share of what the variant can do, whose rate each round
+        measures anew."""
+        share = self.load.get("share")
+        return self.option("rate") if share is None else f"{share:g}x"
 
     @property
     def device_words(self):
@@ -272,7 +284,7 @@ def kind_of_row(row):
         return "ladder"
     if row.option("preset"):
         return "preset"
-    return "open" if row.option("rate") else "closed"
+    return "open" if row.is_open else "closed"
 
 
 def kind_of_closed(rows):

@@ -103,21 +103,19 @@ class Estimate:
     runs were interleaved. `by_round` holds the logarithms of the rounds, where they are paired.
     `blocked` says why nothing can be said, whatever the numbers are."""
 
-    def __init__(self, mean, error, freedom, rounds, more_is_better=True, by_round=None):
+    def __init__(self, mean, error, freedom, rounds, more_is_better=True, by_round=None,
+                 interleaved=True):
         self.mean = mean
         self.error = error
         self.freedom = freedom
         self.rounds = rounds
         self.more_is_better = more_is_better
         self.by_round = by_round
+        self.interleaved = interleaved
         self.drift = (0.0, 0.0)
         self.blocked = None
         self.verdict = CANNOT_TELL
         self.reason = None
-
-    @property
-    def interleaved(self):
-        return self.by_round is not None
 
     @property
     def ratio(self):
@@ -197,7 +195,8 @@ def apart(numerator, denominator, more_is_better=True):
     freedom = sum(counts) - 2
     variance = max(squares / max(1, freedom), RESOLUTION ** 2)
     error = math.sqrt(variance * sum(1 / count for count in counts))
-    return Estimate(means[1] - means[0], error, freedom, min(counts), more_is_better)
+    return Estimate(means[1] - means[0], error, freedom, min(counts), more_is_better,
+                    interleaved=False)
 
 
 def pooled(estimates):
@@ -223,7 +222,8 @@ def pooled_apart(estimates):
     freedom = round(sum(variances) ** 2 / weight) if weight else 0
     mean = sum(one.mean for one in estimates) / count
     return Estimate(mean, math.sqrt(sum(variances)) / count, freedom,
-                    min(one.rounds for one in estimates), estimates[0].more_is_better)
+                    min(one.rounds for one in estimates), estimates[0].more_is_better,
+                    interleaved=all(one.interleaved for one in estimates))
 
 
 # ---- Verdicts ------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ class Drift:
             return None
         known = [NO_DRIFT, *needed, self.of_wake(cells) or NO_DRIFT]
         low, high = min(low for low, _ in known), max(high for _, high in known)
-        if cells[0].first.option("rate") and max(high, -low) > math.log(MARGIN):
+        if cells[0].first.is_open and max(high, -low) > math.log(MARGIN):
             return (-math.inf, math.inf)
         return (low, high) if more_is_better else inverse((low, high))
 
@@ -171,7 +171,7 @@ def words_of_cell(part, row, variant):
     words.append("" if low is None else f"{low} B" if low == high else f"{low}..{high} B")
     words.append(f"window {row.window}" if row.window > 1 else "")
     words.append(f"{row.clients} clients" if row.clients else "")
-    words.append(f"rate {row.option('rate'):g}" if row.option("rate") else "")
+    words.append(f"rate {shown(row.offered)}" if row.is_open else "")
     words.append(row.device_words)
     return " ".join(word for word in words if word)
 

@@ -1,38 +1,50 @@
 """What sections are made of: figures with their captions, legends and tables."""
 
-from . import svg
+from . import about, svg
 from .charts import Axis, Line, line_chart
-from .looks import looks_of
+from .looks import DEFAULTS, looks_of
 from .wording import (count, number_of, short, significant, sizes, spread, time_ns, time_us)
 
 
 class Section:
-    """A part of the page, with the words that a link to it shows."""
+    """A part of the page: its title, what it found in a line, and all the rest, folded away."""
 
-    def __init__(self, name, title, content, link=None):
+    def __init__(self, name, title, content, finding=""):
         self.name = name
         self.title = title
         self.content = content
-        self.link = link or title
+        self.finding = finding
 
     def markup(self):
         head = svg.element("h2", svg.escape(self.title))
-        return svg.element("section", head + self.content, id=self.name)
+        head += paragraph(self.finding) if self.finding else ""
+        body = svg.element("div", self.content, class_="body")
+        folded = svg.element("details", svg.element("summary", head) + body)
+        return svg.element("section", folded, id=self.name)
 
 
 def paragraph(words, class_=None):
     return svg.element("p", svg.escape(words), class_=class_)
 
 
-def figure(title, caption, picture, whole=False):
-    words = svg.element("h3", svg.escape(title)) + (paragraph(caption) if caption else "")
-    return svg.element("figure", svg.element("figcaption", words) + picture,
+def tag(dataset):
+    """The load model and the repetition; and that it is simulated, where it is."""
+    words = svg.escape(about.tag(dataset))
+    if about.is_simulated(dataset):
+        words = svg.element("b", "simulated") + " · " + words
+    return svg.element("p", words, class_="load")
+
+
+def figure(title, caption, picture, dataset, whole=False, heading="h3"):
+    """No picture without what its numbers are of."""
+    words = svg.element(heading, svg.escape(title)) + (paragraph(caption) if caption else "")
+    return svg.element("figure", svg.element("figcaption", words + tag(dataset)) + picture,
                        class_="whole" if whole else None)
 
 
-def grid(figures):
-    """Three in a row on a desk, or two where three would leave one alone."""
-    pairs = " pairs" if len(figures) % 3 == 1 and len(figures) > 1 else ""
+def grid(figures, wide=False):
+    """Three in a row on a desk, or two where they are wide or three would leave one alone."""
+    pairs = " pairs" if wide or len(figures) % 3 == 1 and len(figures) > 1 else ""
     return svg.element("div", "".join(figures), class_="grid" + pairs) if figures else ""
 
 
@@ -88,10 +100,12 @@ def with_range(summary, form):
 
 
 COLUMNS = (("records/s", "records_per_s", count), ("p50", "p50_us", time_us),
-           ("p99", "p99_us", time_us), ("p99.9", "p999_us", time_us), ("max", "max_us", time_us),
-           ("records/flush", "records_per_flush", significant), ("a submit", "submit_ns", time_ns),
+           ("p99", "p99_us", time_us), ("p99.9", "p999_us", time_us),
+           ("p99.99", "p99_99_us", time_us), ("max", "max_us", time_us),
+           ("records/flush", "records_per_flush", significant),
+           ("epochs crossed", "epochs_crossed.mean", significant), ("a submit", "submit_ns", time_ns),
            ("device bytes/payload", "device_bytes_per_payload_byte", significant),
-           ("CPU/record", "cpu_us_per_record", time_us),
+           ("zero-fill bytes", "zero_fill_bytes", short), ("CPU/record", "cpu_us_per_record", time_us),
            ("switches/record", "context_switches_per_record", significant),
            ("system calls/record", "system_calls_per_record", significant))
 
@@ -133,11 +147,17 @@ def points_of(cells, at, key, form, log=True):
     points = []
     for cell in cells:
         summary, place = cell.summary(key), at(cell.first)
-        if summary is None or not place or (log and summary.low <= 0):
+        if summary is None or not place or (log and summary.low <= 0) or not is_drawn(cell):
             continue
-        words = f"{cell.first.variant}, {place:,}: {spread(summary, form)}"
+        words = f"{cell.first.variant}, {significant(place)}: {spread(summary, form)}"
         points.append((place, summary.median, summary.low, summary.high, words))
     return sorted(points)
+
+
+def is_drawn(cell):
+    """What ran once stands in the table only: nobody knows how far it would scatter. A simulation
+    gives the same each time."""
+    return len(cell.rows) > 1 or cell.first.simulated
 
 
 class Against:
@@ -159,7 +179,23 @@ def lines_of(dataset, against, key, form, log=True):
         points = points_of(dataset.of(variant=variant), against.at, key, form, log)
         if points:
             lines.append(Line(variant, look, points))
+        points = points_of(cells_over(dataset, variant), against.at, key, form, log)
+        if points:
+            lines.append(Line(f"{variant}, measured", look, points, laid_over=True))
     return lines
+
+
+def plain_name(variant):
+    return "ring" if variant in DEFAULTS else variant
+
+
+def cells_over(dataset, variant):
+    """What was measured of a simulated variant, on as fast a device and with as large a window."""
+    first = dataset.rows[0]
+    return [cell for over in dataset.over for cell in over.cells
+            if plain_name(cell.first.variant) == plain_name(variant)
+            and cell.first.window == first.window
+            and cell.first.device.get("kind") == first.device.get("kind")]
 
 
 def limit_of(dataset, against):
@@ -189,7 +225,15 @@ def short_form(form):
 
 def figure_against(dataset, against, key, title, caption, form, log=True, guides=()):
     picture = draw_against(dataset, against, key, title, caption, form, log, guides)
-    return figure(title, caption, picture) if picture else None
+    return figure(title, caption, picture, dataset) if picture else None
+
+
+def only_tables(dataset):
+    """Why there is no picture, where there is none."""
+    if any(is_drawn(cell) for cell in dataset.cells):
+        return ""
+    return paragraph("One round of each: no picture, because nobody knows how far these numbers"
+                     " scatter. The table has them.", "quiet")
 
 
 def some(*figures):

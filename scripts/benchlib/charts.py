@@ -1,4 +1,4 @@
-"""The three pictures of a report: lines, stacked bars, and bars with what each is worth."""
+"""The plain pictures of a report: lines over something, and bars."""
 
 from . import scale, svg
 
@@ -6,12 +6,14 @@ TEXT = 12  # the height of a label, in the units that a picture is drawn in
 
 
 class Line:
-    """A series: points are (x, middle, low, high, words)."""
+    """A series: points are (x, middle, low, high, words). One that is `laid_over` another was
+    measured where that was simulated: hollow points without a line."""
 
-    def __init__(self, name, look, points):
+    def __init__(self, name, look, points, laid_over=False):
         self.name = name
         self.look = look
         self.points = points
+        self.laid_over = laid_over
 
 
 class Guide:
@@ -23,13 +25,15 @@ class Guide:
 
 
 class Axis:
-    """What is drawn along one direction. `ticks` are set places, else they are chosen."""
+    """What is drawn along one direction. `ticks` are set places, else they are chosen; the axis goes
+    on to `most` if that is beyond them."""
 
-    def __init__(self, label, form, log=True, ticks=None):
+    def __init__(self, label, form, log=True, ticks=None, most=0):
         self.label = label
         self.form = form
         self.log = log
         self.ticks = ticks
+        self.most = most
 
 
 class Frame:
@@ -47,7 +51,7 @@ def scale_of(axis, values, start, end):
     else:
         low, high = scale.linear_range(values)
     if axis.ticks:
-        low, high = min(axis.ticks), max(axis.ticks)
+        low, high = min(axis.ticks), max(*axis.ticks, axis.most)
         air = (high / low) ** 0.04 if high > low else 2
         low, high = (low / air, high * air) if axis.log else (low, high)
     return scale.Scale(low, high, start, end, axis.log)
@@ -96,9 +100,11 @@ def draw_line(line, x, y):
     if any(p[2] < p[3] for p in line.points):
         parts.append(svg.path(high + low[::-1], class_=f"band {look}"))
         parts += [svg.line(*a, *b, class_=f"range {look}") for a, b in zip(low, high)]
-    parts.append(svg.path(middle, class_=f"line {look}"))
+    if not line.laid_over:
+        parts.append(svg.path(middle, class_=f"line {look}"))
     if line.look.shape:
-        parts += [svg.marker(px, py, line.look.shape, f"point {look}", p[4])
+        kind = f"{look} hollow" if line.laid_over else f"{look} point"
+        parts += [svg.marker(px, py, line.look.shape, kind, p[4])
                   for (px, py), p in zip(middle, line.points)]
     return "".join(parts)
 
@@ -223,6 +229,6 @@ def bar_chart(title, description, bars, width):
     return svg.drawing(title, description, width, top + 2, "".join(parts))
 
 
-def both_widths(draw):
+def both_widths(draw, wide=1090, narrow=340):
     """A picture drawn twice, so that letters are as large on a phone as on a desk."""
-    return f'<div class="wide">{draw(1090)}</div><div class="narrow">{draw(360)}</div>'
+    return f'<div class="wide">{draw(wide)}</div><div class="narrow">{draw(narrow)}</div>'

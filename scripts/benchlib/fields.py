@@ -92,14 +92,12 @@ def each(kind, names):
 
 
 MEASURES = {
-    **each(TEXT, "engine variant settings hdr"), **each(BOOL, "simulated"),
+    **each(TEXT, "engine variant settings"), **each(BOOL, "simulated capped"),
     **each(WHOLE, "rung variant_index point_index order"), **each(POSITIVE, "writers"),
     **each(NUMBER, "size_bytes records seconds records_per_s bytes_per_s p50_us p90_us p99_us p999_us p99_9_us"
                    " p99_99_us samples max_us flushes records_per_flush device_bytes_per_payload_byte"
                    " cpu_us_per_record rss_bytes submit_ns context_switches_per_record"
-                   " system_calls_per_record samples p90_us p99_9_us p99_99_us started_at"
-                   " zero_fill_bytes waits_zero_fill flush_ns zero_fill_ns"),
-    **each(BOOL, "capped"), **each(WHOLE, "order variant_index"),
+                   " system_calls_per_record started_at zero_fill_bytes waits_zero_fill flush_ns zero_fill_ns"),
     "hdr": (is_hdr, "an HdrHistogram V2 in base64"),
     "bounds": (is_bounds, "a list of bounds"),
     "series": (is_series, "a series of numbers"),
@@ -109,7 +107,8 @@ MEASURES = {
 FLOOR = {**each(TEXT, "floor how"), **each(POSITIVE, "threads round"),
          **each(NUMBER, "syncs_per_s wakes_per_s p50_us p99_us p999_us")}
 NESTED = {
-    "options": {**each(TEXT, "version preset io_used sync prepare checksum command"),
+    "options": {**each(TEXT, "version preset io_used sync prepare checksum command flusher wait"
+                           " reserve"),
                 **each(POSITIVE, "window round"), **each(BOOL, "interrupted"),
                 **each(NUMBER, "size_min size_max asked_seconds records_per_writer rate slot_bytes"
                                " segment_bytes trim_keep written stages_every clients")},
@@ -131,6 +130,9 @@ NESTED = {
 }
 # Every key of these.
 ALIKE = {"placement": WORD}
+# What a line has that is neither a result nor a floor, but says of what comes after it how it was made.
+HEAD = {**each(TEXT, "time commit compiler cflags clock_source order"), **each(BOOL, "volatile_dir")}
+SERIES = ("t_s", "records", "p99_us", "syncs", "steal_us")
 
 SWEEP = each(TEXT, "version mode command dir started ended topology topology_note")
 PART = {**each(TEXT, "name title file status reason note started ended"),
@@ -152,6 +154,23 @@ def check_nested(fields, where):
             raise BadInput(f"{where}: '{key}' is not an object")
         kinds = NESTED[key] if key in NESTED else dict.fromkeys(inner, ALIKE[key])
         check(inner, kinds, where, f"{key}.")
+
+
+def is_head(fields):
+    return any(key in fields for key in ("head", "commit", "time"))
+
+
+def check_head(fields, where):
+    check(fields, HEAD, where)
+
+
+def columns_of(series):
+    """Of a series that is arrays by name, or a list of objects: the arrays; None of what is neither."""
+    if isinstance(series, list) and all(isinstance(one, dict) for one in series):
+        return {key: [one.get(key) for one in series] for key in SERIES}
+    if isinstance(series, dict):
+        return {key: series[key] for key in SERIES if isinstance(series.get(key), list)}
+    return None
 
 
 def check_result(fields, where):

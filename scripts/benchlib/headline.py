@@ -1,95 +1,35 @@
-"""What a report says first: a few sentences and large numbers, all taken from the results.
+"""The first screen: what was measured, the question, its answer, how strong it is, one picture, one
+small table, why it is so, and when it is not."""
 
-A difference is called one only where the rounds agree on it: each round compares two runs that
-followed each other within seconds.
-"""
+from . import about, svg
+from .blocks import figure
+from .looks import Look, looks_of
+from .pairs import Question, estimate, find, judged
+from .ratios import Point, Series, ratio_chart
+from .stats import CANNOT_TELL, pooled
+from .wording import count, number_of, significant, time_us
 
-from . import svg
-from .results import paired_ratios
-from .stats import LEAST_ROUNDS, MARGIN, Summary
-from .wording import count, factor, significant, time_us
-
-# A device whose syncs differ by more between rounds makes medians of rates doubtful.
+# Rounds that make an answer weak, and strong if nothing else speaks against it.
+FEW_ROUNDS, MANY_ROUNDS = 5, 10
+# A device whose syncs differ by more between rounds.
 RESTLESS = 1.25
+# Of the processors' time, taken by others.
+MUCH_STEAL = 0.02
 
 
-def is_agreed(ratio):
-    """The rounds are enough, and all say the same of which is faster."""
-    return ratio.count >= LEAST_ROUNDS and (ratio.low > 1 or ratio.high < 1)
+def times(value):
+    """A ratio as the answer has it: three digits."""
+    return f"{significant(value, 3)}×" if value < 100 else f"{value:.0f}×"
 
 
-def is_sure(ratio):
-    """And it is more than nothing."""
-    return is_agreed(ratio) and not 1 / MARGIN < ratio.median < MARGIN
+def interval(one):
+    if one.low is None:
+        return "one round"
+    return f"95 % {significant(one.low, 3)} to {significant(one.high, 3)}"
 
 
-class Pair:
-    """ring against mutex with as many writers, round by round."""
-
-    def __init__(self, ring, mutex):
-        self.ring = ring
-        self.mutex = mutex
-        self.writers = ring.first.writers
-        ratios = paired_ratios(ring, mutex)
-        self.ratio = Summary(ratios) if ratios else None
-
-    @property
-    def sure(self):
-        return self.ratio is not None and is_sure(self.ratio)
-
-
-def pairs_of(dataset):
-    pairs = []
-    for writers in dataset.distinct("writers"):
-        ring = dataset.of(variant="ring", writers=writers)
-        mutex = dataset.of(variant="mutex", writers=writers)
-        if ring and mutex:
-            pairs.append(Pair(ring[0], mutex[0]))
-    return [pair for pair in pairs if pair.ratio]
-
-
-def writers_words(writers):
-    return "one writer" if writers == 1 else f"{writers:,} writers"
-
-
-def tile(value, words, small=""):
-    content = svg.element("b", svg.escape(value)) + svg.element("span", svg.escape(words))
-    content += svg.element("small", svg.escape(small)) if small else ""
-    return svg.element("div", content, class_="tile")
-
-
-def tiles_of_pairs(pairs):
-    sure = [pair for pair in pairs if pair.sure]
-    if not sure:
-        return []
-    best = max(sure, key=lambda pair: pair.ratio.median)
-    small = f"{range_words(best.ratio)} over the rounds, each of two runs side by side"
-    words = f"ring's records/s over mutex's, {writers_words(best.writers)}"
-    return [tile(factor(best.ratio.median), words, small)]
-
-
-def fastest(dataset, variant="ring"):
-    cells = dataset.of(variant=variant)
-    return max(cells, key=lambda cell: cell.mid("records_per_s"), default=None)
-
-
-def tiles_of_ring(dataset):
-    tiles = []
-    most = fastest(dataset)
-    if most:
-        writers = writers_words(most.first.writers)
-        rate = count(most.mid("records_per_s"))
-        tiles.append(tile(rate, f"durable records a second, ring, {writers}"))
-        if most.mid("p99_us") is not None:
-            p99 = time_us(most.mid("p99_us"))
-            tiles.append(tile(p99, f"p99 of an append there, ring, {writers}"))
-    alone = dataset.of(variant="ring", writers=1)
-    if alone and alone[0].mid("p50_us"):
-        floor = dataset.sync_floor().get("p50_us")
-        small = f"the device's own write and sync: {time_us(floor.median)}" if floor else ""
-        p50 = time_us(alone[0].mid("p50_us"))
-        tiles.append(tile(p50, "median append of one writer, ring", small))
-    return tiles
+def with_interval(one):
+    return f"{times(one.ratio)} ({interval(one)})"
 
 
 def listed(items):
@@ -97,94 +37,308 @@ def listed(items):
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
-def places(pairs, words_of):
-    return listed([f"{writers_words(pair.writers)} ({words_of(pair.ratio)})" for pair in pairs])
+def places(pairs):
+    """1 writer; 1, 4 and 16 writers."""
+    numbers = list(dict.fromkeys(f"{pair.place:,}" for pair in pairs))
+    return f"{listed(numbers)} {pairs[0].axis.noun}" + ("" if numbers == ["1"] else "s")
 
 
-def range_words(ratio):
-    return f"{factor(ratio.low)} to {factor(ratio.high)}"
+def place_words(pair):
+    return number_of(pair.place, pair.axis.noun)
 
 
-def median_words(ratio):
-    return factor(ratio.median)
+# ---- The answer ----------------------------------------------------------------------------------
 
 
-def sentences_of_pairs(pairs):
-    """Where ring is ahead, where mutex is, where neither is, and where nobody can tell."""
-    few = [pair for pair in pairs if pair.ratio.count < LEAST_ROUNDS]
-    faster = [pair for pair in pairs if pair.sure and pair.ratio.low > 1]
-    slower = [pair for pair in pairs if pair.sure and pair.ratio.high < 1]
-    alike = [pair for pair in pairs if is_agreed(pair.ratio) and not pair.sure]
-    open_ = [pair for pair in pairs if not pair.sure and pair not in few + alike]
-    groups = (
-        (faster, "More durable records a second with ring than with mutex in every round: at ",
-         median_words),
-        (slower, "Fewer with ring than with mutex in every round: at ", median_words),
-        (alike, "Ring and mutex are less than 5 % apart: at ", median_words),
-        (open_, "The rounds do not agree whether ring or mutex is faster: at ", range_words),
-        (few, "Too few rounds to call ring against mutex a difference: at ", median_words))
-    return [words + places(some, form) + "." for some, words, form in groups if some]
+def tail_of(pairs):
+    """The pairs from the first number of writers on from which all are better."""
+    tail = []
+    for pair in reversed(pairs):
+        if pair.estimate.verdict != "better":
+            break
+        tail.insert(0, pair)
+    return tail
 
 
-def sentence_of_sharing(dataset):
-    cells = [cell for cell in dataset.of(variant="ring") if cell.mid("records_per_flush")]
-    if not cells:
+def sentence_of_tail(pairs, tail):
+    one = pooled([pair.estimate for pair in tail]) if len(tail) > 1 else tail[0].estimate
+    words = svg.element("b", times(one.ratio)) + f" ({interval(one)})"
+    if len(tail) == 1:
+        return f"Yes, with {places(tail)}: {words}."
+    if len(tail) == len(pairs):
+        return f"Yes, with {pairs[0].place:,} to {places(pairs[-1:])}: {words}."
+    return f"Yes, from {places(tail[:1])} on: {words}."
+
+
+def ratios_words(pairs):
+    """One in full, more of them as the range of their means."""
+    if len(pairs) == 1:
+        return with_interval(pairs[0].estimate)
+    ratios = [pair.estimate.ratio for pair in pairs]
+    return f"{times(min(ratios))} to {times(max(ratios))}"
+
+
+def first_word(verdicts):
+    """Where nothing is better."""
+    if "worse" in verdicts:
+        return "No."
+    return "No difference." if verdicts == {"same"} else "Cannot tell."
+
+
+def reason_of(pairs):
+    """Why nobody can tell, where it is the same for all."""
+    reasons = {pair.estimate.reason for pair in pairs} - {None}
+    return reasons.pop() if len(reasons) == 1 else "it may be chance"
+
+
+def answer(question):
+    """Markup: where it is faster and by how much; then where not, and where nobody can tell."""
+    pairs = question.pairs
+    tail = tail_of(pairs)
+    rest = [pair for pair in pairs if pair not in tail]
+    of = {verdict: [pair for pair in rest if pair.estimate.verdict == verdict]
+          for verdict in ("better", "worse", "same", CANNOT_TELL)}
+    verdicts = {pair.estimate.verdict for pair in pairs}
+    parts = []
+    if tail:
+        parts.append(sentence_of_tail(pairs, tail))
+    elif not of["better"]:
+        parts.append(svg.element("b", first_word(verdicts)))
+    if of["better"]:
+        parts.append(f"Faster with {places(of['better'])}: {ratios_words(of['better'])}.")
+    if of["worse"]:
+        parts.append(f"Slower with {places(of['worse'])}: {ratios_words(of['worse'])}.")
+    if of["same"]:
+        parts.append(f"The same within 5 % with {places(of['same'])}.")
+    if of[CANNOT_TELL] and verdicts == {CANNOT_TELL}:
+        parts.append(f"With {places(pairs)} {ratios_words(pairs)}: {reason_of(pairs)}.")
+    elif of[CANNOT_TELL]:
+        parts.append(f"{places(of[CANNOT_TELL])}: cannot tell.")
+    return svg.element("p", " ".join(parts), class_="answer")
+
+
+# ---- How strong it is ----------------------------------------------------------------------------
+
+
+def drift_of(dataset):
+    """Of the device's own syncs, greatest over least; None where nobody measured them."""
+    rates = dataset.bound_rates("lone-writer syncs/s") or dataset.sync_floor().get("syncs_per_s")
+    return rates.high / rates.low if rates and rates.low else None
+
+
+def steal_of(dataset):
+    """The share of the processors' time that other machines took."""
+    taken = wall = 0.0
+    for row in dataset.rows:
+        stolen = row.value("pressure.steal_us")
+        if stolen is not None and row.get("seconds"):
+            taken += stolen
+            wall += row.get("seconds") * 1e6 * (row.machine.get("hardware_threads") or 1)
+    return taken / wall if wall else None
+
+
+def above_bounds(dataset):
+    return sum(1 for row in dataset.rows
+               if any(bound.get("passed") for bound in row.get("bounds") or []))
+
+
+def weaknesses(question):
+    """What speaks against the answer, in words; and whether it makes it weak."""
+    dataset, found = question.dataset, []
+    if question.rounds < MANY_ROUNDS:
+        found.append((number_of(question.rounds, "round"), question.rounds < FEW_ROUNDS))
+    drift = drift_of(dataset)
+    if drift and drift > RESTLESS:
+        found.append((f"the disk's syncs drift {significant(drift)}×", drift > RESTLESS ** 2))
+    steal = steal_of(dataset)
+    if steal and steal > MUCH_STEAL:
+        found.append((f"{steal:.0%} of the time stolen", steal > 4 * MUCH_STEAL))
+    passed = above_bounds(dataset)
+    if passed:
+        found.append((f"{passed} of {number_of(len(dataset.rows), 'run')} above their bound", False))
+    if any(cell.interrupted for cell in dataset.cells):
+        found.append(("interrupted", True))
+    return found
+
+
+def rounds_needed(question):
+    """To halve the widest interval, or for ten rounds, whichever is more."""
+    return min(60, max(MANY_ROUNDS + 5, 4 * question.rounds))
+
+
+def strength(question):
+    dataset = question.dataset
+    if about.is_simulated(dataset):
+        return svg.element("p", svg.element("b", "SIMULATED") + "one seed, one result: no chance in"
+                           " it, and no proof that a machine does the same", class_="strength")
+    found = weaknesses(question)
+    word = "WEAK" if any(weak for _, weak in found) else "FAIR" if found else "STRONG"
+    reasons = ", ".join(words for words, _ in found) or (
+        f"{number_of(question.rounds, 'round')}, a steady device")
+    content = svg.element("b", word) + svg.escape(f"evidence: {reasons}")
+    more = about.more_of(dataset, rounds_needed(question)) if word != "STRONG" else None
+    if more:
+        command, time = more
+        content += svg.escape(f". For more ({time}):")
+        content += svg.element("code", svg.escape(command), class_="command", tabindex="0",
+                               role="region", aria_label="The command for more rounds")
+    return svg.element("div", content, class_="strength")
+
+
+# ---- The picture ---------------------------------------------------------------------------------
+
+
+def series_of(question):
+    mine, other = question.names
+    look = looks_of([question.mine, question.other])[question.mine]
+    points = [Point(pair.place, pair.estimate) for pair in question.pairs]
+    found = [Series(f"{mine} ÷ {other}, mean", look, points)]
+    locked = question.locked()
+    if locked and locked.pairs:
+        points = [Point(pair.place, pair.estimate) for pair in locked.pairs]
+        found.append(Series(f"ring with a mutex inside ÷ {other}", Look("pink", "diamond"), points,
+                            main=False))
+    return found
+
+
+def ratio_picture(question, width, height):
+    mine, other = question.names
+    description = f"records/s of {mine} over that of {other}: " + "; ".join(
+        f"{place_words(pair)} {with_interval(pair.estimate)}"
+        f" {pair.estimate.verdict}" for pair in question.pairs)
+    return ratio_chart(f"{mine} over {other}", description, series_of(question),
+                       (f"{mine} is faster", f"{other} is faster"), question.axis.label, width,
+                       height)
+
+
+def ratio_figure(question):
+    drawn = (svg.element("div", ratio_picture(question, 640, 400), class_="wide")
+             + svg.element("div", ratio_picture(question, 346, 212), class_="narrow"))
+    mine, other = question.names
+    return figure(f"Records per second, {mine} divided by {other}", "", drawn, question.dataset,
+                  whole=True, heading="strong")
+
+
+# ---- The table -----------------------------------------------------------------------------------
+
+
+MEASURES = (("records/s", "records_per_s", count, True), ("p99", "p99_us", time_us, False),
+            ("CPU/record", "cpu_us_per_record", time_us, False),
+            ("worst writer/mean", "fairness.least_over_mean", significant, True))
+
+
+def ratio_cell(one):
+    if one is None:
+        return "–"
+    words = svg.escape(times(one.ratio))
+    if one.low is not None:
+        ends = f"{significant(one.low, 3)} to {significant(one.high, 3)}"
+        words += svg.element("small", ends + svg.element("span", f", {one.verdict}"))
+    return words
+
+
+def small_table(question):
+    """Both at one number of writers."""
+    pair = question.middle()
+    found = [(name, form, pair.mine.mid(key), pair.other.mid(key),
+              estimate(pair.mine, pair.other, key, more))
+             for name, key, form, more in MEASURES
+             if pair.mine.mid(key) is not None or pair.other.mid(key) is not None]
+    judged([one for *_, one in found])
+    mine, other = question.names
+    heads = "".join(svg.element("th", svg.escape(name), scope="col")
+                    for name in (place_words(pair), other, mine, "ratio (95 %)"))
+    rows = ""
+    for name, form, value, base, one in found:
+        cells = [svg.escape(form(number)) if number is not None else "–"
+                 for number in (base, value)]
+        rows += svg.element("tr", svg.element("th", name, scope="row") + "".join(
+            svg.element("td", cell) for cell in [*cells, ratio_cell(one)]))
+    return svg.element("table", svg.element("thead", svg.element("tr", heads))
+                       + svg.element("tbody", rows))
+
+
+# ---- Why, and when not ---------------------------------------------------------------------------
+
+
+def words_of_sharing(question):
+    """How many of the writers one flush carries."""
+    pair = question.middle()
+    mine, other = (cell.mid("records_per_flush") for cell in (pair.mine, pair.other))
+    if mine is None or pair.mine.first.window > 1:
         return []
-    cell = max(cells, key=lambda cell: cell.first.writers)
-    words = f"With {writers_words(cell.first.writers)} a flush of ring carries"
-    return [f"{words} {significant(cell.mid('records_per_flush'))} records on average."]
+    words = f"{significant(mine)} of {pair.mine.first.writers} records on their way ride a flush"
+    return [words + (f" ({question.names[1]} {significant(other)})." if other else ".")]
 
 
-def sentence_of_floor(dataset):
-    floor = dataset.sync_floor().get("syncs_per_s")
-    if not floor:
+VERDICTS = {"better": "faster", "worse": "slower", "same": "the same within 5 %",
+            CANNOT_TELL: CANNOT_TELL}
+
+
+def words_of_lock(question, datasets):
+    """The lock's own worth, from where ring and ring with a mutex ran side by side."""
+    if question.names[0] != "ring":
         return []
-    words = (f"The device alone makes {count(floor.median)} syncs a second, one 4 KiB block each"
-             f" ({count(floor.low)} to {count(floor.high)} over the rounds).")
-    if floor.high > RESTLESS * floor.low:
-        words += (f" It was restless: {factor(floor.high / floor.low)} between two rounds. Trust"
-                  " ratios within a round, not two numbers held side by side.")
-    return [words]
+    for dataset in [question.dataset, *datasets]:
+        mine = find(dataset, "ring")
+        alone = Question(dataset, mine, "ring/mutex") if mine else None
+        if not alone or not alone.pairs or dataset.kind not in ("engines", "variants", "contention",
+                                                                "crossed", "simulated"):
+            continue
+        pair = alone.at(question.middle().place) or alone.middle()
+        where = "" if dataset is question.dataset else (
+            f", {about.device_words(dataset)}, {about.load_words(dataset.rows)}")
+        return [f"The lock alone, {place_words(pair)}{where}: "
+                f"{with_interval(pair.estimate)}: {VERDICTS[pair.estimate.verdict]}."]
+    return ["The lock alone was not measured: add --reserve faa,mutex to the command."]
 
 
-def sentence_of_ladder(dataset):
-    """What the whole way was worth, and its largest step, where the rounds agree on them."""
-    writers = max(dataset.distinct("writers"))
-    rungs = sorted(dataset.of(writers=writers), key=lambda cell: cell.first.get("rung"))
-    steps = [(paired_ratios(b, a), b.first.variant) for a, b in zip(rungs, rungs[1:])]
-    steps = [(Summary(ratios), name) for ratios, name in steps if ratios]
-    whole = paired_ratios(rungs[-1], rungs[0]) if len(rungs) > 1 else []
-    if not whole:
-        return []
-    if len(whole) < LEAST_ROUNDS:
-        return ["Too few rounds to call any step of the ladder a difference."]
-    words = words_of_way(rungs, Summary(whole), writers)
-    best, name = max([step for step in steps if is_sure(step[0]) and step[0].median > 1],
-                     key=lambda step: step[0].median, default=(None, None))
-    if words and best:
-        words += (f"; the largest step is “{name}” ({factor(best.median)},"
-                  f" {factor(best.low)} to {factor(best.high)})")
-    return [words + "."] if words else []
+def sync_of(row):
+    """How long a sync of the row's device takes, in microseconds; None for a file."""
+    kind = row.device.get("kind")
+    return 0.0 if kind == "null" else row.device.get("delay_us") if kind == "delay" else None
 
 
-def words_of_way(rungs, whole, writers):
-    if not is_sure(whole):
-        return ""
-    return (f"From {rungs[0].first.variant} to {rungs[-1].first.variant} in {len(rungs) - 1} steps,"
-            f" {writers_words(writers)}: {factor(whole.median)}")
+def break_even(question):
+    """{writers: the longest sync at which it is slower}, of a dataset that is a map."""
+    slower = {}
+    for pair in question.pairs:
+        sync = sync_of(pair.mine.first)
+        if sync is not None and pair.estimate.verdict == "worse":
+            slower[pair.place] = max(sync, slower.get(pair.place, 0.0))
+    return slower
 
 
-def markup(datasets):
-    """Tiles and findings; an empty text where nothing stands out."""
-    tiles, findings = [], []
-    for dataset in datasets:
-        if dataset.kind == "engines" and not tiles:
-            pairs = pairs_of(dataset)
-            tiles = tiles_of_pairs(pairs) + tiles_of_ring(dataset)
-            findings += sentences_of_pairs(pairs)
-            findings += sentence_of_sharing(dataset) + sentence_of_floor(dataset)
-        if dataset.kind == "ladder":
-            findings += sentence_of_ladder(dataset)
-    items = "".join(svg.element("li", svg.escape(words)) for words in findings)
-    return (svg.element("div", "".join(tiles), class_="tiles") if tiles else "") + (
-        svg.element("ul", items, class_="findings") if items else "")
+def words_of_loss(question, maps):
+    """Where it does not pay, of what was measured, with a link to the map."""
+    for one in maps:
+        slower = break_even(one)
+        link = svg.element("a", "map", href=f"#{one.dataset.name}")
+        if slower:
+            longest = max(slower.values())
+            where = places([one.at(place) for place in sorted(slower)])
+            words = "no sync at all (null device)" if not longest else (
+                f"syncs of {time_us(longest)} or less")
+            return svg.escape(f"{words[0].upper()}{words[1:]}, {where}: ") + link + "."
+        return "Nowhere that these rounds can tell: " + link + "."
+    worse = [pair for pair in question.pairs if pair.estimate.verdict == "worse"]
+    words = f"{places(worse)} here. " if worse else ""
+    return svg.escape(words + "Faster disks were not measured: scripts/bench-sweep --parts map")
+
+
+def why(question, datasets, maps):
+    items = [svg.element("dt", "WHY")]
+    reasons = words_of_sharing(question) + words_of_lock(question, datasets)
+    items += [svg.element("dd", svg.escape(words)) for words in reasons]
+    items += [svg.element("dt", "WHEN NOT"),
+              svg.element("dd", words_of_loss(question, maps))]
+    return svg.element("dl", "".join(items), class_="why")
+
+
+def markup(question, datasets, maps):
+    """All below the question."""
+    side = svg.element("div", small_table(question) + why(question, datasets, maps), class_="side")
+    return (answer(question) + strength(question)
+            + svg.element("div", ratio_figure(question) + side, class_="first"))
+
+

@@ -1,7 +1,7 @@
 """Who has which colour and shape. A design looks the same in every picture of a report.
 
 The colours are Okabe and Ito's, which most colour-blind readers tell apart, darker on light paper
-and lighter on dark; style.py has their values.
+and lighter on dark; style.py has their values. Stages have colours of their own.
 """
 
 ENGINES = {
@@ -13,12 +13,22 @@ SPARE = (("green", "diamond"), ("amber", "down"), ("pink", "pentagon"), ("violet
          ("sky", "bar"), ("serial", "triangle"), ("mutex", "square"), ("ring", "circle"))
 # The ring as it is by default, spelled out where a list names it.
 DEFAULTS = ("ring", "ring/faa", "ring/hybrid", "ring/adaptive", "ring/8-shard")
+# How a list of reservations names the ring whose writers take a mutex to reserve.
+LOCKED = "ring/mutex"
 
 
 class Look:
     def __init__(self, colour, shape):
         self.class_ = f"c-{colour}"
         self.shape = shape
+
+
+class Plain:
+    """A look without markers, for lines of many points."""
+
+    def __init__(self, look):
+        self.class_ = look.class_
+        self.shape = None
 
 
 def looks_of(variants):

@@ -1,9 +1,13 @@
 """One page, complete in itself: nothing is loaded, and no script is needed to read it."""
 
+import base64
+import gzip
+import hashlib
 import os
 
-from . import headline, sections, svg, topology
-from .blocks import Section, details, figure, paragraph
+from . import about, headline, sections, svg, topology
+from .blocks import Section, details, paragraph
+from .pairs import first_question
 from .style import sheet
 from .wording import number_of, size
 
@@ -74,7 +78,8 @@ def topology_figure(source):
         if drawn:
             box = svg.element("div", drawn, class_="scroll", tabindex="0", role="region",
                               aria_label="The machine's topology")
-            return figure("Topology", "", box, whole=True)
+            words = svg.element("figcaption", svg.element("h3", "Topology"))
+            return svg.element("figure", words + box, class_="whole")
     why = source.sweep.get("topology_note") or "unreadable"
     return paragraph(f"No drawing of the topology: {why}.")
 
@@ -88,28 +93,61 @@ def machine_section(sources):
     return [Section("machine", "The machine", content)] if content else []
 
 
-# ---- What was run --------------------------------------------------------------------------------
+# ---- What was run, and what came of it -----------------------------------------------------------
 
 
 def commands_of(source):
-    """The exact command lines: a sweep's own list, or what the results carry."""
+    """The command lines: a sweep's own list, or what the results carry."""
     if source.sweep:
-        return [command for part in source.sweep["parts"] if part.get("status") != "skipped"
-                for command in part.get("commands") or []]
-    found = [row.option("command") for row in source.rows]
-    return list(dict.fromkeys(command for command in found if command))
+        found = [command for part in source.sweep["parts"] if part.get("status") != "skipped"
+                 for command in part.get("commands") or []]
+    else:
+        found = [row.option("command") for row in source.rows]
+    return list(dict.fromkeys(about.pasteable(command) for command in found if command))
 
 
-def commands_section(sources):
+def block(lines, label):
+    return svg.element("div", svg.element("pre", svg.escape("\n".join(lines))), class_="scroll",
+                       tabindex="0", role="region", aria_label=label)
+
+
+def data_link(path):
+    """The file itself, packed, within the page: what it shows can be computed again."""
+    with open(path, "rb") as file:
+        content = file.read()
+    packed = gzip.compress(content, 9, mtime=0)
+    address = "data:application/gzip;base64," + base64.b64encode(packed).decode()
+    name = os.path.basename(path)
+    words = f"{name} ({size(len(content))})"
+    link = svg.element("a", svg.escape(words), href=address, download=f"{name}.gz")
+    return link + svg.element("small", " sha256 " + hashlib.sha256(content).hexdigest()[:16])
+
+
+def citation(sources):
+    source = sources[0]
+    rows = source.rows
+    words, compiler = about.build_words(rows[0]) if rows else ("logfile", "")
+    when = about.date_of(source, rows[0]) if rows else None
+    parts = [f"{words}, logfile-bench" + (f" ({compiler})" if compiler else "")]
+    parts.append(f"measured {when}" if when else None)
+    parts.append(about.processors_words(rows[0]) if rows else None)
+    return ". ".join(part for part in parts if part) + "."
+
+
+def run_section(sources):
     lines = [command for source in sources for command in commands_of(source)]
-    if not lines:
-        return []
-    box = svg.element("div", svg.element("pre", svg.escape("\n".join(lines))), class_="scroll",
-                      tabindex="0", role="region", aria_label="Command lines")
-    words = paragraph("The exact command lines. Differences are only to be trusted within one of"
-                      " them: its runs are interleaved, and machines drift.", "quiet")
-    content = words + svg.element("details", svg.element("summary", "Command lines") + box, open="")
-    return [Section("commands", "What was run", content)]
+    links = "".join(svg.element("li", data_link(path))
+                    for source in sources for path in source.files)
+    content = ""
+    if lines:
+        content += paragraph("These commands run again what is shown, if the programs are where they"
+                             " were, or logfile-bench is installed. Differences are only to be"
+                             " trusted within one of them: its runs are interleaved, and machines"
+                             " drift.", "quiet") + block(lines, "Command lines")
+    if links:
+        content += svg.element("h3", "The data") + svg.element("ul", links)
+    content += svg.element("h3", "To cite") + paragraph(citation(sources))
+    return [Section("commands", "Commands, data, citation", content)]
 
 
 def unfinished(sources):
@@ -127,36 +165,17 @@ def unfinished(sources):
     if not items:
         return ""
     listed = "".join(svg.element("li", svg.escape(item)) for item in items)
-    return svg.element("div", svg.element("strong", "Not everything was measured.")
-                       + svg.element("ul", listed), class_="notice")
-
-
-def lede(sources):
-    words = []
-    for source in sources:
-        rows = source.rows
-        machine = rows[0].machine if rows else {}
-        runs = number_of(len(rows), "run") if rows else "No runs"
-        known = (machine.get("cpu"), machine_words(machine), runs)
-        words.append(", ".join(part for part in known if part))
-    return "; ".join(dict.fromkeys(words)) + "."
-
-
-def version_and_date(sources):
-    for source in sources:
-        sweep = source.sweep or {}
-        version = sweep.get("version") or (source.rows and source.rows[0].option("version"))
-        date = (sweep.get("started") or "").replace("T", " ")[:16]
-        return " · ".join(part for part in (f"logfile {version}" if version else "logfile", date)
-                          if part)
-    return "logfile"
+    words = f"Not everything was measured: {number_of(len(items), 'part')}"
+    return svg.element("details", svg.element("summary", words) + svg.element("ul", listed),
+                       class_="notice")
 
 
 def navigation(all_sections):
-    items = "".join(svg.element("li", svg.element("a", svg.escape(section.link),
+    items = "".join(svg.element("li", svg.element("a", svg.escape(section.title),
                                                   href=f"#{section.name}"))
                     for section in all_sections)
-    return svg.element("nav", svg.element("ul", items), aria_label="Sections")
+    words = svg.element("b", "Behind it")
+    return svg.element("nav", words + svg.element("ul", items), aria_label="Sections")
 
 
 def unique_names(all_sections):
@@ -172,24 +191,50 @@ def unique_names(all_sections):
     return all_sections
 
 
-FOOT = ("Medians over the rounds; a range is the least and the greatest round. Latencies are"
-        " measured in the writers, so waiting to be scheduled counts. docs/BENCHMARKING.md says how"
-        " each number is taken, and what none of them can tell.")
+FOOT = ("Ratios are means of the ratios within rounds, with a 95 % interval; other numbers are medians"
+        " over the rounds, with the least and the greatest. Latencies are measured in the writers, so"
+        " waiting to be scheduled counts. docs/BENCHMARKING.md says how each number is taken, and what"
+        " none of them can tell.")
+NO_QUESTION = "What a durable append costs"
 
 
-def page(sources):
-    """The whole report."""
+def first_lines(sources, question):
+    """What was measured, and the question."""
+    source = next((one for one in sources if question and question.dataset in one.datasets),
+                  next((one for one in sources if one.rows), None))
+    measured = ""
+    if source:
+        dataset = question.dataset if question else source.datasets[0]
+        measured = paragraph(about.measured_line(source, dataset), "measured")
+    title = question.words if question else NO_QUESTION
+    return measured + svg.element("h1", svg.escape(title)), title
+
+
+def lay_over(datasets, over):
+    """What was measured, over all that is simulated."""
+    for dataset in datasets:
+        if dataset.kind == "simulated":
+            dataset.over = [one for source in over for one in source.datasets]
+
+
+def page(sources, compare=None, over=()):
+    """The whole report; `compare` are the two names of its question, `over` sources that were
+    measured, to be laid over those that were simulated."""
     datasets = [dataset for source in sources for dataset in source.datasets]
-    parts = sections.of(datasets) + machine_section(sources) + commands_section(sources)
+    lay_over(datasets, over)
+    question = first_question(datasets, compare)
+    names = compare or (question.names if question else ("ring", "mutex"))
+    maps = sections.maps_of(datasets, names)
+    parts = sections.of(datasets, question, maps)
+    parts += machine_section(sources) + run_section([*sources, *over])
     parts = unique_names(parts)
-    head = svg.element("header", paragraph(version_and_date(sources), "mark")
-                       + svg.element("h1", "What a durable append costs")
-                       + paragraph(lede(sources), "lede") + navigation(parts))
-    body = unfinished(sources) + headline.markup(datasets)
-    body += "".join(part.markup() for part in parts)
+    top, title = first_lines(sources, question)
+    head = svg.element("header", top + unfinished(sources))
+    first = headline.markup(question, datasets, maps) if question else ""
+    body = first + navigation(parts) + "".join(part.markup() for part in parts)
     return ('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
             '<meta name="color-scheme" content="light dark"/>\n'
-            f"<title>What a durable append costs: {svg.escape(version_and_date(sources))}</title>\n"
+            f"<title>{svg.escape(title)}</title>\n"
             f"<style>\n{sheet()}</style>\n</head>\n<body>\n{head}\n<main>\n{body}\n</main>\n"
             f"{svg.element('footer', paragraph(FOOT))}\n</body>\n</html>\n")

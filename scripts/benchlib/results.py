@@ -1,6 +1,7 @@
 """Results files and sweep folders: how they are read, and what is taken together.
 
-logfile-bench --json writes one object a line: a result has the key "engine", a floor "floor". Keys
+logfile-bench --json writes one object a line: a result has the key "engine", a floor "floor"; a line
+with neither, which names the build or the time, is the head of the results after it. Keys
 that this module does not know are left alone, and keys that an older bench did not write read
 as None, so that files of different versions can be looked at side by side.
 """
@@ -15,7 +16,7 @@ OWN_ENGINES = ("ring", "mutex", "serial")
 
 # What tells runs apart: Result.cell and Result.setting.
 NAMES_OF_CELL = ("variant", "writers", "size", "window", "clients", "rate", "preset", "think_us",
-                 "device", "delay_us")
+                 "device", "delay_us", "processors", "nodes")
 OPTIONS_OF_SETTING = ("io_used", "sync", "prepare", "checksum", "segment_bytes", "trim_keep",
                       "written", "slot_bytes", "asked_seconds", "records_per_writer",
                       "stages_every")
@@ -23,14 +24,20 @@ PLACES_OF_SETTING = ("pin", "pin_sequencer", "ring_memory")
 
 # Without these a line says nothing that could be shown.
 NEEDED = {"engine": known.is_text, "writers": known.is_whole, "records_per_s": known.is_number}
+# The share of samples beyond a percentile; fewer than ten of them say nothing of it.
+BEYOND = {"p99_us": 0.01, "p999_us": 0.001, "p99_99_us": 0.0001}
+LEAST_BEYOND = 10
+# How a bench of another version calls it.
+ALIASES = {"p999_us": "p99_9_us"}
 NEEDED_OF_FLOOR = {"sync": "syncs_per_s", "wake": "wakes_per_s"}
 
 
 class Result:
     """One run: a line of a results file."""
 
-    def __init__(self, fields):
+    def __init__(self, fields, head=None):
         self.fields = fields
+        self.head = head or {}
         self.options = fields.get("options") or {}
         self.device = fields.get("device") or {}
         self.machine = fields.get("machine") or {}
@@ -38,13 +45,38 @@ class Result:
         self.load = fields.get("load") or {}
         self.engine = fields["engine"]
         self.simulated = fields.get("simulated") is True  # by logfile-scale
-        self.variant = (fields.get("variant") or self.engine) + (", simulated" if self.simulated else "")
+        self.variant = fields.get("variant") or self.engine
         self.writers = fields["writers"]
         self.round = self.options.get("round") or 1
         self.interrupted = bool(self.options.get("interrupted"))
 
     def get(self, key):
-        return self.fields.get(key)
+        """None for what is not known, and for a percentile with too few samples beyond it."""
+        value = self.fields.get(key)
+        value = self.fields.get(ALIASES.get(key)) if value is None else value
+        return None if key in BEYOND and self.is_beyond(key) else value
+
+    def value(self, key):
+        """`key` may lead into a nested object: fairness.jain."""
+        outer, _, inner = key.partition(".")
+        found = self.get(outer)
+        return found.get(inner) if inner and isinstance(found, dict) else None if inner else found
+
+    @property
+    def series(self):
+        """Arrays by name, a value for each tenth of a second; None where there are none."""
+        found = self.fields.get("series")
+        columns = known.columns_of(found) if found else None
+        return columns if columns and columns.get("t_s") else None
+
+    @property
+    def samples(self):
+        """How many latencies there are; None where nobody knows."""
+        found = self.fields.get("samples")
+        return self.fields.get("records") if found is None else found
+
+    def is_beyond(self, key):
+        return self.samples is not None and self.samples * BEYOND[key] < LEAST_BEYOND
 
     def option(self, key):
         return self.options.get(key)
@@ -71,7 +103,14 @@ class Result:
         """What rounds repeat: runs of one cell differ only by chance and by drift."""
         return (self.variant, self.writers, self.sizes, self.window, self.clients,
                 self.offered, self.option("preset"), self.load.get("think_us"),
-                self.device.get("kind"), self.device.get("delay_us"))
+                self.device.get("kind"), self.device.get("delay_us"), *self.simulated_on)
+
+    @property
+    def simulated_on(self):
+        """Processors and nodes, where a simulation chose them."""
+        if not self.simulated:
+            return None, None
+        return self.machine.get("hardware_threads"), self.machine.get("numa_nodes")
 
     @property
     def setting(self):
@@ -126,7 +165,8 @@ class Cell:
         self.interrupted = any(row.interrupted for row in rows)
 
     def values(self, key):
-        return [row.get(key) for row in self.rows if row.get(key) is not None]
+        found = [row.value(key) for row in self.rows]
+        return [value for value in found if value is not None]
 
     def summary(self, key):
         """Median and spread over the rounds, or None where no round has the key."""
@@ -148,6 +188,7 @@ class Dataset:
         self.rows = rows
         self.floors = floors
         self.cells = group(rows)
+        self.over = []  # measured datasets that are laid over a simulated one
 
     def of(self, **wanted):
         """The cells whose first row has these attributes."""
@@ -162,7 +203,7 @@ class Dataset:
         return sorted(values) if numeric else values
 
     def has(self, key):
-        return any(row.get(key) is not None for row in self.rows)
+        return any(row.value(key) is not None for row in self.rows)
 
     def sync_floor(self):
         """The device's own syncs: median and spread of its rate and of its latencies."""
@@ -179,15 +220,24 @@ class Dataset:
                 rates.setdefault(floor["threads"], []).append(floor["wakes_per_s"])
         return {threads: Summary(rates[threads]) for threads in sorted(rates)}
 
+    def bound_rates(self, name):
+        """Of what bracketed each run: the bound's rate before it and after it."""
+        found = [bound.get(key) for row in self.rows for bound in row.get("bounds") or []
+                 for key in ("before", "after") if bound.get("bound") == name]
+        found = [rate for rate in found if rate]
+        return Summary(found) if found else None
+
 
 class Source:
-    """What was named on a command line: a sweep's folder, or a results file."""
+    """What was named on a command line: a sweep's folder, or a results file. `files` are those that
+    its results are in."""
 
-    def __init__(self, name, sweep, folder, datasets):
+    def __init__(self, name, sweep, folder, datasets, files):
         self.name = name
         self.sweep = sweep
         self.folder = folder
         self.datasets = datasets
+        self.files = files
 
     @property
     def rows(self):
@@ -212,20 +262,23 @@ def check_needed(fields, where):
         key = NEEDED_OF_FLOOR.get(fields["floor"])
         if key and fields.get(key) is None:
             raise BadInput(f"{where}: a floor without '{key}'")
-    else:
+    elif not known.is_head(fields):
         raise BadInput(f"{where}: neither a result nor a floor of logfile-bench")
 
 
 def read_results(path):
     """The results and the floors of one file."""
-    rows, floors = [], []
+    rows, floors, head = [], [], {}
     for where, fields in known.read_objects(path):
         check_needed(fields, where)
         if "engine" in fields:
             known.check_result(fields, where)
-            rows.append(Result(fields))
-        elif "head" not in fields:
+            rows.append(Result(fields, head))
+        elif "floor" in fields:
             floors.append(fields)
+        else:
+            known.check_head(fields, where)
+            head = fields
     return rows, floors
 
 
@@ -242,13 +295,14 @@ def read_sweep(folder):
 def load_folder(folder):
     """Every part of a sweep that left results."""
     sweep = read_sweep(folder)
-    datasets = []
+    datasets, files = [], []
     for part in sweep["parts"]:
         name = part.get("file")
         path = os.path.join(folder, os.path.basename(name)) if name else None
         if path and os.path.exists(path):
             datasets += split(part.get("name") or name, part.get("title"), *read_results(path))
-    return Source(folder, sweep, folder, datasets)
+            files.append(path)
+    return Source(folder, sweep, folder, datasets, files)
 
 
 def load_file(path):
@@ -256,7 +310,7 @@ def load_file(path):
     if not rows:
         raise BadInput(f"{path}: no results")
     stem = os.path.splitext(os.path.basename(path))[0]
-    return Source(path, None, None, split(stem, None, rows, floors))
+    return Source(path, None, None, split(stem, None, rows, floors), [path])
 
 
 def load(path):
@@ -280,6 +334,8 @@ def group(rows):
 
 
 def kind_of_row(row):
+    if row.simulated:
+        return "simulated"
     if row.get("rung") is not None:
         return "ladder"
     if row.option("preset"):
@@ -295,10 +351,37 @@ def kind_of_closed(rows):
         return "windows"
     if len({row.sizes for row in rows}) > 1:
         return "sizes"
+    if is_crossed(rows):
+        return "crossed"
     if all(row.device.get("kind") == "null" and row.window > 1 for row in rows):
         return "contention"
     own = {row.engine for row in rows} == {row.variant for row in rows}
     return "engines" if own else "variants"
+
+
+FACTORS = ("reserve", "flusher", "wait")
+
+
+def is_crossed(rows):
+    """Whether two choices or more of the ring were varied, each with each."""
+    of_ring = [row for row in rows if row.engine == "ring"]
+    return sum(len({row.option(factor) for row in of_ring}) > 1 for factor in FACTORS) > 1
+
+
+def device_of(row):
+    return row.device.get("kind"), row.device.get("delay_us")
+
+
+def split_closed(name, title, rows, floors):
+    """Runs on several devices are a map; what was run on one of them, the file if there is one,
+    answers the other questions."""
+    devices = list(dict.fromkeys(map(device_of, rows)))
+    if len(devices) == 1:
+        return [Dataset(name, title, kind_of_closed(rows), rows, floors)]
+    slowest = max(devices, key=lambda one: (one[0] == "file", one[1] or 0))
+    some = [row for row in rows if device_of(row) == slowest]
+    return [Dataset(name, title, kind_of_closed(some), some, floors),
+            Dataset(f"{name}-map", title, "map", rows, floors)]
 
 
 def split(name, title, rows, floors):
@@ -308,9 +391,23 @@ def split(name, title, rows, floors):
         kinds.setdefault(kind_of_row(row), []).append(row)
     datasets = []
     for kind, some in kinds.items():
-        kind = kind_of_closed(some) if kind == "closed" else kind
-        datasets.append(Dataset(name, title, kind, some, floors))
+        if kind == "closed":
+            datasets += split_closed(name, title, some, floors)
+        elif kind == "simulated":
+            datasets += split_simulated(name, title, some)
+        else:
+            datasets.append(Dataset(name, title, kind, some, floors))
     return datasets
+
+
+def split_simulated(name, title, rows):
+    """A dataset for each machine, device and load: only writers and processors share an axis."""
+    some = {}
+    for row in rows:
+        key = (row.machine.get("cpu"), device_of(row), row.window, row.sizes, row.option("rate"),
+               row.option("logs"), row.option("clients"))
+        some.setdefault(key, []).append(row)
+    return [Dataset(name, title, "simulated", found, []) for found in some.values()]
 
 
 def paired_ratios(cell, base, key="records_per_s"):

@@ -186,6 +186,48 @@ def contention(maker):
     return maker.rounds_of([{**run, "cost": costs[run["variant"]]} for run in runs])
 
 
+def add_newer_fields(line):
+    """What benches of today write beside it."""
+    worst = {"ring": 0.99, "mutex": 0.87, "serial": 0.6}[line["engine"]]
+    line["fairness"] = {"jain": worst, "least_over_mean": worst, "most_over_mean": 2 - worst,
+                        "writer_p50_us_least": 210.0, "writer_p50_us_most": 330.0}
+    line["epochs_crossed"] = {"mean": 1.4, "max": 3.0}
+    line["samples"] = line["records"]
+    line["pressure"] = {"cpu_some_us": 10.0, "io_some_us": 10.0, "steal_us": 40000.0}
+    line["bounds"] = [{"bound": "lone-writer syncs/s", "before": 5000.0, "after": 7100.0,
+                       "records_per_s": 7100.0 * line["writers"],
+                       "passed": line["records_per_s"] > 7100.0 * line["writers"]}]
+    line["series"] = [{"t_s": i / 10, "records": 500 + 9 * i, "p99_us": 400.0 + i, "syncs": 50,
+                       "steal_us": 1000.0 * i} for i in range(5)]
+
+
+def whole(maker):
+    """Everything that the first screen can show: also the lock alone, on several devices."""
+    head = {"head": 1, "time": "2026-11-30T07:33:05+00:00", "commit": "0123456789abcdef",
+            "compiler": "gcc 12.2.0", "cflags": "-O2", "virtual": "kvm", "cpus_online": 2}
+    variants = ["ring/faa", "ring/mutex", "mutex", "serial"]
+    lines = [head] + maker.rounds_of(cross(writers=[1, 4, 16, 64], variant=variants))
+    for device in ({"kind": "null"}, {"kind": "delay", "delay_us": 20},
+                   {"kind": "delay", "delay_us": 1000}):
+        for number in range(1, maker.rounds + 1):
+            for run in cross(writers=[1, 4, 16, 64], variant=["ring/faa", "mutex"]):
+                lines.append(maker.run(number, device=device, **run))
+                lines[-1]["records_per_s"] *= 0.4 if line_is(lines[-1], "ring", "null") else 1
+    for line in lines:
+        if "engine" in line:
+            add_newer_fields(line)
+            line["options"]["reserve"] = "mutex" if line["variant"] == "ring/mutex" else "faa"
+            line["options"]["command"] = (
+                "/home/somebody/logfile/build/dev/.libs/logfile-bench --engine ring,mutex,serial"
+                " --reserve faa,mutex --writers 1,4,16,64 --size 512 --seconds 1.25 --repeat 3"
+                " --floors --stages 64 --json results.json")
+    return lines
+
+
+def line_is(line, engine, device):
+    return line["engine"] == engine and line["device"]["kind"] == device
+
+
 def sizes(maker):
     return maker.rounds_of(cross(size=[100, 4096, 65536], writers=[16], variant=["ring", "mutex"]))
 

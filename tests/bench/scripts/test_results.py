@@ -6,7 +6,7 @@ import unittest
 from support import Case
 
 import fixture
-from benchlib import page, parts, results, stats, verdict, wording
+from benchlib import page, parts, results, stats, style, verdict, wording
 
 
 def row(**fields):
@@ -70,6 +70,17 @@ class Pairs(unittest.TestCase):
         self.assertEqual(results.Cell([whole, cut]).mid("records_per_s"), 1.0)
         self.assertEqual(results.Cell([cut]).mid("records_per_s"), 9.0)
         self.assertTrue(results.Cell([whole, cut]).interrupted)
+
+
+class Colours(unittest.TestCase):
+    def test_no_engine_has_the_colour_of_a_stage(self):
+        for palette in (style.LIGHT, style.DARK):
+            values = style.values_of(palette)
+            stages = [values[f"s-{name}"] for name in style.STAGES]
+            engines = [values[name] for name in style.COLOURS]
+            self.assertEqual(len(set(stages + engines)), len(stages) + len(engines))
+            brightness = [sum(bytes.fromhex(value[1:])) for value in stages]
+            self.assertIn(brightness, (sorted(brightness), sorted(brightness, reverse=True)))
 
 
 class Reading(Case):

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The keys and their meaning are in logfile-bench(1); scripts/plot reads them. */
+/* The keys and their meaning are in logfile-bench(1); scripts/benchlib reads them. */
 #include "report.h"
 
 #include "clock.h"

@@ -196,7 +196,7 @@ def series_of(question):
     locked = question.locked()
     if locked and locked.pairs:
         points = [Point(pair.place, pair.estimate) for pair in locked.pairs]
-        found.append(Series(f"ring with a mutex inside ÷ {other}", Look("pink", "diamond"), points,
+        found.append(Series(f"ring with a mutex inside ÷ {other}", Look("green", "diamond"), points,
                             main=False))
     return found
 

@@ -4,17 +4,17 @@ The colours are Okabe and Ito's, which most colour-blind readers tell apart, dar
 and lighter on dark; style.py has their values. Stages have colours of their own.
 """
 
+# How a list of reservations names the ring whose writers take a mutex to reserve.
+LOCKED = "ring/mutex"
 ENGINES = {
     "ring": ("ring", "circle"), "mutex": ("mutex", "square"), "serial": ("serial", "triangle"),
     "rocksdb": ("amber", "diamond"), "wiredtiger": ("green", "down"), "lmdb": ("pink", "pentagon"),
-    "sqlite": ("violet", "cross"),
+    "sqlite": ("violet", "cross"), LOCKED: ("green", "diamond"),
 }
 SPARE = (("green", "diamond"), ("amber", "down"), ("pink", "pentagon"), ("violet", "cross"),
          ("sky", "bar"), ("serial", "triangle"), ("mutex", "square"), ("ring", "circle"))
 # The ring as it is by default, spelled out where a list names it.
 DEFAULTS = ("ring", "ring/faa", "ring/hybrid", "ring/adaptive", "ring/8-shard")
-# How a list of reservations names the ring whose writers take a mutex to reserve.
-LOCKED = "ring/mutex"
 
 
 class Look:

@@ -30,6 +30,14 @@ def judged(estimates):
     return found
 
 
+def names_of(text):
+    """The two of --compare A,B."""
+    names = tuple(text.split(","))
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise BadInput(f"--compare {text}: not two names, as in --compare ring,mutex")
+    return names
+
+
 class Axis:
     """What varies along a question: of one thing "writer", of an axis "concurrent writers"."""
 

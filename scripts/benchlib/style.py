@@ -217,8 +217,7 @@ def values_of(palette):
 def sheet_of_picture(dark=False):
     """For a picture that stands alone: programs that draw SVG do not know variables."""
     values = values_of(DARK if dark else LIGHT)
-    rules = (series() + PICTURES[:PICTURES.index(".topology {")]).replace("svg ", "")
-    rules = rules.replace("system-ui, -apple-system, ", "").replace(
-        "svg { display: block; width: 100%; height: auto; overflow: visible; color: var(--ink);",
-        "svg {")
+    start, end = PICTURES.index("svg text {"), PICTURES.index(".topology {")
+    rules = ('svg { font: 12px "DejaVu Sans", Arial, sans-serif; } .paper { fill: var(--card); }\n'
+             + series() + PICTURES[start:end])
     return re.sub(r"var\(--([\w-]+)\)", lambda found: values[found.group(1)], rules)

@@ -1,4 +1,4 @@
-"""What scripts/bars, scripts/soak and scripts/plot make of results."""
+"""What scripts/bars and scripts/soak make of results."""
 
 import json
 import math
@@ -88,14 +88,6 @@ class Figures(Case):
         self.assertIn("3 lines: 1.40 (<= 1.5: met)",
                       self.run_module("figures.py", "rotations", stdin="1.4\n1\n9\n"))
         self.assertIn("none was measured", self.run_module("figures.py", "rotations"))
-
-    def test_a_plot_has_medians_and_scales(self):
-        self.run_module("plot_data.py", self.results, self.folder)
-        self.assertEqual(self.read("ring"), "1 11.0 0.045\n4 30 0.08\n")
-        head = self.read("head")
-        self.assertIn('rate_low=5; rate_high=50; rate_labels="5, 10, 20, 50"', head)
-        self.assertIn('what="512 B records on ext4 on vda"; machine="2 hardware threads, Maker 9"', head)
-        self.assertIn('engines="ring mutex"; tics="1, 4"', head)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def chosen(source, size_, window, device):
         if len(found) > 1:
             raise BadInput(f"{source.name}: several {what} do not go into one picture")
     owner = next(dataset for dataset in source.datasets if rows[0] in dataset.rows)
-    kind = "simulated" if rows[0].get("simulated") else "engines"
+    kind = "simulated" if rows[0].simulated else "engines"
     return Dataset(owner.name, owner.title, kind, rows, owner.floors)
 
 

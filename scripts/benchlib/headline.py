@@ -4,7 +4,7 @@ small table, why it is so, and when it is not."""
 from . import about, svg
 from .blocks import figure
 from .looks import Look, looks_of
-from .pairs import Question, estimate, find, judged
+from .pairs import estimate, judged, lock_alone
 from .ratios import Point, Series, ratio_chart
 from .stats import CANNOT_TELL, pooled
 from .wording import count, number_of, significant, time_us
@@ -275,15 +275,17 @@ VERDICTS = {"better": "faster", "worse": "slower", "same": "the same within 5 %"
             CANNOT_TELL: CANNOT_TELL}
 
 
+# Where the lock's worth is looked for, beside the question's own runs.
+OF_LOCK = ("engines", "variants", "contention", "crossed", "simulated")
+
+
 def words_of_lock(question, datasets):
     """The lock's own worth, from where ring and ring with a mutex ran side by side."""
     if question.names[0] != "ring":
         return []
     for dataset in [question.dataset, *datasets]:
-        mine = find(dataset, "ring")
-        alone = Question(dataset, mine, "ring/mutex") if mine else None
-        if not alone or not alone.pairs or dataset.kind not in ("engines", "variants", "contention",
-                                                                "crossed", "simulated"):
+        alone = lock_alone(dataset)
+        if not alone or dataset.kind not in OF_LOCK:
             continue
         pair = alone.at(question.middle().place) or alone.middle()
         where = "" if dataset is question.dataset else (

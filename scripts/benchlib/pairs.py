@@ -8,7 +8,7 @@ import difflib
 
 from . import stats
 from .fields import BadInput
-from .looks import DEFAULTS, LOCKED
+from .looks import LOCKED
 
 BASELINE = "baseline:"
 QUESTIONS = {("ring", "mutex"): "Is lock-free group commit faster than a mutex here?"}
@@ -87,7 +87,9 @@ class Question:
 
     @property
     def names(self):
-        return tuple("ring" if name in DEFAULTS else name for name in (self.mine, self.other))
+        """As a reader knows them."""
+        return tuple("ring" if find(self.dataset, "ring") == name else name
+                     for name in (self.mine, self.other))
 
     @property
     def words(self):
@@ -101,15 +103,9 @@ class Question:
 
     def locked(self):
         """The ring whose writers take a mutex to reserve, where it was measured beside the ring."""
-        if self.names != ("ring", "mutex") or not self.dataset.of(variant=LOCKED):
-            return None
-        return Question(self.dataset, LOCKED, self.other)
-
-    def lock_alone(self):
-        """What the lock alone is worth."""
-        if self.names[0] != "ring" or not self.dataset.of(variant=LOCKED):
-            return None
-        return Question(self.dataset, self.mine, LOCKED)
+        locked = find(self.dataset, LOCKED)
+        return Question(self.dataset, locked, self.other) if locked and self.names == (
+            "ring", "mutex") else None
 
     def at(self, place):
         return next((pair for pair in self.pairs if pair.place == place), None)
@@ -121,12 +117,35 @@ class Question:
         return min(self.pairs, key=lambda pair: (abs(pair.place - 16), pair.place))
 
 
+# What the ring is by default; None: a bench that did not say.
+RING = {"reserve": "faa", "flusher": "hybrid", "wait": "adaptive", "publish_shards": 8, "gather": "on",
+        "wake": "all"}
+
+
+def is_ring(row, **otherwise):
+    """The ring with its defaults, but for what is otherwise."""
+    wanted = {**RING, **otherwise}
+    return (row.engine == "ring" and row.get("rung") is None and not row.option("variant_flags")
+            and not row.variant.startswith(BASELINE)
+            and all(row.option(key) in (None, value) for key, value in wanted.items()))
+
+
 def find(dataset, name):
-    """The dataset's variant of this name; the ring may be spelled out by what it does."""
+    """The dataset's variant of this name; the ring, and the ring with a mutex inside, may be spelled
+    out by all that they do."""
     variants = dataset.distinct("variant")
     if name in variants:
         return name
-    return next((one for one in variants if one in DEFAULTS), None) if name == "ring" else None
+    otherwise = {"ring": {}, LOCKED: {"reserve": "mutex"}}.get(name)
+    if otherwise is None:
+        return None
+    return next((cell.first.variant for cell in dataset.cells if is_ring(cell.first, **otherwise)),
+                None)
+
+
+def lock_alone(dataset):
+    """The ring over the ring with a mutex inside, where both were measured side by side."""
+    return question_of(dataset, ("ring", LOCKED))
 
 
 def question_of(dataset, names):

@@ -26,7 +26,7 @@ class Settings:
             setattr(self, key, asked.get(key) or value)
         if asked.get("writers"):
             self.few_writers = self.in_memory_writers = self.peer_writers = asked["writers"]
-            self.ladder_writers = asked["writers"]
+            self.ladder_writers = self.map_writers = asked["writers"]
         if asked.get("rounds"):
             self.side_rounds = asked["rounds"]
         if asked.get("seconds"):
@@ -47,6 +47,11 @@ MODES = {
         "sizes": [64, 512, 4096, 65536, 1048576], "windows": [1, 4, 16, 64, 256, 1024],
         # Far longer than a batch, yet many of them end within the timed part of a run.
         "in_memory_window": 1024, "fractions": [0.25, 0.5, 0.7, 0.8, 0.9], "ladder_device": None,
+        "map_devices": ["null", "delay:2", "delay:5", "delay:10", "delay:20", "delay:50",
+                        "delay:200", "delay:1000", None],
+        "map_writers": [1, 2, 4, 16, 64],
+        # Beside the reservation, which always is.
+        "crossed": ["--flusher", "hybrid,leader", "--wait", "adaptive,block"],
     },
     # Under three minutes on two processors; the comparisons that matter keep three rounds.
     "quick": {
@@ -54,13 +59,14 @@ MODES = {
         "writers": [1, 4, 16, 64], "few_writers": [1, 16], "ladder_writers": [16],
         "in_memory_writers": [1, 2, 4, 16], "peer_writers": [1, 16],
         "sizes": [100, 4096, 65536], "windows": [1, 16, 256], "fractions": [0.3, 0.6, 0.9],
+        "map_devices": ["null", "delay:20"], "map_writers": [16], "crossed": [],
     },
     # That everything runs, in some ten seconds: the numbers mean nothing.
     "smoke": {
         "rounds": 1, "side_rounds": 1, "records": 200, "writers": [1, 2], "few_writers": [2],
         "ladder_writers": [2], "in_memory_writers": [1, 2], "peer_writers": [2],
         "sizes": [100, 4096], "windows": [1, 16], "in_memory_window": 64, "fractions": [0.5],
-        "ladder_device": "delay:20",
+        "ladder_device": "delay:20", "map_devices": ["null", "delay:20"], "map_writers": [2],
     },
 }
 QUICK_LIMIT_S = 175
@@ -80,6 +86,7 @@ class Part:
         # The wakes of each number of threads, and the syncs of a device that has any.
         self.floors = len(writers) + (0 if "--device" in options else 1)
         self.fractions = [None]  # of the closed loop's rate, a command each
+        self.devices = [None]  # a command each; None: the file
         self.peers = False
 
     def duration(self, settings):
@@ -95,11 +102,15 @@ class Part:
         seconds = settings.memory_seconds if self.in_memory else settings.seconds
         warm_up = min(1.0, max(0.2, seconds / 10))
         run = overhead if settings.records else warm_up + seconds + overhead
-        return self.rounds * len(self.fractions) * (self.cells * run + self.floors * FLOOR_S)
+        return self.rounds * self.commands * (self.cells * run + self.floors * FLOOR_S)
 
     def lines(self):
         """How many lines all its results files will have."""
-        return self.rounds * len(self.fractions) * (self.cells + self.floors)
+        return self.rounds * self.commands * (self.cells + self.floors)
+
+    @property
+    def commands(self):
+        return len(self.fractions) * len(self.devices)
 
 
 def listed(values):
@@ -156,6 +167,23 @@ def shards(s):
                 3 * len(s.in_memory_writers), s.side_rounds, s.in_memory_writers, in_memory=True)
 
 
+def map_(s):
+    """Where ring pays and where not: devices by the time of a sync."""
+    part = Part("map", "Break-even by the time of a sync",
+                ["--engine", "ring,mutex", "--size", "512"], 2 * len(s.map_writers), s.rounds,
+                s.map_writers, in_memory=True)
+    part.devices = s.map_devices
+    return part
+
+
+def causes(s):
+    """Factors crossed with one another, beside the mutex engine: which of them it is."""
+    options = ["--engine", "ring,mutex", "--size", "512", "--reserve", "faa,mutex", *s.crossed]
+    variants = 1 + 2 ** (1 + len(s.crossed) // 2)
+    return Part("causes", "What makes the difference: factors crossed", options, variants, s.rounds,
+                [s.middle])
+
+
 def peers(s):
     part = Part("peers", "Beside other stores", ["--size", "512"],
                 (len(s.engines) + len(PEERS)) * len(s.peer_writers), s.side_rounds, s.peer_writers)
@@ -198,12 +226,12 @@ def waits(s):
 
 
 # In the order in which they are run: what matters most comes first, should the time run out.
-PARTS = {"engines": engines, "ladder": ladder, "contention": contention,
-         "spinlocks": spinlocks, "peers": peers,
+PARTS = {"engines": engines, "causes": causes, "ladder": ladder, "contention": contention,
+         "map": map_, "spinlocks": spinlocks, "peers": peers,
          "open-loop": open_loop, "shards": shards, "sizes": sizes, "windows": windows,
          "flushers": flushers, "waits": waits}
 # These are about the ring alone.
-OF_RING = ("ladder", "spinlocks", "shards", "flushers", "waits")
+OF_RING = ("causes", "ladder", "map", "spinlocks", "shards", "flushers", "waits")
 
 
 def plan(settings, names):

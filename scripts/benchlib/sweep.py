@@ -239,7 +239,7 @@ class Sweep:
                     "no other store is built in")
             return [["--engine", parts.listed(self.settings.engines + found), *shared]]
         if part.fractions == [None]:
-            return [shared]
+            return [[*shared, *(["--device", device] if device else [])] for device in part.devices]
         rate = self.closed_rate(part)
         if not rate:
             return "the closed loop gave no rate to take fractions of"

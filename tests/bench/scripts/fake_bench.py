@@ -52,7 +52,8 @@ def variants(options):
 
 
 def runs(options):
-    device = fixture.NULL if options.get("--device") == "null" else None
+    kind, _, delay = options.get("--device", "file").partition(":")
+    device = {"null": fixture.NULL, "file": None}.get(kind, {"kind": kind, "delay_us": delay and float(delay)})
     rate = float(options["--rate"]) if "--rate" in options else None
     return [{**variant, "writers": writers, "size": size, "window": window, "rate": rate,
              "device": device}

@@ -106,12 +106,20 @@ class Complete(Sweep):
             self.assertIn(expected, commands)
         self.assertNotIn("serial", commands)
 
+    def test_the_map_has_a_command_a_device(self):
+        self.sweep("--parts", "map", "--seconds", "0.1", "--rounds", "2", "--writers", "1,4")
+        commands = self.part("map")["commands"]
+        self.assertEqual([command.split("--device ")[1].split()[0] for command in commands[:-1]],
+                         ["null", *(f"delay:{us}" for us in (2, 5, 10, 20, 50, 200, 1000))])
+        self.assertNotIn("--device", commands[-1])
+        self.assertIn("the break-even map", self.read("out", "report.html"))
+
     def test_every_part_has_its_floors(self):
         self.sweep("--smoke")
         for part in self.about()["parts"]:
             lines = [json.loads(line) for line in self.read("out", part["file"]).splitlines()]
             floors = {line["floor"] for line in lines if "floor" in line}
-            in_memory = part["name"] in ("ladder", "contention", "spinlocks", "shards")  # with --smoke
+            in_memory = part["name"] in ("ladder", "map", "contention", "spinlocks", "shards")  # with --smoke
             self.assertEqual(floors, {"wake"} if in_memory else {"sync", "wake"}, part["name"])
 
     def test_contention_is_about_every_policy(self):

@@ -50,10 +50,19 @@
     _(idle_exit_ns, PS_PER_NS, 0, 1e7) /* from an interrupt until an idle processor runs */        \
     _(switch_ns, PS_PER_NS, 0, 1e6)    /* from one thread to another */                            \
     _(wake_preempts, 1, 0, 1)          /* one that wakes takes a processor from one that runs */   \
-    _(slice_ns, PS_PER_NS, 1e3, 1e9)   /* that a thread has while others queue */                  \
-    _(jitter_percent, 1, 0, 50)        /* of a writer's own time between two appends */            \
-    _(write_ns, PS_PER_NS, 0, 1e9)     /* of the device `file`: any write */                       \
-    _(write_mib_ns, PS_PER_NS, 0, 1e9) /* and each MiB of it */                                    \
+    _(wake_returns_percent, 1, 0, 100) /* of those that wake, if it is idle: run where they ran */ \
+    _(wake_moves_percent, 1, 0, 100)   /* else, if another one is idle: run there */               \
+    _(wake_joins_percent, 1, 0, 100)   /* else: queue with the thread that woke them */            \
+    _(create_moves_percent, 1, 0,                                                                  \
+      100) /* of new threads: run where fewest are, not where they were \
+                                          made */                          \
+    _(balance_ns, PS_PER_NS, 0, 1e9) /* until an idle one takes a thread that queues elsewhere */  \
+    _(timer_ns, PS_PER_NS, 0, 1e6)   /* from when a timer is due until its interrupt */            \
+    _(timer_slack_ns, PS_PER_NS, 0, 1e6) /* that it is due later, unless a thread asks for less */ \
+    _(slice_ns, PS_PER_NS, 1e3, 1e9)     /* that a thread has while others queue */                \
+    _(jitter_percent, 1, 0, 50)          /* of a writer's own time between two appends */          \
+    _(write_ns, PS_PER_NS, 0, 1e9)       /* of the device `file`: any write */                     \
+    _(write_mib_ns, PS_PER_NS, 0, 1e9)   /* and each MiB of it */                                  \
     _(sync_ns, PS_PER_NS, 0, 1e9)
 
 struct costs {

@@ -68,6 +68,7 @@ struct timer {
         TIMER_SLEEP,
         TIMER_STORE,
         TIMER_SLICE,
+        TIMER_BALANCE,
         TIMER_CALL
     } kind;
     union {
@@ -75,7 +76,7 @@ struct timer {
             struct thread *thread;
             uint64_t number;
         } sleep;
-        struct cpu *cpu; /* of TIMER_STORE and TIMER_SLICE */
+        struct cpu *cpu; /* of TIMER_STORE, TIMER_SLICE and TIMER_BALANCE */
         struct {
             void (*call)(void *arg);
             void *arg;
@@ -165,7 +166,12 @@ static void enqueue(struct cpu *cpu, struct thread *thread, uint64_t time_ps, bo
     thread->state = THREAD_QUEUED;
     thread->cpu = cpu_number(cpu);
     append(preempts ? &cpu->woken : &cpu->others, thread);
-    cpu->queued++;
+    if (cpu->queued++ == 0) {
+        cpu->crowded_ps = time_ps;
+        if (costs.balance_ns > 0)
+            push_timer((struct timer){
+                .time_ps = time_ps + costs.balance_ns, .kind = TIMER_BALANCE, .of.cpu = cpu});
+    }
     if (preempts && cpu->slice_end_ps > time_ps)
         cpu->slice_end_ps = time_ps;
     /* One that looks at a line in vain gives way when its slice is over. */
@@ -189,8 +195,38 @@ static struct thread *dequeue(struct cpu *cpu)
     return thread;
 }
 
+/* The first one of the queue that may run elsewhere; NULL: there is none. */
+static struct thread *take_free(struct cpu *cpu, struct thread_queue *queue)
+{
+    struct thread *before = NULL, *thread = queue->head;
+
+    for (; thread != NULL && thread->is_pinned; thread = thread->next)
+        before = thread;
+    if (thread == NULL)
+        return NULL;
+    if (before == NULL)
+        queue->head = thread->next;
+    else
+        before->next = thread->next;
+    if (queue->tail == thread)
+        queue->tail = before;
+    cpu->queued--;
+    return thread;
+}
+
+/* Threads have queued there for a while: one that may run elsewhere, or NULL. */
+static struct thread *take_from(struct cpu *cpu, uint64_t time_ps)
+{
+    struct thread *thread;
+
+    if (cpu->queued == 0 || time_ps < cpu->crowded_ps + costs.balance_ns)
+        return NULL;
+    thread = take_free(cpu, &cpu->woken);
+    return thread != NULL ? thread : take_free(cpu, &cpu->others);
+}
+
 /* The processor has nothing to do: it takes a thread that queues elsewhere, from the longest queue. */
-static struct thread *steal(const struct cpu *thief)
+static struct thread *steal(const struct cpu *thief, uint64_t time_ps)
 {
     struct cpu *victim = NULL;
 
@@ -198,7 +234,7 @@ static struct thread *steal(const struct cpu *thief)
         if (&cpus[i] != thief && cpus[i].queued > 0 &&
             (victim == NULL || cpus[i].queued > victim->queued))
             victim = &cpus[i];
-    return victim != NULL ? dequeue(victim) : NULL;
+    return victim != NULL ? take_from(victim, time_ps) : NULL;
 }
 
 static void dispatch(struct cpu *cpu, struct thread *thread)
@@ -211,47 +247,94 @@ static void dispatch(struct cpu *cpu, struct thread *thread)
     cpu->slice_end_ps = cpu->now_ps + costs.slice_ns;
 }
 
-/* Where a thread that wakes up runs: where it ran last, or on an idle processor of that node, or of the
- * machine; else it queues where it ran. */
-static struct cpu *place(const struct thread *thread)
+/* Whether it happens, which it does so often. */
+static bool happens(uint64_t percent)
+{
+    static uint64_t state = 1;
+
+    if (percent == 0 || percent == 100)
+        return percent != 0;
+    state = state * UINT64_C(6364136223846793005) + 1;
+    return (state >> 33) % 100 < percent;
+}
+
+/* An idle processor of the node that the thread ran on, or of the machine; NULL: there is none. */
+static struct cpu *find_idle(const struct thread *thread)
 {
     unsigned node = (unsigned)costs.node_processors;
     unsigned first = thread->cpu / node * node;
-    struct cpu *elsewhere = NULL;
 
-    if (cpus[thread->cpu].running == NULL)
-        return &cpus[thread->cpu];
     for (unsigned i = 0; i < node; i++) {
         unsigned at = first + (thread->cpu - first + i) % node;
         if (at < cpu_count && cpus[at].running == NULL)
             return &cpus[at];
     }
-    for (unsigned i = 0; i < cpu_count && elsewhere == NULL; i++)
+    for (unsigned i = 0; i < cpu_count; i++)
         if (cpus[(thread->cpu + i) % cpu_count].running == NULL)
-            elsewhere = &cpus[(thread->cpu + i) % cpu_count];
-    return elsewhere != NULL ? elsewhere : &cpus[thread->cpu];
+            return &cpus[(thread->cpu + i) % cpu_count];
+    return NULL;
 }
 
-/* As cpus.h tells: true if its processor was idle. */
-static bool make_ready(struct thread *thread, uint64_t time_ps)
+/* Where a thread that wakes up runs, or queues.  waker: the processor of the thread that wakes it; NULL: a timer
+ * of its own processor does. */
+static struct cpu *place(const struct thread *thread, struct cpu *waker)
 {
-    struct cpu *cpu = place(thread);
+    struct cpu *last = &cpus[thread->cpu];
+    struct cpu *idle;
 
-    thread->sleep_number++;
-    thread->waits_at = NULL;
-    if (cpu->running != NULL) {
-        enqueue(cpu, thread, time_ps, true);
-        return false;
-    }
+    if (thread->is_pinned)
+        return last;
+    if (waker == NULL)
+        waker = last;
+    if (last->running == NULL)
+        return happens(costs.wake_returns_percent) ? last : waker;
+    idle = find_idle(thread);
+    if (idle != NULL && happens(costs.wake_moves_percent))
+        return idle;
+    return happens(costs.wake_joins_percent) ? waker : last;
+}
+
+/* The idle processor goes on with this thread, by a wake-up or by an interrupt of its own. */
+static void leave_idleness(struct cpu *cpu, struct thread *thread, uint64_t time_ps, bool by_timer)
+{
     /* One that is still on its way into idleness is spared the way out. */
     if (time_ps > cpu->now_ps) {
         spend(cpu, CPU_IDLE, time_ps - cpu->now_ps);
-        spend(cpu, CPU_SWITCH, costs.idle_exit_ns);
+        spend(cpu, CPU_SWITCH, by_timer ? 0 : costs.idle_exit_ns);
     }
     dispatch(cpu, thread);
     push_ready(cpu);
     set_horizon();
+}
+
+/* The thread goes on there.  True if that processor was idle. */
+static bool run_at(struct cpu *cpu, struct thread *thread, uint64_t time_ps, bool by_timer)
+{
+    if (cpu->running != NULL) {
+        enqueue(cpu, thread, time_ps, true);
+        return false;
+    }
+    leave_idleness(cpu, thread, time_ps, by_timer);
     return true;
+}
+
+/* As cpus.h tells of thread_wake; waker: as place has it. */
+static bool make_ready(struct thread *thread, uint64_t time_ps, struct cpu *waker)
+{
+    thread->sleep_number++;
+    thread->waits_at = NULL;
+    return run_at(place(thread, waker), thread, time_ps, waker == NULL);
+}
+
+/* Threads have queued for a while: those processors that are idle take one each. */
+static void balance(struct cpu *crowded, uint64_t time_ps)
+{
+    for (unsigned i = 0; i < cpu_count; i++) {
+        struct cpu *idle = &cpus[(cpu_number(crowded) + i) % cpu_count];
+        struct thread *thread = idle->running == NULL ? take_from(crowded, time_ps) : NULL;
+        if (thread != NULL)
+            leave_idleness(idle, thread, time_ps, false);
+    }
 }
 
 /* ---- Going on -------------------------------------------------------------------------------- */
@@ -294,7 +377,7 @@ static void fire(const struct timer *timer)
             break;
         memory_forget_waiter(timer->of.sleep.thread);
         timer->of.sleep.thread->timed_out = true;
-        make_ready(timer->of.sleep.thread, timer->time_ps);
+        make_ready(timer->of.sleep.thread, timer->time_ps, NULL);
         break;
     case TIMER_STORE:
         see_first_store(cpu, timer->time_ps);
@@ -302,6 +385,9 @@ static void fire(const struct timer *timer)
     case TIMER_SLICE:
         if (cpu->parked_at != NULL && cpu->queued > 0)
             cpu_unpark(cpu, timer->time_ps);
+        break;
+    case TIMER_BALANCE:
+        balance(cpu, timer->time_ps);
         break;
     case TIMER_CALL:
         timer->of.call.call(timer->of.call.arg);
@@ -338,7 +424,7 @@ static void leave(void)
     cpu_switches++;
     next = dequeue(cpu);
     if (next == NULL)
-        next = steal(cpu);
+        next = steal(cpu, cpu->now_ps);
     cpu->running = NULL;
     if (next != NULL) {
         dispatch(cpu, next);
@@ -388,7 +474,7 @@ bool thread_block(uint64_t deadline_ps)
 
 bool thread_wake(struct thread *thread)
 {
-    return make_ready(thread, cpu_self->now_ps);
+    return make_ready(thread, cpu_self->now_ps, cpu_self);
 }
 
 void cpu_park(struct line *line, uint64_t period_ps)
@@ -446,25 +532,35 @@ static struct thread *make_thread(void *(*entry)(void *arg), void *arg)
     thread->entry = entry;
     thread->arg = arg;
     thread->stack = memory_take_stack();
+    thread->slack_ps = costs.timer_slack_ns;
     fibre_prepare(&thread->context, thread->stack, STACK_BYTES, start);
+    return thread;
+}
+
+static unsigned load_of(const struct cpu *cpu)
+{
+    return cpu->queued + (cpu->running != NULL);
+}
+
+struct thread *thread_create_on(unsigned cpu, void *(*entry)(void *arg), void *arg)
+{
+    struct thread *thread = make_thread(entry, arg);
+    unsigned best = cpu != CPU_ANY ? cpu : cpu_number(cpu_self);
+
+    cpu_sync();
+    if (cpu == CPU_ANY && happens(costs.create_moves_percent))
+        for (unsigned i = 0; i < cpu_count; i++)
+            if (load_of(&cpus[i]) < load_of(&cpus[best]))
+                best = i;
+    thread->cpu = best;
+    thread->is_pinned = cpu != CPU_ANY;
+    run_at(&cpus[best], thread, cpu_self->now_ps, false);
     return thread;
 }
 
 struct thread *thread_create(void *(*entry)(void *arg), void *arg)
 {
-    struct thread *thread = make_thread(entry, arg);
-    unsigned best = 0;
-
-    /* Where fewest threads are. */
-    cpu_sync();
-    for (unsigned i = 1; i < cpu_count; i++)
-        if (cpus[i].queued + (cpus[i].running != NULL) <
-            cpus[best].queued + (cpus[best].running != NULL))
-            best = i;
-    thread->cpu = best;
-    thread->state = THREAD_BLOCKED;
-    make_ready(thread, cpu_self->now_ps);
-    return thread;
+    return thread_create_on(CPU_ANY, entry, arg);
 }
 
 void *thread_join(struct thread *thread)

@@ -18,6 +18,7 @@
 #include "costs.h"
 #include "fibre.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -48,8 +49,10 @@ struct thread {
         THREAD_DONE
     } state;
     bool timed_out;
+    bool is_pinned;        /* to the processor that it is on */
     bool keeps_cpu;        /* gives its processor away when its call, or its instruction, is over */
     uint64_t sleep_number; /* of the sleep that a timer may end */
+    uint64_t slack_ps;     /* that a sleep with a deadline is longer */
     const void *waits_at;  /* a futex, or NULL */
     struct thread *next;   /* in the queue that it is in */
     struct thread *to_wake; /* before it returns from its sleep, by `next` */
@@ -81,6 +84,7 @@ struct cpu {
     /* Those that wait for it: that have woken up, and after them that have run. */
     struct thread_queue woken, others;
     unsigned queued;
+    uint64_t crowded_ps; /* since when some queue */
     /* Looking in vain at this line since now_ps, once in each period; NULL: it is not. */
     struct line *parked_at;
     uint64_t park_period_ps;
@@ -133,7 +137,9 @@ void cpus_at(uint64_t time_ps, void (*call)(void *arg), void *arg);
 /* All processors' time up to now, idleness included, is in spent_ps afterwards. */
 void cpus_account(uint64_t now_ps);
 
-/* Starts a thread, ready at the caller's time. */
+/* Starts a thread, ready at the caller's time; pinned to a processor, if it is not CPU_ANY. */
+#define CPU_ANY UINT_MAX
+struct thread *thread_create_on(unsigned cpu, void *(*entry)(void *arg), void *arg);
 struct thread *thread_create(void *(*entry)(void *arg), void *arg);
 void *thread_join(struct thread *thread);
 /* The calling thread sleeps until thread_wake, or the deadline (UINT64_MAX: none).  Whether that ended it.

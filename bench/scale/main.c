@@ -36,6 +36,7 @@ static const char usage[] =
     "  --processors LIST   of the machine [all of them]\n"
     "  --nodes LIST        that they are taken from, equally many of each [1]\n"
     "  --writers LIST      threads; 4x is four for each processor [1x]\n"
+    "  --pin HOW           writers: none, or compact, each to a processor, in turn [none]\n"
     "  --engine LIST       ring, mutex, serial [ring]\n"
     "  --reserve LIST      of the ring: faa, cas, ticket, mcs, mutex [faa]\n"
     "  --flusher NAME, --wait NAME, --shards N, --slots N\n"
@@ -185,21 +186,37 @@ static void parse_device(const char *text, struct work *work)
 }
 
 static const struct option options[] = {
-    {"help", no_argument, NULL, 'h'},          {"machine", required_argument, NULL, 'm'},
-    {"set", required_argument, NULL, 's'},     {"processors", required_argument, NULL, 'p'},
-    {"nodes", required_argument, NULL, 'n'},   {"writers", required_argument, NULL, 'w'},
-    {"engine", required_argument, NULL, 'e'},  {"reserve", required_argument, NULL, 'r'},
-    {"flusher", required_argument, NULL, 'F'}, {"wait", required_argument, NULL, 'W'},
-    {"shards", required_argument, NULL, 'S'},  {"slots", required_argument, NULL, 'L'},
-    {"variant", required_argument, NULL, 'v'}, {"checksum", required_argument, NULL, 'c'},
-    {"window", required_argument, NULL, 'k'},  {"batch", required_argument, NULL, 'b'},
-    {"clients", required_argument, NULL, 'C'}, {"rate", required_argument, NULL, 'R'},
-    {"size", required_argument, NULL, 'z'},    {"device", required_argument, NULL, 'd'},
-    {"logs", required_argument, NULL, 'l'},    {"fan-out", required_argument, NULL, 'f'},
-    {"own-ns", required_argument, NULL, 'o'},  {"toy", required_argument, NULL, 't'},
-    {"records", required_argument, NULL, 'N'}, {"warm-up", required_argument, NULL, 'u'},
-    {"seed", required_argument, NULL, 'x'},    {"lines", required_argument, NULL, 'i'},
-    {"json", required_argument, NULL, 'j'},    {NULL, 0, NULL, 0},
+    {"help", no_argument, NULL, 'h'},
+    {"machine", required_argument, NULL, 'm'},
+    {"set", required_argument, NULL, 's'},
+    {"processors", required_argument, NULL, 'p'},
+    {"nodes", required_argument, NULL, 'n'},
+    {"writers", required_argument, NULL, 'w'},
+    {"engine", required_argument, NULL, 'e'},
+    {"reserve", required_argument, NULL, 'r'},
+    {"flusher", required_argument, NULL, 'F'},
+    {"wait", required_argument, NULL, 'W'},
+    {"shards", required_argument, NULL, 'S'},
+    {"slots", required_argument, NULL, 'L'},
+    {"variant", required_argument, NULL, 'v'},
+    {"checksum", required_argument, NULL, 'c'},
+    {"window", required_argument, NULL, 'k'},
+    {"batch", required_argument, NULL, 'b'},
+    {"clients", required_argument, NULL, 'C'},
+    {"rate", required_argument, NULL, 'R'},
+    {"size", required_argument, NULL, 'z'},
+    {"device", required_argument, NULL, 'd'},
+    {"logs", required_argument, NULL, 'l'},
+    {"fan-out", required_argument, NULL, 'f'},
+    {"own-ns", required_argument, NULL, 'o'},
+    {"toy", required_argument, NULL, 't'},
+    {"records", required_argument, NULL, 'N'},
+    {"warm-up", required_argument, NULL, 'u'},
+    {"pin", required_argument, NULL, 'P'},
+    {"seed", required_argument, NULL, 'x'},
+    {"lines", required_argument, NULL, 'i'},
+    {"json", required_argument, NULL, 'j'},
+    {NULL, 0, NULL, 0},
 };
 
 /* Those that are part of what is run; false: it is another one. */
@@ -244,6 +261,11 @@ static bool take_work_option(int option, char *value, struct work *work)
         return true;
     case 'o':
         work->own_ns = parse_number("own-ns", value, 0, 1000000);
+        return true;
+    case 'P':
+        if (strcmp(value, "compact") != 0 && strcmp(value, "none") != 0)
+            refuse("--pin: \"%s\" is neither none nor compact", value);
+        work->pins = strcmp(value, "compact") == 0;
         return true;
     case 'N':
         work->records = parse_number("records", value, 1, UINT32_MAX);

@@ -74,6 +74,8 @@ static void put_label(const struct work *work, FILE *label)
         fprintf(label, "/%u-log", work->logs);
     if (work->fanout > 0)
         fprintf(label, "/fan-out-%u", work->fanout);
+    if (work->pins)
+        fputs("/pinned", label);
 }
 
 static void write_label(const struct work *work, char *label, size_t bytes)

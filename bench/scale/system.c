@@ -10,6 +10,7 @@
 #include <linux/futex.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 
 enum {
     HEAP_ALIGN = 16,
@@ -122,6 +123,14 @@ static void wake_in_kernel(struct thread *chosen, unsigned count, uint64_t call_
     cpu_sync();
 }
 
+/* When a sleep with a deadline ends: it may be so late that others end with it. */
+static uint64_t timer_ps(uint64_t deadline_ps)
+{
+    uint64_t late_ps = thread_self->slack_ps + costs.timer_ns;
+
+    return deadline_ps < UINT64_MAX - late_ps ? deadline_ps + late_ps : UINT64_MAX;
+}
+
 static long futex_wait(const uint32_t *word, uint32_t value, const struct timespec *deadline)
 {
     enter_bucket(word);
@@ -136,7 +145,7 @@ static long futex_wait(const uint32_t *word, uint32_t value, const struct timesp
     }
     memory_note_waiter(word);
     cpu_spend(CPU_KERNEL, costs.sleep_ns);
-    bool timed_out = thread_block(ps_of(deadline));
+    bool timed_out = thread_block(timer_ps(ps_of(deadline)));
     struct thread *chosen = thread_self->to_wake;
     thread_self->to_wake = NULL;
     if (chosen != NULL) {
@@ -154,6 +163,21 @@ static long futex_wake(const uint32_t *word, uint32_t count)
 
     wake_in_kernel(chosen, woken, costs.wake_ns);
     return woken;
+}
+
+int system_prctl(int option, ...)
+{
+    va_list arguments;
+
+    if (option == PR_GET_TIMERSLACK)
+        return (int)(thread_self->slack_ps / PS_PER_NS);
+    if (option != PR_SET_TIMERSLACK)
+        return 0;
+    va_start(arguments, option);
+    unsigned long ns = (unsigned long)va_arg(arguments, int);
+    va_end(arguments);
+    thread_self->slack_ps = ns > 0 ? ns * PS_PER_NS : costs.timer_slack_ns;
+    return 0;
 }
 
 void system_sleep_until_ps(uint64_t time_ps)
@@ -175,10 +199,8 @@ int system_clock_nanosleep(clockid_t clock, int flags, const struct timespec *ti
                            struct timespec *left)
 {
     (void)clock, (void)left;
-    if (flags & TIMER_ABSTIME)
-        system_sleep_until_ps(ps_of(time));
-    else
-        system_sleep_ps(ps_of(time));
+    uint64_t until_ps = ps_of(time) + (flags & TIMER_ABSTIME ? 0 : cpu_self->now_ps);
+    system_sleep_until_ps(timer_ps(until_ps));
     return 0;
 }
 

@@ -43,6 +43,7 @@ int system_clock_gettime(clockid_t clock, struct timespec *time);
 int system_clock_nanosleep(clockid_t clock, int flags, const struct timespec *time,
                            struct timespec *left);
 int system_yield(void);
+int system_prctl(int option, ...); /* the slack of timers */
 int system_getcpu(void);
 long system_sysconf(int name);
 
@@ -81,11 +82,6 @@ static inline int system_mutex_destroy(pthread_mutex_t *mutex)
 static inline int system_cond_destroy(pthread_cond_t *cond)
 {
     (void)cond;
-    return 0;
-}
-static inline int system_prctl(int option, ...)
-{
-    (void)option;
     return 0;
 }
 static inline int system_munmap(void *memory, size_t bytes)

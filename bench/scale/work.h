@@ -38,6 +38,7 @@ struct work {
     uint64_t own_ns;           /* that a writer has to do between two appends */
     uint64_t warm_up, records; /* how many records are not counted, and how many are */
     uint64_t seed;
+    bool pins;          /* each writer to a processor, in turn */
     bool tells_reserve; /* its label does, as one of several */
     const char *command;
     struct logfile_options options;

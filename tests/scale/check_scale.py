@@ -116,10 +116,14 @@ check(close(rated["records_per_s"], 20000, 0.1), f"an open loop of 20,000 has {r
 check(of_line(many, "ring.head") < 0.1, "logs of their own share a head")
 one, sixteen = lines_of("shards")
 check(of_line(one, "slot.shards") > 2 * of_line(sixteen, "slot.shards"), "one shard is as good as sixteen")
-plain, slower, delayed = lines_of("devices")
+plain, slower, delayed, late, slack = lines_of("devices")
 longer_ns = 1e9 / slower["records_per_s"] - 1e9 / plain["records_per_s"]
 check(close(longer_ns, 25e3, 0.02), f"a sync that is 25 us longer makes a record longer by {longer_ns} ns")
 check(4000 < delayed["records_per_s"] < 5000, f"a sync of 200 us: {delayed['records_per_s']}")
+# It is asked for 10 us earlier than it is to end, and its thread asks for no slack.
+longer_ns = 1e9 / late["records_per_s"] - 1e9 / delayed["records_per_s"]
+check(close(longer_ns, 30e3, 0.1), f"a timer that is 40 us late makes a record longer by {longer_ns} ns")
+check(close(slack["records_per_s"], late["records_per_s"], 0.001), "a thread has slack that asked for none")
 
 # ---- The same names as logfile-bench's ----
 

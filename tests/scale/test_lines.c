@@ -22,6 +22,7 @@ static void set_up(void)
     costs.shared_interval_ns = 5 * NS;
     costs.invalidate_ns = 2 * NS;
     costs.slice_ns = 1000000 * NS;
+    costs.wake_returns_percent = costs.wake_moves_percent = costs.create_moves_percent = 100;
     for (unsigned a = 0; a < CPUS; a++)
         for (unsigned b = 0; b < CPUS; b++)
             costs.line_ps[a][b] = a == b ? 0 : 100 * NS;
@@ -247,6 +248,74 @@ START_TEST(threads_share_a_processor)
 }
 END_TEST
 
+static struct thread *made;
+
+/* Its thread sleeps where it was made; what becomes of it when it is woken, while the other one is idle. */
+static void *packing(void *arg)
+{
+    bool *was_idle = arg;
+
+    word = memory_take(64, 64);
+    made = thread_create(sleeping, NULL);
+    ck_assert_uint_eq(made->cpu, 0);
+    ck_assert(thread_yield());
+    *was_idle = thread_wake(memory_take_waiters(word, 1));
+    cpu_spend(CPU_WORK, 1000 * NS);
+    thread_join(made);
+    cpus_stop();
+}
+
+/* A kernel that packs: new threads start where they are made, and those that wake up queue there. */
+START_TEST(threads_stay_on_a_processor)
+{
+    bool was_idle = true;
+
+    costs.create_moves_percent = costs.wake_moves_percent = 0;
+    cpus_run(2, packing, &was_idle);
+    ck_assert(!was_idle);
+    ck_assert_uint_eq(made->cpu, 0);
+    ck_assert_uint_eq(seen_ns[0], 1000); /* when the other one had waited for it */
+}
+END_TEST
+
+START_TEST(threads_move_to_an_idle_processor)
+{
+    bool was_idle = false;
+
+    costs.create_moves_percent = 0;
+    cpus_run(2, packing, &was_idle);
+    ck_assert(was_idle);
+    ck_assert_uint_eq(made->cpu, 1);
+    ck_assert_uint_eq(seen_ns[0], 0);
+}
+END_TEST
+
+static void *queueing(void *arg)
+{
+    struct thread *threads[2];
+
+    (void)arg;
+    for (unsigned i = 0; i < 2; i++)
+        threads[i] = thread_create(spinning, NULL);
+    for (unsigned i = 0; i < 2; i++)
+        thread_join(threads[i]);
+    see();
+    cpus_stop();
+}
+
+/* Two threads of 10 us begin on one processor, and an idle one takes one of them after 4 us. */
+START_TEST(idle_processor_takes_a_thread)
+{
+    costs.slice_ns = 1000 * NS;
+    costs.create_moves_percent = 0;
+    costs.balance_ns = 4000 * NS;
+    cpus_run(2, queueing, NULL);
+    ck_assert_uint_eq(turn_count, 2);
+    ck_assert_uint_ge(seen_ns[0], 11000);
+    ck_assert_uint_le(seen_ns[0], 13000);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("scale_lines");
@@ -263,6 +332,9 @@ int main(void)
     tcase_add_test(threads, store_is_seen_when_its_line_is_there);
     tcase_add_test(threads, sleepers_wake_in_order);
     tcase_add_test(threads, threads_share_a_processor);
+    tcase_add_test(threads, threads_stay_on_a_processor);
+    tcase_add_test(threads, threads_move_to_an_idle_processor);
+    tcase_add_test(threads, idle_processor_takes_a_thread);
     suite_add_tcase(suite, threads);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -125,6 +125,10 @@ run devices --machine "$flat" --processors 2 --engine serial --device file --rec
 run devices --machine "$flat" --processors 2 --engine serial --device file --records 500 \
     --set sync_ns=35000
 run devices --machine "$flat" --processors 2 --engine serial --device delay:200 --records 500
+run devices --machine "$flat" --processors 2 --engine serial --device delay:200 --records 500 \
+    --set timer_ns=40000 --set timer_slack_ns=0
+run devices --machine "$flat" --processors 2 --engine serial --device delay:200 --records 500 \
+    --set timer_ns=40000 --set timer_slack_ns=90000
 run chance1 --machine "$flat" --processors 8 --window 1,16 --engine ring,mutex --records 2000
 run chance2 --machine "$flat" --processors 8 --window 1,16 --engine ring,mutex --records 2000
 run chance3 --machine "$flat" --processors 8 --window 1,16 --engine ring,mutex --records 2000 --seed 2
@@ -162,4 +166,43 @@ printf "{\"check_scale\":1,\"machine\":{},\"floors\":[],\"runs\":[$cell,$cell]}"
     fail "check-scale compare: exit $?: $(cat stderr)"
 # Two syncs of 200 us in 400 us: a cell each, within 20 % of 5,000/s.
 grep -Eq '^delay +1 +2 +0\.9[0-9]|^delay +1 +2 +1\.0' stdout || fail "check-scale compare: $(cat stdout)"
+
+# One command, one file to be sent back, and one page of both.
+build=$(dirname "$LOGFILE_SCALE")
+"$check" confirm --build "$build" --out mine.json --processors 1 --seconds 0.05 --rounds 1 --records 2000 \
+    >stdout 2>stderr || fail "check-scale confirm: exit $?: $(cat stderr)"
+grep -q '^cannot tell: ring/faa with windows does not go on growing: there are not 16 processors' stdout ||
+    fail "check-scale confirm judges what it cannot know: $(cat stdout)"
+grep -Eq '^(confirmed|refuted): [0-9]+ of 30 cells are off' stdout || fail "confirm: $(cat stdout)"
+"$check" machine mine.json >mine.machine && run remade --machine mine.machine --processors 1 --records 500
+"$check" overlay mine.json --out both.json >stdout 2>stderr || fail "check-scale overlay: exit $?: $(cat stderr)"
+"$source/scripts/bench-report" both.json -o both.html >stdout 2>stderr || fail "bench-report: $(cat stderr)"
+grep -q 'ring/mcs, simulated' both.html || fail "the page shows nothing that was simulated"
+python3 - <<'END' || fail "check-scale overlay: measured and simulated cells differ"
+import json
+with open("both.json", encoding="utf-8") as file:
+    lines = [json.loads(line) for line in file]
+cells = [{(line["device"]["kind"], line["writers"], line["options"]["window"], line["engine"], line["options"]["reserve"])
+          for line in lines if bool(line.get("simulated")) == simulated} for simulated in (False, True)]
+assert cells[0] == cells[1] and len(cells[0]) == 30, cells
+END
+"$check" overlay two.json --out none.json >stdout 2>stderr
+[ $? -eq 2 ] || fail "check-scale makes a page of a file in which nothing is simulated"
+grep -q "two.json: nothing in it is simulated" stderr || fail "nothing simulated: $(cat stderr)"
+# What would refute the page does.
+python3 - "$check" <<'END' || fail "check-scale judges wrongly"
+import importlib.machinery, importlib.util, os, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(sys.argv[1]))
+loader = importlib.machinery.SourceFileLoader("check_scale_script", sys.argv[1])
+script = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+loader.exec_module(script)
+grows = {8: 20e6, 16: 25e6, 64: 31e6}
+assert script.judge_growth(grows, "it", lambda change: change > 1.5)[0] == "refuted"
+assert script.judge_growth({8: 20e6, 64: 21e6}, "it", lambda change: change > 1.5)[0] == "confirmed"
+assert script.judge_growth({8: 20e6, 12: 60e6}, "it", lambda change: change > 1.5)[0] == "cannot tell"
+assert script.judge_growth({16: 20e6}, "it", lambda change: change > 1.5)[0] == "cannot tell"
+assert script.judge_cells({"a": 10.0}, {"a": {"records_per_s": 4.0}})[0] == "refuted"
+assert script.judge_cells({"a": 10.0}, {"a": {"records_per_s": 6.0}})[0] == "confirmed"
+END
 [ $failures -eq 0 ] || exit 1

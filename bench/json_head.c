@@ -65,6 +65,7 @@ int bench_report_head_json(FILE *out, const struct bench_context *context)
     fprintf(out, ",\"volatile_dir\":%s", truth(is_file && context->filesystem.is_volatile));
     put_next_string(out, "virtual", machine->hypervisor);
     put_block_queue(out, context);
+    bench_core_to_core_json(out, context->cores);
     fprintf(out, ",\"order\":\"williams\",\"seed\":%" PRIu64, context->options->seed);
     put_next_string(out, "command", context->command);
     return end_line(out);

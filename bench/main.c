@@ -52,6 +52,7 @@ struct bench_outcome {
 struct bench {
     struct bench_options options;
     struct bench_context context;
+    struct bench_core_to_core cores; /* with --core-to-core */
     struct bench_payload payload;
     struct bench_results results;
     struct bench_progress progress;
@@ -376,10 +377,24 @@ static int write_head(struct bench *bench)
     return EXIT_MISMATCH_OR_ERROR;
 }
 
+/* 0, or a status after a line on standard error. */
+static int measure_cores(struct bench *bench)
+{
+    if (!bench->options.core_to_core)
+        return 0;
+    int error = bench_core_to_core(&bench->cores);
+    bench->context.cores = &bench->cores;
+    if (error != 0)
+        fprintf(stderr, "logfile-bench: --core-to-core: %s\n", strerror(-error));
+    return ending(error);
+}
+
 static int run_all(struct bench *bench)
 {
     int error = open_bounds(bench);
-    int status = write_head(bench);
+    int status = measure_cores(bench);
+    if (status == 0)
+        status = write_head(bench);
     if (error != 0) {
         fprintf(stderr, "logfile-bench: --floors: %s\n", strerror(-error));
         status = EXIT_MISMATCH_OR_ERROR;

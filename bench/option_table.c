@@ -307,6 +307,12 @@ static int parse_no_floors(const struct bench_argument *argument)
     return 0;
 }
 
+static int parse_core_to_core(const struct bench_argument *argument)
+{
+    argument->options->core_to_core = true;
+    return 0;
+}
+
 static int parse_stages(const struct bench_argument *argument)
 {
     uint64_t every = 0;
@@ -366,6 +372,7 @@ const struct bench_option_spec bench_option_specs[] = {
     [OPTION_NO_FLOORS] = FLAG("no-floors", parse_no_floors),
     [OPTION_OTHERS] = VALUE("repeat", parse_repeat),
     VALUE("seed", parse_seed),
+    FLAG("core-to-core", parse_core_to_core),
     VALUE("device", parse_device),
     VALUE("dir", parse_dir),
     VALUE("pin", parse_pin),

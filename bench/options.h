@@ -75,6 +75,7 @@ struct bench_options {
     uint64_t trim_keep_bytes; /* 0: nothing is trimmed */
     uint64_t written_bytes;   /* of each log are written before the run, and none prepared; 0 */
     bool floors;              /* what bounds a run is measured before and after each point */
+    bool core_to_core;
     const char *dir;
     const char *json_path;      /* NULL: none */
     struct logfile_options log; /* what all variants have in common */

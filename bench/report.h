@@ -4,6 +4,7 @@
 #define BENCH_REPORT_H
 
 #include "bounds.h"
+#include "core_to_core.h"
 #include "machine.h"
 #include "options.h"
 #include "results.h"
@@ -19,6 +20,7 @@ struct bench_context {
     struct bench_machine machine;
     struct bench_filesystem filesystem; /* of a log in a file */
     struct bench_disk disk;
+    const struct bench_core_to_core *cores; /* NULL: not measured */
 };
 
 /* One of many runs. */

@@ -272,6 +272,8 @@ void bench_report_head(FILE *out, const struct bench_context *context,
     print_task(out, context->options);
     print_build(out);
     print_machine(out, &context->machine);
+    if (context->cores != NULL)
+        bench_core_to_core_print(out, context->cores);
     print_share(out, &context->machine);
     print_device(out, context, bench_results_first(results, true));
     print_settings(out, &context->options->variants);

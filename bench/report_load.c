@@ -21,7 +21,8 @@ static void print_closed(FILE *out, const struct bench_options *options)
     for (unsigned i = 0; options->clients == 0 && i < options->writers.count; i++)
         fprintf(out, "%s%s", i > 0 ? ", " : "",
                 bench_format_count(text, (double)options->writers.values[i]));
-    fputs(" clients, think ", out);
+    bool is_one = options->clients == 0 && bench_list_max(&options->writers) == 1;
+    fprintf(out, " client%s, think ", is_one ? "" : "s");
     if (options->think_ns == 0)
         fputs("0", out);
     else

@@ -57,6 +57,7 @@ const char bench_usage[] =
     "  --no-floors        not even if that costs less than a fifth of the time, when it is "
     "measured "
     "unasked\n"
+    "  --core-to-core     first, how long a cache line takes between each two processors\n"
     "  --stages N         time the stages of one append in N\n"
     "  --json FILE        one JSON object per run and line, point by point\n"
     "  --seed N           of payloads, sizes and the order of points [1]\n"

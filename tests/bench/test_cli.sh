@@ -556,6 +556,23 @@ for how in "--seconds 1 on" "--seconds 0.1 off" "--records 20 off" "--seconds 1 
     [ "$bounds" -eq "$([ "${how##* }" = on ] && echo 1 || echo 0)" ] || fail "$how: $bounds results with bounds"
 done
 
+# The map of processors is as large as the set of them, and symmetric.
+runs --core-to-core --engine ring --device null --writers 1 --records 20
+processors=$(nproc)
+sed -n '1s/.*"core_to_core":\[\(\[.*\]\)\],"order".*/\1/p' "$here/out/raw" | awk -v processors="$processors" '{
+        rows = split(substr($0, 2, length($0) - 2), row, "\\],\\[")
+        for (a = 1; a <= rows; a++) {
+            if (split(row[a], cell, ",") != rows) bad = 1
+            for (b = 1; b <= rows; b++) {
+                ns[a, b] = cell[b]
+                if ((a == b) != (cell[b] == "null") || (a != b && cell[b] <= 0)) bad = 1
+                if (b < a && ns[a, b] != ns[b, a]) bad = 1
+            }
+        }
+        exit bad || (processors <= 128 && rows != processors)
+    } END { if (NR != 1) exit 1 }' || fail "core to core: $(head -n 1 "$here/out/raw")"
+grep -q '^core to core: ' "$here/out/stdout" || fail "core to core: the table does not tell"
+
 # The stages of a sampled append.
 runs --device delay:2000 --engine ring,mutex --writers 2 --records 50 --stages 5
 [ "$(grep -c '"stages_us":{"samples":[1-9][0-9]*,"checksum":.*"sync":[1-9][0-9]*\.[0-9]*,"wake":' \
@@ -577,13 +594,13 @@ grep -q '"command":"[^"]*logfile-bench --device delay:1000 --engine ring,serial 
 # The first line says which build measured, when, where and in which order.
 runs --device null --engine ring --writers 1 --records 5 --seed 7
 [ "$(head -n 1 "$here/out/raw" | top_keys /dev/stdin)" = "head version time commit compiler cflags clock_source \
-cpus_allowed cpus_online cpu_quota volatile_dir virtual block_queue order seed command" ] ||
+cpus_allowed cpus_online cpu_quota volatile_dir virtual block_queue core_to_core order seed command" ] ||
     fail "head: $(head -n 1 "$here/out/raw")"
 head -n 1 "$here/out/raw" | grep -qE '"time":"20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z",' ||
     fail "head: time"
 head -n 1 "$here/out/raw" | grep -qE '"commit":(null|"[0-9a-f]{7,40}(-dirty)?"),"compiler":"(gcc|clang) [^"/]*","cflags":(null|"[^"/]*"),' ||
     fail "head: build: $(head -n 1 "$here/out/raw")"
-head -n 1 "$here/out/raw" | grep -q '"volatile_dir":false,.*"block_queue":null,"order":"williams","seed":7,"command":"' ||
+head -n 1 "$here/out/raw" | grep -q '"volatile_dir":false,.*"block_queue":null,"core_to_core":null,"order":"williams","seed":7,"command":"' ||
     fail "head: $(head -n 1 "$here/out/raw")"
 grep -qE '^build: .*(gcc|clang) ' "$here/out/stdout" || fail "the table does not tell the build"
 [ "$(grep -c '"head"' "$here/out/raw")" -eq 1 ] || fail "more than one head"

@@ -2,7 +2,7 @@
 /* The first line of results: which build measured, when, where, and in which order. */
 #include "report.h"
 
-#include "bench/build_info.h"
+#include "build.h"
 #include "json_put.h"
 
 #include <math.h>
@@ -39,15 +39,6 @@ static void put_block_queue(FILE *out, const struct bench_context *context)
     fputc('}', out);
 }
 
-const char *bench_compiler(void)
-{
-#ifdef __clang__
-    return "clang " __clang_version__;
-#else
-    return "gcc " __VERSION__;
-#endif
-}
-
 int bench_report_head_json(FILE *out, const struct bench_context *context)
 {
     const struct bench_machine *machine = &context->machine;
@@ -55,9 +46,9 @@ int bench_report_head_json(FILE *out, const struct bench_context *context)
     errno = 0;
     fprintf(out, "{\"head\":\"logfile-bench\",\"version\":\"%s\"", LOGFILE_VERSION_STRING);
     put_time(out, context->started);
-    put_next_string(out, "commit", BENCH_COMMIT);
+    put_next_string(out, "commit", bench_commit());
     put_next_string(out, "compiler", bench_compiler());
-    put_next_string(out, "cflags", BENCH_CFLAGS);
+    put_next_string(out, "cflags", bench_cflags());
     put_next_string(out, "clock_source", machine->clock_source);
     put_next_string(out, "cpus_allowed", machine->cpus_allowed);
     put_next_string(out, "cpus_online", machine->cpus_online);

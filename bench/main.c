@@ -8,8 +8,8 @@
  * read back and removed.
  */
 #include "preflight.h"
-#include "bench/build_info.h"
 #include "bounds.h"
+#include "build.h"
 #include "clock.h"
 #include "device.h"
 #include "options.h"
@@ -605,6 +605,13 @@ static int probe(struct bench *bench)
     return error != 0 ? EXIT_MISMATCH_OR_ERROR : 0;
 }
 
+static int print_version(void)
+{
+    int length = printf("logfile-bench %s\n", LOGFILE_VERSION_STRING);
+    bench_print_build(stdout);
+    return length < 0 || ferror(stdout);
+}
+
 int main(int argc, char **argv)
 {
     static struct bench bench;
@@ -613,10 +620,7 @@ int main(int argc, char **argv)
     if (bench.options.action == BENCH_HELP)
         return fputs(bench_usage, stdout) < 0;
     if (bench.options.action == BENCH_VERSION)
-        return printf("logfile-bench %s\n%s%s%s%s%s\n", LOGFILE_VERSION_STRING,
-                      BENCH_COMMIT[0] != '\0' ? "commit " : "", BENCH_COMMIT,
-                      BENCH_COMMIT[0] != '\0' ? ", " : "", bench_compiler(),
-                      BENCH_CFLAGS[0] != '\0' ? " " BENCH_CFLAGS : "") < 0;
+        return print_version();
     if (bench.options.action == BENCH_PROBE)
         return probe(&bench);
     int error = bench_pin_load(&bench.topology);

@@ -53,8 +53,6 @@ void bench_report_head(FILE *out, const struct bench_context *context,
                        const struct bench_results *results, const struct bench_bracket *brackets,
                        const struct bench_placement *placement);
 
-/* "gcc 12.2.0": of this program. */
-const char *bench_compiler(void);
 /* The first line: what is true of all results.  0 or -errno. */
 int bench_report_head_json(FILE *out, const struct bench_context *context);
 /* One JSON object and a newline, flushed.  bracket: NULL, or what was measured around it.  0 or -errno. */

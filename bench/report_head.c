@@ -2,7 +2,7 @@
 /* What stands above the table: what was measured, on what, and what the machine can do. */
 #include "report.h"
 
-#include "bench/build_info.h"
+#include "build.h"
 
 #include "clock.h"
 
@@ -80,13 +80,6 @@ static void print_task(FILE *out, const struct bench_options *options)
     print_extent(out, options);
     fputc('\n', out);
     bench_report_load(out, options);
-}
-
-static void print_build(FILE *out)
-{
-    fprintf(out, "build: %s%s%s%s%s\n", BENCH_COMMIT[0] != '\0' ? "commit " : "", BENCH_COMMIT,
-            BENCH_COMMIT[0] != '\0' ? ", " : "", bench_compiler(),
-            BENCH_CFLAGS[0] != '\0' ? " " BENCH_CFLAGS : "");
 }
 
 /* What of the machine this process may not have. */
@@ -270,7 +263,8 @@ void bench_report_head(FILE *out, const struct bench_context *context,
                        const struct bench_placement *placement)
 {
     print_task(out, context->options);
-    print_build(out);
+    fputs("build: ", out);
+    bench_print_build(out);
     print_machine(out, &context->machine);
     if (context->cores != NULL)
         bench_core_to_core_print(out, context->cores);

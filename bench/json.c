@@ -18,7 +18,7 @@ static void put_name(FILE *out, const char *key, const struct bench_name *names,
 
 /* ---- Measures -------------------------------------------------------------------------------- */
 
-static void put_id(FILE *out, const struct bench_run_id *id)
+void bench_report_id_json(FILE *out, const struct bench_run_id *id)
 {
     fprintf(out, "\"engine\":\"%s\",", bench_variant_engine(id->variant));
     put_string(out, "variant", id->variant->label);
@@ -111,9 +111,9 @@ static void put_bound(FILE *out, const struct bench_bound *bound)
     fprintf(out, ",\"passed\":%s}", truth(bound->passed));
 }
 
-static void put_bounds(FILE *out, const struct bench_options *options,
-                       const struct bench_run_id *id, const struct bench_result *result,
-                       const struct bench_bracket *bracket)
+void bench_report_bounds_json(FILE *out, const struct bench_options *options,
+                              const struct bench_run_id *id, const struct bench_result *result,
+                              const struct bench_bracket *bracket)
 {
     struct bench_bound bounds[BENCH_BOUNDS_MAX];
     if (bracket == NULL) {
@@ -312,7 +312,7 @@ int bench_report_json(FILE *out, const struct bench_context *context, const stru
 {
     errno = 0;
     fputc('{', out);
-    put_id(out, id);
+    bench_report_id_json(out, id);
     put_measures(out, result);
     put_costs(out, result);
     bench_histogram_print(out, &detail->latency_ns);
@@ -331,7 +331,7 @@ int bench_report_json(FILE *out, const struct bench_context *context, const stru
     put_filesystem(out, context);
     put_device(out, context);
     put_options(out, context, id, result);
-    put_bounds(out, context->options, id, result, bracket);
+    bench_report_bounds_json(out, context->options, id, result, bracket);
     return end_line(out);
 }
 

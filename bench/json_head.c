@@ -39,6 +39,19 @@ static void put_block_queue(FILE *out, const struct bench_context *context)
     fputc('}', out);
 }
 
+static void put_baseline(FILE *out, const struct bench_baseline *baseline)
+{
+    if (baseline->path == NULL) {
+        fputs(",\"baseline\":null", out);
+        return;
+    }
+    fputs(",\"baseline\":{", out);
+    put_string(out, "path", baseline->path);
+    put_next_string(out, "version", baseline->version);
+    put_next_string(out, "commit", baseline->commit);
+    fputc('}', out);
+}
+
 int bench_report_head_json(FILE *out, const struct bench_context *context)
 {
     const struct bench_machine *machine = &context->machine;
@@ -59,5 +72,6 @@ int bench_report_head_json(FILE *out, const struct bench_context *context)
     bench_core_to_core_json(out, context->cores);
     fprintf(out, ",\"order\":\"williams\",\"seed\":%" PRIu64, context->options->seed);
     put_next_string(out, "command", context->command);
+    put_baseline(out, &context->options->baseline);
     return end_line(out);
 }

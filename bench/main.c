@@ -8,6 +8,7 @@
  * read back and removed.
  */
 #include "preflight.h"
+#include "baseline.h"
 #include "bounds.h"
 #include "build.h"
 #include "clock.h"
@@ -46,7 +47,8 @@ enum {
 struct bench_outcome {
     struct bench_run_id id;
     struct bench_result *result;
-    struct bench_detail detail;
+    struct bench_detail detail;     /* or, with --baseline, */
+    struct bench_measured measured; /* what a process said */
 };
 
 struct bench {
@@ -167,6 +169,10 @@ static int write_json(struct bench *bench, const struct bench_outcome *outcome,
 {
     if (bench->json == NULL || !outcome->result->measured)
         return 0;
+    if (bench->options.baseline.path != NULL)
+        return tell_json_failure(
+            bench, bench_report_measured_json(bench->json, &bench->context, &outcome->id,
+                                              outcome->measured.line, outcome->result, bracket));
     return tell_json_failure(bench, bench_report_json(bench->json, &bench->context, &outcome->id,
                                                       outcome->result, &outcome->detail, bracket));
 }
@@ -201,6 +207,15 @@ static void tell_unmeasured(const struct bench_run_id *id, const struct bench_re
             (unsigned long long)id->point.window);
 }
 
+static int run_somewhere(struct bench *bench, struct bench_run *run, struct bench_outcome *outcome)
+{
+    if (bench->options.baseline.path != NULL)
+        return bench_baseline_run(&bench->options, &outcome->id, &outcome->measured,
+                                  outcome->result, bench->message, sizeof bench->message);
+    return bench->options.device == BENCH_DEVICE_FILE ? run_in_file(bench, run, outcome)
+                                                      : run_in_memory(bench, run, outcome);
+}
+
 /* -1, after a line on standard error about a run. */
 static int tell_failed_run(const struct bench *bench, const struct bench_run_id *id)
 {
@@ -227,15 +242,15 @@ static int run_one(struct bench *bench, struct bench_place *place, struct bench_
     };
     set_sizes(bench, &id->point);
     bench_progress_begin(&bench->progress, id);
-    int status = bench->options.device == BENCH_DEVICE_FILE ? run_in_file(bench, &run, outcome)
-                                                            : run_in_memory(bench, &run, outcome);
+    int status = run_somewhere(bench, &run, outcome);
     bench_progress_end(&bench->progress, status == 0 ? result : NULL);
     if (status != 0) {
         result->measured = false;
+        bench_measured_free(&outcome->measured);
         return tell_failed_run(bench, id);
     }
     tell_unmeasured(id, result);
-    if (place != NULL && result->measured)
+    if (place != NULL && result->measured && bench->options.baseline.path == NULL)
         note_placement(bench, &outcome->detail.placement);
     return 0;
 }
@@ -309,13 +324,14 @@ static int run_variants(struct bench *bench, unsigned round, unsigned point, uns
 static int write_outcomes(struct bench *bench, unsigned count, const struct bench_bracket *bracket)
 {
     int status = 0;
-    for (unsigned i = 0; status == 0 && i < count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         struct bench_outcome *outcome = &bench->outcomes[i];
         if (bracket != NULL)
             outcome->result->passed = bench_bounds_are_passed(&bench->options, &outcome->id.point,
                                                               outcome->result, bracket);
-        if (write_json(bench, outcome, bracket) != 0)
+        if (status == 0 && write_json(bench, outcome, bracket) != 0)
             status = tell_failed_run(bench, &outcome->id);
+        bench_measured_free(&outcome->measured);
     }
     return status;
 }
@@ -494,7 +510,8 @@ static int allocate(struct bench *bench)
     if (bench->written == NULL || bench->points == NULL || bench->first_rows == NULL ||
         bench->outcomes == NULL)
         return -ENOMEM;
-    int error = bench_payload_create(&bench->payload);
+    /* Processes of their own have their own. */
+    int error = options->baseline.path == NULL ? bench_payload_create(&bench->payload) : 0;
     return error != 0 ? error : bench_results_init(&bench->results, options);
 }
 
@@ -572,6 +589,10 @@ static int measure(struct bench *bench, int argc, char **argv)
 {
     if (bench_preflight(&bench->options, bench->topology, bench->message, sizeof bench->message) !=
         0)
+        return refuse(bench->message);
+    if (bench->options.baseline.path != NULL &&
+        bench_baseline_check(&bench->options, &bench->options.baseline, bench->message,
+                             sizeof bench->message) != 0)
         return refuse(bench->message);
     name_log(bench);
     int error = prepare(bench, argc, argv);

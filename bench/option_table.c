@@ -313,6 +313,14 @@ static int parse_core_to_core(const struct bench_argument *argument)
     return 0;
 }
 
+static int parse_baseline(const struct bench_argument *argument)
+{
+    if (argument->text[0] == '\0')
+        return bench_value_refuse(argument, "an empty name");
+    argument->options->baseline.path = argument->text;
+    return 0;
+}
+
 static int parse_stages(const struct bench_argument *argument)
 {
     uint64_t every = 0;
@@ -370,6 +378,7 @@ const struct bench_option_spec bench_option_specs[] = {
     [OPTION_SYNC] = CHOICE("sync", bench_sync_names, lab.sync),
     [OPTION_FLOORS] = FLAG("floors", parse_floors),
     [OPTION_NO_FLOORS] = FLAG("no-floors", parse_no_floors),
+    [OPTION_BASELINE] = VALUE("baseline", parse_baseline),
     [OPTION_OTHERS] = VALUE("repeat", parse_repeat),
     VALUE("seed", parse_seed),
     FLAG("core-to-core", parse_core_to_core),

@@ -5,8 +5,6 @@
 
 #include "values.h"
 
-#define BENCH_OPTIONS_MAX 64
-
 /* An option either has a parser, or is a choice of `names` that is stored at `offset`. */
 struct bench_option_spec {
     const char *name;
@@ -43,6 +41,7 @@ enum {
     OPTION_SYNC,
     OPTION_FLOORS,
     OPTION_NO_FLOORS,
+    OPTION_BASELINE,
     OPTION_OTHERS /* that nothing else conflicts with */
 };
 

@@ -126,6 +126,12 @@ static int check_engines(struct bench_argument *argument, uint64_t given)
 static int check_combination(struct bench_argument *argument, uint64_t given)
 {
     const struct bench_options *options = argument->options;
+    if (options->ladder && options->baseline.path != NULL)
+        return refuse_pair(argument, OPTION_BASELINE,
+                           "not together with --ladder, whose rungs have no options of their own");
+    if (options->peers != NULL && options->baseline.path != NULL)
+        return refuse_pair(argument, OPTION_BASELINE,
+                           "not together with --peer: a store of one's own is no part of a build");
     if ((given & BIT(OPTION_PROBE)) != 0 && given != BIT(OPTION_PROBE))
         return refuse_pair(argument, OPTION_PROBE, "not together with another option");
     if (options->preset == BENCH_PRESET_README &&
@@ -289,6 +295,7 @@ static int parse_word(int argc, char **argv, int *i, struct bench_argument *argu
     *given |= BIT(index);
     argument->option = spec->name;
     argument->text = value != NULL ? value + 1 : spec->has_value ? argv[++*i] : NULL;
+    argument->options->texts[index] = argument->text;
     return bench_option_take(spec, argument);
 }
 
@@ -318,6 +325,10 @@ int bench_options_parse(int argc, char **argv, struct bench_options *options, ch
     if (bench_variants_make(options, &options->variants, message, message_bytes) != 0)
         return -1;
     bench_variants_tell_apart(&options->variants);
+    options->given = given;
+    if (options->baseline.path != NULL &&
+        bench_variants_add_baseline(&options->variants, message, message_bytes) != 0)
+        return -1;
     if ((given & (BIT(OPTION_FLOORS) | BIT(OPTION_NO_FLOORS))) == 0)
         options->floors = bench_bounds_are_cheap(options);
     return check_runs(&argument);

@@ -16,6 +16,7 @@
 
 #define BENCH_WRITERS_MAX 10000u /* in one run */
 #define BENCH_CLIENTS_MAX (UINT64_C(1) << 20)
+#define BENCH_OPTIONS_MAX 64
 #define BENCH_LIST_MAX 32      /* entries of one list */
 #define BENCH_ROUNDS_MAX 1000u /* of --repeat */
 #define BENCH_RUNS_MAX 100000u /* of one program run, over all rounds */
@@ -76,6 +77,14 @@ struct bench_options {
     uint64_t written_bytes;   /* of each log are written before the run, and none prepared; 0 */
     bool floors;              /* what bounds a run is measured before and after each point */
     bool core_to_core;
+    struct bench_baseline {
+        const char *path;     /* of another build, as it was given; NULL: none */
+        bool knows_no_floors; /* which and the next are known after bench_baseline_check */
+        char version[64];
+        char commit[64]; /* empty: it does not tell */
+    } baseline;
+    uint64_t given;                       /* bits, by place in the table of options */
+    const char *texts[BENCH_OPTIONS_MAX]; /* what was given with each */
     const char *dir;
     const char *json_path;      /* NULL: none */
     struct logfile_options log; /* what all variants have in common */

@@ -100,8 +100,9 @@ static void init_table(struct table *table, FILE *out, const struct bench_result
     for (unsigned i = 0; i < variants->count; i++)
         if ((int)strlen(variants->all[i].label) > table->label_width)
             table->label_width = (int)strlen(variants->all[i].label);
+    bool has_baseline = table->options->baseline.path != NULL;
     int length = snprintf(table->base_title, sizeof table->base_title, "vs %s",
-                          variants->all[table->base].label);
+                          has_baseline ? "baseline" : variants->all[table->base].label);
     table->base_width = length + 2 > RATIO_WIDTH ? length + 2 : RATIO_WIDTH;
 }
 
@@ -189,7 +190,8 @@ static void print_row(const struct table *table, unsigned point, unsigned varian
     print_number(table->out, 15, median(table, point, variant, records_per_flush), "");
     print_number(table->out, 19, median(table, point, variant, worst_over_mean), "");
     print_ratio(table, table->base_width,
-                bench_results_ratio(table->results, point, variant, table->base));
+                bench_results_ratio(table->results, point, variant,
+                                    bench_variants_base_of(&table->options->variants, variant)));
     if (table->options->ladder)
         print_ratio(table, RUNG_WIDTH,
                     variant > 0 ? bench_results_ratio(table->results, point, variant, variant - 1)

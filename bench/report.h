@@ -59,6 +59,11 @@ int bench_report_head_json(FILE *out, const struct bench_context *context);
 int bench_report_json(FILE *out, const struct bench_context *context, const struct bench_run_id *id,
                       const struct bench_result *result, const struct bench_detail *detail,
                       const struct bench_bracket *bracket);
+/* Their first members, and the last one. */
+void bench_report_id_json(FILE *out, const struct bench_run_id *id);
+void bench_report_bounds_json(FILE *out, const struct bench_options *options,
+                              const struct bench_run_id *id, const struct bench_result *result,
+                              const struct bench_bracket *bracket);
 /* One such object for each rate that was measured before or after a point in a round, from 1. */
 int bench_report_rates_json(FILE *out, const struct bench_bounds *bounds,
                             const struct bench_point *point, const struct bench_rates *rates,

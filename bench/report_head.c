@@ -82,6 +82,14 @@ static void print_task(FILE *out, const struct bench_options *options)
     bench_report_load(out, options);
 }
 
+static void print_baseline(FILE *out, const struct bench_baseline *baseline)
+{
+    if (baseline->path != NULL)
+        fprintf(out, "baseline: %s, version %s%s%s; each run of either build is a process\n",
+                baseline->path, baseline->version, baseline->commit[0] != '\0' ? ", commit " : "",
+                baseline->commit);
+}
+
 /* What of the machine this process may not have. */
 static void print_share(FILE *out, const struct bench_machine *machine)
 {
@@ -265,6 +273,7 @@ void bench_report_head(FILE *out, const struct bench_context *context,
     print_task(out, context->options);
     fputs("build: ", out);
     bench_print_build(out);
+    print_baseline(out, &context->options->baseline);
     print_machine(out, &context->machine);
     if (context->cores != NULL)
         bench_core_to_core_print(out, context->cores);

@@ -18,6 +18,7 @@ const char bench_usage[] =
     "  --wake LIST        who wakes ring's writers: all (the flush, at once), tree (each some) "
     "[all]\n"
     "  --ladder           from mutex to ring, one change at a time\n"
+    "  --baseline PROGRAM another build of logfile-bench, run by turns with this one\n"
     "what is appended\n"
     "  --writers LIST     numbers of concurrent writers, one run each [1,4,16,64]\n"
     "  --size LIST        bytes of each record, as 4096, 4K or 4KiB [512]\n"

@@ -270,7 +270,34 @@ void bench_variants_tell_apart(struct bench_variants *variants)
     }
 }
 
+int bench_variants_add_baseline(struct bench_variants *variants, char *message,
+                                size_t message_bytes)
+{
+    unsigned count = variants->count;
+    if (2 * count > BENCH_VARIANTS_MAX) {
+        snprintf(message, message_bytes, "--baseline: at most %d variants of each build",
+                 BENCH_VARIANTS_MAX / 2);
+        return -1;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct bench_variant *variant = &variants->all[count + i];
+        *variant = variants->all[i];
+        variant->is_baseline = true;
+        snprintf(variant->label, sizeof variant->label, "baseline:%.50s", variants->all[i].label);
+    }
+    variants->count = 2 * count;
+    return 0;
+}
+
 /* ---- Looking at them ------------------------------------------------------------------------- */
+
+unsigned bench_variants_base_of(const struct bench_variants *variants, unsigned variant)
+{
+    unsigned half = variants->count / 2;
+    if (variants->count == 0 || !variants->all[variants->count - 1].is_baseline)
+        return bench_variants_baseline(variants);
+    return half + variant % half;
+}
 
 unsigned bench_variants_baseline(const struct bench_variants *variants)
 {

@@ -32,6 +32,7 @@ struct bench_variant {
     char label[BENCH_LABEL_BYTES]; /* one of its own */
     unsigned rung;                 /* of the ladder, from 1; 0: not on it */
     const struct bench_peer *peer; /* NULL: a log, with these options */
+    bool is_baseline;              /* run by the program of --baseline */
     struct logfile_options log;
     struct logfile_lab lab;
 };
@@ -56,6 +57,13 @@ int bench_variants_make(const struct bench_options *options, struct bench_varian
  * them a number, as in "ring#2". */
 void bench_variants_tell_apart(struct bench_variants *variants);
 
+/* Adds each of them once more, as the program of --baseline runs it: "baseline:ring".  0, or -1 with one line in
+ * `message`: too many. */
+int bench_variants_add_baseline(struct bench_variants *variants, char *message,
+                                size_t message_bytes);
+
+/* The one that another is compared with: the same of --baseline, or else the one below. */
+unsigned bench_variants_base_of(const struct bench_variants *variants, unsigned variant);
 /* The one that the others are compared with: mutex, or else the first. */
 unsigned bench_variants_baseline(const struct bench_variants *variants);
 

@@ -594,7 +594,7 @@ grep -q '"command":"[^"]*logfile-bench --device delay:1000 --engine ring,serial 
 # The first line says which build measured, when, where and in which order.
 runs --device null --engine ring --writers 1 --records 5 --seed 7
 [ "$(head -n 1 "$here/out/raw" | top_keys /dev/stdin)" = "head version time commit compiler cflags clock_source \
-cpus_allowed cpus_online cpu_quota volatile_dir virtual block_queue core_to_core order seed command" ] ||
+cpus_allowed cpus_online cpu_quota volatile_dir virtual block_queue core_to_core order seed command baseline" ] ||
     fail "head: $(head -n 1 "$here/out/raw")"
 head -n 1 "$here/out/raw" | grep -qE '"time":"20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z",' ||
     fail "head: time"
@@ -621,6 +621,99 @@ if [ "$(getconf _NPROCESSORS_ONLN)" -gt 1 ] && taskset -c "$one" true 2>/dev/nul
     grep -q "\"cpus_allowed\":\"$one\"" "$here/out/raw" || fail "restricted: $(head -n 1 "$here/out/raw")"
 fi
 holds "$(sed -n 's/.*"pressure":{[^}]*"steal_us":\([0-9]*\)}.*/\1/p' "$here/out/raw" | head -n 1) >= 0" "pressure"
+
+# ---- Another build ----
+
+# program NAME: a program whose text is on standard input.
+program() {
+    { echo '#!/bin/sh'; cat; } >"$here/out/$1"
+    chmod +x "$here/out/$1"
+}
+program fails <<'END'
+exit 3
+END
+program other <<'END'
+echo "sort (GNU coreutils) 9.1"
+END
+# As a build from before there was --think, or --no-floors.
+program old <<END
+[ "\$1" != --version ] || { echo "logfile-bench 0.0.7"; exit 0; }
+[ "\$1" != --help ] || { "$LOGFILE_BENCH" --help | grep -v -e --think -e --no-floors; exit 0; }
+for word; do
+    case \$word in --think | --no-floors) echo "logfile-bench: unknown option '\$word'" >&2; exit 64 ;; esac
+done
+exec "$LOGFILE_BENCH" "\$@"
+END
+# With 20 ms planted in each commit: the device of the runs takes 25 ms, and not 5.
+program slow <<END
+for word; do
+    [ "\$word" != delay:5000 ] || word=delay:25000
+    set -- "\$@" "\$word"
+    shift
+done
+exec "$LOGFILE_BENCH" "\$@"
+END
+# Ends in its third run.
+program breaks <<END
+case " \$* " in
+*" --check "* | *" --version "* | *" --help "*) ;;
+*)
+    echo >>"$here/out/began"
+    [ "\$(wc -l <"$here/out/began")" -lt 3 ] || { echo "logfile-bench: the disk is on fire" >&2; exit 1; }
+    ;;
+esac
+exec "$LOGFILE_BENCH" "\$@"
+END
+
+refuses "cannot be run: No such file" --baseline "$here/out/missing" --device null
+refuses "is no logfile-bench: exit status 3 for --version" --baseline "$here/out/fails" --device null
+refuses "is no logfile-bench: --version says 'sort (GNU" --baseline "$here/out/other" --device null
+refuses "version 0.0.7 does not know --think" --baseline "$here/out/old" --device null --think 5
+refuses "--baseline: not together with --peer" --baseline "$LOGFILE_BENCH" --device null --peer "$here/out/fails"
+refuses "--baseline: not together with --ladder" --baseline "$LOGFILE_BENCH" --device null --ladder
+bench --check --baseline "$here/out/old" --device null
+[ $status -eq 0 ] && [ ! -s "$here/out/stderr" ] || fail "--check --baseline: $status: $(cat "$here/out/stderr")"
+
+# Runs of both builds alternate in a balanced order, each run its own process, into one table and one file.
+for build in "$LOGFILE_BENCH" "$here/out/old"; do
+    runs --baseline "$build" --engine ring,mutex --reserve faa,cas --writers 1,2 --size 64,600 --records 20 --repeat 6 \
+        --device null --floors
+    [ "$(grep -c . "$here/out/json")" -eq 144 ] || fail "$build: $(grep -c . "$here/out/json") results"
+    [ "$(all_of variant | cut -d';' -f1-6)" = \
+        "ring/faa;ring/cas;mutex;baseline:ring/faa;baseline:ring/cas;baseline:mutex" ] ||
+        fail "$build: $(all_of variant)"
+    [ "$(all_of size_min | tr ';' '\n' | sort | uniq -c | tr -s ' \n' ' ')" = " 72 600 72 64 " ] ||
+        fail "$build: sizes"
+    [ "$(top_keys "$here/out/json" | tr ' ' '\n' | sort -u)" = "$(echo "$keys" | tr ' ' '\n' | sort -u)" ] ||
+        fail "$build: keys: $(top_keys "$here/out/json" | sort -u)"
+    grep '"engine"' "$here/out/raw" | sed 's/.*"variant_index":\([0-9]*\),"point_index":\([0-9]*\),.*/\2 \1/' | awk '
+        { at[$1]++; place = (at[$1] - 1) % 6; places[$1 " " $2 " " place]++ }
+        END { for (i in places) { n++; if (places[i] != 1) exit 1 } exit n != 4 * 6 * 6 }' ||
+        fail "$build: not each variant in each place"
+    [ "$(grep -cE '^ +(64|600) +[12]  (baseline:)?(ring/faa|ring/cas|mutex) ' "$here/out/stdout")" -eq 24 ] ||
+        fail "$build: rows: $(cat "$here/out/stdout")"
+    grep -q ' vs baseline *least\.\.most$' "$here/out/stdout" || fail "$build: no ratio to the baseline"
+    [ "$(grep -cE 'baseline:[a-z/]+ .* 1\.00x +1\.00\.\.1\.00' "$here/out/stdout")" -eq 12 ] ||
+        fail "$build: the baseline is not its own measure"
+done
+grep -q '"baseline":{"path":"[^"]*/old","version":"0.0.7","commit":null}' "$here/out/raw" || fail "baseline: head"
+[ "$(sed -n 's/.*"variant":"baseline:.*"options":{"round":[1-6],"rounds":6,.*"command":"[^ ]*\/\([^ /]*\) --engine.*/\1/p' \
+    "$here/out/raw" | sort -u)" = "$(basename "$LOGFILE_BENCH")" ] || fail "baseline: whose runs were these?"
+
+# What is planted in one build shows in its rows, and in no other.
+runs --baseline "$here/out/slow" --engine ring,serial --writers 1 --records 25 --device delay:5000 --repeat 2
+holds "$(all_of p50_us | cut -d';' -f3-4,7-8 | tr ';' '\n' | sort -n | head -n 1) >= 24800" "planted, by the baseline"
+[ "$(all_of delay_us)" = "5000;5000;25000;25000;5000;5000;25000;25000;" ] || fail "planted: $(all_of delay_us)"
+[ "$(grep -cE ' baseline:(ring|serial) .* 1\.00x' "$here/out/stdout")" -eq 2 ] || fail "planted: rows"
+
+# A build that fails in a run ends everything, and what was measured before is kept.
+rm -f "$here/out/began" "$here/out/raw"
+bench --baseline "$here/out/breaks" --engine ring --writers 1 --records 20 --device null --repeat 5 \
+    --json "$here/out/raw"
+[ $status -eq 1 ] || fail "breaks: exit $status"
+grep -q 'baseline:ring, 1 writer: .*breaks: exit status 1: the disk is on fire$' "$here/out/stderr" ||
+    fail "breaks: $(cat "$here/out/stderr")"
+[ "$(grep -c '"engine"' "$here/out/raw")" -ge 4 ] || fail "breaks: $(grep -c '"engine"' "$here/out/raw") results"
 
 # Whatever bytes the folder's name has, the results are UTF-8.
 strange=$(printf 'caf\303\251 \377\001"\\')
@@ -890,7 +983,8 @@ interrupted() {
 # interrupt_after SECONDS SIGNAL ENGINES
 interrupt_after() {
     rm -f "$here/out/raw"
-    "$LOGFILE_BENCH" --engine "$3" --writers 3 --seconds 60 --json "$here/out/raw" \
+    # shellcheck disable=SC2086 # options, or none
+    "$LOGFILE_BENCH" --engine "$3" --writers 3 --seconds 60 --json "$here/out/raw" ${also-} \
         >"$here/out/stdout" 2>"$here/out/stderr" &
     running=$!
     await has_begun
@@ -901,6 +995,9 @@ interrupt_after() {
     sort_results "$here/out/raw" >"$here/out/json"
 }
 interrupted INT 130 ring,mutex
+also="--baseline $LOGFILE_BENCH"
+interrupted INT 130 ring,mutex
+also=
 interrupted TERM 143 mutex,ring
 for store in ${stores-}; do
     interrupted INT 130 "$store,ring"

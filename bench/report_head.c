@@ -12,7 +12,24 @@
 
 /* ---- What was measured, and on what ---------------------------------------------------------- */
 
-static void print_amount(FILE *out, const struct bench_options *options)
+/* An interrupted program has fewer rounds than it was asked for, and of some rows fewer than of others. */
+static void print_rounds(FILE *out, const struct bench_options *options, struct bench_rounds rounds)
+{
+    if (rounds.fewest == options->repeat)
+        fprintf(out, ", medians of %" PRIu64 " interleaved rounds", options->repeat);
+    else if (rounds.most == 1)
+        fprintf(out, ", one round of the %" PRIu64 " that were asked for", options->repeat);
+    else if (rounds.fewest == rounds.most)
+        fprintf(out, ", medians of %u interleaved rounds, of the %" PRIu64 " that were asked for",
+                rounds.most, options->repeat);
+    else
+        fprintf(out,
+                ", medians of %u to %u interleaved rounds, of the %" PRIu64 " that were asked for",
+                rounds.fewest, rounds.most, options->repeat);
+}
+
+static void print_amount(FILE *out, const struct bench_options *options,
+                         const struct bench_results *results)
 {
     char count[BENCH_NUMBER_BYTES];
     if (options->records > 0)
@@ -20,7 +37,7 @@ static void print_amount(FILE *out, const struct bench_options *options)
     else
         fprintf(out, "%g s a run", (double)options->duration_ns / (double)BENCH_NS_PER_S);
     if (options->repeat > 1)
-        fprintf(out, ", medians of %" PRIu64 " interleaved rounds", options->repeat);
+        print_rounds(out, options, bench_results_rounds(results));
 }
 
 static void print_numbers(FILE *out, const struct bench_list *list)
@@ -69,12 +86,13 @@ static void print_extent(FILE *out, const struct bench_options *options)
                 bench_format_count(text, (double)options->trim_keep_bytes));
 }
 
-static void print_task(FILE *out, const struct bench_options *options)
+static void print_task(FILE *out, const struct bench_options *options,
+                       const struct bench_results *results)
 {
     fprintf(out, "logfile %s: records of ", LOGFILE_VERSION_STRING);
     print_sizes(out, options);
     print_windows(out, options);
-    print_amount(out, options);
+    print_amount(out, options, results);
     if (options->preset == BENCH_PRESET_README)
         fputs(", opening an empty log included", out);
     print_extent(out, options);
@@ -270,7 +288,7 @@ void bench_report_head(FILE *out, const struct bench_context *context,
                        const struct bench_results *results, const struct bench_bracket *brackets,
                        const struct bench_placement *placement)
 {
-    print_task(out, context->options);
+    print_task(out, context->options, results);
     fputs("build: ", out);
     bench_print_build(out);
     print_baseline(out, &context->options->baseline);

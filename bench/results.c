@@ -83,6 +83,23 @@ struct bench_spread bench_results_ratio(const struct bench_results *results, uns
     return bench_spread_of(values, count);
 }
 
+struct bench_rounds bench_results_rounds(const struct bench_results *results)
+{
+    const struct bench_options *options = results->options;
+    size_t rows = (size_t)bench_point_count(options) * options->variants.count;
+    struct bench_rounds rounds = {.fewest = (unsigned)options->repeat};
+    for (size_t row = 0; row < rows; row++) {
+        unsigned count = 0;
+        for (unsigned round = 0; round < options->repeat; round++)
+            count += results->cells[round * rows + row].measured;
+        if (count > 0 && count < rounds.fewest)
+            rounds.fewest = count;
+        if (count > rounds.most)
+            rounds.most = count;
+    }
+    return rounds;
+}
+
 bool bench_results_interrupted(const struct bench_results *results, unsigned point,
                                unsigned variant)
 {

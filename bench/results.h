@@ -43,6 +43,13 @@ struct bench_spread bench_results_spread(const struct bench_results *results, un
 struct bench_spread bench_results_ratio(const struct bench_results *results, unsigned point,
                                         unsigned variant, unsigned base);
 
+/* In how many rounds the rows that were measured at all were measured: the fewest and the most. */
+struct bench_rounds {
+    unsigned fewest;
+    unsigned most;
+};
+struct bench_rounds bench_results_rounds(const struct bench_results *results);
+
 /* Whether a round of it was cut short. */
 bool bench_results_interrupted(const struct bench_results *results, unsigned point,
                                unsigned variant);

@@ -977,6 +977,8 @@ interrupted() {
     done
     [ "$(grep -c '"interrupted":true' "$here/out/json")" -eq 1 ] || fail "$1: not marked"
     grep -q '^\* interrupted' "$here/out/stdout" || fail "$1: the table does not tell"
+    grep -q ', 60 s a run, one round of the 3 that were asked for' "$here/out/stdout" ||
+        fail "$1: rounds: $(head -n 1 "$here/out/stdout")"
     holds "$(value seconds 1) < 60 && $(value records 1) > 0" "$1"
 }
 
@@ -984,7 +986,7 @@ interrupted() {
 interrupt_after() {
     rm -f "$here/out/raw"
     # shellcheck disable=SC2086 # options, or none
-    "$LOGFILE_BENCH" --engine "$3" --writers 3 --seconds 60 --json "$here/out/raw" ${also-} \
+    "$LOGFILE_BENCH" --engine "$3" --writers 3 --seconds 60 --repeat 3 --json "$here/out/raw" ${also-} \
         >"$here/out/stdout" 2>"$here/out/stderr" &
     running=$!
     await has_begun

@@ -35,8 +35,11 @@ def by_option(key, default, other):
 
 
 def gather_of(row):
-    flags = row.option("variant_flags") or []
-    return 0 if "no_gather" in flags or row.option("gather") in ("off", "none", False) else 1
+    return 0 if "no_gather" in (row.option("variant_flags") or []) else 1
+
+
+def wake_of(row):
+    return 0 if "wake_tree" in (row.option("variant_flags") or []) else 1
 
 
 FACTORS = (
@@ -46,7 +49,11 @@ FACTORS = (
            by_option("flusher", "hybrid", "leader")),
     Factor("wait", "writers look again before they sleep, or sleep at once",
            by_option("wait", "adaptive", "block")),
+    Factor("wake", "the flush wakes all writers, or they wake each other", wake_of),
 )
+FULL, LOCKED = (1, 1, 1, 1, 1), (0, 1, 1, 1, 1)
+# As the mutex engine has them; with the gather where that was not crossed.
+BARE, BARE_BUT_GATHER = (0, 0, 0, 0, 1), (0, 1, 0, 0, 1)
 
 
 class Effect:
@@ -70,7 +77,7 @@ def levels_of(row):
 
 def is_of_ring(row):
     """A ring that differs from the default in nothing but factors."""
-    flags = set(row.option("variant_flags") or []) - {"no_gather"}
+    flags = set(row.option("variant_flags") or []) - {"no_gather", "wake_tree"}
     return (row.engine == "ring" and row.get("rung") is None and not flags
             and not row.variant.startswith("baseline:") and None not in levels_of(row))
 
@@ -108,11 +115,10 @@ def with_levels(rows, wanted):
 def plain_effects(rows, metric):
     """The whole, the exchange of the engine, and the lock alone."""
     point = rows[0]
-    full, bare = (1,) * len(FACTORS), (0,) * len(FACTORS)
-    ring = with_levels(rows, full)
+    ring = with_levels(rows, FULL)
     engine = [row for row in rows if row.engine == "mutex" and row.variant == "mutex"]
-    least = with_levels(rows, bare) or with_levels(rows, (0, 1, 0, 0))
-    locked = with_levels(rows, (0, *full[1:]))
+    least = with_levels(rows, BARE) or with_levels(rows, BARE_BUT_GATHER)
+    locked = with_levels(rows, LOCKED)
     whole = [Effect(WHOLE, "ring over mutex", "the ring as it is over the mutex engine", point,
                     ratio(ring, engine, metric)),
              Effect(EXCHANGE, "exchange of the engine", "the ring with every factor that was"

@@ -130,11 +130,13 @@ NESTED = {
 }
 # Every key of these.
 ALIKE = {"placement": WORD}
-# What a line has that is neither a result nor a floor, but says of what comes after it how it was made.
-HEAD = {**each(TEXT, "time commit compiler cflags clock_source order"), **each(BOOL, "volatile_dir")}
+# What a line has that is neither a result nor a floor, but says how what comes after it was made.
+HEAD = {**each(TEXT, "time commit compiler cflags clock_source order cpus_allowed cpus_online"),
+        **each(BOOL, "volatile_dir")}
 SERIES = ("t_s", "records", "p99_us", "syncs", "steal_us")
 
-SWEEP = each(TEXT, "version mode command dir started ended topology topology_note")
+SWEEP = {**each(TEXT, "version mode command dir started ended topology topology_note"),
+         "notes": (is_list_of(is_text), "a list of texts")}
 PART = {**each(TEXT, "name title file status reason note started ended"),
         "commands": (is_list_of(is_text), "a list of texts")}
 

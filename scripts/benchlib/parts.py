@@ -51,15 +51,18 @@ MODES = {
                         "delay:200", "delay:1000", None],
         "map_writers": [1, 2, 4, 16, 64],
         # Beside the reservation, which always is.
-        "crossed": ["--flusher", "hybrid,leader", "--wait", "adaptive,block"],
+        "crossed": ["--flusher", "hybrid,leader", "--wait", "adaptive,block"], "left_out": [],
     },
     # Under three minutes on two processors; the comparisons that matter keep three rounds.
     "quick": {
         "rounds": 3, "side_rounds": 1, "seconds": 0.35, "memory_seconds": 0.1,
         "writers": [1, 4, 16, 64], "few_writers": [1, 16], "ladder_writers": [16],
-        "in_memory_writers": [1, 2, 4, 16], "peer_writers": [1, 16],
+        "in_memory_writers": [1, 2, 4, 16], "peer_writers": [16],
         "sizes": [100, 4096, 65536], "windows": [1, 16, 256], "fractions": [0.3, 0.6, 0.9],
-        "map_devices": ["null", "delay:20"], "map_writers": [16], "crossed": [],
+        "map_devices": ["null", "delay:20", "delay:200"], "map_writers": [4, 16],
+        "crossed": ["--flusher", "hybrid,leader"],
+        # The crossed factors tell what the last two would, with more rounds.
+        "left_out": ["spinlocks", "shards", "flushers", "waits"],
     },
     # That everything runs, in some ten seconds: the numbers mean nothing.
     "smoke": {
@@ -88,6 +91,13 @@ class Part:
         self.fractions = [None]  # of the closed loop's rate, a command each
         self.devices = [None]  # a command each; None: the file
         self.peers = False
+        self.extra = []  # options that double the variants, where the bench has them
+        self.by_share = False  # the bench takes fractions of each variant's own rate by itself
+
+    def take_extra(self):
+        self.options = self.options + self.extra
+        # The ring's variants, that is, and not the one of the mutex engine beside them.
+        self.cells = 2 * self.cells - 1
 
     def duration(self, settings):
         if settings.records:
@@ -180,8 +190,10 @@ def causes(s):
     """Factors crossed with one another, beside the mutex engine: which of them it is."""
     options = ["--engine", "ring,mutex", "--size", "512", "--reserve", "faa,mutex", *s.crossed]
     variants = 1 + 2 ** (1 + len(s.crossed) // 2)
-    return Part("causes", "What makes the difference: factors crossed", options, variants, s.rounds,
+    part = Part("causes", "What makes the difference: factors crossed", options, variants, s.rounds,
                 [s.middle])
+    part.extra = ["--gather", "on,off"]
+    return part
 
 
 def peers(s):
@@ -235,7 +247,7 @@ OF_RING = ("causes", "ladder", "map", "spinlocks", "shards", "flushers", "waits"
 
 
 def plan(settings, names):
-    names = names or list(PARTS)
+    names = names or [name for name in PARTS if name not in settings.left_out]
     parts = [make(settings) for name, make in PARTS.items()
              if name in names and (name not in OF_RING or "ring" in settings.engines)]
     return [part for part in parts if part is not None]

@@ -11,6 +11,7 @@ import time
 from . import parts
 from .command import refuse
 from .results import group, read_results
+from .surroundings import notes
 from .wording import clock, round_to
 
 
@@ -110,7 +111,8 @@ class Sweep:
                          "started": None, "ended": None} for part in planned]
         self.about = {"sweep": 1, "version": bench.version(), "mode": settings.mode,
                       "command": command, "dir": os.path.abspath(where), "started": now(),
-                      "ended": None, "interrupted": False, "topology": None, "topology_note": None}
+                      "ended": None, "interrupted": False, "topology": None, "topology_note": None,
+                      "notes": notes(where)}
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -142,6 +144,19 @@ class Sweep:
             said = said or (self.find_peers(part) if part.peers else None)
             if said and not self.bench.signal:
                 refuse(f"{part.name}: {said}")
+            self.adapt(part)
+        self.progress.estimates = [part.estimate_s(self.settings) for part in self.planned]
+
+    def adapt(self, part):
+        """To what the bench can do: an older one lacks some options."""
+        if part.extra and self.refusal(part, part.extra) is None:
+            part.take_extra()
+        if part.fractions != [None]:
+            part.by_share = self.refusal(part, ["--rate", self.shares(part)]) is None
+
+    @staticmethod
+    def shares(part):
+        return ",".join(f"{share:g}x" for share in part.fractions)
 
     def find_peers(self, part):
         """Which stores the bench was built with; or what it has against one of those."""
@@ -240,6 +255,8 @@ class Sweep:
             return [["--engine", parts.listed(self.settings.engines + found), *shared]]
         if part.fractions == [None]:
             return [[*shared, *(["--device", device] if device else [])] for device in part.devices]
+        if part.by_share:
+            return [[*shared, "--rate", self.shares(part)]]
         rate = self.closed_rate(part)
         if not rate:
             return "the closed loop gave no rate to take fractions of"

@@ -5,7 +5,9 @@ FAKE_SLEEP    seconds that each run takes
 FAKE_REFUSE   an option that it refuses with status 64
 FAKE_LATE     one that it refuses only when it is to run, not with --check
 FAKE_FAIL     an option with which it fails with status 1
+FAKE_NEWER    it has --gather, and --rate as shares
 FAKE_PEERS    the other store that it has, if any [rocksdb]
+FAKE_CHECKS   a file that --check makes, and then takes its time
 FAKE_PIDS     a file that gets a line with the process of each run
 """
 import os
@@ -53,14 +55,15 @@ def variants(options):
 
 def runs(options):
     kind, _, delay = options.get("--device", "file").partition(":")
-    device = {"null": fixture.NULL, "file": None}.get(kind, {"kind": kind, "delay_us": delay and float(delay)})
-    rate = float(options["--rate"]) if "--rate" in options else None
-    return [{**variant, "writers": writers, "size": size, "window": window, "rate": rate,
+    device = {"null": fixture.NULL, "file": None}.get(
+        kind, {"kind": kind, "delay_us": delay and float(delay)})
+    rates = [float(rate.rstrip("x")) for rate in options.get("--rate", "0").split(",")]
+    return [{**variant, "writers": writers, "size": size, "window": window, "rate": rate or None,
              "device": device}
             for size in numbers(options, "--size", "512")
             for window in numbers(options, "--window", "1")
             for writers in numbers(options, "--writers", "1,4,16,64")
-            for variant in variants(options)]
+            for rate in rates for variant in variants(options)]
 
 
 def stop(number, _):
@@ -105,11 +108,18 @@ def main(words):
         signal.signal(number, stop)
     if os.environ.get("FAKE_REFUSE") in words:
         end(f"{os.environ['FAKE_REFUSE']}: refused", 64)
+    if not os.environ.get("FAKE_NEWER"):
+        for name, value in options.items():
+            if name == "--gather" or name == "--rate" and "x" in value:
+                end(f"{name}: this version has none of it", 64)
     built_in = os.environ.get("FAKE_PEERS", "rocksdb")
     for peer in fixture.PEER_SETTINGS:
         if peer != built_in and peer in options.get("--engine", "").split(","):
             end(f"--engine: {peer} is not built in", 64)
     if "--check" in options:
+        if os.environ.get("FAKE_CHECKS"):
+            open(os.environ["FAKE_CHECKS"], "w", encoding="utf-8").close()
+            time.sleep(0.3)
         return
     if os.environ.get("FAKE_LATE") in words:
         end(f"{os.environ['FAKE_LATE']}: refused late", 64)

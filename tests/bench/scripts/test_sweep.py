@@ -1,17 +1,22 @@
 """bench-sweep with a bench that measures nothing: what it runs, refuses, keeps and says."""
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import tarfile
 import time
 import unittest
 
 from support import HERE, SCRIPTS, Case
+
+from benchlib import surroundings
 
 
 class Sweep(Case):
@@ -114,12 +119,54 @@ class Complete(Sweep):
         self.assertNotIn("--device", commands[-1])
         self.assertIn("the break-even map", self.read("out", "report.html"))
 
+    def test_factors_are_crossed_with_what_the_bench_has(self):
+        self.sweep("--quick", "--causes")
+        command, = self.part("causes")["commands"]
+        for expected in ("--engine ring,mutex", "--reserve faa,mutex", "--flusher hybrid,leader"):
+            self.assertIn(expected, command)
+        self.assertNotIn("--gather", command)
+        self.runs("bench-sweep", "--build", "build", "--out", "newer", "--quick", "--causes",
+                  FAKE_NEWER="1")
+        self.assertIn("--gather on,off", self.read("newer", "sweep.json"))
+
+    def test_rates_are_shares_of_each_variant_where_the_bench_can(self):
+        self.sweep("--quick", "--parts", "open-loop", FAKE_NEWER="1")
+        command, = self.part("open-loop")["commands"]
+        self.assertIn("--rate 0.3x,0.6x,0.9x", command)
+
+    def test_quick_leaves_out_what_others_tell(self):
+        self.sweep("--quick", "--rounds", "1")
+        names = [part["name"] for part in self.about()["parts"]]
+        self.assertEqual(names, ["engines", "causes", "ladder", "contention", "map", "peers",
+                                 "open-loop", "sizes", "windows"])
+
+    def test_an_artifact_holds_all_of_it_and_its_checksums(self):
+        done = self.sweep("--smoke", "--parts", "sizes", "--artifact")
+        self.assertIn("out/artifact.tar.gz", done.stderr)
+        with tarfile.open(self.path("out", "artifact.tar.gz")) as tar:
+            held = {name: tar.extractfile(name).read() for name in tar.getnames()}
+        expected = {"machine.txt", "kernel.txt", "storage.txt", "CITATION.cff", "SHA256SUMS"}
+        expected |= {name for name in os.listdir(self.path("out")) if "artifact" not in name}
+        self.assertEqual(set(held), {f"out/{name}" for name in expected})
+        sums = held["out/SHA256SUMS"].decode().splitlines()
+        self.assertEqual(len(sums), len(expected) - 1)
+        for line in sums:
+            digest, name = line.split("  ")
+            self.assertEqual(hashlib.sha256(held[f"out/{name}"]).hexdigest(), digest)
+        self.assertEqual(held["out/sizes.json"].decode(), self.read("out", "sizes.json"))
+        self.assertIn("cff-version: 1.2.0", held["out/CITATION.cff"].decode())
+        self.assertIn("version: \"9.8.7\"", held["out/CITATION.cff"].decode())
+        self.assertIn("kernel: Linux ", held["out/kernel.txt"].decode())
+        for data in held.values():
+            self.assertNotIn(socket.gethostname().encode() + b".", data)
+
     def test_every_part_has_its_floors(self):
         self.sweep("--smoke")
         for part in self.about()["parts"]:
             lines = [json.loads(line) for line in self.read("out", part["file"]).splitlines()]
             floors = {line["floor"] for line in lines if "floor" in line}
-            in_memory = part["name"] in ("ladder", "map", "contention", "spinlocks", "shards")  # with --smoke
+            # With --smoke the ladder is one of them.
+            in_memory = part["name"] in ("ladder", "map", "contention", "spinlocks", "shards")
             self.assertEqual(floors, {"wake"} if in_memory else {"sync", "wake"}, part["name"])
 
     def test_contention_is_about_every_policy(self):
@@ -137,6 +184,52 @@ class Complete(Sweep):
         done = self.sweep("--smoke", "--parts", "ladder,sizes")
         self.assertRegex(done.stderr, r"part 1 of 2, ladder: \d:\d\d elapsed, about \d:\d\d left\n")
         self.assertRegex(done.stderr, r"part 2 of 2, sizes: ")
+
+
+class Surroundings(Case):
+    MOUNTS = ("22 1 8:1 / / rw,relatime - ext4 /dev/vda1 rw\n"
+              "30 22 0:26 / /tmp rw - tmpfs tmpfs rw\n"
+              "31 22 8:2 / /mnt/my\\040disk rw,noatime - xfs /dev/vdb rw\n")
+
+    def root(self, **files):
+        for name, text in {"proc/self/mountinfo": self.MOUNTS, **files}.items():
+            os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+            self.write(name, text)
+        return self.folder
+
+    def test_the_file_system_of_a_folder(self):
+        root = self.root()
+        for where, point in (("/tmp/x", "/tmp"), ("/tmp", "/tmp"), ("/tmpfoo", "/"),
+                             ("/mnt/my disk/logs", "/mnt/my disk")):
+            self.assertEqual(surroundings.mount_of(where, root)[0], point)
+        self.assertIsNone(surroundings.mount_of("/tmp", self.path("nowhere")))
+
+    def test_nothing_unusual_is_nothing_said(self):
+        self.assertEqual(surroundings.notes("/home", self.root(), allowed=4, online=4), [])
+
+    def test_fewer_processors_a_quota_and_memory_as_a_disk(self):
+        root = self.root(**{"proc/self/cgroup": "0::/a/b\n",
+                            "sys/fs/cgroup/a/b/cpu.max": "max 100000\n",
+                            "sys/fs/cgroup/a/cpu.max": "150000 100000\n"})
+        said = surroundings.notes("/tmp/logs", root, allowed=2, online=8)
+        self.assertEqual([note.split()[0:4] for note in said], [
+            ["only", "2", "of", "8"], ["a", "control", "group", "grants"],
+            ["/tmp/logs", "is", "on", "tmpfs:"]])
+        self.assertIn("the time of 1.5 of 2 processors", said[1])
+
+    @unittest.skipUnless(os.path.isdir("/dev/shm") and os.access("/dev/shm", os.W_OK)
+                         and (surroundings.mount_of("/dev/shm") or ("", ""))[1] == "tmpfs",
+                         "/dev/shm is no tmpfs that can be written to")
+    def test_a_sweep_says_so(self):
+        os.makedirs(self.path("build", "bench"))
+        for name in ("logfile", "bench/soak", "logfile-bench"):
+            self.write(f"build/{name}",
+                       f'#!/bin/sh\nexec "{sys.executable}" "{HERE}/fake_bench.py" "$@"\n')
+            os.chmod(self.path("build", name), stat.S_IRWXU)
+        done = self.runs("bench-sweep", "--build", "build", "--out", "out", "--smoke", "--parts",
+                         "sizes", "--dir", "/dev/shm")
+        self.assertIn("note: /dev/shm is on tmpfs", done.stderr)
+        self.assertIn("/dev/shm is on tmpfs", self.read("out", "sweep.json"))
 
 
 class Refused(Sweep):
@@ -226,6 +319,22 @@ class Cut(Sweep):
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
                 signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
         return prepare
+
+    def test_interrupted_while_rehearsing_it_leaves_nothing(self):
+        command = [sys.executable, os.path.join(SCRIPTS, "bench-sweep"), "--build", "build",
+                   "--smoke"]
+        with subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, start_new_session=True,
+                              env={**os.environ, "FAKE_CHECKS": self.path("checks")},
+                              preexec_fn=self.signals(None)) as sweep:
+            until = time.monotonic() + 600
+            while time.monotonic() < until and not os.path.exists(self.path("checks")):
+                time.sleep(0.01)
+            os.kill(sweep.pid, signal.SIGINT)
+            said, errors = sweep.communicate(timeout=600)
+        self.assertEqual((sweep.returncode, said), (130, ""))
+        self.assertEqual(errors, "bench-sweep: interrupted before the first run; nothing is left\n")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["build", "checks"])
 
     def interrupt(self, send, *words, ignored=None):
         """A signal as soon as the second part has a result."""

@@ -6,6 +6,7 @@
     python3 figures.py p1 FILE                          NAME|TARGET|RATIO for each case and round
     python3 figures.py p6 DEVICE FILE                   the same
     python3 figures.py table BAR FILE [markdown]        what came of the lines NAME|TARGET|RATIO
+    python3 figures.py first FILE                       ring and mutex in a sentence
     python3 figures.py thirds NAME median|most LIMIT    a column on standard input: steady or not
     python3 figures.py rotations                        ratios on standard input: their median
 """
@@ -18,7 +19,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), ".."))
 from benchlib.command import run  # noqa: E402
 from benchlib.fields import read_objects  # noqa: E402
-from benchlib.stats import judge_limits, median, of_logs  # noqa: E402
+from benchlib.stats import judge, judge_limits, median, of_logs, paired  # noqa: E402
+from benchlib.wording import count  # noqa: E402
 
 LEAST_OF_P1 = {1: 0.97, 4: 1.8, 16: 1.8, 64: 2, 256: 2.5}
 
@@ -109,7 +111,8 @@ class Case:
 
     def judge_counted(self):
         value, limit = median(self.ratios), float(self.limit)
-        self.verdict = "met" if (value <= limit if self.how == "<=" else value >= limit) else "missed"
+        good = value <= limit if self.how == "<=" else value >= limit
+        self.verdict = "met" if good else "missed"
 
 
 def read_cases(path):
@@ -157,6 +160,26 @@ def table(bar, path, form=""):
                   f" {case.target:>8} {case.verdict}")
 
 
+def first(path):
+    """Of results with one point alone."""
+    rates = {}
+    for line in objects(path):
+        if "engine" in line and "records_per_s" in line:
+            by_round = rates.setdefault(line["engine"], {})
+            by_round[value_of(line, "round")] = line["records_per_s"]
+    ring, mutex = rates.get("ring", {}), rates.get("mutex", {})
+    one = paired(ring, mutex)
+    if one is None:
+        return
+    judge([one])
+    sides = ", ".join(f"{name} {count(median(list(side.values())))}"
+                      for name, side in (("ring", ring), ("mutex", mutex)))
+    interval = "" if one.low is None else f", 95 % {short(one.low)} to {short(one.high)}"
+    words = {"better": "ring is faster", "worse": "mutex is faster",
+             "same": "the same within 5 %"}.get(one.verdict, "so few rounds cannot tell")
+    print(f"first look, durable records/s: {sides}; ratio {short(one.ratio)}{interval}: {words}")
+
+
 def thirds(name, how, limit):
     """Steady if the last third grew by no more than the factor, or, below 1, fell by no more."""
     values = [float(line) for line in sys.stdin]
@@ -181,7 +204,7 @@ def rotations():
 
 
 COMMANDS = {command.__name__: command
-            for command in (get, keep, p1, p6, table, thirds, rotations)}
+            for command in (get, keep, p1, p6, table, first, thirds, rotations)}
 
 
 def main(words):

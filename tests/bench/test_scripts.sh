@@ -15,7 +15,7 @@ here=$(cd "$here" && pwd)
 cd "$here" || exit 1
 
 failures=0
-for test in stats results figures compare explain report plot sweep browser; do
+for test in stats results figures compare explain report plot sweep quickstart browser; do
     echo "== test_$test.py"
     python3 -B -W error "$tests/test_$test.py" -v 2>&1 || failures=$((failures + 1))
 done

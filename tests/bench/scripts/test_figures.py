@@ -75,6 +75,16 @@ class Figures(Case):
             wrong += any("cannot tell" not in line for line in self.table(lines))
         self.assertLessEqual(wrong, 3)
 
+    def test_a_first_look_is_a_sentence(self):
+        lines = [line(engine, 16, number, rate * number, 100) for number in (1, 2, 3)
+                 for engine, rate in (("ring", 2000), ("mutex", 1000))]
+        said = self.run_module("figures.py", "first", self.write("first", "\n".join(lines) + "\n"))
+        self.assertEqual(said, "first look, durable records/s: ring 4,000, mutex 2,000; ratio 2.00,"
+                               " 95 % 1.98 to 2.02: ring is faster\n")
+        one = self.write("one", "\n".join(lines[:2]) + "\n")
+        said = self.run_module("figures.py", "first", one)
+        self.assertIn("ratio 2.00: so few rounds cannot tell", said)
+
     def test_thirds_are_compared(self):
         for values, words, expected in (
                 ([1, 2, 3, 4, 5, 6], ("median", "1.1"), "1.5, of the last 5.5: NOT STEADY"),

@@ -7,6 +7,7 @@ import datetime
 import os
 import shlex
 
+from .stats import median
 from .wording import number_of, sizes, time_us
 
 # What a run takes besides its time: warm-up, opening, reading back, floors.
@@ -38,7 +39,7 @@ def date_of(source, row):
 def build_words(row):
     version, commit = known(row, "version"), known(row, "commit")
     words = f"logfile {version}" if version else "logfile"
-    words += f" @{str(commit)[:10]}" if commit else ""
+    words += f" @{commit[:10]}{'-dirty' * commit.endswith('-dirty')}" if commit else ""
     compiler = " ".join(str(known(row, key)) for key in ("compiler", "cflags") if known(row, key))
     return words, compiler
 
@@ -47,15 +48,15 @@ def processors_words(row):
     machine = row.machine
     if row.simulated:
         return f"SIMULATED machine {machine.get('cpu')}"
-    count = known(row, "cpus_online") or machine.get("hardware_threads")
+    count = machine.get("hardware_threads")
     virtual = known(row, "virtual")
     words = f"{count} {'virtual ' if virtual else ''}processors" if count and count > 1 else (
         "1 processor" if count else "")
     if isinstance(virtual, str):
         words += f" ({virtual})"
     allowed, quota = known(row, "cpus_allowed"), known(row, "cpu_quota")
-    if isinstance(allowed, int) and allowed != count:
-        words += f", {allowed} allowed"
+    if allowed and allowed != known(row, "cpus_online"):
+        words += f", only {allowed} allowed"
     if quota:
         words += f", quota of {quota:g}"
     return ", ".join(part for part in (words, machine.get("cpu")) if part)
@@ -67,7 +68,7 @@ def sync_us(dataset):
     if floor:
         return floor.median
     rates = dataset.bound_rates("lone-writer syncs/s")
-    return 1e6 / rates.median if rates and rates.median else None
+    return 1e6 / median(rates) if rates else None
 
 
 def device_words(dataset):
@@ -88,9 +89,8 @@ def device_words(dataset):
 def load_words(rows):
     """The load model, in which every latency is to be read."""
     row = rows[0]
-    load = row.get("load") or {}
-    rated = any(one.option("rate") or (one.get("load") or {}).get("kind") == "open" for one in rows)
-    if rated:
+    load = row.load
+    if any(one.is_open for one in rows):
         arrivals = load.get("arrivals")
         return f"open loop, {'Poisson' if arrivals == 'poisson' else 'evenly spaced'} arrivals"
     words = "closed loop"

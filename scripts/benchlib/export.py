@@ -10,7 +10,7 @@ from . import about, headline, pairs, svg
 from .blocks import WRITERS, draw_against
 from .fields import BadInput
 from .results import Dataset
-from .sections import PROCESSORS, guides_of_latency, guides_of_rate
+from .sections import PROCESSORS, guides_of_latency, guides_of_rate, places_of
 from .style import sheet_of_picture
 from .wording import count, number_of, significant, size, time_us
 
@@ -83,7 +83,7 @@ def panel(dataset, name, question):
     counts = {PROCESSORS.at(row) for row in dataset.rows} if dataset.kind == "simulated" else ()
     against = PROCESSORS if len(counts) > 1 else WRITERS
     guides = guides_of_rate(dataset) if name == "throughput" else (
-        guides_of_latency(dataset, key, against) if key in ("p50_us", "p99_us", "p999_us") else ())
+        guides_of_latency(dataset, key, places_of(dataset, against)) if key in ("p50_us", "p99_us", "p999_us") else ())
     return draw_against(dataset, against, key, title, unit, form, guides=guides, width=WIDTH,
                         height=HEIGHT)
 

@@ -108,7 +108,9 @@ FLOOR = {**each(TEXT, "floor how"), **each(POSITIVE, "threads round"),
          **each(NUMBER, "syncs_per_s wakes_per_s p50_us p99_us p999_us")}
 NESTED = {
     "options": {**each(TEXT, "version preset io_used sync prepare checksum command flusher wait"
-                           " reserve"),
+                           " reserve gather wake"),
+                "variant_flags": (is_list_of(is_text), "a list of texts"),
+                **each(WORD, "publish_shards"),
                 **each(POSITIVE, "window round"), **each(BOOL, "interrupted"),
                 **each(NUMBER, "size_min size_max asked_seconds records_per_writer rate slot_bytes"
                                " segment_bytes trim_keep written stages_every clients")},
@@ -130,9 +132,10 @@ NESTED = {
 }
 # Every key of these.
 ALIKE = {"placement": WORD}
-# What a line has that is neither a result nor a floor, but says how what comes after it was made.
-HEAD = {**each(TEXT, "time commit compiler cflags clock_source order cpus_allowed cpus_online"),
-        **each(BOOL, "volatile_dir")}
+# What a line has that is neither a result nor a floor, but says of what comes after it how it was made.
+HEAD = {**each(TEXT, "version time commit compiler cflags clock_source order command"),
+        **each(BOOL, "volatile_dir"), **each(WORD, "virtual cpus_allowed cpus_online"),
+        **each(NUMBER, "cpu_quota")}
 SERIES = ("t_s", "records", "p99_us", "syncs", "steal_us")
 
 SWEEP = {**each(TEXT, "version mode command dir started ended topology topology_note"),

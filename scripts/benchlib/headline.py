@@ -88,7 +88,8 @@ def first_word(verdicts):
 def reason_of(pairs):
     """Why nobody can tell, where it is the same for all."""
     reasons = {pair.estimate.reason for pair in pairs} - {None}
-    return reasons.pop() if len(reasons) == 1 else "it may be chance"
+    words = reasons.pop() if len(reasons) == 1 else "it may be chance"
+    return words.replace("its interval", "each interval") if len(pairs) > 1 else words
 
 
 def answer(question):
@@ -122,8 +123,10 @@ def answer(question):
 
 def drift_of(dataset):
     """Of the device's own syncs, greatest over least; None where nobody measured them."""
-    rates = dataset.bound_rates("lone-writer syncs/s") or dataset.sync_floor().get("syncs_per_s")
-    return rates.high / rates.low if rates and rates.low else None
+    rates = sorted(dataset.bound_rates("lone-writer syncs/s")
+                   or [floor["syncs_per_s"] for floor in dataset.floors if floor["floor"] == "sync"])
+    rates = rates[len(rates) // 10:len(rates) - len(rates) // 10]  # the middle of many short ones
+    return rates[-1] / rates[0] if rates and rates[0] else None
 
 
 def steal_of(dataset):

@@ -1,6 +1,6 @@
 """What went on inside the log during a run: where time went, how it was spread, what it cost."""
 
-from . import svg
+from . import hdr, svg
 from .blocks import (WRITERS, Section, details, figure, figure_against, grid, is_drawn, legend,
                      paragraph, sharing_figure, some, table, writers_title)
 from .charts import Axis, Bar, Line, bar_chart, both_widths, line_chart
@@ -31,6 +31,9 @@ def chosen(values, most=3):
 
 
 def histogram_of(row):
+    """[[microseconds, count]]: the fine histogram where there is one."""
+    if row.get("hdr"):
+        return [[value / 1000, number] for value, number in hdr.decode(row.get("hdr"))]
     return row.get("latency_histogram") or []
 
 
@@ -284,7 +287,7 @@ COSTS = (
     ("perf.cache_misses", "Cache misses per record", "of the whole program", significant, False),
     ("perf.hitm", "Lines taken from another processor", "hits on modified lines, a record",
      significant, False),
-    ("joules_per_record", "Energy per record", "of the whole machine",
+    ("perf.joules_per_record", "Energy per record", "of the whole machine",
      lambda joules: f"{significant(joules * 1e6)} µJ", False),
     ("epochs_crossed.mean", "Epochs crossed", "that became durable between call and return",
      significant, False),

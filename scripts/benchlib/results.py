@@ -224,8 +224,7 @@ class Dataset:
         """Of what bracketed each run: the bound's rate before it and after it."""
         found = [bound.get(key) for row in self.rows for bound in row.get("bounds") or []
                  for key in ("before", "after") if bound.get("bound") == name]
-        found = [rate for rate in found if rate]
-        return Summary(found) if found else None
+        return [rate for rate in found if rate]
 
 
 class Source:

@@ -1,15 +1,17 @@
 """The sections of a report, one function for each; those without data give nothing."""
 
-from . import about, inside, svg
+from . import about, causes, inside, svg, usl
 from .blocks import (WRITERS, Against, Section, details, draw_against, figure, figure_against, grid,
-                     legend, numbers, only_tables, paragraph, sharing_figure, some, table,
-                     writers_title)
-from .charts import Bar, Guide, bar_chart, both_widths
+                     is_drawn, legend, lines_of, numbers, only_tables, paragraph, sharing_figure,
+                     some, table, writers_title)
+from .charts import Axis, Bar, Guide, Line, bar_chart, both_widths, line_chart
+from .curves import curves
 from .headline import break_even, sync_of, with_interval
-from .looks import Look, looks_of
+from .looks import Look, Plain, looks_of
 from .pairs import estimate, judged, question_of
 from .ratios import Point, forest, grid_map
-from .wording import (count, factor, number_of, significant, size, sizes, spread, time_ns, time_us)
+from .wording import (count, factor, number_of, short, significant, size, sizes, spread, time_ns,
+                      time_us)
 
 
 def conditions(dataset):
@@ -42,13 +44,16 @@ def guides_of_rate(dataset):
 
 
 def rated(dataset):
-    return any(row.option("rate") for row in dataset.rows)
+    return any(row.is_open for row in dataset.rows)
 
 
-def guides_of_latency(dataset, key, against):
+def guides_of_latency(dataset, key, places):
     floor = dataset.sync_floor().get(key)
-    places = sorted({against.at(cell.first) for cell in dataset.cells} - {None, 0})
-    return [Guide("lone sync", [(x, floor.median) for x in places])] if floor else []
+    return [Guide("lone sync", [(x, floor.median) for x in sorted(places)])] if floor else []
+
+
+def places_of(dataset, against):
+    return {against.at(cell.first) for cell in dataset.cells} - {None, 0}
 
 
 def throughput_figure(dataset):
@@ -74,7 +79,7 @@ LATENCIES = (("p50_us", "Median latency"), ("p99_us", "p99 latency"), ("p999_us"
 def latency_figures(dataset, against=WRITERS):
     figures = []
     for key, title in LATENCIES:
-        guides = guides_of_latency(dataset, key, against)
+        guides = guides_of_latency(dataset, key, places_of(dataset, against))
         figures.append(figure_against(dataset, against, key, title, "lower is better", time_us,
                                       guides=guides))
     return some(*figures)
@@ -279,7 +284,6 @@ def ladder_words(found):
 
 SIZES = Against("record size", lambda row: row.mean_size, size)
 WINDOWS = Against("window: records submitted and not yet durable", lambda row: row.window)
-OFFERED = Against("offered records/s", lambda row: row.option("rate"))
 
 
 def record_sizes(dataset):
@@ -287,7 +291,7 @@ def record_sizes(dataset):
         figure_against(dataset, SIZES, "records_per_s", "Throughput", "records/s", count),
         figure_against(dataset, SIZES, "bytes_per_s", "Payload", "bytes/s", count),
         figure_against(dataset, SIZES, "p99_us", "p99 latency", "lower is better", time_us,
-                       guides=guides_of_latency(dataset, "p99_us", SIZES)),
+                       guides=guides_of_latency(dataset, "p99_us", places_of(dataset, SIZES))),
         figure_against(dataset, SIZES, "device_bytes_per_payload_byte", "Write amplification",
                        "bytes written for one of payload", significant))
     return [Section(dataset.name, dataset.title or "Record sizes", body_of(dataset, figures))]
@@ -298,45 +302,167 @@ def windows(dataset):
         figure_against(dataset, WINDOWS, "records_per_s", "Throughput", "records/s", count),
         figure_against(dataset, WINDOWS, "p99_us", "p99 latency",
                        "of a record, until its writer knows", time_us,
-                       guides=guides_of_latency(dataset, "p99_us", WINDOWS)),
+                       guides=guides_of_latency(dataset, "p99_us", places_of(dataset, WINDOWS))),
         figure_against(dataset, WINDOWS, "records_per_flush", "Records per flush",
                        "records in one write and sync", significant))
     return [Section(dataset.name, dataset.title or "Windows", body_of(dataset, figures),
                     best_words(dataset))]
 
 
-def is_past_knee(row):
-    """The bench says so, or the log did not follow: the latency only tells how long the run was."""
-    load = row.get("load") or {}
-    if load.get("past_knee") is not None:
-        return bool(load["past_knee"])
-    return row.get("records_per_s") < 0.95 * row.option("rate")
+def line_of_load(curve, key, look):
+    """Up to the knee; shares of a capacity stand where they came to lie."""
+    points = []
+    for point in curve.points:
+        summary = point.cell.summary(key)
+        if summary and is_drawn(point.cell):
+            words = f"{curve.variant}, {count(point.offered)}/s: {spread(summary, time_us)}"
+            points.append((point.offered, summary.median, summary.low, summary.high, words))
+    return Line(curve.variant, look, points) if points else None
 
 
-def before_knee(dataset):
-    """Only the cells that every round could follow, and of each variant none beyond its knee."""
-    knees = {}
-    for row in dataset.rows:
-        if is_past_knee(row):
-            knees[row.variant] = min(row.option("rate"), knees.get(row.variant, row.option("rate")))
-    kept = [row for row in dataset.rows
-            if row.option("rate") < knees.get(row.variant, float("inf"))]
-    return kept, knees
+def figure_of_load(dataset, found, key, title, caption):
+    looks = looks_of(dataset.distinct("variant"))
+    lines = some(*[line_of_load(curve, key, looks[curve.variant]) for curve in found])
+    if not lines:
+        return None
+    places = [point[0] for line in lines for point in line.points]
+    x_axis = Axis("offered records/s", short, log=len(set(places)) < 2 or min(places) * 20 < max(places))
+    guides = guides_of_latency(dataset, key, places)
+    words = f"{title} against the offered load, for " + ", ".join(line.name for line in lines)
+    return figure(title, caption, line_chart(title, words, x_axis, Axis(title, time_us), lines,
+                                             guides), dataset)
 
 
 def open_loop(dataset):
-    kept, knees = before_knee(dataset)
+    found = curves(dataset.rows)
     words = ("Records are due whatever the log does, and a latency counts from when its record was"
              " due: a stall shows in every record that it held up. Nothing is drawn past the knee,"
              " where a log no longer follows.")
-    late = "; ".join(f"{name} does not follow {count(rate)}/s" for name, rate in knees.items())
-    drawn = type(dataset)(dataset.name, dataset.title, dataset.kind, kept, dataset.floors)
-    figures = latency_figures(drawn, OFFERED) if kept else []
-    lateness = figure_against(drawn, OFFERED, "load.late_p99_us", "The generator's own lateness",
-                              "p99; the latency does not hold it", time_us) if kept else None
-    content = body_of(dataset, figures + some(lateness), words)
-    return [Section(dataset.name, dataset.title or "Latency at an offered load", content,
-                    f"{late}." if late else "All rates were followed.")]
+    figures = some(*[figure_of_load(dataset, found, key, title, "lower is better")
+                     for key, title in LATENCIES],
+                   figure_of_load(dataset, found, "load.late_p99_us", "How late the generator was",
+                                  "p99; it is not part of the latency"))
+    late = "; ".join(f"{one.variant} no longer follows {count(one.knee)}/s" for one in found
+                     if one.knee is not None)
+    return [Section(dataset.name, dataset.title or "Latency at an offered load",
+                    body_of(dataset, figures, words), f"{late}." if late else "All followed.")]
+
+
+# ---- Causes --------------------------------------------------------------------------------------
+
+
+WORDS_OF_EFFECTS = (
+    "Factors were crossed: each setting of one with each of the others, beside the mutex engine. A"
+    " factor's ratio is between its two settings, averaged over the others; “x” is what two bring"
+    " together beyond their product. “exchange of the engine” is a ring that does as the mutex"
+    " engine does in all of them. The lock alone always has its row. ")
+LOCK_LOOK, EFFECT_LOOK = Look("green", "diamond"), Look("sky", "circle")
+
+
+def effects_at(effects):
+    """{writers: its effects that were measured}."""
+    found = {}
+    for one in effects:
+        if one.estimate:
+            found.setdefault(one.writers, []).append(one)
+    return found
+
+
+def words_of_effects(effects):
+    """Of the most writers: the factors that make a difference, and what the lock does."""
+    counts = [f"{one.name} {with_interval(one.estimate)}" for one in effects
+              if one.kind in (causes.MAIN, causes.EXCHANGE) and one.estimate.verdict == "better"]
+    lock = next((one for one in effects if one.kind == causes.LOCK), None)
+    words = f"{writers_title(effects[0].writers)}: " + (
+        "what counts is " + ", ".join(counts) if counts else "no factor is a difference by itself")
+    return words + (f"; the lock alone: {with_interval(lock.estimate)}, {lock.estimate.verdict}."
+                    if lock else ".")
+
+
+def what_differs(dataset):
+    """Main effects and interactions of what was crossed, and always the lock's own."""
+    found = effects_at(causes.effects(dataset.rows))
+    if not found:
+        return []
+    is_crossed = any(one.kind == causes.MAIN for some_ in found.values() for one in some_)
+    content = paragraph((WORDS_OF_EFFECTS if is_crossed else "") + conditions(dataset), "quiet")
+    for writers, effects in sorted(found.items()):
+        rows = [(one.name, Point(0, one.estimate),
+                 LOCK_LOOK if one.kind == causes.LOCK else EFFECT_LOOK) for one in effects]
+        title = f"What each factor is worth, {writers_title(writers)}"
+        words = "; ".join(f"{one.name} {with_interval(one.estimate)}" for one in effects)
+        drawn = both_widths(lambda width, title=title, words=words, rows=rows: forest(
+            title, words, rows, width))
+        content += figure(title, "records/s, ratio with its 95 % interval; grey: within 5 %", drawn,
+                          dataset, whole=True)
+    rows = [[svg.escape(one.name), f"{writers:,}", (one.words,), with_interval(one.estimate),
+             svg.escape(one.estimate.verdict)] for writers, some_ in sorted(found.items()) for one in some_]
+    content += details("Effects as numbers", table(
+        ["effect", "writers", "what it is", "ratio (95 %)", "verdict"], rows, "Effects"))
+    return [Section(f"{dataset.name}-causes", "Which change makes the difference", content,
+                    words_of_effects(found[max(found)]))]
+
+
+# ---- Scaling -------------------------------------------------------------------------------------
+
+
+def fits_of(dataset):
+    """{variant: the law fitted to its rates by writers}."""
+    found = {}
+    for variant in dataset.distinct("variant"):
+        rows = [row for row in dataset.rows if row.variant == variant and not row.interrupted]
+        if len({row.writers for row in rows}) > 1:
+            found[variant] = usl.fit([(row.writers, row.get("records_per_s")) for row in rows],
+                                     rows[0].machine.get("hardware_threads"))
+    return {variant: fit for variant, fit in found.items() if fit}
+
+
+def with_ends(triple):
+    return f"{significant(triple[0])} ({significant(triple[1])} to {significant(triple[2])})"
+
+
+def row_of_fit(variant, fit):
+    if not fit.identifiable:
+        return [svg.escape(variant), "–", "–", "–", (fit.reason,)]
+    peak = f"{significant(fit.peak)} writers" if fit.peak else "none"
+    return [svg.escape(variant), with_ends(fit.contention), with_ends(fit.crosstalk), peak, ("",)]
+
+
+def line_of_fit(variant, fit, look):
+    places = sorted(fit.points)
+    steps = [places[0] * (places[-1] / places[0]) ** (i / 40) for i in range(41)]
+    points = [(place, fit.at(place), fit.at(place), fit.at(place), "") for place in steps]
+    return Line(f"{variant}, fitted", Plain(look), points)
+
+
+def scaling(dataset):
+    """The universal scalability law, where the rates leave its coefficients determined."""
+    fits = fits_of(dataset)
+    if not fits:
+        return []
+    looks = looks_of(dataset.distinct("variant"))
+    clear = {variant: fit for variant, fit in fits.items() if fit.identifiable}
+    drawn = ""
+    if clear:
+        lines = [line for line in lines_of(dataset, WRITERS, "records_per_s", count)
+                 if line.name in clear]
+        lines += [line_of_fit(variant, fit, looks[variant]) for variant, fit in clear.items()]
+        ticks = sorted({place for fit in clear.values() for place in fit.points})
+        words = "Records a second against writers, and the law fitted to them"
+        picture = both_widths(lambda width: line_chart(
+            "Scaling", words, Axis("concurrent writers", short, ticks=ticks),
+            Axis("records/s", short), lines, width=width, height=320))
+        drawn = figure("The law and what was measured", "records/s", picture, dataset, whole=True)
+    heads = ["variant", "contention", "crosstalk", "slower beyond", "why not"]
+    content = paragraph("The universal scalability law: what waits for one another (contention) and"
+                        " what must agree with one another (crosstalk), with 95 % intervals of a"
+                        " bootstrap over rounds. It is about writers that each have a processor.",
+                        "quiet") + drawn + table(
+        heads, [row_of_fit(variant, fit) for variant, fit in fits.items()], "Scaling")
+    finding = f"{len(clear)} of {number_of(len(fits), 'fit')} identifiable." if clear else (
+        next(iter(fits.values())).reason.capitalize() + ".")
+    return [Section(f"{dataset.name}-scaling", "Scaling: the universal scalability law", content,
+                    finding)]
 
 
 # ---- What the machine allows ---------------------------------------------------------------------
@@ -429,8 +555,14 @@ def preset(dataset):
                     best_words(dataset))]
 
 
+def crossed(dataset):
+    content = paragraph(conditions(dataset), "quiet") + numbers(dataset)
+    return what_differs(dataset) + [Section(dataset.name, dataset.title or "Variants", content,
+                                            best_words(dataset))]
+
+
 KINDS = {"engines": engines, "variants": variants, "contention": contention, "ladder": ladder,
-         "crossed": variants, "sizes": record_sizes, "windows": windows, "open": open_loop,
+         "crossed": crossed, "sizes": record_sizes, "windows": windows, "open": open_loop,
          "peers": peers, "preset": preset, "simulated": simulated}
 
 
@@ -445,9 +577,12 @@ def of(datasets, question, maps):
     rest.sort(key=lambda dataset: dataset is not (question and question.dataset))
     for dataset in rest:
         found += KINDS["variants" if dataset.kind == "map" else dataset.kind](dataset)
+        if dataset.kind in ("contention", "simulated"):
+            found += scaling(dataset)
         if dataset.kind in ("engines", "variants") and (
                 dataset.kind == "engines" or dataset is (question and question.dataset)):
-            found += inside.sections(dataset, dataset is explained) + bounds(dataset)
+            found += what_differs(dataset) + inside.sections(dataset, dataset is explained)
+            found += bounds(dataset)
     return found
 
 

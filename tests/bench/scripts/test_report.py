@@ -11,6 +11,7 @@ import xml.etree.ElementTree
 from support import Case
 
 import fixture
+from test_explain import Cube, encode
 
 VOID = ("meta",)
 TOPOLOGY = """<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg' width='90px'
@@ -318,10 +319,10 @@ class Sections(Report):
 
     def test_nothing_is_drawn_past_the_knee(self):
         page = self.results(fixture.open_loop(fixture.Maker()))
-        self.assertIn("mutex does not follow 60,000/s", page.words)
+        self.assertIn("mutex no longer follows 60,000/s", page.words)
         self.assertIn("open loop, evenly spaced arrivals", page.words)
-        self.assertRegex(self.text, r"ring, 60,000: ")
-        self.assertNotRegex(self.text, r"mutex, 60,000: ")
+        self.assertRegex(self.text, r"ring, 60,000/s: ")
+        self.assertNotRegex(self.text, r"mutex, 60,000/s: ")
 
     def test_poisson_arrivals_and_their_lateness(self):
         lines = fixture.open_loop(fixture.Maker())
@@ -332,8 +333,8 @@ class Sections(Report):
                                 "late_p99_us": 3.0, "past_knee": rate > 20000}
         page = self.results(lines)
         self.assertIn("open loop, Poisson arrivals", page.words)
-        self.assertIn("The generator's own lateness", page.words)
-        self.assertNotRegex(self.text, r"(ring|mutex), 30,000: ")
+        self.assertIn("How late the generator was", page.words)
+        self.assertNotRegex(self.text, r"(ring|mutex), 30,000/s: ")
 
     def test_every_picture_names_its_load(self):
         page = self.sweep(topology=TOPOLOGY)
@@ -357,6 +358,46 @@ class Sections(Report):
         self.assertNotIn("p99.9", page.words)
         self.assertIn("p99 latency", page.words)
         self.assertIn("n=12k", page.words)
+
+    def test_the_fine_histogram_is_drawn_where_there_is_one(self):
+        """2,000 latencies, each in a bucket of its own, in both rounds."""
+        lines = fixture.Maker(rounds=2).rounds_of(fixture.cross(writers=[4], variant=["ring", "mutex"]))
+        fine = encode({bucket: 1 for bucket in range(3000, 5000)}, digits=3)
+        for line in lines:
+            if "engine" in line:
+                line.update(hdr=fine, latency_histogram=None, samples=2000)
+        page = self.results(lines)
+        self.assertIn("ring, n=4k", page.words)
+        self.assertIn("99%", page.texts)
+        self.assertNotIn("99.9%", page.texts)  # of 4,000 only 4 lie beyond
+
+    def test_effects_of_what_was_crossed(self):
+        page = self.results(Cube(("reserve", "flusher", "wait"), flusher=0.3).lines())
+        self.assertEqual(page.problems, [])
+        self.assertRegex(page.words, r"16 writers: what counts is .*flusher 1\.3.× \(95 % 1\.3. to"
+                                     r" 1\.3.\).*; the lock alone: (1|0\.99.?|1\.0.)×")
+        for name in ("reservation x flusher", "the lock alone", "exchange of the engine"):
+            self.assertIn(name, page.texts)
+
+    def test_scaling_says_when_it_is_not_identifiable(self):
+        page = self.results(fixture.contention(fixture.Maker()))
+        self.assertIn("Scaling: the universal scalability law", page.words)
+        self.assertIn("Not identifiable: 2 numbers of writers up to 2 processors", page.words)
+
+    def test_scaling_that_was_fitted(self):
+        lines = fixture.Maker().rounds_of(fixture.cross(
+            writers=[1, 2, 4, 8, 16], variant=["ring/faa", "ring/cas"], device=[fixture.NULL],
+            window=[64], size=[90]))
+        for line in lines:
+            if "engine" in line:
+                line["machine"] = {**line["machine"], "hardware_threads": 16}
+                writers = line["writers"]
+                line["records_per_s"] = 1e6 * writers / (1 + 0.1 * (writers - 1)) * (
+                    1 + 0.001 * line["options"]["round"])
+        page = self.results(lines)
+        self.assertIn("2 of 2 fits identifiable.", page.words)
+        self.assertIn("ring/faa, fitted", page.texts)
+        self.assertRegex(page.words, r"ring/faa 0\.1 \(0\.(1|09\d*) to 0\.1\d*\)")
 
     def test_a_series_with_steal(self):
         lines = fixture.engines(fixture.Maker())

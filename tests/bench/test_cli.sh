@@ -303,6 +303,37 @@ refuses "--pin" --check --pin list:0,4000
 refuses "No such file" --check --json "$here/missing/json"
 refuses "not together with another option" --check --probe .
 refuses "not together with another option" --probe . --check
+
+# So does a memory cgroup, beyond whose limit a process is killed without a line.
+limited=
+for memory in /sys/fs/cgroup/memory /sys/fs/cgroup; do
+    [ -z "$limited" ] && limited=$(mktemp -d "$memory/logfile-bench-XXXXXX" 2>/dev/null) || continue
+    trap '[ -z "$limited" ] || rmdir "$limited"; rm -rf "$here"' EXIT
+    for file in memory.limit_in_bytes memory.max; do
+        [ ! -e "$limited/$file" ] || echo 268435456 >"$limited/$file"
+    done
+    if ! (echo 0 >"$limited/cgroup.procs") || ! grep -qsx 268435456 "$limited"/memory.*; then
+        rmdir "$limited"
+        limited=
+    fi
+done 2>"$here/out/cgroups"
+if [ -n "$limited" ]; then
+    unlimited=$LOGFILE_BENCH
+    cat >"$here/out/limited-bench" <<END
+#!/bin/sh
+echo 0 >"$limited/cgroup.procs" && exec "$unlimited" "\$@"
+END
+    chmod +x "$here/out/limited-bench"
+    LOGFILE_BENCH=$here/out/limited-bench
+    refuses "the cgroup of this process is limited to 256" --writers 64 --size 8000000 --records 64
+    refuses "the cgroup of this process is limited to 256" --check --writers 64 --size 8000000 --records 64
+    bench --check --writers 1 --size 100 --records 16
+    [ $status -eq 0 ] || fail "--check below the limit: exit $status: $(cat "$here/out/stderr")"
+    LOGFILE_BENCH=$unlimited
+else
+    echo "a memory cgroup: not tried, none can be made"
+fi
+
 echo before >"$here/out/kept"
 for json in "$here/out/kept" "$here/logs/new"; do
     bench --check --seconds 86400 --device null --pin compact --json "$json"
@@ -951,6 +982,33 @@ grep -q '^allocation: ' "$here/out/stdout" || fail "--probe: nothing of allocati
 grep -qE '^the defaults: io auto is (direct|buffered)' "$here/out/stdout" || fail "--probe: defaults"
 grep -q '^recommended here: ' "$here/out/stdout" || fail "--probe: no recommendation"
 assert_nothing_left "--probe"
+# Where no log can be direct there are rows all the same.
+if [ "$(id -u)" -eq 0 ] && PATH=$PATH:/sbin:/usr/sbin mkfs.xfs -V >/dev/null 2>&1 && unshare -m true; then
+    # shellcheck disable=SC2016 # it is the inner shell that expands
+    unshare -m sh -c '
+        PATH=$PATH:/sbin:/usr/sbin
+        truncate -s 320M image && mkdir large && loop=$(losetup --sector-size 16384 --show -f image) || exit 77
+        mkfs.xfs -q -f -b size=16384 -s size=16384 -K "$loop" && mount "$loop" large
+        mounted=$?
+        losetup -d "$loop" # once it is no longer mounted
+        [ $mounted -eq 0 ] || exit 77
+        exec "$0" --probe large' "$LOGFILE_BENCH" >"$here/out/stdout" 2>"$here/out/stderr"
+    status=$?
+    rm -rf image large
+    if [ $status -eq 77 ]; then
+        echo "--probe on large blocks: not tried: $(cat "$here/out/stderr")"
+    else
+        [ $status -eq 0 ] || fail "--probe on large blocks: exit $status: $(cat "$here/out/stderr")"
+        grep -q '^O_DIRECT: not for a log: in units of 16384 bytes' "$here/out/stdout" ||
+            fail "--probe on large blocks: O_DIRECT"
+        [ "$(grep -cE '^(buffered|direct) ' "$here/out/stdout")" -eq 24 ] ||
+            fail "--probe on large blocks: not 24 rows: $(cat "$here/out/stdout")"
+        grep -q '^the defaults: io auto is buffered' "$here/out/stdout" || fail "--probe on large blocks: defaults"
+    fi
+    assert_nothing_left "--probe on large blocks"
+else
+    echo "--probe on large blocks: not tried, needs root and mkfs.xfs"
+fi
 
 # ---- How it ends ----
 

@@ -215,12 +215,16 @@ static int open_file(struct memory_disk *disk, const char *path, unsigned flags)
 /* The whole path of a name.  All that is not the log's directory is the one that holds it. */
 static const char *path_of(int directory, const char *name, char path[MEMORY_NAME_BYTES])
 {
-    int length =
-        directory != LOG_FD ? 0 : snprintf(path, MEMORY_NAME_BYTES, MEMORY_PATH "/%s", name);
+    static const char log[] = MEMORY_PATH "/";
+    const size_t length = directory == LOG_FD ? strlen(name) : 0;
 
     if (directory != LOG_FD)
         return name;
-    return length < MEMORY_NAME_BYTES ? path : "";
+    if (length > MEMORY_NAME_BYTES - sizeof(log))
+        return "";
+    memcpy(path, log, sizeof(log) - 1);
+    memcpy(path + sizeof(log) - 1, name, length + 1);
+    return path;
 }
 
 static int memory_open(void *context, int directory, const char *name, unsigned flags, mode_t mode)

@@ -13,6 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_UNDEFINED(address, bytes) ((void)(address))
+#endif
 
 #define LATER_BYTES 333 /* of the record that is appended to a log which opens */
 
@@ -90,6 +95,11 @@ static void check_record(const struct rot_check *check, const struct logfile_rec
                 record->lsn, record->size, event->lsn, event->size);
 }
 
+static struct memory_disk *oracles_disk(struct rot_check *check)
+{
+    return check->is_veiled ? &check->unveiled : &check->damaged;
+}
+
 /* What the oracle saw on the way. */
 struct sight {
     int error; /* blocks 0 to 3 cannot be used */
@@ -150,7 +160,7 @@ static struct sight check_reader(struct rot_check *check)
 {
     struct logfile_reader *reader = NULL;
     struct rot_oracle oracle;
-    struct sight sight = {.error = rot_oracle_start(&oracle, check->log, &check->damaged)};
+    struct sight sight = {.error = rot_oracle_start(&oracle, check->log, oracles_disk(check))};
     const int error = logfile_reader_open(MEMORY_PATH, READING(.io = &check->damaged.io), &reader);
 
     check_error(check, "reader", error, sight.error);
@@ -287,7 +297,7 @@ static void check_appended(struct rot_check *check)
     struct rot_oracle oracle;
     struct rot_event event;
 
-    rot_oracle_start(&oracle, check->log, &check->damaged);
+    rot_oracle_start(&oracle, check->log, oracles_disk(check));
     check_error(check, "reader after open",
                 logfile_reader_open(MEMORY_PATH, READING(.io = &check->work.io), &reader), 0);
     for (event = rot_oracle_next(&oracle); event.kind == ROT_RECORD;
@@ -375,6 +385,7 @@ void rot_check_init(struct rot_check *check, struct rot_log *log)
     *check = (struct rot_check){.log = log};
     memory_disk_init(&check->damaged, log->disk.is_directory);
     memory_disk_init(&check->work, log->disk.is_directory);
+    memory_disk_init(&check->unveiled, log->disk.is_directory);
     memory_disk_copy(&check->damaged, &log->disk);
     say_replay(check, NULL, 0);
     const struct sight sight = look(check);
@@ -390,6 +401,17 @@ void rot_check_free(struct rot_check *check)
 {
     memory_disk_free(&check->damaged);
     memory_disk_free(&check->work);
+    memory_disk_free(&check->unveiled);
+}
+
+static void veil(struct rot_check *check, const struct rot_damage *damages, unsigned count)
+{
+    memory_disk_copy(&check->unveiled, &check->damaged);
+    for (unsigned i = 0; i < count; i++) {
+        const struct rot_place place = rot_place(&check->damaged, damages[i].at);
+        const size_t from = place.offset / LF_BLOCK_BYTES * LF_BLOCK_BYTES;
+        VALGRIND_MAKE_MEM_UNDEFINED(place.file->bytes + from, LF_BLOCK_BYTES);
+    }
 }
 
 enum rot_outcome rot_check_run(struct rot_check *check, const struct rot_damage *damages,
@@ -398,6 +420,8 @@ enum rot_outcome rot_check_run(struct rot_check *check, const struct rot_damage 
     memory_disk_copy(&check->damaged, &check->log->disk);
     for (unsigned i = 0; i < count; i++)
         rot_damage_apply(check->log, &damages[i], &check->damaged);
+    if (check->is_veiled)
+        veil(check, damages, count);
     say_replay(check, damages, count);
     const struct sight sight = look(check);
     check->end_lsn = sight.first_break.tail.end_lsn;

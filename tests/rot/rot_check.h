@@ -30,6 +30,10 @@ struct rot_check {
     uint64_t greatest_promise;
     uint64_t mark_promise; /* of the trim marks alone */
     uint64_t end_lsn;      /* of the last run: of the first break; 0: nothing could be read */
+    /* valgrind is told that the blocks which are damaged have no value.  The oracle gets them as they
+     * are. */
+    bool is_veiled;
+    struct memory_disk unveiled;
     /* Where it fails: what, and how to see it again. */
     char failure[512];
 };

@@ -70,8 +70,16 @@ static void must(bool holds)
 
 const char *rot_segment_name(const struct rot_log *log, uint64_t index)
 {
-    return log->layout.segment_bytes == 0 ? MEMORY_PATH
-                                          : log_image_segment_path(MEMORY_PATH, index);
+    static char names[MEMORY_FILES_MAX][MEMORY_NAME_BYTES]; /* they are asked for without end */
+
+    if (log->layout.segment_bytes == 0)
+        return MEMORY_PATH;
+    if (index >= MEMORY_FILES_MAX)
+        return log_image_segment_path(MEMORY_PATH, index);
+    if (names[index][0] == '\0')
+        snprintf(names[index], sizeof(names[index]), "%s",
+                 log_image_segment_path(MEMORY_PATH, index));
+    return names[index];
 }
 
 void rot_segment_header(const struct rot_log *log, const uint8_t control[LF_BLOCK_BYTES],

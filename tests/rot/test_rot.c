@@ -250,6 +250,18 @@ static void try_both(struct rot_check *check, uint64_t at, uint64_t value, struc
 }
 
 static const char *const logs_of_copies[] = {"closed", "late-mark", "segments"};
+#define LOGS_OF_COPIES (sizeof(logs_of_copies) / sizeof(logs_of_copies[0]))
+
+/* Numbers all bytes with their first value, then all with the second: so a part of them has been
+ * everywhere. */
+static void try_copies(struct rot_check *check, uint64_t number, struct tally *tally)
+{
+    const uint64_t places = copy_count(check->log) * LF_BLOCK_BYTES;
+    const uint64_t value = number / places * 101 % 255 + 1; /* each of the 255, far from the last */
+    const uint64_t pair = number % places / LF_BLOCK_BYTES;
+
+    try_both(check, copy_position(check->log, pair) + number % LF_BLOCK_BYTES, value, tally);
+}
 
 /* Each byte of headers and marks, in one copy, in the other one, and in both. */
 START_TEST(each_byte_of_both_copies)
@@ -265,14 +277,78 @@ START_TEST(each_byte_of_both_copies)
     snprintf(name, sizeof(name), "rot-%s-copies", logs_of_copies[_i]);
     struct campaign campaign = campaign_begin(name, wanted);
     while (campaign_next(&campaign, &number) && number < wanted) {
-        const uint64_t chosen = spread(number, wanted, total);
-        const uint64_t at =
-            chosen / 255 % LF_BLOCK_BYTES + copy_position(check.log, chosen / 255 / LF_BLOCK_BYTES);
-        try_both(&check, at, chosen % 255 + 1, &tally);
+        try_copies(&check, spread(number, wanted, total), &tally);
         campaign_passed(&campaign, 1);
     }
     campaign_end(&campaign);
     print_tally(name, &tally);
+    end(&check);
+}
+END_TEST
+
+/* What the code that judges a copy says of it: never that it is whole, or of another kind. */
+static void expect_refused(const struct rot_check *check, const uint8_t *block, bool is_mark,
+                           uint64_t index, size_t at)
+{
+    const struct lf_file_header *header = (const void *)check->log->header;
+    const enum lf_header_state state = lf_file_header_judge(block);
+
+    if (is_mark)
+        ck_assert_msg(!lf_trim_mark_check(block, lf_log_seed(header)), "byte %zu of a mark", at);
+    else
+        ck_assert_msg(state == (at < sizeof(header->magic) ? LF_HEADER_NONE : LF_HEADER_DAMAGED) &&
+                          !lf_file_header_is_of_segment(block, header, index),
+                      "byte %zu of a header", at);
+}
+
+/* All 255 changes of each byte of headers and marks.  All else of the library goes by what these
+ * functions say, and by nothing that is in a copy which they refuse: test_veil.sh. */
+START_TEST(each_change_of_a_copy_is_refused)
+{
+    struct rot_check check;
+    char name[64];
+    uint64_t number;
+
+    begin(&check, logs_of_copies[_i]);
+    const uint64_t count = copy_count(check.log) * LF_BLOCK_BYTES;
+    snprintf(name, sizeof(name), "rot-%s-judged", logs_of_copies[_i]);
+    struct campaign campaign = campaign_begin_shared(name, count, 2 * LOGS_OF_COPIES, LEAST_CASES);
+    while (campaign_next(&campaign, &number) && number < count) {
+        const uint64_t chosen = campaign_spread(number, count);
+        const size_t at = chosen % LF_BLOCK_BYTES;
+        const struct rot_place place =
+            rot_place(&check.log->disk, copy_position(check.log, chosen / LF_BLOCK_BYTES));
+        const struct lf_file_header *header = (const void *)place.file->bytes;
+        const uint64_t index = lf_segment_index(&check.log->layout, header->first_lsn);
+        for (unsigned change = 2; change < 512; change++) { /* of either copy by turns */
+            _Alignas(8) uint8_t block[LF_BLOCK_BYTES];
+            memcpy(block, place.file->bytes + place.offset + change % 2 * LF_BLOCK_BYTES,
+                   LF_BLOCK_BYTES);
+            block[at] ^= (uint8_t)(change / 2);
+            expect_refused(&check, block, place.offset != 0, index, at);
+        }
+        campaign_passed(&campaign, 510);
+    }
+    campaign_end(&campaign);
+    end(&check);
+}
+END_TEST
+
+/* Under valgrind, which is told that no byte of the damaged copies has a value, and then names each
+ * place where what the library does depends on one: test_veil.sh.  With another magic, and with another
+ * byte. */
+START_TEST(nothing_depends_on_a_copy_that_is_refused)
+{
+    static const uint64_t places[] = {0, offsetof(struct lf_file_header, version)};
+    struct tally tally = {0};
+    struct rot_check check;
+
+    begin(&check, logs_of_copies[_i]);
+    check.is_veiled = true;
+    for (uint64_t pair = 0; pair < copy_count(check.log); pair++)
+        for (unsigned i = 0; i < 2; i++)
+            try_both(&check, copy_position(check.log, pair) + places[i], 1, &tally);
+    print_tally(check.log->name, &tally);
     end(&check);
 }
 END_TEST
@@ -359,14 +435,21 @@ static Suite *rot_suite(void)
 {
     Suite *suite = suite_create("rot");
     TCase *tests = tcase_create("rot");
+    TCase *copies = tcase_create("copies");
+    TCase *veil = tcase_create("veil");
 
     tcase_set_timeout(tests, (double)scaled(300, 600, 360000));
+    tcase_set_timeout(copies, (double)scaled(300, 600, 360000));
+    tcase_set_timeout(veil, (double)scaled(300, 600, 360000));
     tcase_add_test(tests, each_byte_of_a_closed_log);
-    tcase_add_loop_test(tests, each_byte_of_both_copies, 0,
-                        sizeof(logs_of_copies) / sizeof(logs_of_copies[0]));
+    tcase_add_loop_test(copies, each_byte_of_both_copies, 0, LOGS_OF_COPIES);
+    tcase_add_loop_test(copies, each_change_of_a_copy_is_refused, 0, LOGS_OF_COPIES);
+    tcase_add_loop_test(veil, nothing_depends_on_a_copy_that_is_refused, 0, LOGS_OF_COPIES);
     tcase_add_loop_test(tests, each_kind_of_damage, 0, (int)rot_log_count());
     tcase_add_test(tests, two_damages_at_once);
     suite_add_tcase(suite, tests);
+    suite_add_tcase(suite, copies);
+    suite_add_tcase(suite, veil);
     return suite;
 }
 

@@ -45,7 +45,8 @@ static void *flusher_main(void *arg)
     uint64_t now_ns = bench_now_ns();
     while (now_ns < flushes->end_ns) {
         uint64_t begin_ns = now_ns;
-        uint64_t at = atomic_fetch_add(&flushes->next, flushes->bytes) % FILE_BYTES;
+        uint64_t at = atomic_fetch_add(&flushes->next, flushes->bytes) %
+                      (FILE_BYTES / flushes->bytes * flushes->bytes);
         floor_write(flushes->fd, flushes->extent, flushes->bytes, at, flushes->dsync);
         if (!flushes->dsync && fdatasync(flushes->fd) != 0)
             floor_fail("fdatasync");
@@ -66,8 +67,8 @@ int main(int argc, char **argv)
     unsigned depth = (unsigned)floor_number(argv[3], usage);
     flushes.bytes = (size_t)floor_number(argv[4], usage);
     flushes.dsync = strcmp(argv[5], "dsync") == 0;
-    if (depth < 1 || depth > DEPTH_MAX || flushes.bytes % FLOOR_BLOCK_BYTES != 0 ||
-        FILE_BYTES % flushes.bytes != 0)
+    if (depth < 1 || depth > DEPTH_MAX || flushes.bytes == 0 ||
+        flushes.bytes % FLOOR_BLOCK_BYTES != 0 || flushes.bytes > FILE_BYTES)
         floor_usage(usage);
     bool direct;
     flushes.fd = floor_create(argv[1], &direct);

@@ -5,6 +5,8 @@
     python3 figures.py keep BAR ROUND FILE              the results as lines of bars --json
     python3 figures.py p1 FILE                          NAME|TARGET|RATIO for each case and round
     python3 figures.py p6 DEVICE FILE                   the same
+    python3 figures.py q5 PLACE FILE                    the same
+    python3 figures.py q6 FILE                          the same
     python3 figures.py table BAR FILE [markdown]        what came of the lines NAME|TARGET|RATIO
     python3 figures.py first FILE                       ring and mutex in a sentence
     python3 figures.py thirds NAME median|most LIMIT    a column on standard input: steady or not
@@ -81,6 +83,25 @@ def p6(device, path):
     for (writers,), ratio in sorted(ratios(path, "records_per_s", "writers").items()):
         threads = writers_words(writers, "thread")
         print(f"{device}, {threads}: submits/s, ring / mutex|-|{ratio:.6g}")
+
+
+def q5(place, path):
+    for (writers,), ratio in sorted(ratios(path, "records_per_s", "writers").items()):
+        print(f"{place}, {writers_words(writers, 'writer')}: records/s, ring / mutex|>= 0.95|{ratio:.6g}")
+
+
+def q6(path):
+    """The default against each other way to flush."""
+    rates = {}
+    for line in objects(path):
+        if line.get("records_per_s"):
+            flusher = value_of(line, "flusher")
+            rates.setdefault(line["writers"], {})[flusher] = line["records_per_s"]
+    for writers, rate in sorted(rates.items()):
+        for other in ("sequencer", "leader"):
+            if rate.get("hybrid") and rate.get(other):
+                print(f"{writers_words(writers, 'writer')}: records/s, hybrid / {other}|>= 0.97"
+                      f"|{rate['hybrid'] / rate[other]:.6g}")
 
 
 def short(x):
@@ -204,7 +225,7 @@ def rotations():
 
 
 COMMANDS = {command.__name__: command
-            for command in (get, keep, p1, p6, table, first, thirds, rotations)}
+            for command in (get, keep, p1, p6, q5, q6, table, first, thirds, rotations)}
 
 
 def main(words):

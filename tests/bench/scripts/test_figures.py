@@ -46,6 +46,17 @@ class Figures(Case):
             "1 writer: records/s, ring / mutex|>= 0.97|0.75",
             "1 writer: p99, ring / mutex|<= 1.1|0.5", "1 writer: p99, ring / mutex|<= 1.1|2"])
 
+    def test_pairs_of_q5_and_q6_are_of_one_round(self):
+        self.assertEqual(self.run_module("figures.py", "q5", "null", self.results).splitlines(), [
+            "null, 1 writer: records/s, ring / mutex|>= 0.95|0.75"])
+        flushers = self.write("flushers", "".join(
+            json.dumps({"engine": "ring", "writers": 4, "records_per_s": rate,
+                        "options": {"flusher": flusher}}) + "\n"
+            for flusher, rate in (("hybrid", 30), ("sequencer", 20), ("leader", 60))))
+        self.assertEqual(self.run_module("figures.py", "q6", flushers).splitlines(), [
+            "4 writers: records/s, hybrid / sequencer|>= 0.97|1.5",
+            "4 writers: records/s, hybrid / leader|>= 0.97|0.5"])
+
     def table(self, lines, *words):
         pairs = self.write("pairs", "\n".join(lines) + "\n")
         return self.run_module("figures.py", "table", "P1", pairs, *words).splitlines()

@@ -94,10 +94,11 @@ def each(kind, names):
 MEASURES = {
     **each(TEXT, "engine variant settings"), **each(BOOL, "simulated capped"),
     **each(WHOLE, "rung variant_index point_index order"), **each(POSITIVE, "writers"),
-    **each(NUMBER, "size_bytes records seconds records_per_s bytes_per_s p50_us p90_us p99_us p999_us p99_9_us"
-                   " p99_99_us samples max_us flushes records_per_flush device_bytes_per_payload_byte"
-                   " cpu_us_per_record rss_bytes submit_ns context_switches_per_record"
-                   " system_calls_per_record started_at zero_fill_bytes waits_zero_fill flush_ns zero_fill_ns"),
+    **each(NUMBER, "size_bytes records seconds records_per_s bytes_per_s p50_us p90_us p99_us"
+                   " p999_us p99_9_us p99_99_us samples max_us flushes records_per_flush"
+                   " device_bytes_per_payload_byte cpu_us_per_record rss_bytes submit_ns"
+                   " context_switches_per_record system_calls_per_record started_at"
+                   " zero_fill_bytes waits_zero_fill flush_ns zero_fill_ns"),
     "hdr": (is_hdr, "an HdrHistogram V2 in base64"),
     "bounds": (is_bounds, "a list of bounds"),
     "series": (is_series, "a series of numbers"),
@@ -127,7 +128,7 @@ NESTED = {
     "epochs_crossed": each(NUMBER, "samples mean max"),
     "perf": {**each(BOOL, "user_only"),
              **each(NUMBER, "cycles instructions cache_misses hitm joules_per_record")},
-    "pressure": each(NUMBER, "cpu_some_us io_some_us steal_us"),
+    "pressure": {**each(TEXT, "of"), **each(NUMBER, "cpu_some_us io_some_us steal_us")},
     "stages_us": each(NUMBER, "samples checksum reserve copy flip write sync wake"),
 }
 # Every key of these.
@@ -170,7 +171,7 @@ def check_head(fields, where):
 
 
 def columns_of(series):
-    """Of a series that is arrays by name, or a list of objects: the arrays; None of what is neither."""
+    """Of a series that is arrays by name, or a list of objects: the arrays; None of other things."""
     if isinstance(series, list) and all(isinstance(one, dict) for one in series):
         return {key: [one.get(key) for one in series] for key in SERIES}
     if isinstance(series, dict):

@@ -49,7 +49,9 @@ def variants(options):
              if name in options]
     for engine in options.get("--engine", "ring,mutex,serial").split(","):
         names = ["/".join(["ring", word]) for words in lists for word in words] or ["ring"]
-        found += [{"variant": name} for name in (names if engine == "ring" else [engine])]
+        names = names if engine == "ring" else [engine]
+        names = [f"{name}#2" if {"variant": name} in found else name for name in names]
+        found += [{"variant": name} for name in names]
     return found
 
 
@@ -93,6 +95,7 @@ def measure(options, output):
             nap()
             if stopped_by:
                 time.sleep(0.3)  # reading back takes its time
+            run.setdefault("engine", run["variant"].split("#")[0].split("/")[0])
             line = maker.run(number, **run, options={"interrupted": bool(stopped_by)})
             fixture.add_lines(output, [line])
             if stopped_by:

@@ -1,8 +1,11 @@
 """What bench-compare holds against each other, what it makes of drift, and what it says."""
 
+import os
+import stat
+import sys
 import unittest
 
-from support import Case
+from support import HERE, Case
 
 import fixture
 from benchlib import results, verdict
@@ -240,6 +243,27 @@ class Command(Case):
                      " with --a and --b: ring, mutex", "bench-compare", "b.json")
         self.refuses("--b: b.json has no variant 'rign'; do you mean 'ring'?", "bench-compare",
                      "b.json", "--a", "mutex", "--b", "rign")
+
+
+class CheckVerdicts(Case):
+    def setUp(self):
+        super().setUp()
+        os.makedirs(self.path("build", "bench"))
+        for name in ("logfile", "bench/soak", "logfile-bench"):
+            self.write(f"build/{name}",
+                       f'#!/bin/sh\nexec "{sys.executable}" "{HERE}/fake_bench.py" "$@"\n')
+            os.chmod(self.path("build", name), stat.S_IRWXU)
+
+    def test_a_variant_against_itself(self):
+        said = self.runs("check-verdicts", "--build", "build", "--families", "3").stdout
+        self.assertRegex(said, r"family 2, delay:20: 12 ratios, 0 called different\n")
+        self.assertRegex(said, r"\n0 of 3 families hold a claim .*; of 36 ratios \d+ are the same")
+
+    def test_bad_input(self):
+        self.refuses("--rounds: 2 is less than 3", "check-verdicts", "--rounds", "2")
+        self.refuses("--families: invalid int value", "check-verdicts", "--families", "x")
+        self.refuses("ring,ring: refused", "check-verdicts", "--build", "build",
+                     FAKE_REFUSE="ring,ring")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,8 @@ def draw_line(line, x, y):
     high = [(x.of(p[0]), y.of(p[3])) for p in line.points]
     parts = []
     if any(p[2] < p[3] for p in line.points):
-        parts.append(svg.path(high + low[::-1], class_=f"band {look}"))
+        if not line.laid_over:
+            parts.append(svg.path(high + low[::-1], class_=f"band {look}"))
         parts += [svg.line(*a, *b, class_=f"range {look}") for a, b in zip(low, high)]
     if not line.laid_over:
         parts.append(svg.path(middle, class_=f"line {look}"))

@@ -6,7 +6,7 @@ from .blocks import figure
 from .looks import Look, looks_of
 from .pairs import estimate, judged, lock_alone
 from .ratios import Point, Series, ratio_chart
-from .stats import CANNOT_TELL, pooled
+from .stats import CANNOT_TELL, MARGIN, pooled
 from .wording import count, number_of, significant, time_us
 
 # Rounds that make an answer weak, and strong if nothing else speaks against it.
@@ -95,6 +95,9 @@ def reason_of(pairs):
 def answer(question):
     """Markup: where it is faster and by how much; then where not, and where nobody can tell."""
     pairs = question.pairs
+    if about.is_simulated(question.dataset):
+        words = ", ".join(f"{times(pair.estimate.ratio)} with {place_words(pair)}" for pair in pairs)
+        return svg.element("p", f"{svg.element('b', 'In the simulation')}: {words}.", class_="answer")
     tail = tail_of(pairs)
     rest = [pair for pair in pairs if pair not in tail]
     of = {verdict: [pair for pair in rest if pair.estimate.verdict == verdict]
@@ -195,7 +198,8 @@ def series_of(question):
     mine, other = question.names
     look = looks_of([question.mine, question.other])[question.mine]
     points = [Point(pair.place, pair.estimate) for pair in question.pairs]
-    found = [Series(f"{mine} ÷ {other}, mean", look, points)]
+    mean = "" if about.is_simulated(question.dataset) else ", mean"
+    found = [Series(f"{mine} ÷ {other}{mean}", look, points)]
     locked = question.locked()
     if locked and locked.pairs:
         points = [Point(pair.place, pair.estimate) for pair in locked.pairs]
@@ -316,6 +320,10 @@ def break_even(question):
 
 def words_of_loss(question, maps):
     """Where it does not pay, of what was measured, with a link to the map."""
+    if about.is_simulated(question.dataset):
+        slower = [pair for pair in question.pairs if pair.estimate.ratio < 1 / MARGIN]
+        return svg.escape(f"{places(slower)}, in the simulation." if slower else
+                          "Nowhere in this simulation.")
     for one in maps:
         slower = break_even(one)
         link = svg.element("a", "map", href=f"#{one.dataset.name}")

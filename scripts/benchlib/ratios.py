@@ -5,11 +5,13 @@ of. A ratio stands on a scale of factors, with the line of 1 and the band of 5 %
 from . import scale, svg
 from .charts import Frame
 from .stats import MARGIN
-from .wording import factor, number_of
+from .wording import factor, number_of, significant
 
 # What a scale of ratios counts by, wide or narrow.
 WIDE = [2.0 ** power for power in range(-10, 11)]
 MIDDLE = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10)
+# How much of a picture each side of the line of 1 has at least, as a share of the other.
+LEAST_SIDE = 0.16
 NARROW = (0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4)
 
 
@@ -36,7 +38,12 @@ def range_of(points):
     ends = [end for point in points for end in point.ends()]
     low = max(low / 2, min([*ends, low]))
     high = min(high * 2, max([*ends, high]))
-    return min(low / 1.04, 0.82), max(high * 1.04, 1.22)
+    low, high = min(low / 1.04, 0.82), max(high * 1.04, 1.22)
+    return min(low, high ** -LEAST_SIDE), max(high, low ** -LEAST_SIDE)
+
+
+def label(value):
+    return factor(value) if value < 100 else f"{significant(value)}×"
 
 
 def ticks_of(low, high):
@@ -105,7 +112,7 @@ def draw_main(series, x, y, frame):
         parts.append(svg.marker(place, y.of(point.ratio), series.look.shape, f"{look} point", tip))
         highest = max(value for value in (*point.rounds, *point.ends(), point.ratio))
         top = y.of(min(highest, y.high))
-        parts.append(svg.text(place, max(frame.top - 2, top - 7), factor(point.ratio),
+        parts.append(svg.text(place, max(frame.top - 2, top - 7), label(point.ratio),
                               text_anchor="middle", class_="value"))
     return "".join(parts)
 
@@ -138,7 +145,7 @@ def key_of(all_series, ends):
         kind = f"{series.look.class_} " + ("point" if series.main else "hollow")
         entries.append((lambda x, y, series=series, kind=kind:
                         svg.marker(x, y, series.look.shape, kind), series.name))
-        if series.main:
+        if series.main and any(point.low is not None for point in series.points):
             look = series.look.class_
             entries += [(lambda x, y, look=look: svg.line(x, y - 6, x, y + 6,
                                                           class_=f"interval {look}"),
@@ -216,8 +223,8 @@ def forest(title, description, rows, width):
 
 
 def short_words(point):
-    words = factor(point.ratio)
-    return words if point.low is None else f"{words} ({factor(point.low)} to {factor(point.high)})"
+    words = label(point.ratio)
+    return words if point.low is None else f"{words} ({label(point.low)} to {label(point.high)})"
 
 
 def forest_row(name, point, look, x, top, narrow, width):
@@ -270,7 +277,7 @@ def grid_map(title, description, columns, rows, cells, axis_label, width):
 
 def draw_box(point, name, left, top, width, height):
     sign = SIGNS.get(point.verdict, "?")
-    words = f"{sign} {factor(point.ratio)}" if width >= 54 else factor(point.ratio)
+    words = f"{sign} {label(point.ratio)}" if width >= 54 else label(point.ratio)
     tip = svg.element("title", svg.escape(words_of(name, point) + f": {point.verdict}"))
     rect = svg.element("rect", tip, x=left + 1.5, y=top + 1.5, width=width - 3.0,
                        height=height - 3.0, rx=4.0, class_=BOXES.get(point.verdict, "box-open"))

@@ -435,7 +435,8 @@ class Simulated(Report):
         page = self.results(self.lines())
         self.assertEqual(page.problems, [])
         first = page.words[:page.words.index("Behind it")]
-        for words in ("SIMULATED machine flat-256", "SIMULATED one seed, one result"):
+        for words in ("SIMULATED machine flat-256", "SIMULATED one seed, one result",
+                      "In the simulation : 3.57× with 1 processor, 3.67× with 4 processors"):
             self.assertIn(words, first)
         marks = re.findall(r'<p class="load"><b>simulated</b>', self.text)
         self.assertEqual(len(marks), len(page.all("figure")))

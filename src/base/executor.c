@@ -80,6 +80,18 @@ static void take_rung(struct lf_executor *executor, uint64_t now_ns)
 
 /* ---- The threads ------------------------------------------------------------------------------*/
 
+/* The one thread of an executor has nothing to do until a ring after `key`. */
+static void await_ring(struct lf_executor *executor, uint32_t key)
+{
+    uint64_t begin_ns = lf_now_ns();
+
+    executor->slowest_yield_ns = 0;
+    if (executor->spin_ns == 0 ||
+        !lf_waiter_spin(&executor->bell, key, executor->spin_ns, &executor->slowest_yield_ns))
+        lf_waiter_sleep(&executor->bell, key, NULL);
+    executor->idle_ns = lf_now_ns() - begin_ns;
+}
+
 /* Called with the lock, which it releases in between.  Sleeps until a ring after `key`, or until a task
  * is due, unless another thread sleeps until then anyway. */
 static void sleep_idle(struct lf_executor *executor, uint32_t key)
@@ -94,7 +106,10 @@ static void sleep_idle(struct lf_executor *executor, uint32_t key)
     executor->idle++;
     pthread_mutex_unlock(&executor->lock);
     until = lf_timespec(until_ns);
-    lf_waiter_sleep(&executor->bell, key, until_ns == UINT64_MAX ? NULL : &until);
+    if (until_ns == UINT64_MAX && executor->config.thread_count == 1)
+        await_ring(executor, key);
+    else
+        lf_waiter_sleep(&executor->bell, key, until_ns == UINT64_MAX ? NULL : &until);
     pthread_mutex_lock(&executor->lock);
     executor->idle--;
     if (executor->watched_ns == until_ns)

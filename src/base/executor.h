@@ -57,6 +57,11 @@ struct lf_executor {
     uint64_t watched_ns;   /* the earliest time until which one of them sleeps */
     unsigned leaver_count; /* threads in lf_task_leave */
     bool stop;
+
+    /* W, R: the one thread of an executor that has no other, and its tasks' steps. */
+    uint64_t spin_ns;          /* looks for a ring so long before it sleeps, if no task is due */
+    uint64_t idle_ns;          /* it has last waited so long for one */
+    uint64_t slowest_yield_ns; /* the longest that a yield took meanwhile; lf_waiter_spin */
 };
 
 struct lf_task {

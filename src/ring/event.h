@@ -43,6 +43,12 @@ bool lf_event_want_room(struct lf_event *event);
 /* After the threads have ended. */
 void lf_event_close(struct lf_event *event);
 
+/* Relaxed: a hint. */
+static inline bool lf_event_is_used(const struct lf_event *event)
+{
+    return lf_load_relaxed_32(&event->descriptor) != 0;
+}
+
 /* Relaxed: who relies on it has passed a fence, E1's or F6's. */
 static inline bool lf_event_is_armed(const struct lf_event *event)
 {

@@ -24,7 +24,12 @@
 #include <errno.h>
 
 enum {
-    LEADER_ROUNDS_MAX = 16 /* short flushes that a leader makes for others after its own */
+    LEADER_ROUNDS_MAX = 16, /* short flushes that a leader makes for others after its own */
+    /* An idle sequencer looks so long for what an event loop submits before it sleeps, */
+    SPIN_NS = 200 * 1000,
+    /* unless a yield takes longer than this: then others want the processor. */
+    SPIN_YIELD_NS_MAX = 300 * 1000,
+    SPIN_PAUSE_NS = 100 * 1000 * 1000 /* then it sleeps at once for so long */
 };
 
 /* ---------------------------------------------------------------------------------------------
@@ -305,6 +310,7 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
     bool is_leader = lf_load_relaxed_32(&flusher->token) == LF_TOKEN_LEADER;
     lf_count(is_leader ? &log->stats.inline_flushes : &log->stats.sequencer_flushes, 1);
     flusher->flushed_bytes = sealed.end;
+    flusher->flushed_records = sealed.records;
     if (sealed.records > 0) /* Relaxed: collecting has acquired it (R4). */
         lf_stats_note_commit(&log->stats, lf_load_relaxed_64(&sealed.slot->first),
                              log->committed_ns);
@@ -652,6 +658,25 @@ static void serve_and_wake(struct logfile *log)
         wake_waiters(log, flushed);
 }
 
+/*
+ * An event loop that has one record under way at a time pays for the sequencer's wake-up with each.  So if
+ * it came back within SPIN_NS, the sequencer looks for it so long before it sleeps.  It does not, if more
+ * records come together, which the wake-up's time lets gather; or if the processors are busy.
+ */
+static void plan_spin(struct logfile *log)
+{
+    struct lf_flusher *flusher = &log->flusher;
+    struct lf_executor *own = &flusher->own;
+    uint64_t now_ns = lf_now_ns();
+
+    if (own->slowest_yield_ns > SPIN_YIELD_NS_MAX)
+        flusher->spin_again_ns = now_ns + SPIN_PAUSE_NS;
+    bool spins = log->lab.wait == LOGFILE_WAIT_ADAPTIVE && lf_event_is_used(&log->event) &&
+                 flusher->flushed_records == 1 && own->idle_ns < SPIN_NS &&
+                 now_ns >= flusher->spin_again_ns;
+    own->spin_ns = spins ? SPIN_NS : 0;
+}
+
 /* The pause between two flushes is over: takes the token if there is work.  What the step returns then. */
 static uint64_t go_on(struct logfile *log)
 {
@@ -684,6 +709,8 @@ static uint64_t sequencer_step(void *arg)
     /* 2. With it: serves, unless that can be put off. */
     if (needs_service(log) && !(paced = try_pause(log))) {
         serve_and_wake(log);
+        if (log->options.threads == NULL)
+            plan_spin(log);
         return lf_flusher_is_dead(flusher) ? LF_STEP_WHEN_RUNG : LF_STEP_AGAIN;
     }
 

@@ -51,12 +51,14 @@ struct lf_flusher {
 
     /* W, R: the token's holder. */
     uint64_t flushed_ns;    /* when the last flush began */
-    uint64_t flushed_bytes; /* what the last flush carried */
-    struct lf_slot *owed;   /* flushed, and its waiters not woken yet */
+    uint64_t flushed_bytes; /* what the last flush carried, */
+    uint32_t flushed_records;
+    struct lf_slot *owed; /* flushed, and its waiters not woken yet */
     struct lf_gather gather;
     bool has_paused_to_gather; /* the sequencer, since the last flush */
 
-    uint64_t pause_end_ns; /* W, R: the sequencer */
+    uint64_t pause_end_ns;  /* W, R: the sequencer */
+    uint64_t spin_again_ns; /* the same: processors were busy, until then it does not spin */
     bool has_sequencer;
     struct lf_task task; /* the sequencer */
     struct lf_executor own;

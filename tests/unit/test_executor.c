@@ -35,6 +35,7 @@ struct job {
     uint64_t returns;  /* what a step returns */
     uint64_t delay_ns; /* else, if not 0: in so long */
     unsigned repeats;  /* else, if not 0: LF_STEP_AGAIN, so often */
+    uint64_t spin_ns;  /* what a step asks for */
     uint64_t last_ns;  /* when the last step began */
 };
 
@@ -47,6 +48,8 @@ static uint64_t run_job(void *arg)
     job->inside++;
     ck_assert_uint_eq(job->inside, 1);
     job->run_count++;
+    if (executor.config.thread_count == 1)
+        executor.spin_ns = job->spin_ns;
     job->last_ns = lf_now_ns();
     pthread_cond_broadcast(&job->changed);
     while (job->is_held)
@@ -127,6 +130,39 @@ START_TEST(a_ring_while_the_step_runs_runs_it_again)
     await_runs(&job, 2);
     lf_task_leave(&job.task);
     ck_assert_uint_le(job.run_count, 3); /* it may have begun before the last of the ten */
+    lf_executor_stop(&executor);
+}
+END_TEST
+
+static bool sleeps(void)
+{
+    return lf_load_acquire_32(&executor.bell.word) & LF_WAITER_SLEEPERS;
+}
+
+/* A thread that is to look for a ring does not sleep; and it is rung, and ends, all the same. */
+START_TEST(a_thread_looks_before_it_sleeps)
+{
+    const uint64_t hour_ns = UINT64_C(3600) * 1000000000;
+    struct job job;
+
+    start(1);
+    join(&job);
+    for (unsigned i = 1; i <= 300; i++) {
+        job.spin_ns = i % 100 == 0 ? 0 : hour_ns;
+        lf_task_ring(&job.task);
+        await_runs(&job, i);
+        while (i % 100 == 0 && !sleeps()) /* For the thread: its step asks for no look. */
+            usleep(100);
+        ck_assert(i % 100 == 0 || !sleeps());
+    }
+    job.spin_ns = 1000000;
+    lf_task_ring(&job.task);
+    while (!sleeps()) /* For the look to end. */
+        usleep(100);
+    job.spin_ns = hour_ns;
+    lf_task_ring(&job.task);
+    await_runs(&job, 302);
+    lf_task_leave(&job.task);
     lf_executor_stop(&executor);
 }
 END_TEST
@@ -416,6 +452,7 @@ int main(void)
     tcase_set_timeout(tests, 300);
     tcase_add_loop_test(tests, a_ring_runs_a_step_once, 1, 5);
     tcase_add_loop_test(tests, a_ring_while_the_step_runs_runs_it_again, 1, 3);
+    tcase_add_test(tests, a_thread_looks_before_it_sleeps);
     tcase_add_loop_test(tests, no_ring_is_lost, 1, 5);
     tcase_add_loop_test(tests, a_step_runs_when_it_is_due, 1, 3);
     tcase_add_test(tests, times_are_kept_while_a_thread_is_held);

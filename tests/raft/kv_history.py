@@ -308,7 +308,7 @@ def as_states(operations):
 
 
 def wait_for_leader(cluster, other_than=None):
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         leader = cluster.leader(other_than)
         if leader is not None:

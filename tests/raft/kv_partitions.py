@@ -143,8 +143,9 @@ def disturb(cluster, end, history):
 
 
 def wait_until_alike(cluster):
-    """All servers have the same log again, and one of them leads."""
-    end = time.monotonic() + 120
+    """All servers have the same log again, and one of them leads.  TCP tries again after two minutes at most: if all of
+    this was stopped while a link was cut, it takes as long."""
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         said = [cluster.status(number) for number in range(1, SERVERS + 1)]
         if None not in said and sum(': leader,' in each for each in said) == 1 and \

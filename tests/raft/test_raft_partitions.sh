@@ -47,11 +47,11 @@ killed=$!
 tries=0
 until [ "$(count)" -ge 5 ] && grep -q 'servers run' "$folder/out"; do
     tries=$((tries + 1))
-    [ $tries -lt 600 ] && kill -0 $killed 2>/dev/null || {
+    if [ $tries -ge 600 ] || ! kill -0 $killed 2>/dev/null; then
         echo "the servers do not run"
         cat "$folder/out"
         exit 1
-    }
+    fi
     sleep 0.1
 done
 kill -KILL $killed

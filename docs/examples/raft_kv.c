@@ -453,8 +453,13 @@ static void on_signal(uv_signal_t *signal, int number)
 /* The disk: this is what a logfile adds to a program that runs on libraft. */
 static void start_disk(const char *directory)
 {
-    /* One call a group in place of two; or NULL for every default. */
-    static const struct logfile_options log = {.sync = LOGFILE_SYNC_DSYNC};
+    /* One call a group in place of two; and segments, which are used again when a snapshot has replaced
+     * what was in them, so that no blocks have to be prepared beside the commits.  Or NULL for every
+     * default. */
+    static const struct logfile_options log = {.sync = LOGFILE_SYNC_DSYNC,
+                                               .slot_bytes = 1 << 20,
+                                               .segment_bytes = 16 << 20,
+                                               .prepare_bytes = 16 << 20};
     static const struct logfile_raft_options log_options = {.log = &log};
     char path[LINE_BYTES];
 

@@ -5,7 +5,6 @@
 set -eu
 
 program=docs/examples/raft_kv
-import=./logfile-raft-import
 folder=$(mktemp -d ./raft_import.XXXXXX)
 server=
 trap '[ -z "$server" ] || kill -KILL "$server"; rm -rf "$folder"' EXIT
@@ -15,6 +14,11 @@ fail() {
     echo "$*"
     cat "$folder/out"
     exit 1
+}
+
+# With the options of raft_kv.
+import() {
+    ./logfile-raft-import --slot-bytes 1048576 --segment-bytes 16777216 "$@"
 }
 
 # start DIRECTORY OPTION...: a server of one, on a port that is free.
@@ -74,13 +78,13 @@ left() {
 
 # A log from its start; then one that follows snapshots.
 fill "$folder/whole"
-$import "$folder/whole" "$folder/whole/raft.log" >"$folder/out" || fail "not imported"
+import "$folder/whole" "$folder/whole/raft.log" >"$folder/out" || fail "not imported"
 grep -q 'term [1-9][0-9]*, vote [01], entries 1 to 20[0-9]*; ' "$folder/out" || fail "what was imported"
 [ "$(left "$folder/whole")" -eq 0 ] || fail "files of libraft's log stay"
 check "$folder/whole"
 fill "$folder/snapshot" --snapshot 50
 cp -r "$folder/snapshot" "$folder/copy"
-$import --slot-bytes 8388608 "$folder/snapshot" "$folder/snapshot/raft.log" >"$folder/out" || fail "not imported"
+import "$folder/snapshot" "$folder/snapshot/raft.log" >"$folder/out" || fail "not imported"
 grep -Eq 'entries [1-9][0-9]+ to 20[0-9]*, after a snapshot' "$folder/out" || fail "without its snapshot"
 check "$folder/snapshot"
 
@@ -88,28 +92,32 @@ check "$folder/snapshot"
 mkdir "$folder/copy/libraft-log"
 ln "$folder/copy/metadata1" "$folder/copy/libraft-log/metadata1"
 echo half >"$folder/copy/raft.log.import"
-$import "$folder/copy" "$folder/copy/raft.log" >"$folder/out" || fail "not begun again"
+import "$folder/copy" "$folder/copy/raft.log" >"$folder/out" || fail "not begun again"
 # And after it: first names are left.
 ln "$folder/copy/libraft-log/metadata1" "$folder/copy/metadata1"
 ! $program serve "$folder/copy" 1 1 12000 >"$folder/out" 2>&1 || fail "it starts with two logs"
-$import "$folder/copy" "$folder/copy/raft.log" >"$folder/out" || fail "not finished"
+import "$folder/copy" "$folder/copy/raft.log" >"$folder/out" || fail "not finished"
 [ "$(left "$folder/copy")" -eq 0 ] || fail "first names stay"
 check "$folder/copy"
 
+# says STATUS WORDS: what the last import that was refused did.
+says() {
+    [ "$status" -eq "$1" ] && grep -q "$2" "$folder/out"
+}
 # Sets status.
 refused() {
     status=0
-    $import "$@" >"$folder/out" 2>&1 || status=$?
+    import "$@" >"$folder/out" 2>&1 || status=$?
 }
 refused "$folder/copy" "$folder/copy/raft.log"
-[ $status -eq 1 ] && grep -q 'is there already' "$folder/out" || fail "imported twice"
+says 1 'is there already' || fail "imported twice"
 echo other >"$folder/copy/metadata1" # libraft has run since
 refused "$folder/copy" "$folder/copy/raft.log"
-[ $status -eq 1 ] && grep -q 'has changed it' "$folder/out" || fail "a file of libraft's was lost"
+says 1 'has changed it' || fail "a file of libraft's was lost"
 [ "$(cat "$folder/copy/metadata1")" = other ] || fail "a file that was refused is not as it was"
 mkdir "$folder/empty"
 refused "$folder/empty" "$folder/empty/raft.log"
-[ $status -eq 1 ] && grep -q 'no log of libraft' "$folder/out" || fail "nothing was imported"
+says 1 'no log of libraft' || fail "nothing was imported"
 [ -z "$(ls "$folder/empty")" ] || fail "an empty directory is not as it was"
 refused "$folder/none" "$folder/raft.log"
 [ $status -eq 1 ] || fail "no directory"

@@ -17,6 +17,10 @@
  *   private  fetch-add on a word that each thread has for itself
  *   copy     memcpy of BYTES (512) into a private ring of 1 MiB
  *   clock    one reading of the clock
+ *   pause    one of the processor's pauses, as in a loop that spins
+ *   fence    one full fence
+ *   call     one system call that does nothing
+ *   yield    sched_yield, with no other thread that wants the processor
  *   wake     THREADS sleep on a futex, and a waker calls FUTEX_WAKE once for all of them, when all of
  *            them sleep.  A step is one thread's share of that call: what the waker pays for it, and
  *            not what it costs to switch to it
@@ -51,7 +55,8 @@
 #define FALL_ASLEEP_US 50 /* from counting oneself as a sleeper to sleeping */
 
 static const char usage[] =
-    "floor_atomic faa|cas|ticket|mcs|mutex|turns|private|copy|clock|wake THREADS SECONDS [BYTES]";
+    "floor_atomic faa|cas|ticket|mcs|mutex|turns|private|copy|clock|pause|fence|call|yield|wake "
+    "THREADS SECONDS [BYTES]";
 
 struct worker {
     _Alignas(128) _Atomic uint64_t steps; /* W: its own thread.  R: the main thread */
@@ -157,6 +162,30 @@ static void step_clock(struct worker *worker)
     atomic_store_explicit(&worker->own, bench_now_ns(), memory_order_relaxed);
 }
 
+static void step_pause(struct worker *worker)
+{
+    (void)worker;
+    ck_pr_stall();
+}
+
+static void step_fence(struct worker *worker)
+{
+    atomic_store_explicit(&worker->own, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void step_call(struct worker *worker)
+{
+    (void)worker;
+    syscall(SYS_getppid);
+}
+
+static void step_yield(struct worker *worker)
+{
+    (void)worker;
+    sched_yield();
+}
+
 /* ---- Threads ---- */
 
 /* Binds the calling thread to the given one of the processors that this process may use, or to all
@@ -216,6 +245,10 @@ DEFINE_RUN(turns)
 DEFINE_RUN(private)
 DEFINE_RUN(copy)
 DEFINE_RUN(clock)
+DEFINE_RUN(pause)
+DEFINE_RUN(fence)
+DEFINE_RUN(call)
+DEFINE_RUN(yield)
 
 /* Waits for the waker's next round, which comes when all sleep; the last one comes with stop. */
 static void *run_sleeper(void *arg)
@@ -240,7 +273,8 @@ struct way {
 static const struct way ways[] = {
     {"faa", run_faa},     {"cas", run_cas},      {"ticket", run_ticket},   {"mcs", run_mcs},
     {"mutex", run_mutex}, {"turns", run_turns},  {"private", run_private}, {"copy", run_copy},
-    {"clock", run_clock}, {"wake", run_sleeper},
+    {"clock", run_clock}, {"pause", run_pause},  {"fence", run_fence},     {"call", run_call},
+    {"yield", run_yield}, {"wake", run_sleeper},
 };
 
 static const struct way *way;

@@ -13,6 +13,10 @@
  *             until the sleeper runs; the waker goes on for ever
  *   timer     no waker: the sleeper sleeps so long on its processor, which is idle.  "late_ns"
  *   late      the same on a processor that another thread keeps busy
+ *   hand      two on one processor wake each other in turn.  "runs_ns": of one turn
+ *   deadline  the same, and each sleeps with a deadline, which does not come
+ *   expire    a thread is busy on one processor, and one beside it sleeps so long, over and over.  "runs_ns":
+ *             what the busy one loses each time
  *   move      the sleeper may run on either processor, and slept on the waker's; the other one is idle.
  *             "share": how often it runs on the other one
  *   return    the same, but it slept on the other one.  "share": how often it runs there again
@@ -45,7 +49,8 @@
 #define PATIENCE_NS UINT64_C(20000000) /* for a sleeper that does not get a processor */
 
 static const char usage[] =
-    "floor_sched idle|preempt|timer|late|move|return|stay|start|spread|turns SECONDS US";
+    "floor_sched idle|preempt|timer|late|hand|deadline|expire|move|return|stay|start|spread|turns "
+    "SECONDS US";
 
 static cpu_set_t processors[2]; /* the first two that there are */
 static _Alignas(128) _Atomic uint32_t round_number;
@@ -214,6 +219,74 @@ static void sleep_once(uint64_t us)
     sums.rounds++;
 }
 
+/* ---- Turns and deadlines ---- */
+
+#define TURNS 1000
+#define GAP_NS                                                                                     \
+    UINT64_C(500) /* between two looks at the clock: another thread ran, or an interrupt */
+
+static bool has_deadline;
+
+/* Waits until the word is odd, or even, and makes it the other; so often. */
+static void hand_over(uint32_t parity)
+{
+    struct timespec end = {.tv_sec = 1000};
+
+    for (unsigned i = 0; i < TURNS; i++) {
+        uint32_t word;
+        while ((word = atomic_load(&round_number)) % 2 != parity)
+            syscall(SYS_futex, &round_number, FUTEX_WAIT_PRIVATE, word, has_deadline ? &end : NULL,
+                    NULL, 0);
+        wake();
+    }
+}
+
+static void *run_other_hand(void *arg)
+{
+    (void)arg;
+    hand_over(1);
+    return NULL;
+}
+
+static void hand_once(void)
+{
+    uint64_t begin_ns = bench_now_ns();
+    pthread_t other = start(run_other_hand, NULL);
+
+    hand_over(0);
+    pthread_join(other, NULL);
+    bench_histogram_add(&sums.runs_ns, (bench_now_ns() - begin_ns) / (2 * TURNS));
+    sums.rounds++;
+}
+
+static _Atomic uint64_t expiries;
+
+static void *expire_over_and_over(void *arg)
+{
+    uint64_t us = *(const uint64_t *)arg;
+
+    while (!atomic_load(&stop)) {
+        rest(us * 1000);
+        atomic_fetch_add(&expiries, 1);
+    }
+    return NULL;
+}
+
+/* What is missing between two looks at the clock, per expiry. */
+static void expire_once(uint64_t end_ns)
+{
+    uint64_t lost_ns = 0, before_ns = bench_now_ns(), now_ns;
+    uint64_t expiries_then = atomic_load(&expiries);
+
+    do {
+        now_ns = bench_now_ns();
+        lost_ns += now_ns - before_ns > GAP_NS ? now_ns - before_ns : 0;
+        before_ns = now_ns;
+    } while (now_ns < end_ns || atomic_load(&expiries) == expiries_then);
+    bench_histogram_add(&sums.runs_ns, lost_ns / (atomic_load(&expiries) - expiries_then));
+    sums.rounds++;
+}
+
 /* ---- Two on one processor ---- */
 
 static _Alignas(128) _Atomic int runs_at[2]; /* where each of two is; -1: not there yet */
@@ -303,6 +376,8 @@ enum kind {
     PREEMPTS,
     STARTS,
     SLEEPS,
+    HANDS,
+    EXPIRES,
     SPREADS
 };
 /* Each way: who does what, and on which of the two processors. */
@@ -314,19 +389,25 @@ static const struct way {
     int busy_at;  /* a third thread; -1: there is none */
     int counts_at; /* where the sleeper runs if it counts; -1: whether it runs before the waker goes on */
 } ways[] = {
-    {"idle", WAKES, 1, false, -1, -1},  {"preempt", PREEMPTS, 0, false, -1, -1},
-    {"timer", SLEEPS, 0, false, -1, 0}, {"late", SLEEPS, 0, false, 0, 0},
-    {"move", WAKES, 0, true, -1, 1},    {"return", WAKES, 1, true, -1, 1},
-    {"stay", WAKES, 1, true, 1, 0},     {"spread", SPREADS, 0, true, -1, 0},
-    {"turns", SPREADS, 0, true, -1, 0}, {"start", STARTS, 0, true, -1, 1},
+    {"idle", WAKES, 1, false, -1, -1},    {"preempt", PREEMPTS, 0, false, -1, -1},
+    {"timer", SLEEPS, 0, false, -1, 0},   {"late", SLEEPS, 0, false, 0, 0},
+    {"move", WAKES, 0, true, -1, 1},      {"return", WAKES, 1, true, -1, 1},
+    {"stay", WAKES, 1, true, 1, 0},       {"spread", SPREADS, 0, true, -1, 0},
+    {"turns", SPREADS, 0, true, -1, 0},   {"start", STARTS, 0, true, -1, 1},
+    {"hand", HANDS, 0, false, -1, 0},     {"deadline", HANDS, 0, false, -1, 0},
+    {"expire", EXPIRES, 0, false, -1, 0},
 };
 
-static void once(const struct way *way, uint64_t us)
+static void once(const struct way *way, uint64_t us, uint64_t end_ns)
 {
     const int cpu = way->counts_at < 0 ? -1 : number_of(&processors[way->counts_at]);
 
     if (way->kind == SLEEPS)
         sleep_once(us);
+    else if (way->kind == HANDS)
+        hand_once();
+    else if (way->kind == EXPIRES)
+        expire_once(end_ns);
     else if (way->kind == SPREADS)
         spread_once(us);
     else if (way->kind == PREEMPTS)
@@ -344,13 +425,16 @@ static void measure(const struct way *way, uint64_t end_ns, uint64_t us)
     pthread_t busy = 0, sleeping = 0;
 
     takes_turns = strcmp(way->name, "turns") == 0;
+    has_deadline = strcmp(way->name, "deadline") == 0;
     bind_to(&processors[0]);
     if (way->busy_at >= 0)
         busy = start(keep_busy, (void *)(uintptr_t)&processors[way->busy_at]);
+    if (way->kind == EXPIRES)
+        busy = start(expire_over_and_over, &us);
     if (has_sleeper)
         sleeping = start(run_sleeper, &sleeper);
     do
-        once(way, us);
+        once(way, us, end_ns);
     while (bench_now_ns() < end_ns);
     atomic_store(&stop, true);
     if (busy != 0)

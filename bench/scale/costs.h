@@ -45,8 +45,8 @@
     _(yield_ns, PS_PER_NS, 0, 1e6)     /* if no other thread is there to run */                    \
     _(sleep_ns, PS_PER_NS, 0, 1e6)     /* a futex wait, until the thread is off its processor */   \
     _(wake_ns, PS_PER_NS, 0, 1e6)      /* a futex wake, besides those whom it wakes */             \
-    _(wake_idle_ns, PS_PER_NS, 0, 1e6) /* each of them whose processor is idle: an interrupt */    \
-    _(wake_busy_ns, PS_PER_NS, 0, 1e6) /* each of them that queues for one */                      \
+    _(wake_idle_ns, PS_PER_NS, 0, 1e6) /* each of them on another processor: an interrupt */       \
+    _(wake_busy_ns, PS_PER_NS, 0, 1e6) /* each of them that needs none */                          \
     _(idle_exit_ns, PS_PER_NS, 0, 1e7) /* from an interrupt until an idle processor runs */        \
     _(switch_ns, PS_PER_NS, 0, 1e6)    /* from one thread to another */                            \
     _(wake_preempts, 1, 0, 1)          /* one that wakes takes a processor from one that runs */   \
@@ -58,6 +58,8 @@
                                           made */                          \
     _(balance_ns, PS_PER_NS, 0, 1e9) /* until an idle one takes a thread that queues elsewhere */  \
     _(timer_ns, PS_PER_NS, 0, 1e6)   /* from when a timer is due until its interrupt */            \
+    _(timer_arm_ns, PS_PER_NS, 0, 1e6)       /* a sleep with a deadline: to set the timer */       \
+    _(timer_interrupt_ns, PS_PER_NS, 0, 1e6) /* which takes so much of its processor */            \
     _(timer_slack_ns, PS_PER_NS, 0, 1e6) /* that it is due later, unless a thread asks for less */ \
     _(slice_ns, PS_PER_NS, 1e3, 1e9)     /* that a thread has while others queue */                \
     _(jitter_percent, 1, 0, 50)          /* of a writer's own time between two appends */          \

@@ -158,8 +158,8 @@ static void append(struct thread_queue *queue, struct thread *thread)
     queue->tail = thread;
 }
 
-/* At that time, has_woken: the thread that runs is to give way to it. */
-static void enqueue(struct cpu *cpu, struct thread *thread, uint64_t time_ps, bool has_woken)
+/* At that time, has_woken: the thread that runs is to give way to it.  Whether it did not know that yet. */
+static bool enqueue(struct cpu *cpu, struct thread *thread, uint64_t time_ps, bool has_woken)
 {
     bool preempts = has_woken && costs.wake_preempts != 0;
 
@@ -172,7 +172,8 @@ static void enqueue(struct cpu *cpu, struct thread *thread, uint64_t time_ps, bo
             push_timer((struct timer){
                 .time_ps = time_ps + costs.balance_ns, .kind = TIMER_BALANCE, .of.cpu = cpu});
     }
-    if (preempts && cpu->slice_end_ps > time_ps)
+    bool interrupts = preempts && cpu->slice_end_ps > time_ps;
+    if (interrupts)
         cpu->slice_end_ps = time_ps;
     /* One that looks at a line in vain gives way when its slice is over. */
     if (cpu->parked_at != NULL)
@@ -181,6 +182,7 @@ static void enqueue(struct cpu *cpu, struct thread *thread, uint64_t time_ps, bo
                            .kind = TIMER_SLICE,
                            .of.cpu = cpu});
     set_horizon();
+    return interrupts;
 }
 
 static struct thread *dequeue(struct cpu *cpu)
@@ -301,18 +303,19 @@ static void leave_idleness(struct cpu *cpu, struct thread *thread, uint64_t time
     if (time_ps > cpu->now_ps) {
         spend(cpu, CPU_IDLE, time_ps - cpu->now_ps);
         spend(cpu, CPU_SWITCH, by_timer ? 0 : costs.idle_exit_ns);
+        spend(cpu, CPU_KERNEL, by_timer ? costs.timer_interrupt_ns : 0);
     }
     dispatch(cpu, thread);
     push_ready(cpu);
     set_horizon();
 }
 
-/* The thread goes on there.  True if that processor was idle. */
+/* The thread goes on there.  Whether that processor is interrupted. */
 static bool run_at(struct cpu *cpu, struct thread *thread, uint64_t time_ps, bool by_timer)
 {
     if (cpu->running != NULL) {
-        enqueue(cpu, thread, time_ps, true);
-        return false;
+        cpu->interrupts_ps += by_timer ? costs.timer_interrupt_ns : 0;
+        return enqueue(cpu, thread, time_ps, true);
     }
     leave_idleness(cpu, thread, time_ps, by_timer);
     return true;
@@ -401,13 +404,22 @@ static void go_on(void)
     struct thread *before = thread_self;
 
     cpu_self = NULL;
-    while (timer_count > 0 && (ready_count == 0 || timers[0].time_ps <= ready[0]->now_ps)) {
-        struct timer timer = pop_timer();
-        fire(&timer);
+    for (;;) {
+        while (timer_count > 0 && (ready_count == 0 || timers[0].time_ps <= ready[0]->now_ps)) {
+            struct timer timer = pop_timer();
+            fire(&timer);
+        }
+        if (ready_count == 0)
+            memory_die("a simulation in which all threads sleep for ever");
+        struct cpu *first = pop_ready();
+        if (first->interrupts_ps == 0) {
+            cpu_self = first;
+            break;
+        }
+        spend(first, CPU_KERNEL, first->interrupts_ps);
+        first->interrupts_ps = 0;
+        push_ready(first);
     }
-    if (ready_count == 0)
-        memory_die("a simulation in which all threads sleep for ever");
-    cpu_self = pop_ready();
     thread_self = cpu_self->running;
     set_horizon();
     if (thread_self != before)
@@ -474,7 +486,10 @@ bool thread_block(uint64_t deadline_ps)
 
 bool thread_wake(struct thread *thread)
 {
-    return make_ready(thread, cpu_self->now_ps, cpu_self);
+    struct cpu *self = cpu_self;
+    bool interrupts = make_ready(thread, self->now_ps, self);
+
+    return interrupts && &cpus[thread->cpu] != self;
 }
 
 void cpu_park(struct line *line, uint64_t period_ps)

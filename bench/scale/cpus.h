@@ -84,7 +84,8 @@ struct cpu {
     /* Those that wait for it: that have woken up, and after them that have run. */
     struct thread_queue woken, others;
     unsigned queued;
-    uint64_t crowded_ps; /* since when some queue */
+    uint64_t interrupts_ps; /* that it has had, and has yet to spend */
+    uint64_t crowded_ps;    /* since when some queue */
     /* Looking in vain at this line since now_ps, once in each period; NULL: it is not. */
     struct line *parked_at;
     uint64_t park_period_ps;
@@ -145,7 +146,7 @@ void *thread_join(struct thread *thread);
 /* The calling thread sleeps until thread_wake, or the deadline (UINT64_MAX: none).  Whether that ended it.
  * No store of it is under way. */
 bool thread_block(uint64_t deadline_ps);
-/* A thread that blocks can run again, at the caller's time.  True if its processor was idle. */
+/* A thread that blocks can run again, at the caller's time.  True if that interrupts another processor. */
 bool thread_wake(struct thread *thread);
 /* Lets another thread run on this processor, if one queues.  Whether one did. */
 bool thread_yield(void);

@@ -97,8 +97,8 @@ static void wake_chosen(struct thread *chosen, unsigned count)
     for (unsigned i = 0; i < direct; i++) {
         struct thread *thread = cut(&first, 1);
         thread->to_wake = cut(&chosen, (count - direct + i) / direct);
-        bool was_idle = thread_wake(thread);
-        cpu_spend(CPU_KERNEL, was_idle ? costs.wake_idle_ns : costs.wake_busy_ns);
+        bool interrupts = thread_wake(thread);
+        cpu_spend(CPU_KERNEL, interrupts ? costs.wake_idle_ns : costs.wake_busy_ns);
         cpu_sync();
     }
 }
@@ -144,7 +144,7 @@ static long futex_wait(const uint32_t *word, uint32_t value, const struct timesp
         return -1;
     }
     memory_note_waiter(word);
-    cpu_spend(CPU_KERNEL, costs.sleep_ns);
+    cpu_spend(CPU_KERNEL, costs.sleep_ns + (deadline != NULL ? costs.timer_arm_ns : 0));
     bool timed_out = thread_block(timer_ps(ps_of(deadline)));
     struct thread *chosen = thread_self->to_wake;
     thread_self->to_wake = NULL;
@@ -200,6 +200,7 @@ int system_clock_nanosleep(clockid_t clock, int flags, const struct timespec *ti
 {
     (void)clock, (void)left;
     uint64_t until_ps = ps_of(time) + (flags & TIMER_ABSTIME ? 0 : cpu_self->now_ps);
+    cpu_spend(CPU_KERNEL, costs.timer_arm_ns);
     system_sleep_until_ps(timer_ps(until_ps));
     return 0;
 }

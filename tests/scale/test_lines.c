@@ -253,13 +253,13 @@ static struct thread *made;
 /* Its thread sleeps where it was made; what becomes of it when it is woken, while the other one is idle. */
 static void *packing(void *arg)
 {
-    bool *was_idle = arg;
+    bool *interrupts = arg;
 
     word = memory_take(64, 64);
     made = thread_create(sleeping, NULL);
     ck_assert_uint_eq(made->cpu, 0);
     ck_assert(thread_yield());
-    *was_idle = thread_wake(memory_take_waiters(word, 1));
+    *interrupts = thread_wake(memory_take_waiters(word, 1));
     cpu_spend(CPU_WORK, 1000 * NS);
     thread_join(made);
     cpus_stop();
@@ -268,11 +268,11 @@ static void *packing(void *arg)
 /* A kernel that packs: new threads start where they are made, and those that wake up queue there. */
 START_TEST(threads_stay_on_a_processor)
 {
-    bool was_idle = true;
+    bool interrupts = true;
 
     costs.create_moves_percent = costs.wake_moves_percent = 0;
-    cpus_run(2, packing, &was_idle);
-    ck_assert(!was_idle);
+    cpus_run(2, packing, &interrupts);
+    ck_assert(!interrupts);
     ck_assert_uint_eq(made->cpu, 0);
     ck_assert_uint_eq(seen_ns[0], 1000); /* when the other one had waited for it */
 }
@@ -280,11 +280,11 @@ END_TEST
 
 START_TEST(threads_move_to_an_idle_processor)
 {
-    bool was_idle = false;
+    bool interrupts = false;
 
     costs.create_moves_percent = 0;
-    cpus_run(2, packing, &was_idle);
-    ck_assert(was_idle);
+    cpus_run(2, packing, &interrupts);
+    ck_assert(interrupts);
     ck_assert_uint_eq(made->cpu, 1);
     ck_assert_uint_eq(seen_ns[0], 0);
 }
@@ -316,6 +316,39 @@ START_TEST(idle_processor_takes_a_thread)
 }
 END_TEST
 
+static void *dozing(void *arg)
+{
+    (void)arg;
+    ck_assert(thread_block(5000 * NS));
+    return NULL;
+}
+
+static void *disturbed(void *arg)
+{
+    struct thread *threads[2];
+
+    (void)arg;
+    threads[0] = thread_create(dozing, NULL);
+    threads[1] = thread_create(spinning, NULL);
+    thread_join(threads[1]);
+    see();
+    cpus_stop();
+}
+
+/* A timer takes the processor of the thread that is there, and its thread a switch there and one back. */
+START_TEST(timer_interrupts_a_processor)
+{
+    costs.timer_interrupt_ns = 3000 * NS;
+    costs.switch_ns = 100 * NS;
+    cpus_run(1, disturbed, NULL);
+    ck_assert_uint_eq(turn_count, 1);
+    /* The first thread's three switches, the spinner's 10 us, the interrupt. */
+    ck_assert_uint_ge(seen_ns[0], 13000 + 3 * 100);
+    ck_assert_uint_le(seen_ns[0], 13000 + 7 * 100);
+    ck_assert_uint_ge(cpus[0].spent_ps[CPU_KERNEL], 3000 * NS);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("scale_lines");
@@ -335,6 +368,7 @@ int main(void)
     tcase_add_test(threads, threads_stay_on_a_processor);
     tcase_add_test(threads, threads_move_to_an_idle_processor);
     tcase_add_test(threads, idle_processor_takes_a_thread);
+    tcase_add_test(threads, timer_interrupts_a_processor);
     suite_add_tcase(suite, threads);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

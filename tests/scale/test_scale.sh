@@ -158,6 +158,10 @@ echo '{"check_scale":0}' >other.json
 grep -q "not written by check-scale measure" stderr || fail "another version: $(cat stderr)"
 "$check" machine "$source/bench/scale/measured/dev-2.json" >made.machine || fail "check-scale machine: exit $?"
 run made --machine made.machine --window 16 --records 1000
+# Of a machine that was so busy that floors are beyond what is simulated.
+sed -e 's/"\(ns_per_op\|late_ns\|runs_ns\)":\([0-9]*\)/"\1":\200000/g' "$source/bench/scale/measured/dev-2.json" >busy.json
+"$check" machine busy.json >busy.machine || fail "check-scale machine: exit $?"
+run busy --machine busy.machine --records 100
 cell='{"engine":"%s","writers":1,"records_per_s":5000,"device":{"kind":"delay"},"processors":1,'
 cell=$cell'"options":{"window":1,"reserve":"faa"}}'
 # shellcheck disable=SC2059

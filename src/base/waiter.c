@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/waiter.h"
 
+#include "base/num.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -83,30 +85,35 @@ void lf_waiter_wake_one(struct lf_waiter *waiter)
         futex(&waiter->word, FUTEX_WAKE_BITSET, 1, NULL);
 }
 
-bool lf_waiter_wake_tree(struct lf_waiter *waiter, uint32_t *left, uint32_t count)
+bool lf_waiter_wake_tree(struct lf_waiter *waiter, struct lf_wake_tree *tree, uint32_t count,
+                         uint32_t processors)
 {
-    bool is_tree = count > LF_WAITER_FAN_OUT;
+    uint32_t part = processors > 2 ? (count + processors - 1) / processors : count;
+    uint32_t share = (uint32_t)lf_max(LF_WAITER_SHARE, part);
+    bool is_tree = count > share;
 
-    /* Relaxed: the count moves on after it, and only a thread that has slept passes on. */
-    lf_store_relaxed_32(left, is_tree ? count - LF_WAITER_FAN_OUT : 0);
+    /* Relaxed, both: the count moves on after them, and only a thread that has slept passes on. */
+    lf_store_relaxed_32(&tree->share, share);
+    lf_store_relaxed_32(&tree->left, is_tree ? count - share : 0);
     if (!lf_waiter_move(waiter))
         return false;
-    futex(&waiter->word, FUTEX_WAKE_BITSET, is_tree ? LF_WAITER_FAN_OUT : INT_MAX, NULL);
+    futex(&waiter->word, FUTEX_WAKE_BITSET, is_tree ? share : INT_MAX, NULL);
     return true;
 }
 
-void lf_waiter_pass_on(struct lf_waiter *waiter, uint32_t *left)
+void lf_waiter_pass_on(struct lf_waiter *waiter, struct lf_wake_tree *tree)
 {
-    uint32_t count, taken;
+    uint32_t share, count, taken;
 
     do {
-        count = lf_load_relaxed_32(left); /* The swap below decides. */
+        count = lf_load_relaxed_32(&tree->left); /* The swap below decides. */
         if (count == 0)
             return;
-        taken = count < LF_WAITER_FAN_OUT ? count : LF_WAITER_FAN_OUT;
-    } while (
-        !lf_cas_acq_rel_32(left, count, count - taken)); /* No pair: it only shares out work. */
-    futex(&waiter->word, FUTEX_WAKE_BITSET, count > taken ? LF_WAITER_FAN_OUT : INT_MAX, NULL);
+        share = lf_load_relaxed_32(&tree->share); /* Any will do. */
+        taken = count < share ? count : share;
+    } while (!lf_cas_acq_rel_32(&tree->left, count,
+                                count - taken)); /* No pair: it only shares out work. */
+    futex(&waiter->word, FUTEX_WAKE_BITSET, count > taken ? share : INT_MAX, NULL);
 }
 
 bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns, uint64_t *slowest_ns)

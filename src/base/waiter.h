@@ -105,23 +105,33 @@ void lf_waiter_wake_one(struct lf_waiter *waiter);
 
 /*
  * A wake-up that is shared.  One thread that wakes a thousand needs a system call's time for each; here it wakes
- * LF_WAITER_FAN_OUT of them, and each thread that has slept passes it on, before it goes on, to as many.
+ * its share of them, and each thread that has slept passes it on, before it goes on, to as many.
  *
- *     waker             left = 1000 - 8; moves the count on; wakes 8
- *     each that slept   takes 8 of what is left, and wakes 8; the one that takes the last wakes all
+ *     waker             left = 1000 - 16; moves the count on; wakes 16
+ *     each that slept   takes 16 of what is left, and wakes 16; the one that takes the last wakes all
+ *
+ * A share is at least LF_WAITER_SHARE, and a processor's part of all: more wakers than processors would only make
+ * more system calls.  On two processors it is all of them: there a second waker lost more than it gained.
  *
  * No sleeper is left behind: the kernel wakes those first that slept first, and either a wake finds fewer than it
  * asks for, so none sleeps any more on a key that has passed; or it wakes as many threads as it takes, each of
  * which passes it on; and the last one, which wakes all, also finds those that were not counted.  A later
- * wake-up that begins meanwhile stores `left` anew, and takes the others along.
+ * wake-up that begins meanwhile stores both words anew, and takes the others along, whatever share it finds.
  */
-#define LF_WAITER_FAN_OUT 8
+#define LF_WAITER_SHARE 8
 
-/* Wakes every sleeper, of whom there are about `count`; each calls lf_waiter_pass_on.  Whether the kernel
- * was asked to. */
-bool lf_waiter_wake_tree(struct lf_waiter *waiter, uint32_t *left, uint32_t count);
+struct lf_wake_tree {
+    /* W: the waker; threads that have slept take from `left` (compare-and-swap).  R: both. */
+    uint32_t share; /* how many each wakes; at least 1 where any are left */
+    uint32_t left;  /* to be woken by others than the waker */
+};
+
+/* Wakes every sleeper, of whom there are about `count`, on so many processors; each calls lf_waiter_pass_on.
+ * Whether the kernel was asked to. */
+bool lf_waiter_wake_tree(struct lf_waiter *waiter, struct lf_wake_tree *tree, uint32_t count,
+                         uint32_t processors);
 /* A thread has slept, and however its sleep ended. */
-void lf_waiter_pass_on(struct lf_waiter *waiter, uint32_t *left);
+void lf_waiter_pass_on(struct lf_waiter *waiter, struct lf_wake_tree *tree);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 static inline uint64_t lf_now_ns(void)

@@ -279,7 +279,7 @@ static int wait_until(struct logfile *log, struct lf_slot *slot, uint32_t key,
         return 0;
     int result = lf_waiter_sleep_counted(&slot->durable, key, until, &log->stats.waits_durable);
     if (log->lab.variant_flags & LOGFILE_VARIANT_WAKE_TREE)
-        lf_waiter_pass_on(&slot->durable, &slot->left);
+        lf_waiter_pass_on(&slot->durable, &slot->tree);
     return result;
 }
 

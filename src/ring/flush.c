@@ -22,6 +22,7 @@
 #include "ring/log.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 enum {
     LEADER_ROUNDS_MAX = 16, /* short flushes that a leader makes for others after its own */
@@ -235,7 +236,8 @@ static void wake_waiters(struct logfile *log, struct lf_slot *slot)
         return;
     LF_PROBE1(wake, lf_durable_lsn(log));
     bool asked = log->lab.variant_flags & LOGFILE_VARIANT_WAKE_TREE
-                     ? lf_waiter_wake_tree(&slot->durable, &slot->left, lf_ring_waiters(slot))
+                     ? lf_waiter_wake_tree(&slot->durable, &slot->tree, lf_ring_waiters(slot),
+                                           log->flusher.processors)
                      : lf_waiter_wake(&slot->durable);
     if (asked)
         lf_count(&log->stats.wakeups, 1);
@@ -733,6 +735,8 @@ int lf_flusher_start(struct logfile *log)
         .thread_arg = log->options.thread_arg,
     };
 
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    flusher->processors = processors > 0 ? (uint32_t)processors : 1;
     flusher->gather.never = log->lab.variant_flags & LOGFILE_VARIANT_NO_GATHER;
     if (log->lab.flusher == LOGFILE_FLUSHER_LEADER)
         return 0;

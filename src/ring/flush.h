@@ -55,6 +55,7 @@ struct lf_flusher {
     uint32_t flushed_records;
     struct lf_slot *owed; /* flushed, and its waiters not woken yet */
     struct lf_gather gather;
+    uint32_t processors;       /* that were online when the log was opened; for the wake tree */
     bool has_paused_to_gather; /* the sequencer, since the last flush */
 
     uint64_t pause_end_ns;  /* W, R: the sequencer */

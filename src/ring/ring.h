@@ -136,9 +136,7 @@ struct lf_slot {
     uint64_t first;
     /* Woken when the epoch is durable, or the log has failed. */
     _Alignas(LF_CACHE_PAIR) struct lf_waiter durable;
-    /* W: flusher; waiters that have slept (compare-and-swap).  R: both.  How many sleepers are left to be woken
-     * by others than the flusher: lf_waiter_wake_tree. */
-    uint32_t left;
+    struct lf_wake_tree tree; /* of its last wake-up, if the variant is on */
     struct lf_shard shards[LF_SHARDS_MAX];
 };
 

@@ -157,7 +157,8 @@ enum {
 };
 
 static struct lf_waiter crowded;
-static uint32_t left_to_wake, crowd_released, crowd_asleep, crowd_awake;
+static struct lf_wake_tree tree;
+static uint32_t crowd_released, crowd_asleep, crowd_awake;
 
 static void *crowd_main(void *arg)
 {
@@ -168,15 +169,40 @@ static void *crowd_main(void *arg)
             break;
         lf_fetch_add_relaxed_32(&crowd_asleep, 1);
         lf_waiter_sleep(&crowded, key, NULL);
-        lf_waiter_pass_on(&crowded, &left_to_wake);
+        lf_waiter_pass_on(&crowded, &tree);
     }
     lf_fetch_add_relaxed_32(&crowd_awake, 1);
     return NULL;
 }
 
 /* Of 100 sleepers the waker is told of as many as there are, of fewer, of more, of a handful, of none. */
-static const uint32_t told[] = {
-    CROWD, CROWD / 2, 3 * CROWD, LF_WAITER_FAN_OUT + 1, LF_WAITER_FAN_OUT, 0};
+static const uint32_t told[] = {CROWD,           CROWD / 2, 3 * CROWD, LF_WAITER_SHARE + 1,
+                                LF_WAITER_SHARE, 0};
+
+enum {
+    TOLD = sizeof told / sizeof *told
+};
+
+/* On many processors and on few: with two the waker's share is all. */
+START_TEST(shared_wake_has_shares)
+{
+    struct lf_waiter waiter = {LF_WAITER_SLEEPERS};
+
+    ck_assert(lf_waiter_wake_tree(&waiter, &tree, 1000, 256));
+    ck_assert_uint_eq(tree.share, LF_WAITER_SHARE);
+    ck_assert_uint_eq(tree.left, 1000 - LF_WAITER_SHARE);
+    ck_assert(!lf_waiter_wake_tree(&waiter, &tree, 1000, 16)); /* nobody sleeps now */
+    ck_assert_uint_eq(tree.share, 63);
+    ck_assert_uint_eq(tree.left, 1000 - 63);
+    lf_waiter_wake_tree(&waiter, &tree, 64, 3);
+    ck_assert_uint_eq(tree.share, 22);
+    ck_assert_uint_eq(tree.left, 42);
+    lf_waiter_pass_on(&waiter, &tree);
+    ck_assert_uint_eq(tree.left, 20);
+    lf_waiter_wake_tree(&waiter, &tree, 64, 2);
+    ck_assert_uint_eq(tree.left, 0);
+}
+END_TEST
 
 START_TEST(shared_wake_reaches_all)
 {
@@ -190,7 +216,7 @@ START_TEST(shared_wake_reaches_all)
         sleep_us(1000);
     sleep_us(20000);
     lf_store_release_32(&crowd_released, 1);
-    ck_assert(lf_waiter_wake_tree(&crowded, &left_to_wake, told[_i]));
+    ck_assert(lf_waiter_wake_tree(&crowded, &tree, told[_i % TOLD], _i < TOLD ? 64 : 3));
     for (int i = 0; i < CROWD; i++)
         pthread_join(threads[i], NULL);
     watchdog_stop();
@@ -211,7 +237,8 @@ int main(void)
     tcase_add_test(tcase, time_left);
     tcase_add_test(tcase, no_wake_up_is_lost);
     tcase_add_test(tcase, one_wake_wakes_all);
-    tcase_add_loop_test(tcase, shared_wake_reaches_all, 0, sizeof told / sizeof *told);
+    tcase_add_loop_test(tcase, shared_wake_reaches_all, 0, 2 * TOLD);
+    tcase_add_test(tcase, shared_wake_has_shares);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

@@ -83,11 +83,11 @@ def is_of_ring(row):
 
 
 def points_of(rows):
-    """Runs that differ in their variant alone, together."""
+    """Runs of one file that differ in their variant alone, together."""
     points = {}
     for row in rows:
         if not row.interrupted and row.writers:
-            points.setdefault((row.cell[1:], row.setting), []).append(row)
+            points.setdefault((row.file, row.cell[1:], row.setting), []).append(row)
     return list(points.values())
 
 

@@ -61,8 +61,9 @@ def disk_us_of(floors):
 
 
 def rates_of(rows, variant):
-    return {(row.cell[1:], row.round): row.get("records_per_s") for row in rows
-            if row.variant == variant}
+    """By what two runs share that were interleaved."""
+    return {(row.file, str(row.cell[1:] + row.setting), row.round): row.get("records_per_s")
+            for row in rows if row.variant == variant}
 
 
 def is_on_map(row):

@@ -35,8 +35,9 @@ NEEDED_OF_FLOOR = {"sync": "syncs_per_s", "wake": "wakes_per_s"}
 class Result:
     """One run: a line of a results file."""
 
-    def __init__(self, fields, head=None):
+    def __init__(self, fields, head=None, file=""):
         self.fields = fields
+        self.file = file  # runs of two files were not interleaved
         self.head = head or {}
         self.options = fields.get("options") or {}
         self.device = fields.get("device") or {}
@@ -272,7 +273,7 @@ def read_results(path):
         check_needed(fields, where)
         if "engine" in fields:
             known.check_result(fields, where)
-            rows.append(Result(fields, head))
+            rows.append(Result(fields, head, path))
         elif "floor" in fields:
             floors.append(fields)
         else:

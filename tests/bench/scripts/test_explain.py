@@ -112,6 +112,17 @@ class Causes(unittest.TestCase):
         self.assertAlmostEqual(means[16], 0.3, delta=0.03)
         self.assertAlmostEqual(means[1], 0.0, delta=0.03)
 
+    def test_runs_of_two_files_are_two_points(self):
+        rows, others = rows_of(Cube(flusher=0.3).lines()), rows_of(Cube(seed=2).lines())
+        for row in others:
+            row.file = "other"
+            row.fields["records_per_s"] *= 4
+        found = [one.estimate.mean for one in causes.effects(rows + others)
+                 if one.name == "flusher"]
+        self.assertEqual(len(found), 2)
+        self.assertAlmostEqual(found[0], 0.3, delta=0.03)
+        self.assertAlmostEqual(found[1], 0.0, delta=0.03)
+
     def test_nothing_is_found_where_nothing_is(self):
         wrong = 0
         for seed in range(100):
@@ -177,6 +188,17 @@ class Map(unittest.TestCase):
         self.assertEqual(made.disk_us, 200.0)
         self.assertAlmostEqual(made.disk[4].ratio, 1.5, delta=0.05)
         self.assertEqual([us for us, _ in made.row(4)], [0, 5, 50, 200.0, 500])
+
+    def test_runs_of_two_files_are_not_paired(self):
+        """The machine was four times as fast during the second."""
+        rows, others = self.rows(lambda *_: 1.0), self.rows(lambda *_: 1.0)
+        for row in others:
+            row.file = "other"
+            row.fields["records_per_s"] *= 4
+        made = break_even.make(rows + [row for row in others if row.variant == "mutex"])
+        self.assertEqual(made.at(4, 50).verdict, "same")
+        self.assertEqual(made.at(4, 50).rounds, 6)
+        self.assertEqual(break_even.make(rows + others).at(4, 50).rounds, 12)
 
     def test_one_engine_makes_no_map(self):
         rows = [row for row in self.rows(lambda *_: 1) if row.variant == "ring"]
@@ -307,7 +329,7 @@ class Command(Case):
         self.assertRegex(said, r"\nflusher +1\.3\d .*better\n")
         self.assertRegex(said, r"\nthe lock alone +\d")
         self.assertRegex(said, r"0\.875 +0\.25 +2\n")
-        self.assertRegex(self.runs("bench-explain", "cube.json", "causes").stdout, r"^Causes")
+        self.assertRegex(self.runs("bench-explain", "cube.json", "causes").stdout, r"^Causes .*, cube.json, ")
 
     def test_scaling_says_when_it_cannot_tell(self):
         fixture.add_lines(self.path("one.json"), fixture.engines(fixture.Maker(samples=20)))

@@ -142,7 +142,7 @@ own = {"simulated", "simulation", "machine.simulated", "options.batch", "options
 # What logfile-bench writes too, as soon as it knows it.
 shared = {"samples", "p90_us", "p99_9_us", "p99_99_us", "fairness", "fairness.jain", "fairness.least_over_mean",
           "fairness.most_over_mean"}
-measured, simulated = lines_of("measured"), lines_of("labels")
+measured, simulated = [line for line in lines_of("measured") if "engine" in line], lines_of("labels")
 unknown = {name for line in simulated for name in names(line) if not name.startswith("simulation.")} - own - shared
 check(unknown <= set(names(measured[0])), f"keys that logfile-bench has not: {unknown - set(names(measured[0]))}")
 for line in measured + simulated:

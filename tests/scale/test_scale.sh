@@ -181,7 +181,7 @@ grep -Eq '^(confirmed|refuted): [0-9]+ of 30 cells are off' stdout || fail "conf
 "$check" machine mine.json >mine.machine && run remade --machine mine.machine --processors 1 --records 500
 "$check" overlay mine.json --out both.json >stdout 2>stderr || fail "check-scale overlay: exit $?: $(cat stderr)"
 "$source/scripts/bench-report" both.json -o both.html >stdout 2>stderr || fail "bench-report: $(cat stderr)"
-grep -q 'ring/mcs, simulated' both.html || fail "the page shows nothing that was simulated"
+grep -q 'Simulated: ' both.html || fail "the page shows nothing that was simulated"
 python3 - <<'END' || fail "check-scale overlay: measured and simulated cells differ"
 import json
 with open("both.json", encoding="utf-8") as file:

@@ -19,7 +19,7 @@
 enum {
     LIST_MAX = 32,
     SETS_MAX = 32,
-    EXIT_USAGE = 2,
+    EXIT_USAGE = 64, /* as of every program of the project */
     RECORDS_LEAST = 20000,
     ROUNDS = 8 /* that each writer makes at least */
 };

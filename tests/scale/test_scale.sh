@@ -29,13 +29,13 @@ fail() {
 
 # ---- What it refuses ----
 
-# refuses TEXT ARGUMENT...: one line that has TEXT, exit 2.
+# refuses TEXT ARGUMENT...: one line that has TEXT, exit 64.
 refuses() {
     expected=$1
     shift
     "$LOGFILE_SCALE" "$@" >stdout 2>stderr
     status=$?
-    [ $status -eq 2 ] || fail "$*: exit $status, not 2"
+    [ $status -eq 64 ] || fail "$*: exit $status, not 64"
     [ "$(wc -l <stderr)" -eq 1 ] || fail "$*: not one line: $(cat stderr)"
     grep -qF -e "$expected" stderr || fail "$*: '$expected' not in: $(cat stderr)"
 }
@@ -151,10 +151,10 @@ python3 "$source/tests/scale/check_scale.py" "$source" || failures=$((failures +
 
 check="$source/scripts/check-scale"
 "$check" compare none.json --build "$(dirname "$LOGFILE_SCALE")" --machine "$flat" >stdout 2>stderr
-[ $? -eq 2 ] || fail "check-scale takes a file that is not there"
+[ $? -eq 64 ] || fail "check-scale takes a file that is not there"
 echo '{"check_scale":0}' >other.json
 "$check" machine other.json >stdout 2>stderr
-[ $? -eq 2 ] || fail "check-scale takes a file of another version"
+[ $? -eq 64 ] || fail "check-scale takes a file of another version"
 grep -q "not written by check-scale measure" stderr || fail "another version: $(cat stderr)"
 "$check" machine "$source/bench/scale/measured/dev-2.json" >made.machine || fail "check-scale machine: exit $?"
 run made --machine made.machine --window 16 --records 1000
@@ -191,7 +191,7 @@ cells = [{(line["device"]["kind"], line["writers"], line["options"]["window"], l
 assert cells[0] == cells[1] and len(cells[0]) == 30, cells
 END
 "$check" overlay two.json --out none.json >stdout 2>stderr
-[ $? -eq 2 ] || fail "check-scale makes a page of a file in which nothing is simulated"
+[ $? -eq 64 ] || fail "check-scale makes a page of a file in which nothing is simulated"
 grep -q "two.json: nothing in it is simulated" stderr || fail "nothing simulated: $(cat stderr)"
 # What would refute the page does.
 python3 - "$check" <<'END' || fail "check-scale judges wrongly"

@@ -118,6 +118,8 @@ def row_name(cell, dataset):
         words.append(sizes(row.sizes))
     if len(dataset.distinct("window")) > 1:
         words.append(f"window {row.window}")
+    if len({one.device_words for one in dataset.rows}) > 1:
+        words.append(row.device_words or "file")
     if row.option("rate"):
         words.append(f"offered {count(row.option('rate'))}/s")
     return svg.escape(", ".join(words) + (" *" if cell.interrupted else ""))

@@ -163,9 +163,10 @@ KINDS = ("engines", "variants", "peers", "simulated", "contention", "ladder", "c
 
 
 def in_order(datasets):
-    """Files before devices in memory."""
+    """What was made durable before what a device in memory forgot."""
     return sorted((one for one in datasets if one.kind in KINDS),
-                  key=lambda one: (KINDS.index(one.kind), one.rows[0].device.get("kind") != "file"))
+                  key=lambda one: (one.rows[0].device.get("kind") in ("null", "delay"),
+                                   KINDS.index(one.kind)))
 
 
 def names_to_try(dataset):

@@ -177,7 +177,7 @@ def break_even_map(question):
     mine, other = question.names
     dataset = question.dataset
     slower = break_even(question)
-    finding = f"{mine} is never slower than {other} there." if not slower else (
+    finding = f"Nowhere do these rounds tell that {mine} is slower." if not slower else (
         f"{mine} is slower than {other} where a sync takes "
         + (f"{time_us(max(slower.values()))} or less" if max(slower.values()) else "no time")
         + f": {number_of(len(slower), 'number')} of writers.")
@@ -579,10 +579,11 @@ def of(datasets, question, maps):
         found += KINDS["variants" if dataset.kind == "map" else dataset.kind](dataset)
         if dataset.kind in ("contention", "simulated"):
             found += scaling(dataset)
-        if dataset.kind in ("engines", "variants") and (
-                dataset.kind == "engines" or dataset is (question and question.dataset)):
-            found += what_differs(dataset) + inside.sections(dataset, dataset is explained)
-            found += bounds(dataset)
+        if dataset.kind in ("engines", "variants"):
+            found += what_differs(dataset)
+        if dataset.kind == "engines" or dataset.kind == "variants" and dataset is (
+                question and question.dataset):
+            found += inside.sections(dataset, dataset is explained) + bounds(dataset)
     return found
 
 

@@ -315,7 +315,23 @@ class Sections(Report):
         self.assertIn("Syncs of 20 µs or less, 1 and 16 writers: map", page.words)
         self.assertIn("Yes, with 1 to 16 writers: 1.6×", page.words)
         self.assertIn("ring is slower than mutex where a sync takes 20 µs or less", page.words)
+        self.assertIn("mutex, delay:200", page.texts)
         self.assertTrue(any(link["href"] == "#results-map" for link in page.all("a")))
+
+    def test_a_file_answers_before_a_device_in_memory(self):
+        maker = fixture.Maker()
+        variants = ["ring/faa", "ring/mutex", "mutex"]
+        fixture.add_lines(self.path("a.json"), [
+            maker.run(number, variant, 4, device={"kind": "delay", "delay_us": 20})
+            for number in (1, 2, 3) for variant in ("ring", "mutex")])
+        lines = maker.rounds_of(fixture.cross(writers=[16], variant=variants))
+        for line in lines:
+            if line.get("variant") == "ring/mutex":
+                line["options"]["reserve"] = "mutex"
+        fixture.add_lines(self.path("b.json"), lines)
+        words = self.page("a.json", "b.json").words
+        self.assertLess(words.index("ext4"), words.index("Behind it"))
+        self.assertIn("Which change makes the difference", words)
 
     def test_nothing_is_drawn_past_the_knee(self):
         page = self.results(fixture.open_loop(fixture.Maker()))

@@ -21,7 +21,10 @@
 
 /* Measured at one moment; NAN: not measured. */
 struct bench_rates {
-    double syncs_per_s;
+    double syncs_per_s; /* all of them, over the time, */
+    double
+        usual_syncs_per_s; /* and as if each took what the median took: in so short a time one that
+                                 stalls would be most of it, and would bound runs that had none */
     double sync_us[BENCH_PERCENTILES];
     double wakes_per_s;
 };

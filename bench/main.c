@@ -372,7 +372,7 @@ static const struct bench_placement *common_placement(const struct bench *bench)
 static int open_bounds(struct bench *bench)
 {
     size_t count = bench->options.repeat * bench_point_count(&bench->options);
-    const struct bench_rates none = {NAN, {NAN, NAN, NAN, NAN, NAN}, NAN};
+    const struct bench_rates none = {NAN, NAN, {NAN, NAN, NAN, NAN, NAN}, NAN};
     if (!bench->options.floors)
         return 0;
     bench->brackets = calloc(count, sizeof *bench->brackets);

@@ -215,7 +215,7 @@ typedef double bench_rate(const struct bench_rates *rates);
 
 static double syncs_per_s(const struct bench_rates *rates)
 {
-    return rates->syncs_per_s;
+    return rates->usual_syncs_per_s;
 }
 
 static double sync_p50_us(const struct bench_rates *rates)

@@ -556,6 +556,14 @@ for line in 1 2 3 4 5 6 7 8; do
     }' || fail "bounds of $line, at $(value records_per_s $line): $bounds"
 done
 
+# Of syncs it is the rate of the median one, where there were enough to tell it.
+awk '/"floor":"sync".*"moment":"before"/ { p50 = match($0, /"p50_us":[0-9.]+/) ? substr($0, RSTART + 9, RLENGTH - 9) : 0 }
+    /"engine"/ && p50 > 0 {
+        match($0, /"before":[0-9.]+/)
+        ratio = substr($0, RSTART + 9, RLENGTH - 9) * p50 / 1e6
+        if (ratio < 0.99 || ratio > 1.01) exit 1
+    }' "$here/out/raw" || fail "floors: not the median sync: $(cat "$here/out/raw")"
+
 # How the run syncs and how much it writes at once; nothing of syncs where none are made, or a delay makes them.
 runs --floors --engine ring --writers 1 --records 20 --sync dsync --size 5000 --window 4
 grep -q '^{"floor":"sync","how":"dsync",.*"bytes":20480,' "$here/out/raw" || fail "floors: $(cat "$here/out/raw")"

@@ -40,6 +40,8 @@ static int check_segment(const struct lf_tool_segments *segments, uint64_t index
     _Alignas(LF_BLOCK_BYTES) uint8_t blocks[LF_FIRST_LSN] = {0};
     ssize_t got = lf_file_read_segment_header(&walk->cursor.file, index, blocks, sizeof(blocks));
 
+    /* What cannot be read counts as zeros, but nobody repairs it. */
+    walk->failed |= segments->bad != NULL && segments->bad->count > 0;
     if (got == -EISDIR || got == -ESPIPE || got == -ELOOP)
         return 1; /* something else has the name, which the verdict names */
     if (got < 0)

@@ -3,12 +3,14 @@
 #ifndef LF_TOOL_SEGMENTS_H
 #define LF_TOOL_SEGMENTS_H
 
+#include "tool/bad_blocks.h"
 #include "tool/line.h"
 #include "tool/walk.h"
 
 struct lf_tool_segments {
     struct lf_walk *walk;               /* started; damaged copies are counted there */
     const struct lf_findings *findings; /* NULL: nothing is said */
+    const struct lf_bad_blocks *bad;    /* NULL, or what could not be read so far */
 };
 
 /* Checks both copies of the header of each segment, and that nothing is left in the two blocks after

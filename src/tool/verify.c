@@ -30,7 +30,7 @@ struct verification {
 
 static struct lf_tool_segments segments_of(struct verification *v)
 {
-    return (struct lf_tool_segments){.walk = &v->walk, .findings = &v->findings};
+    return (struct lf_tool_segments){.walk = &v->walk, .findings = &v->findings, .bad = v->bad};
 }
 
 /* A block of blocks 0 to 3 whose other copy may be whole. */

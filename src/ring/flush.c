@@ -669,13 +669,14 @@ static void plan_spin(struct logfile *log)
 {
     struct lf_flusher *flusher = &log->flusher;
     struct lf_executor *own = &flusher->own;
+    if (!lf_event_is_used(&log->event) || log->lab.wait != LOGFILE_WAIT_ADAPTIVE)
+        return;
     uint64_t now_ns = lf_now_ns();
 
     if (own->slowest_yield_ns > SPIN_YIELD_NS_MAX)
         flusher->spin_again_ns = now_ns + SPIN_PAUSE_NS;
-    bool spins = log->lab.wait == LOGFILE_WAIT_ADAPTIVE && lf_event_is_used(&log->event) &&
-                 flusher->flushed_records == 1 && own->idle_ns < SPIN_NS &&
-                 now_ns >= flusher->spin_again_ns;
+    bool spins =
+        flusher->flushed_records == 1 && own->idle_ns < SPIN_NS && now_ns >= flusher->spin_again_ns;
     own->spin_ns = spins ? SPIN_NS : 0;
 }
 
@@ -735,8 +736,10 @@ int lf_flusher_start(struct logfile *log)
         .thread_arg = log->options.thread_arg,
     };
 
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    flusher->processors = processors > 0 ? (uint32_t)processors : 1;
+    if (log->lab.variant_flags & LOGFILE_VARIANT_WAKE_TREE) {
+        const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+        flusher->processors = processors > 0 ? (uint32_t)processors : 1;
+    }
     flusher->gather.never = log->lab.variant_flags & LOGFILE_VARIANT_NO_GATHER;
     if (log->lab.flusher == LOGFILE_FLUSHER_LEADER)
         return 0;

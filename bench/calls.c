@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "calls.h"
 
+#include "perf.h"
+
 #include <linux/perf_event.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static bool read_id(const char *path, uint64_t *id)
@@ -22,18 +22,11 @@ static bool read_id(const char *path, uint64_t *id)
 
 int bench_calls_open(void)
 {
-    struct perf_event_attr attributes;
     uint64_t id;
     if (!read_id("/sys/kernel/tracing/events/raw_syscalls/sys_enter/id", &id) &&
         !read_id("/sys/kernel/debug/tracing/events/raw_syscalls/sys_enter/id", &id))
         return -1;
-    memset(&attributes, 0, sizeof attributes);
-    attributes.type = PERF_TYPE_TRACEPOINT;
-    attributes.size = sizeof attributes;
-    attributes.config = id;
-    attributes.disabled = 1;
-    attributes.inherit = 1;
-    return (int)syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+    return bench_counter_open(PERF_TYPE_TRACEPOINT, id, false, 0);
 }
 
 void bench_calls_start(int fd)

@@ -9,50 +9,23 @@
 
 /* ---- What is compared ------------------------------------------------------------------------ */
 
+/* Entries of a list of names, each of which stands for its value. */
 static int name_entry(const struct bench_argument *argument, const char *text, size_t bytes,
-                      const struct bench_name *names, uint64_t *out)
+                      uint64_t *out)
 {
     int value = 0;
-    if (bench_value_entry_name(argument, text, bytes, names, &value) != 0)
+    if (bench_value_entry_name(argument, text, bytes, argument->names, &value) != 0)
         return -1;
     *out = (uint64_t)value;
     return 0;
 }
 
-static int engine_entry(const struct bench_argument *argument, const char *text, size_t bytes,
-                        uint64_t *out)
+static int parse_names(const struct bench_argument *argument, const struct bench_name *names,
+                       struct bench_list *list)
 {
-    return name_entry(argument, text, bytes, bench_engine_names, out);
-}
-
-static int reserve_entry(const struct bench_argument *argument, const char *text, size_t bytes,
-                         uint64_t *out)
-{
-    return name_entry(argument, text, bytes, bench_reserve_names, out);
-}
-
-static int flusher_entry(const struct bench_argument *argument, const char *text, size_t bytes,
-                         uint64_t *out)
-{
-    return name_entry(argument, text, bytes, bench_flusher_names, out);
-}
-
-static int wait_entry(const struct bench_argument *argument, const char *text, size_t bytes,
-                      uint64_t *out)
-{
-    return name_entry(argument, text, bytes, bench_wait_names, out);
-}
-
-static int gather_entry(const struct bench_argument *argument, const char *text, size_t bytes,
-                        uint64_t *out)
-{
-    return name_entry(argument, text, bytes, bench_gather_names, out);
-}
-
-static int wake_entry(const struct bench_argument *argument, const char *text, size_t bytes,
-                      uint64_t *out)
-{
-    return name_entry(argument, text, bytes, bench_wake_names, out);
+    struct bench_argument of_names = *argument;
+    of_names.names = names;
+    return bench_value_list(&of_names, name_entry, list);
 }
 
 static int shards_entry(const struct bench_argument *argument, const char *text, size_t bytes,
@@ -72,7 +45,9 @@ static int shards_entry(const struct bench_argument *argument, const char *text,
 
 static int parse_engines(const struct bench_argument *argument)
 {
-    return bench_value_list_repeated(argument, engine_entry, &argument->options->engines);
+    struct bench_argument of_names = *argument;
+    of_names.names = bench_engine_names;
+    return bench_value_list_repeated(&of_names, name_entry, &argument->options->engines);
 }
 
 static int parse_peers(const struct bench_argument *argument)
@@ -85,7 +60,7 @@ static int parse_peers(const struct bench_argument *argument)
 
 static int parse_reserves(const struct bench_argument *argument)
 {
-    return bench_value_list(argument, reserve_entry, &argument->options->reserves);
+    return parse_names(argument, bench_reserve_names, &argument->options->reserves);
 }
 
 static int parse_shards(const struct bench_argument *argument)
@@ -95,22 +70,22 @@ static int parse_shards(const struct bench_argument *argument)
 
 static int parse_flushers(const struct bench_argument *argument)
 {
-    return bench_value_list(argument, flusher_entry, &argument->options->flushers);
+    return parse_names(argument, bench_flusher_names, &argument->options->flushers);
 }
 
 static int parse_waits(const struct bench_argument *argument)
 {
-    return bench_value_list(argument, wait_entry, &argument->options->waits);
+    return parse_names(argument, bench_wait_names, &argument->options->waits);
 }
 
 static int parse_gathers(const struct bench_argument *argument)
 {
-    return bench_value_list(argument, gather_entry, &argument->options->gathers);
+    return parse_names(argument, bench_gather_names, &argument->options->gathers);
 }
 
 static int parse_wakes(const struct bench_argument *argument)
 {
-    return bench_value_list(argument, wake_entry, &argument->options->wakes);
+    return parse_names(argument, bench_wake_names, &argument->options->wakes);
 }
 
 static int parse_ladder(const struct bench_argument *argument)

@@ -47,7 +47,7 @@ static uint64_t hitm_event_here(void)
     return bench_perf_hitm_event(vendor, family, model);
 }
 
-static int open_counter(uint32_t type, uint64_t config, bool user_only)
+int bench_counter_open(uint32_t type, uint64_t config, bool user_only, uint64_t read_format)
 {
     struct perf_event_attr attributes;
     memset(&attributes, 0, sizeof attributes);
@@ -58,8 +58,14 @@ static int open_counter(uint32_t type, uint64_t config, bool user_only)
     attributes.inherit = 1;
     attributes.exclude_kernel = user_only;
     attributes.exclude_hv = user_only;
-    attributes.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
+    attributes.read_format = read_format;
     return (int)syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static int open_counter(uint32_t type, uint64_t config, bool user_only)
+{
+    return bench_counter_open(type, config, user_only,
+                              PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING);
 }
 
 static void open_all(struct bench_perf *perf)

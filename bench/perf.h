@@ -35,6 +35,9 @@ struct bench_perf_result {
     double joules_per_record;
 };
 
+/* A counter of perf_event_open, which counts nothing yet; of threads that are started later, too.  -1: refused. */
+int bench_counter_open(uint32_t type, uint64_t config, bool user_only, uint64_t read_format);
+
 /* Counts nothing yet.  Threads are counted that are started later. */
 void bench_perf_open(struct bench_perf *perf);
 void bench_perf_start(struct bench_perf *perf);

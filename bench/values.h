@@ -10,6 +10,7 @@ struct bench_argument {
     const char *option; /* without the dashes */
     const char *text;
     struct bench_options *options;
+    const struct bench_name *names; /* NULL, or what its entries are of */
     char *message;
     size_t message_bytes;
 };

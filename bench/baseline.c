@@ -145,7 +145,7 @@ static int take_version(const struct verdict *verdict, struct bench_baseline *ba
     return 0;
 }
 
-/* Whether its --help lists an option. */
+/* Its --help lists the option. */
 static bool knows(const char *help, const char *option)
 {
     char word[80];

@@ -42,9 +42,9 @@ struct bench_bounds {
     char path[4096];
 };
 
-/* Whether measuring costs less than a fifth of the time of the runs. */
+/* Measuring costs less than a fifth of the time of the runs. */
 bool bench_bounds_are_cheap(const struct bench_options *options);
-/* Whether there is a device whose syncs count. */
+/* There is a device whose syncs count. */
 bool bench_bounds_has_syncs(const struct bench_options *options);
 
 /* Makes the file beside the log of that path, where syncs count.  0 or -errno; either way close follows. */
@@ -77,7 +77,7 @@ struct bench_bound {
 unsigned bench_bounds_of(const struct bench_options *options, const struct bench_point *point,
                          const struct bench_result *result, const struct bench_bracket *bracket,
                          struct bench_bound bounds[BENCH_BOUNDS_MAX]);
-/* Whether the run was above any of them. */
+/* The run was above one of them. */
 bool bench_bounds_are_passed(const struct bench_options *options, const struct bench_point *point,
                              const struct bench_result *result,
                              const struct bench_bracket *bracket);

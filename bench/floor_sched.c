@@ -10,7 +10,7 @@
  *             waker's call.  "runs_ns": from before the call until the sleeper runs
  *   preempt   both have one processor, and the waker has had it for so long since it slept itself.
  *             "share": how often the sleeper takes it before the waker goes on after its call.  "runs_ns":
- *             until the sleeper runs; the waker goes on for ever
+ *             until the sleeper runs, while the waker goes on for ever
  *   timer     no waker: the sleeper sleeps so long on its processor, which is idle.  "late_ns"
  *   late      the same on a processor that another thread keeps busy
  *   hand      two on one processor wake each other in turn.  "runs_ns": of one turn

@@ -48,7 +48,7 @@ static int check_clients(struct bench_argument *argument, uint64_t given)
     return 0;
 }
 
-/* Whether an entry is a share of what the variants can do. */
+/* An entry is a share of what the variants can do. */
 static bool has_share(const struct bench_list *rates)
 {
     return bench_rate_is_share(bench_list_max(rates));

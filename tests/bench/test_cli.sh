@@ -17,35 +17,7 @@ here=$(cd "$here" && pwd)
 mkdir "$here/logs" "$here/out"
 cd "$here/logs" || exit 1
 
-failures=0
-fail() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
-
-bench() {
-    "$LOGFILE_BENCH" "$@" >"$here/out/stdout" 2>"$here/out/stderr"
-    status=$?
-}
-
-assert_nothing_left() {
-    left=$(ls -A "$here/logs")
-    [ -z "$left" ] || fail "$1: left behind: $left"
-}
-
-# refuses TEXT ARGUMENT...: one line that has TEXT, exit 64, no trace of a run.
-refuses() {
-    expected=$1
-    shift
-    bench "$@"
-    [ $status -eq 64 ] || fail "$*: exit $status, not 64"
-    [ "$(wc -l <"$here/out/stderr")" -eq 1 ] || fail "$*: not one line: $(cat "$here/out/stderr")"
-    grep -q "^logfile-bench: " "$here/out/stderr" || fail "$*: the line does not name the program"
-    grep -qF -e "$expected" "$here/out/stderr" ||
-        fail "$*: '$expected' not in: $(cat "$here/out/stderr")"
-    [ ! -s "$here/out/stdout" ] || fail "$*: wrote to standard output"
-    assert_nothing_left "$*"
-}
+. "$sources/tests/bench/bench_test.sh"
 
 # sort_results FILE: results by round, point and variant, as the table has them, whatever the order in which
 # they were measured.

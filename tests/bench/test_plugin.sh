@@ -20,14 +20,10 @@ here=$(mktemp -d ./test-plugin-XXXXXX) || exit 1
 trap 'rm -rf "$here"' EXIT
 trap 'exit 1' HUP INT TERM
 here=$(cd "$here" && pwd)
-mkdir "$here/logs"
+mkdir "$here/logs" "$here/out"
 cd "$here/logs" || exit 1
 
-failures=0
-fail() {
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
+. "$source/tests/bench/bench_test.sh"
 
 # make NAME [SED-EXPRESSION]: the example, changed, as NAME.so.
 make() {
@@ -35,27 +31,6 @@ make() {
     # shellcheck disable=SC2086 # the compiler and its flags
     $compiler -shared -fPIC -O2 -Wall -Wextra -Werror -I "$source/include" -o "$here/$1.so" "$here/$1.c" ||
         fail "$1 does not compile"
-}
-
-bench() {
-    "$LOGFILE_BENCH" "$@" >"$here/stdout" 2>"$here/stderr"
-    status=$?
-}
-
-assert_nothing_left() {
-    left=$(ls -A "$here/logs")
-    [ -z "$left" ] || fail "$1: left behind: $left"
-}
-
-# refuses TEXT ARGUMENT...: one line that has TEXT, exit 64.
-refuses() {
-    expected=$1
-    shift
-    bench "$@"
-    [ $status -eq 64 ] || fail "$*: exit $status, not 64"
-    [ "$(wc -l <"$here/stderr")" -eq 1 ] || fail "$*: not one line: $(cat "$here/stderr")"
-    grep -qF -e "$expected" "$here/stderr" || fail "$*: '$expected' not in: $(cat "$here/stderr")"
-    assert_nothing_left "$*"
 }
 
 make append
@@ -66,23 +41,23 @@ for how in "--size 600" "--size-range 0:9000" "--rate 500" "--size 4K --writers 
     # shellcheck disable=SC2086 # an option and its value
     bench --engine ring,mutex --peer "$here/append.so,$here/other.so" --writers 3 --records 20 $how \
         --json "$here/json"
-    [ $status -eq 0 ] || fail "$how: exit $status: $(cat "$here/stderr")"
+    [ $status -eq 0 ] || fail "$how: exit $status: $(cat "$here/out/stderr")"
     [ "$(sed -n 's/^{"engine":"\([^"]*\)","variant":"\([^"]*\)".*/\1=\2/p' "$here/json" | sort -u | tr '\n' ' ')" = \
         "append=append mutex=mutex other-store=other-store ring=ring " ] || fail "$how: $(cat "$here/json")"
     grep -q '"settings":"a plain file with O_APPEND' "$here/json" || fail "$how: settings"
-    grep -q '^append 1: a plain file' "$here/stdout" || fail "$how: the table does not name its settings"
+    grep -q '^append 1: a plain file' "$here/out/stdout" || fail "$how: the table does not name its settings"
     assert_nothing_left "$how"
 done
 (cd "$here" && "$LOGFILE_BENCH" --engine ring --peer append.so --writers 2 --records 5 --dir logs) \
-    >"$here/stdout" 2>&1 || fail "a name without a slash: $(cat "$here/stdout")"
+    >"$here/out/stdout" 2>&1 || fail "a name without a slash: $(cat "$here/out/stdout")"
 bench --check --peer "$here/append.so"
-[ $status -eq 0 ] || fail "--check: exit $status: $(cat "$here/stderr")"
+[ $status -eq 0 ] || fail "--check: exit $status: $(cat "$here/out/stderr")"
 
 # What it loses, changes or says is found out.
 make loses 's/if (writev/if (key % 7 != 3 \&\& writev/'
 bench --engine ring --peer "$here/loses.so" --writers 2 --records 20
 [ $status -eq 1 ] || fail "a lost record: exit $status"
-grep -q 'READ-BACK MISMATCH' "$here/stderr" || fail "a lost record: $(cat "$here/stderr")"
+grep -q 'READ-BACK MISMATCH' "$here/out/stderr" || fail "a lost record: $(cat "$here/out/stderr")"
 rm -rf "$here"/logs/*
 make changes 's/struct header header = {key, size};/struct header header = {key ^ (key % 11 == 5), size};/'
 bench --engine ring --peer "$here/changes.so" --writers 1 --records 20
@@ -91,8 +66,8 @@ rm -rf "$here"/logs/*
 make fails 's/if (writev(own->fd, parts, 2)/if (writev(key > 5 ? -1 : own->fd, parts, 2)/'
 bench --engine ring --peer "$here/fails.so" --writers 1 --records 20
 [ $status -eq 1 ] || fail "a failed append: exit $status"
-grep -q 'append, 1 writer: append: writev: Bad file descriptor' "$here/stderr" ||
-    fail "a failed append: $(cat "$here/stderr")"
+grep -q 'append, 1 writer: append: writev: Bad file descriptor' "$here/out/stderr" ||
+    fail "a failed append: $(cat "$here/out/stderr")"
 rm -rf "$here"/logs/*
 
 # What is no peer.

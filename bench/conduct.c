@@ -7,9 +7,9 @@
 
 static void see_p50(const struct bench_writer *writer, struct bench_fairness *fairness)
 {
-    if (writer->latency_ns.count == 0)
+    if (writer->tally.latency_ns.count == 0)
         return;
-    double p50_us = (double)bench_histogram_percentile(&writer->latency_ns, 0.5) / 1000;
+    double p50_us = (double)bench_histogram_percentile(&writer->tally.latency_ns, 0.5) / 1000;
     if (!fairness->has_p50 || p50_us < fairness->p50_us_least)
         fairness->p50_us_least = p50_us;
     if (!fairness->has_p50 || p50_us > fairness->p50_us_most)
@@ -22,7 +22,7 @@ static void summarise_fairness(const struct bench_session *session, struct bench
     const struct bench_run *run = session->task.run;
     double least = INFINITY, most = 0, sum = 0, squares = 0;
     for (unsigned i = 0; i < run->writers; i++) {
-        double records = (double)session->writers[i].records;
+        double records = (double)session->writers[i].tally.records;
         least = fmin(least, records);
         most = fmax(most, records);
         sum += records;
@@ -40,7 +40,7 @@ static void summarise_fairness(const struct bench_session *session, struct bench
 static void summarise_crossed(const struct bench_session *session, struct bench_crossed *crossed)
 {
     for (unsigned i = 0; i < session->task.run->writers; i++) {
-        const struct bench_crossed *one = &session->writers[i].crossed;
+        const struct bench_crossed *one = &session->writers[i].tally.crossed;
         crossed->samples += one->samples;
         crossed->sum += one->sum;
         if (one->max > crossed->max)

@@ -298,6 +298,7 @@ static void put_options(FILE *out, const struct bench_context *context,
     put_number(out, "trim_keep", options->trim_keep_bytes, result->is_log);
     put_number(out, "written", options->written_bytes, result->is_log);
     put_number(out, "stages_every", options->lab.stage_sample_every, result->is_log);
+    fprintf(out, ",\"sliced\":%s", truth(options->is_sliced));
     fprintf(out, ",\"seed\":%" PRIu64 ",\"round\":%u,\"rounds\":%" PRIu64 ",\"interrupted\":%s,",
             options->seed, id->round, options->repeat, truth(result->interrupted));
     put_string(out, "command", context->command);

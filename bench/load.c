@@ -10,6 +10,7 @@
 #define WARM_UP_SHARE 10 /* a tenth of the timed part, within these bounds */
 #define WARM_UP_MIN_NS (BENCH_NS_PER_S / 5)
 #define WARM_UP_MAX_NS BENCH_NS_PER_S
+#define WARM_UP_AGAIN_NS (BENCH_NS_PER_S / 50) /* the least, of a log that has had a slice */
 #define CAPACITY_SHARE 2 /* half of the timed part, within these bounds */
 #define CAPACITY_MIN_NS (BENCH_NS_PER_S / 4)
 #define CAPACITY_MAX_NS BENCH_NS_PER_S
@@ -36,7 +37,8 @@ void bench_load_set_times(struct bench_task *task)
     task->until_ns = task->cap_ns = UINT64_MAX;
     if (options->duration_ns == 0)
         return;
-    task->from_ns += share_ns(options->duration_ns, WARM_UP_SHARE, WARM_UP_MIN_NS, WARM_UP_MAX_NS);
+    task->from_ns += share_ns(options->duration_ns, WARM_UP_SHARE,
+                              task->slice > 0 ? WARM_UP_AGAIN_NS : WARM_UP_MIN_NS, WARM_UP_MAX_NS);
     task->until_ns = task->from_ns + options->duration_ns;
     task->cap_ns = task->until_ns +
                    share_ns(options->duration_ns, CATCH_UP_SHARE, CATCH_UP_MIN_NS, UINT64_MAX);
@@ -84,14 +86,14 @@ void bench_load_calibrate(struct bench_session *session)
     sleep_until(task->capacity_until_ns);
     double seconds = (double)(bench_now_ns() - from_ns) / (double)BENCH_NS_PER_S;
     double records = records_so_far(session) - before;
-    /* Each comes to the gate for the third time. */
+    /* Each comes back to the gate. */
     if (bench_signals_caught() != 0)
         task->stop = true;
-    bench_gate_await(&task->gate, 3 * task->run->writers);
+    bench_gate_await(&task->gate, task->run->writers);
     task->capacity = (records > 0 ? records : 1) / seconds;
     task->rate = bench_rate_value(task->run->rate) * task->capacity;
     bench_load_set_times(task);
-    bench_gate_set(&task->gate, BENCH_GATE_RATED);
+    bench_gate_open(&task->gate);
 }
 
 /* ---- What came of it ------------------------------------------------------------------------- */
@@ -100,7 +102,7 @@ static void summarise_late(const struct bench_session *session, struct bench_loa
 {
     struct bench_coarse late_ns = {.max = 0};
     for (unsigned i = 0; i < session->task.run->writers; i++)
-        bench_coarse_merge(&late_ns, &session->writers[i].late_ns);
+        bench_coarse_merge(&late_ns, &session->writers[i].tally.late_ns);
     load->has_late = bench_coarse_count(&late_ns) > 0;
     load->late_p50_us = (double)bench_coarse_percentile(&late_ns, 0.5) / 1000;
     load->late_p99_us = (double)bench_coarse_percentile(&late_ns, 0.99) / 1000;
@@ -112,7 +114,7 @@ static bool is_past_knee(const struct bench_session *session, uint64_t records)
 {
     uint64_t due = 0;
     for (unsigned i = 0; i < session->task.run->writers; i++)
-        due += session->writers[i].due;
+        due += session->writers[i].tally.due;
     double missing = (double)due - (double)records;
     return missing > KNEE_SHARE * (double)due && missing > session->task.run->writers;
 }
@@ -129,7 +131,7 @@ void bench_load_summarise(const struct bench_session *session, const struct benc
                                                 : 0;
     summarise_late(session, load);
     for (unsigned i = 0; i < task->run->writers; i++)
-        load->capped |= session->writers[i].is_capped;
+        load->capped |= session->writers[i].tally.is_capped;
     bool by_clock = task->run->options->duration_ns > 0 && !session->interrupted;
     load->past_knee =
         load->is_open && (load->capped || (by_clock && is_past_knee(session, result->records)));

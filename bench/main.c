@@ -5,7 +5,8 @@
  * Everything that can be refused is refused before the first run, where --check ends.  Then, round by round, at each
  * size, window and number of writers every variant is run in turn, in a balanced order (order.h), so
  * that what is compared was measured within seconds of each other; each run has a new log, which is
- * read back and removed.
+ * read back and removed.  With --slices all rounds of a point are run before the next point, over logs that
+ * stay open from the first to the last (kept.h).
  */
 #include "preflight.h"
 #include "baseline.h"
@@ -13,6 +14,7 @@
 #include "build.h"
 #include "clock.h"
 #include "device.h"
+#include "kept.h"
 #include "options.h"
 #include "order.h"
 #include "payload.h"
@@ -59,6 +61,7 @@ struct bench {
     struct bench_results results;
     struct bench_progress progress;
     struct bench_written *written;
+    struct bench_kept kept; /* with --slices */
     struct bench_outcome *outcomes;   /* of the point that is run, in order */
     struct bench_placement placement; /* of the first run that was measured */
     bool has_placement;
@@ -97,17 +100,6 @@ static struct bench_bracket *bracket_of(const struct bench *bench, unsigned roun
 
 /* ---- One run --------------------------------------------------------------------------------- */
 
-/* Ends all that the removed log still costs the file system, so that the next run does not pay. */
-static void remove_log(const struct bench *bench)
-{
-    bench_remove_log(bench->log_path);
-    int fd = open(bench->options.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-}
-
 static int run_in_memory(struct bench *bench, struct bench_run *run, struct bench_outcome *outcome)
 {
     struct bench_device *device = bench_device_create(bench->options.delay_ns);
@@ -132,14 +124,6 @@ static int read_log_back(struct bench *bench, const struct bench_run *run,
     return status < 0 ? BENCH_RUN_MISMATCH : BENCH_RUN_OK;
 }
 
-static void tell_mismatch(struct bench *bench, const char *path)
-{
-    char mismatch[MESSAGE_BYTES / 2];
-    snprintf(mismatch, sizeof mismatch, "%.500s", bench->message);
-    snprintf(bench->message, sizeof bench->message, "READ-BACK MISMATCH: %s (it is kept: %.400s)",
-             mismatch, path);
-}
-
 static int run_in_file(struct bench *bench, struct bench_run *run, struct bench_outcome *outcome)
 {
     run->path = bench->log_path;
@@ -149,9 +133,9 @@ static int run_in_file(struct bench *bench, struct bench_run *run, struct bench_
     if (status == BENCH_RUN_OK && run->variant->peer == NULL)
         status = read_log_back(bench, run, outcome->result);
     if (status == BENCH_RUN_MISMATCH)
-        tell_mismatch(bench, run->path);
+        bench_readback_tell_kept(run->path, bench->message, sizeof bench->message);
     else
-        remove_log(bench);
+        bench_remove_log_for_good(bench->log_path, bench->options.dir);
     bench_signals_guard(NULL);
     return status;
 }
@@ -209,6 +193,9 @@ static void tell_unmeasured(const struct bench_run_id *id, const struct bench_re
 
 static int run_somewhere(struct bench *bench, struct bench_run *run, struct bench_outcome *outcome)
 {
+    if (bench->options.is_sliced)
+        return bench_kept_slice(&bench->kept, outcome->id.variant_index, outcome->result,
+                                &outcome->detail, bench->message, sizeof bench->message);
     if (bench->options.baseline.path != NULL)
         return bench_baseline_run(&bench->options, &outcome->id, &outcome->measured,
                                   outcome->result, bench->message, sizeof bench->message);
@@ -224,22 +211,27 @@ static int tell_failed_run(const struct bench *bench, const struct bench_run_id 
     return -1;
 }
 
+static struct bench_run run_at(struct bench *bench, const struct bench_point *point)
+{
+    return (struct bench_run){
+        .options = &bench->options,
+        .payload = &bench->payload,
+        .writers = point->writers,
+        .window = point->window,
+        .rate = point->rate,
+        .progress = bench_progress_update,
+        .progress_arg = &bench->progress,
+    };
+}
+
 /* Runs what outcome->id says.  0, or -1 after a line on standard error. */
 static int run_one(struct bench *bench, struct bench_place *place, struct bench_outcome *outcome)
 {
     const struct bench_run_id *id = &outcome->id;
     struct bench_result *result = outcome->result;
-    struct bench_run run = {
-        .options = &bench->options,
-        .variant = id->variant,
-        .payload = &bench->payload,
-        .place = place,
-        .writers = id->point.writers,
-        .window = id->point.window,
-        .rate = id->point.rate,
-        .progress = bench_progress_update,
-        .progress_arg = &bench->progress,
-    };
+    struct bench_run run = run_at(bench, &id->point);
+    run.variant = id->variant;
+    run.place = place;
     set_sizes(bench, &id->point);
     bench_progress_begin(&bench->progress, id);
     int status = run_somewhere(bench, &run, outcome);
@@ -354,11 +346,47 @@ static int run_round(struct bench *bench, unsigned round)
     unsigned points = bench_point_count(&bench->options);
     int status = 0;
     bench_order_points(bench->options.seed, round, points, bench->points);
-    if (round == 0)
-        for (unsigned i = 0; i < points; i++)
-            bench->first_rows[bench->points[i]] = i;
     for (unsigned i = 0; status == 0 && i < points; i++)
         status = run_point(bench, round, bench->points[i]);
+    return status;
+}
+
+/* -1, after a line on standard error about the variant that bench->kept names. */
+static int tell_failed_log(const struct bench *bench, const struct bench_point *point)
+{
+    struct bench_run_id id = {.point = *point,
+                              .variant = &bench->options.variants.all[bench->kept.failed]};
+    return tell_failed_run(bench, &id);
+}
+
+/* All rounds of a point, over logs that stay open.  However it ends, they are closed, read back and removed. */
+static int run_slices(struct bench *bench, unsigned index)
+{
+    struct bench_point point = bench_point_at(&bench->options, index);
+    struct bench_run run = run_at(bench, &point);
+    set_sizes(bench, &point);
+    int error =
+        bench_kept_open(&bench->kept, &run, bench->log_path, bench->message, sizeof bench->message);
+    int status = ending(error != 0 ? tell_failed_log(bench, &point) : 0);
+    for (unsigned round = 0; status == 0 && round < bench->options.repeat; round++)
+        status = run_point(bench, round, index);
+    error =
+        bench_kept_close(&bench->kept, bench->written, bench->message, sizeof bench->message);
+    int closed = ending(error != 0 ? tell_failed_log(bench, &point) : 0);
+    return status != 0 ? status : closed;
+}
+
+static int run_rounds(struct bench *bench)
+{
+    unsigned points = bench_point_count(&bench->options);
+    int status = 0;
+    bench_order_points(bench->options.seed, 0, points, bench->points);
+    for (unsigned i = 0; i < points; i++)
+        bench->first_rows[bench->points[i]] = i;
+    for (unsigned i = 0; bench->options.is_sliced && status == 0 && i < points; i++)
+        status = run_slices(bench, bench->points[i]);
+    for (unsigned i = 0; !bench->options.is_sliced && status == 0 && i < bench->options.repeat; i++)
+        status = run_round(bench, i);
     return status;
 }
 
@@ -416,8 +444,8 @@ static int run_all(struct bench *bench)
         status = EXIT_MISMATCH_OR_ERROR;
     }
     bench_progress_init(&bench->progress, &bench->options);
-    for (unsigned round = 0; status == 0 && round < bench->options.repeat; round++)
-        status = run_round(bench, round);
+    if (status == 0)
+        status = run_rounds(bench);
     if (bench->brackets != NULL)
         bench_bounds_close(&bench->bounds);
     bench_report_table(stdout, &bench->context, &bench->results, bench->brackets,

@@ -180,6 +180,12 @@ static int parse_repeat(const struct bench_argument *argument)
     return bench_value_number(argument, 1, BENCH_ROUNDS_MAX, &argument->options->repeat);
 }
 
+static int parse_slices(const struct bench_argument *argument)
+{
+    argument->options->is_sliced = true;
+    return parse_repeat(argument);
+}
+
 static int parse_seed(const struct bench_argument *argument)
 {
     return bench_value_number(argument, 0, UINT64_MAX, &argument->options->seed);
@@ -354,8 +360,9 @@ const struct bench_option_spec bench_option_specs[] = {
     [OPTION_FLOORS] = FLAG("floors", parse_floors),
     [OPTION_NO_FLOORS] = FLAG("no-floors", parse_no_floors),
     [OPTION_BASELINE] = VALUE("baseline", parse_baseline),
-    [OPTION_OTHERS] = VALUE("repeat", parse_repeat),
-    VALUE("seed", parse_seed),
+    [OPTION_REPEAT] = VALUE("repeat", parse_repeat),
+    [OPTION_SLICES] = VALUE("slices", parse_slices),
+    [OPTION_OTHERS] = VALUE("seed", parse_seed),
     FLAG("core-to-core", parse_core_to_core),
     VALUE("device", parse_device),
     VALUE("dir", parse_dir),

@@ -42,6 +42,8 @@ enum {
     OPTION_FLOORS,
     OPTION_NO_FLOORS,
     OPTION_BASELINE,
+    OPTION_REPEAT,
+    OPTION_SLICES,
     OPTION_OTHERS /* that nothing else conflicts with */
 };
 

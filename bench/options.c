@@ -73,9 +73,27 @@ static int check_load(struct bench_argument *argument, uint64_t given)
     return 0;
 }
 
+/* One after the other, in this process, and each as long as was asked for. */
+static int check_slices(struct bench_argument *argument, uint64_t given)
+{
+    const struct bench_options *options = argument->options;
+    const char *why = NULL;
+    if ((given & BIT(OPTION_SLICES)) == 0)
+        return 0;
+    if ((given & BIT(OPTION_REPEAT)) != 0)
+        why = "not together with --repeat: each slice is a round";
+    else if (options->baseline.path != NULL)
+        why = "not together with --baseline, of which each run is a process; use --repeat";
+    else if ((given & (BIT(OPTION_RECORDS) | BIT(OPTION_PRESET))) != 0)
+        why = "needs --seconds: how long a slice is";
+    else if (bench_options_place(options))
+        why = "not together with --pin, --pin-sequencer or --ring-memory; use --repeat";
+    return why != NULL ? refuse_pair(argument, OPTION_SLICES, why) : 0;
+}
+
 static int check_pairs(struct bench_argument *argument, uint64_t given)
 {
-    if (check_load(argument, given) != 0)
+    if (check_load(argument, given) != 0 || check_slices(argument, given) != 0)
         return -1;
     if ((given & BIT(OPTION_SIZE)) != 0 && (given & BIT(OPTION_SIZE_RANGE)) != 0)
         return refuse_pair(argument, OPTION_SIZE_RANGE, "not together with --size");

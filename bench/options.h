@@ -69,6 +69,7 @@ struct bench_options {
     enum bench_arrival_kind arrivals;
     uint64_t think_ns; /* mean, between a record and the next of the same client */
     uint64_t repeat;
+    bool is_sliced; /* the rounds of a point follow each other, over logs that stay open */
     uint64_t seed;
     enum bench_device_kind device;
     uint64_t delay_ns;

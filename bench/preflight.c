@@ -120,6 +120,12 @@ static int check_variants(const struct verdict *verdict, const struct bench_opti
 
 /* ---- What the machine has -------------------------------------------------------------------- */
 
+/* At a time. */
+static unsigned open_logs(const struct bench_options *options)
+{
+    return options->is_sliced ? options->variants.count : 1;
+}
+
 /* All that a run takes, at a guess: pools of payloads, the buffers of one log, what is counted for
  * each writer and each run. */
 static uint64_t run_memory(const struct bench_options *options, unsigned writers)
@@ -128,8 +134,10 @@ static uint64_t run_memory(const struct bench_options *options, unsigned writers
         options->log.slot_bytes != 0 ? options->log.slot_bytes : DEFAULT_SLOT_BYTES;
     uint64_t runs = options->repeat * bench_point_count(options) * options->variants.count;
 
-    return PROGRAM_BYTES + bench_payload_bytes(writers, largest_record(options)) + 2 * slot_bytes +
-           writers * WRITER_BYTES + options->clients * CLIENT_BYTES +
+    uint64_t open = open_logs(options);
+
+    return PROGRAM_BYTES + bench_payload_bytes(writers, largest_record(options)) +
+           open * (2 * slot_bytes + writers * WRITER_BYTES) + options->clients * CLIENT_BYTES +
            runs * sizeof(struct bench_result) +
            options->variants.count * sizeof(struct bench_detail);
 }
@@ -245,13 +253,14 @@ static double greatest(double a, double b)
 static uint64_t timed_run_bytes(const struct bench_options *options,
                                 const struct bench_point *point, uint64_t mean)
 {
-    double seconds = 1.1 * (double)options->duration_ns / (double)BENCH_NS_PER_S + 0.2;
+    double slices = options->is_sliced ? (double)options->repeat : 1;
+    double seconds = slices * (1.1 * (double)options->duration_ns / (double)BENCH_NS_PER_S + 0.2);
     uint64_t on_their_way =
         options->clients > 0 ? options->clients : point->writers * point->window;
     uint64_t per_flush = whole_blocks(on_their_way * mean);
     double per_s = least((double)per_flush * FLUSHES_PER_S, BYTES_PER_S);
     if (bench_rate_is_share(point->rate))
-        seconds += 1; /* in which it shows what it can do */
+        seconds += slices; /* in which it shows what it can do */
     if (point->rate == 0 || bench_rate_is_share(point->rate))
         return (uint64_t)greatest(seconds * per_s, (double)per_flush);
     double rate = bench_rate_value(point->rate);
@@ -279,7 +288,7 @@ static uint64_t largest_run_bytes(const struct bench_options *options)
     return most;
 }
 
-/* The most that one log holds at a time.  Another store is taken to need no more: it is slower, and
+/* The most that the logs hold that are there at a time.  Another store is taken to need no more: it is slower, and
  * has a block or two for each record in its own log until that is merged. */
 static uint64_t log_bytes(const struct bench_options *options)
 {
@@ -291,9 +300,8 @@ static uint64_t log_bytes(const struct bench_options *options)
         bytes = kept;
     if (bytes < options->written_bytes)
         bytes = options->written_bytes;
-    if (options->floors)
-        bytes += BENCH_FLOOR_FILE_BYTES;
-    return bytes + PREPARED_BYTES + 2 * slot_bytes + 4 * options->log.segment_bytes;
+    bytes += PREPARED_BYTES + 2 * slot_bytes + 4 * options->log.segment_bytes;
+    return open_logs(options) * bytes + (options->floors ? BENCH_FLOOR_FILE_BYTES : 0);
 }
 
 static int check_space(const struct verdict *verdict, const struct bench_options *options,
@@ -306,7 +314,9 @@ static int check_space(const struct verdict *verdict, const struct bench_options
     if (available < needed)
         return refuse(verdict, "--%s %s: %s may need %llu MiB, and %llu MiB are free",
                       dir_option(options), options->dir,
-                      options->action == BENCH_PROBE ? "a file" : "one log",
+                      options->action == BENCH_PROBE ? "a file"
+                      : options->is_sliced           ? "logs that stay open"
+                                                     : "one log",
                       (unsigned long long)(needed >> 20), (unsigned long long)(available >> 20));
     return 0;
 }

@@ -157,6 +157,13 @@ int bench_readback(const struct bench_run *run, const struct bench_written *writ
     return status;
 }
 
+void bench_readback_tell_kept(const char *path, char *message, size_t message_bytes)
+{
+    char mismatch[512];
+    snprintf(mismatch, sizeof mismatch, "%.500s", message);
+    snprintf(message, message_bytes, "READ-BACK MISMATCH: %s (it is kept: %.400s)", mismatch, path);
+}
+
 /* ---- Other stores ---------------------------------------------------------------------------- */
 
 enum {

@@ -26,4 +26,7 @@ int bench_readback(const struct bench_run *run, const struct bench_written *writ
 int bench_readback_peer(const struct bench_run *run, struct bench_peer_store *store,
                         const struct bench_written *written, char *message, size_t message_bytes);
 
+/* Adds to a message about a mismatch that the log is kept, and where. */
+void bench_readback_tell_kept(const char *path, char *message, size_t message_bytes);
+
 #endif /* BENCH_READBACK_H */

@@ -76,3 +76,13 @@ void bench_remove_log(const char *path)
     close(dir_fd);
     rmdir(path);
 }
+
+void bench_remove_log_for_good(const char *path, const char *dir)
+{
+    bench_remove_log(path);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    fsync(fd);
+    close(fd);
+}

@@ -6,4 +6,8 @@
 /* Removes the file, or the directory and what is in it; may be called from a signal handler. */
 void bench_remove_log(const char *path);
 
+/* Ends also all that the removed log still costs the file system of `dir`, so that the next run does not pay.  Not
+ * from a signal handler. */
+void bench_remove_log_for_good(const char *path, const char *dir);
+
 #endif /* BENCH_REMOVE_H */

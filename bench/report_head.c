@@ -15,17 +15,20 @@
 /* An interrupted program has fewer rounds than it was asked for, and of some rows fewer than of others. */
 static void print_rounds(FILE *out, const struct bench_options *options, struct bench_rounds rounds)
 {
+    const char *one = options->is_sliced ? "slice" : "round";
+    const char *several = options->is_sliced ? "slices by turns" : "interleaved rounds";
     if (rounds.fewest == options->repeat)
-        fprintf(out, ", medians of %" PRIu64 " interleaved rounds", options->repeat);
+        fprintf(out, ", medians of %" PRIu64 " %s", options->repeat, several);
     else if (rounds.most == 1)
-        fprintf(out, ", one round of the %" PRIu64 " that were asked for", options->repeat);
+        fprintf(out, ", one %s of the %" PRIu64 " that were asked for", one, options->repeat);
     else if (rounds.fewest == rounds.most)
-        fprintf(out, ", medians of %u interleaved rounds, of the %" PRIu64 " that were asked for",
-                rounds.most, options->repeat);
+        fprintf(out, ", medians of %u %s, of the %" PRIu64 " that were asked for", rounds.most,
+                several, options->repeat);
     else
-        fprintf(out,
-                ", medians of %u to %u interleaved rounds, of the %" PRIu64 " that were asked for",
-                rounds.fewest, rounds.most, options->repeat);
+        fprintf(out, ", medians of %u to %u %s, of the %" PRIu64 " that were asked for",
+                rounds.fewest, rounds.most, several, options->repeat);
+    if (options->is_sliced)
+        fputs(", over logs that stay open", out);
 }
 
 static void print_amount(FILE *out, const struct bench_options *options,

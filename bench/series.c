@@ -62,12 +62,11 @@ static bool read_steal(int fd, uint64_t *steal_us)
     return true;
 }
 
-int bench_recorder_init(struct bench_recorder *recorder, uint64_t duration_ns,
-                        struct bench_series *series)
+int bench_recorder_init(struct bench_recorder *recorder, uint64_t duration_ns)
 {
     uint64_t slices = duration_ns / BENCH_SERIES_STEP_NS;
     *recorder = (struct bench_recorder){
-        .step_ns = BENCH_SERIES_STEP_NS, .room = BENCH_SERIES_MAX, .stat_fd = -1, .series = series};
+        .step_ns = BENCH_SERIES_STEP_NS, .room = BENCH_SERIES_MAX, .stat_fd = -1};
     if (slices > BENCH_SERIES_MAX)
         recorder->step_ns = duration_ns / BENCH_SERIES_MAX;
     else if (duration_ns > 0)
@@ -76,6 +75,14 @@ int bench_recorder_init(struct bench_recorder *recorder, uint64_t duration_ns,
     /* One more, so that there is something to allocate. */
     recorder->slices = calloc(recorder->room + 1, sizeof *recorder->slices);
     return recorder->slices != NULL ? 0 : -ENOMEM;
+}
+
+void bench_recorder_reset(struct bench_recorder *recorder, struct bench_series *series)
+{
+    memset(recorder->slices, 0, (recorder->room + 1) * sizeof *recorder->slices);
+    recorder->series = series;
+    recorder->has_begun = false;
+    recorder->noted = 0;
 }
 
 void bench_recorder_begin(struct bench_recorder *recorder, uint64_t from_ns, bool knows_syncs)

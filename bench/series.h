@@ -64,8 +64,9 @@ struct bench_pending {
 };
 
 /* duration_ns: 0: until each writer has appended its records.  0 or -ENOMEM; either way the last one follows. */
-int bench_recorder_init(struct bench_recorder *recorder, uint64_t duration_ns,
-                        struct bench_series *series);
+int bench_recorder_init(struct bench_recorder *recorder, uint64_t duration_ns);
+/* Nothing is counted, and nobody counts; what follows goes to `series`. */
+void bench_recorder_reset(struct bench_recorder *recorder, struct bench_series *series);
 /* The timed part begins. */
 void bench_recorder_begin(struct bench_recorder *recorder, uint64_t from_ns, bool knows_syncs);
 /* The main thread, at now_ns.  When it should be called next, or UINT64_MAX. */

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #define STACK_BYTES (512u * 1024)
+#define SETTLE_STEP_NS (BENCH_NS_PER_S / 200) /* longer than a chunk of zeros and its sync take */
+#define SETTLE_MAX_NS (BENCH_NS_PER_S / 5)
 
 /* ---- Starting and ending them ---------------------------------------------------------------- */
 
@@ -36,25 +38,15 @@ static int start_writers(struct bench_session *session)
     return -error;
 }
 
-void bench_session_join(struct bench_session *session)
-{
-    for (unsigned i = 0; i < session->started; i++)
-        pthread_join(session->writers[i].thread, NULL);
-    session->started = 0;
-}
-
-int bench_session_init(struct bench_session *session, const struct bench_run *run,
-                       struct bench_detail *detail)
+int bench_session_init(struct bench_session *session, const struct bench_run *run)
 {
     memset(session, 0, sizeof *session);
-    memset(detail, 0, sizeof *detail);
     session->task.run = run;
-    session->detail = detail;
     /* Threads are counted that are started later.  Without a warm-up there is no time to count in. */
     session->calls_fd = run->options->duration_ns > 0 ? bench_calls_open() : -1;
     bench_perf_open(&session->perf);
     session->task.recorder = &session->recorder;
-    int error = bench_recorder_init(&session->recorder, run->options->duration_ns, &detail->series);
+    int error = bench_recorder_init(&session->recorder, run->options->duration_ns);
     pthread_mutex_init(&session->task.gate.lock, NULL);
     pthread_cond_init(&session->task.gate.changed, NULL);
     session->task.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -75,12 +67,13 @@ int bench_session_init(struct bench_session *session, const struct bench_run *ru
     return start_writers(session);
 }
 
-/* Those that still wait at the gate: the run did not come to its start. */
 void bench_session_end_writers(struct bench_session *session)
 {
     if (session->started > 0)
-        bench_gate_set(&session->task.gate, BENCH_GATE_CANCELLED);
-    bench_session_join(session);
+        bench_gate_cancel(&session->task.gate);
+    for (unsigned i = 0; i < session->started; i++)
+        pthread_join(session->writers[i].thread, NULL);
+    session->started = 0;
 }
 
 void bench_session_free(struct bench_session *session)
@@ -95,6 +88,36 @@ void bench_session_free(struct bench_session *session)
         close(session->task.done_fd);
     pthread_cond_destroy(&session->task.gate.changed);
     pthread_mutex_destroy(&session->task.gate.lock);
+}
+
+/* ---- A slice ---------------------------------------------------------------------------------- */
+
+void bench_session_begin_slice(struct bench_session *session, struct bench_detail *detail)
+{
+    memset(detail, 0, sizeof *detail);
+    session->detail = detail;
+    session->has_before = session->has_after = false;
+    session->knows_calls = false;
+    session->task.slice += session->has_sliced;
+    session->has_sliced = true;
+    bench_recorder_reset(&session->recorder, &detail->series);
+    for (unsigned i = 0; i < session->task.run->writers; i++)
+        memset(&session->writers[i].tally, 0, sizeof session->writers[i].tally);
+}
+
+/* The next slice, of another log, is not to pay for blocks that this one needs. */
+void bench_session_settle(const struct bench_session *session)
+{
+    const struct timespec step = bench_timespec(SETTLE_STEP_NS);
+    uint64_t give_up_ns = bench_now_ns() + SETTLE_MAX_NS;
+    struct bench_usage usage = {.records = 0};
+    uint64_t filled;
+    do {
+        bench_session_note_store(session, &usage);
+        filled = usage.stats.zero_fill_bytes;
+        nanosleep(&step, NULL);
+        bench_session_note_store(session, &usage);
+    } while (usage.stats.zero_fill_bytes != filled && bench_now_ns() < give_up_ns);
 }
 
 /* ---- What it uses up ------------------------------------------------------------------------- */
@@ -135,7 +158,8 @@ void bench_session_note_store(const struct bench_session *session, struct bench_
 void bench_session_note_usage(struct bench_session *session, struct bench_usage *usage, bool *has)
 {
     note_process(usage);
-    usage->rss_bytes = bench_rss_bytes();
+    /* Not of several stores. */
+    usage->rss_bytes = session->task.run->options->is_sliced ? 0 : bench_rss_bytes();
     bench_session_note_store(session, usage);
     bench_pressure_read(&usage->pressure);
     *has = true;

@@ -8,8 +8,8 @@ static uint64_t last_end_ns(const struct bench_session *session)
 {
     uint64_t last = session->task.from_ns;
     for (unsigned i = 0; i < session->task.run->writers; i++)
-        if (session->writers[i].last_end_ns > last)
-            last = session->writers[i].last_end_ns;
+        if (session->writers[i].tally.last_end_ns > last)
+            last = session->writers[i].tally.last_end_ns;
     return last;
 }
 
@@ -89,12 +89,12 @@ static void summarise_writers(const struct bench_session *session, struct bench_
     uint64_t submits = 0;
     for (unsigned i = 0; i < session->task.run->writers; i++) {
         const struct bench_writer *writer = &session->writers[i];
-        result->records += writer->records;
-        result->payload_bytes += writer->payload_bytes;
-        submit_ns += writer->submit_ns;
-        submits += writer->submits;
-        bench_histogram_merge(latency_ns, &writer->latency_ns);
-        bench_pending_end(&session->writers[i].pending, session->task.recorder);
+        result->records += writer->tally.records;
+        result->payload_bytes += writer->tally.payload_bytes;
+        submit_ns += writer->tally.submit_ns;
+        submits += writer->tally.submits;
+        bench_histogram_merge(latency_ns, &writer->tally.latency_ns);
+        bench_pending_end(&session->writers[i].tally.pending, session->task.recorder);
     }
     result->submit_ns = submits > 0 ? (double)submit_ns / (double)submits : NAN;
     result->latencies = latency_ns->count;

@@ -37,6 +37,7 @@ const char bench_usage[] =
     "  --seconds T        timed part of each run, after a warm-up, as 2, 2s or 500ms [2]\n"
     "  --records N        per writer, instead of --seconds\n"
     "  --repeat N         interleaved rounds; the table shows medians [1]\n"
+    "  --slices N         rounds of a point one after the other, over logs that stay open\n"
     "where\n"
     "  --device WHAT      file, null (forgets), delay:USEC (forgets; a sync takes USEC) [file]\n"
     "  --dir DIR          where the log file is made, and removed again [.]\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The main thread of a run: it starts the writers, opens the store, lets the writers go, and then
- * sleeps, but for noting the log's statistics when the timed part begins and when it ends.
+ * The main thread of a run: it starts the writers, opens the store, and in each slice lets the writers go and
+ * then sleeps, but for noting the log's statistics when the timed part begins and when it ends.
  */
 #include "workload.h"
 
@@ -60,7 +60,7 @@ static void start_clock(struct bench_session *session)
         bench_session_note_usage(session, &session->before, &session->has_before);
         bench_perf_start(&session->perf);
     }
-    bench_gate_set(&session->task.gate, BENCH_GATE_OPEN);
+    bench_gate_open(&session->task.gate);
 }
 
 /* Lets every writer return: a log that is shut down takes no record any more, and whoever writes to
@@ -183,8 +183,8 @@ static int tell_failure(struct bench_session *session, const char *call, int err
     return -1;
 }
 
-/* The first writer that failed, unless that is how an interrupted run ends; the trimmer; or a thread
- * that is not where it was asked to be. */
+/* The first writer that failed, unless that is how an interrupted run ends, or a thread that is not where it
+ * was asked to be. */
 static int find_failure(struct bench_session *session, char *message, size_t message_bytes)
 {
     for (unsigned i = 0; i < session->task.run->writers; i++) {
@@ -193,67 +193,106 @@ static int find_failure(struct bench_session *session, char *message, size_t mes
             return tell_failure(session, writer->failed_call, writer->error, message,
                                 message_bytes);
     }
-    if (session->trimmer.error != 0)
-        return tell_failure(session, "trim", session->trimmer.error, message, message_bytes);
-    if (session->detail->placement.error != 0)
+    if (session->detail != NULL && session->detail->placement.error != 0)
         return tell_failure(session, "placing threads and memory", session->detail->placement.error,
                             message, message_bytes);
     return 0;
 }
 
-/* Sessions are begun before the clock starts. */
+/* Sessions are begun before the clock starts; a log has none. */
 static int begin_sessions(struct bench_session *session, char *message, size_t message_bytes)
 {
-    if (bench_session_peer(session) == NULL)
-        return 0;
-    bench_gate_set(&session->task.gate, BENCH_GATE_HALF);
-    bench_gate_await(&session->task.gate, 2 * session->task.run->writers);
+    bench_gate_open(&session->task.gate);
+    bench_gate_await(&session->task.gate, session->task.run->writers);
     return find_failure(session, message, message_bytes);
 }
 
-/* What another store holds, as long as it is open. */
-static enum bench_run_status read_peer_back(struct bench_session *session,
-                                            struct bench_result *result,
-                                            const struct bench_written *written, char *message,
-                                            size_t message_bytes)
-{
-    int status = bench_readback_peer(session->task.run, &session->task.store, written, message,
-                                     message_bytes);
-    result->interrupted |= status > 0;
-    return status < 0 ? BENCH_RUN_MISMATCH : BENCH_RUN_OK;
-}
+/* ---- A run ----------------------------------------------------------------------------------- */
 
-static enum bench_run_status run_writers(struct bench_session *session, struct bench_result *result,
-                                         struct bench_written *written, char *message,
-                                         size_t message_bytes)
+enum bench_run_status bench_run_begin(struct bench_session *session, const struct bench_run *run,
+                                      char *message, size_t message_bytes)
 {
-    start_clock(session);
-    if (bench_rate_is_share(session->task.run->rate))
-        bench_load_calibrate(session);
-    supervise(session);
-    bench_session_join(session);
-    bench_trimmer_stop(&session->trimmer);
-    bench_session_summarise(session, result);
-    for (unsigned i = 0; i < session->task.run->writers; i++)
-        written[i] = session->writers[i].written;
-    if (find_failure(session, message, message_bytes) != 0)
+    int error = bench_session_init(session, run);
+    if (error != 0) {
+        snprintf(message, message_bytes, "starting %u writers: %s", run->writers,
+                 logfile_strerror(error));
         return BENCH_RUN_FAILED;
-    if (bench_session_peer(session) != NULL)
-        return read_peer_back(session, result, written, message, message_bytes);
-    return BENCH_RUN_OK;
-}
-
-/* With the writers at the gate. */
-static enum bench_run_status run_store(struct bench_session *session, struct bench_result *result,
-                                       struct bench_written *written, char *message,
-                                       size_t message_bytes)
-{
+    }
+    bench_gate_await(&session->task.gate, run->writers);
     if (find_failure(session, message, message_bytes) != 0 ||
         bench_session_open(session, message, message_bytes) != 0 ||
         begin_sessions(session, message, message_bytes) != 0 ||
         start_trimming(session, message, message_bytes) != 0)
         return BENCH_RUN_FAILED;
-    return run_writers(session, result, written, message, message_bytes);
+    return BENCH_RUN_OK;
+}
+
+enum bench_run_status bench_run_slice(struct bench_session *session, struct bench_result *result,
+                                      struct bench_detail *detail, char *message,
+                                      size_t message_bytes)
+{
+    bench_session_begin_slice(session, detail);
+    start_clock(session);
+    if (bench_rate_is_share(session->task.run->rate))
+        bench_load_calibrate(session);
+    supervise(session);
+    bench_gate_await(&session->task.gate, session->task.run->writers);
+    bench_session_summarise(session, result);
+    return find_failure(session, message, message_bytes) != 0 ? BENCH_RUN_FAILED : BENCH_RUN_OK;
+}
+
+/* What another store holds, as long as it is open. */
+static enum bench_run_status read_peer_back(struct bench_session *session,
+                                            const struct bench_written *written, bool *was_cut,
+                                            char *message, size_t message_bytes)
+{
+    int status = bench_readback_peer(session->task.run, &session->task.store, written, message,
+                                     message_bytes);
+    *was_cut = status > 0;
+    return status < 0 ? BENCH_RUN_MISMATCH : BENCH_RUN_OK;
+}
+
+static enum bench_run_status stop_trimming(struct bench_session *session, char *message,
+                                           size_t message_bytes)
+{
+    bench_trimmer_stop(&session->trimmer);
+    if (session->trimmer.error == 0)
+        return BENCH_RUN_OK;
+    tell_failure(session, "trim", session->trimmer.error, message, message_bytes);
+    return BENCH_RUN_FAILED;
+}
+
+static enum bench_run_status close_store(struct bench_session *session, char *message,
+                                         size_t message_bytes)
+{
+    int error = bench_session_close(session);
+    if (error == 0)
+        return BENCH_RUN_OK;
+    snprintf(message, message_bytes, "closing the log: %s", logfile_strerror(error));
+    return BENCH_RUN_FAILED;
+}
+
+/* What came first is told. */
+enum bench_run_status bench_run_end(struct bench_session *session, enum bench_run_status status,
+                                    struct bench_written *written, bool *was_cut, char *message,
+                                    size_t message_bytes)
+{
+    char unheard[256];
+    *was_cut = false;
+    bench_session_end_writers(session);
+    for (unsigned i = 0; session->writers != NULL && i < session->task.run->writers; i++)
+        written[i] = session->writers[i].written;
+    if (status == BENCH_RUN_OK)
+        status = stop_trimming(session, message, message_bytes);
+    else
+        bench_trimmer_stop(&session->trimmer);
+    if (status == BENCH_RUN_OK && bench_session_peer(session) != NULL)
+        status = read_peer_back(session, written, was_cut, message, message_bytes);
+    enum bench_run_status closed =
+        status == BENCH_RUN_OK ? close_store(session, message, message_bytes)
+                               : close_store(session, unheard, sizeof unheard);
+    bench_session_free(session);
+    return status == BENCH_RUN_OK ? closed : status;
 }
 
 enum bench_run_status bench_run(const struct bench_run *run, struct bench_result *result,
@@ -261,21 +300,11 @@ enum bench_run_status bench_run(const struct bench_run *run, struct bench_result
                                 char *message, size_t message_bytes)
 {
     struct bench_session session;
-    enum bench_run_status status = BENCH_RUN_FAILED;
-    int error = bench_session_init(&session, run, detail);
-    if (error != 0) {
-        snprintf(message, message_bytes, "starting %u writers: %s", run->writers,
-                 logfile_strerror(error));
-    } else {
-        bench_gate_await(&session.task.gate, run->writers);
-        status = run_store(&session, result, written, message, message_bytes);
-    }
-    bench_session_end_writers(&session);
-    error = bench_session_close(&session);
-    if (status == BENCH_RUN_OK && error != 0) {
-        snprintf(message, message_bytes, "closing the log: %s", logfile_strerror(error));
-        status = BENCH_RUN_FAILED;
-    }
-    bench_session_free(&session);
+    bool was_cut;
+    enum bench_run_status status = bench_run_begin(&session, run, message, message_bytes);
+    if (status == BENCH_RUN_OK)
+        status = bench_run_slice(&session, result, detail, message, message_bytes);
+    status = bench_run_end(&session, status, written, &was_cut, message, message_bytes);
+    result->interrupted |= was_cut;
     return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One run: a number of writers append to a new log, or to another store, and what that took.
+ * One run: a number of writers append to a new log, or to another store, and what that took.  It is one slice,
+ * or several with pauses in between, in which its store stays open and others have theirs.
  */
 #ifndef BENCH_WORKLOAD_H
 #define BENCH_WORKLOAD_H
@@ -81,13 +82,28 @@ enum bench_run_status {
 };
 
 /*
- * Runs it.  written: one entry for each writer, filled.  The log is closed and left in place.  A
- * store of another kind is also compared with what was written, as it can be read only while it is
- * open.
- *
- * Returns what it came to, unless BENCH_RUN_OK with one line in `message`: the store could not be
+ * All of them return what it came to, unless BENCH_RUN_OK with one line in `message`: the store could not be
  * opened, written or closed, a thread could not be put where it was asked to be, or the mismatch.
  */
+
+/* Opens the store and starts the writers, which wait.  `session` (session.h) and `run` stay where they are
+ * until bench_run_end, which follows in any case. */
+enum bench_run_status bench_run_begin(struct bench_session *session, const struct bench_run *run,
+                                      char *message, size_t message_bytes);
+/* Lets the writers append as long as the options say, and counts from nothing. */
+enum bench_run_status bench_run_slice(struct bench_session *session, struct bench_result *result,
+                                      struct bench_detail *detail, char *message,
+                                      size_t message_bytes);
+/*
+ * Ends the writers and closes the store, and leaves a log in place.  written: one entry for each writer,
+ * filled.  A store of another kind is also compared with what was written, as it can be read only while it
+ * is open; *was_cut: a signal ended that.
+ */
+enum bench_run_status bench_run_end(struct bench_session *session, enum bench_run_status status,
+                                    struct bench_written *written, bool *was_cut, char *message,
+                                    size_t message_bytes);
+
+/* A run of one slice. */
 enum bench_run_status bench_run(const struct bench_run *run, struct bench_result *result,
                                 struct bench_detail *detail, struct bench_written *written,
                                 char *message, size_t message_bytes);

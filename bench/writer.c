@@ -11,23 +11,34 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 
-/* Waits until the gate is that far open; false when it never will be. */
-static bool gate_pass(struct bench_gate *gate, enum bench_gate_state needed)
+/* Waits until the gate is opened for the writer once more; false when it never will be. */
+static bool gate_pass(struct bench_writer *writer)
 {
+    struct bench_gate *gate = &writer->task->gate;
     pthread_mutex_lock(&gate->lock);
     gate->arrivals++;
     pthread_cond_broadcast(&gate->changed);
-    while (gate->state < needed)
+    while (gate->openings == writer->passed && !gate->is_cancelled)
         pthread_cond_wait(&gate->changed, &gate->lock);
-    bool open = gate->state != BENCH_GATE_CANCELLED;
+    writer->passed++;
+    bool open = !gate->is_cancelled;
     pthread_mutex_unlock(&gate->lock);
     return open;
 }
 
-void bench_gate_set(struct bench_gate *gate, enum bench_gate_state state)
+void bench_gate_open(struct bench_gate *gate)
 {
     pthread_mutex_lock(&gate->lock);
-    gate->state = state;
+    gate->arrivals = 0;
+    gate->openings++;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+void bench_gate_cancel(struct bench_gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->is_cancelled = true;
     pthread_cond_broadcast(&gate->changed);
     pthread_mutex_unlock(&gate->lock);
 }
@@ -78,16 +89,16 @@ static void count(struct bench_writer *writer, uint64_t records, uint64_t bytes,
                   uint64_t end_ns)
 {
     writer->written.acked += records;
-    writer->last_end_ns = end_ns;
+    writer->tally.last_end_ns = end_ns;
     /* A statistic that publishes nothing. */
     atomic_store_explicit(&writer->durable, writer->written.acked, memory_order_relaxed);
     if (has_timed_latency(writer, begin_ns, end_ns))
-        bench_histogram_add(&writer->latency_ns, end_ns - begin_ns);
+        bench_histogram_add(&writer->tally.latency_ns, end_ns - begin_ns);
     if (!is_timed(writer, end_ns))
         return;
-    writer->records += records;
-    writer->payload_bytes += bytes;
-    bench_pending_add(&writer->pending, writer->task->recorder, records, end_ns - begin_ns, end_ns);
+    writer->tally.records += records;
+    writer->tally.payload_bytes += bytes;
+    bench_pending_add(&writer->tally.pending, writer->task->recorder, records, end_ns - begin_ns, end_ns);
 }
 
 static int append_piece(struct bench_writer *writer, uint64_t number,
@@ -127,7 +138,7 @@ static uint64_t append_one(struct bench_writer *writer, uint64_t begin_ns)
     uint64_t end_ns = bench_now_ns();
     count(writer, 1, piece.size, begin_ns, end_ns);
     if (is_looked && is_timed(writer, end_ns))
-        bench_crossed_add(&writer->crossed, bench_log_epochs(task->log) - epochs);
+        bench_crossed_add(&writer->tally.crossed, bench_log_epochs(task->log) - epochs);
     return end_ns;
 }
 
@@ -143,7 +154,7 @@ static uint64_t sleep_until(struct bench_writer *writer, uint64_t due_ns)
         return 0;
     uint64_t now_ns = bench_now_ns();
     if (is_timed(writer, due_ns))
-        bench_coarse_add(&writer->late_ns, now_ns - due_ns);
+        bench_coarse_add(&writer->tally.late_ns, now_ns - due_ns);
     return now_ns;
 }
 
@@ -170,7 +181,7 @@ static bool wait_for_turn(struct bench_writer *writer, uint64_t due_ns)
     if (due_ns >= writer->task->until_ns)
         return false;
     if (is_timed(writer, due_ns))
-        writer->due++;
+        writer->tally.due++;
     return bench_now_ns() >= due_ns || sleep_until(writer, due_ns) != 0;
 }
 
@@ -180,11 +191,11 @@ static void leave_behind(struct bench_writer *writer, struct bench_arrivals *arr
 {
     const struct bench_task *task = writer->task;
     for (; due_ns < task->until_ns; due_ns = task->start_ns + bench_arrivals_next(arrivals)) {
-        writer->is_capped = true;
+        writer->tally.is_capped = true;
         if (!is_timed(writer, due_ns))
             continue;
-        writer->due++;
-        bench_histogram_add(&writer->latency_ns, now_ns - due_ns);
+        writer->tally.due++;
+        bench_histogram_add(&writer->tally.latency_ns, now_ns - due_ns);
     }
 }
 
@@ -196,7 +207,7 @@ static void append_open_loop(struct bench_writer *writer)
     const struct bench_options *options = task->run->options;
     struct bench_arrivals arrivals;
     bench_arrivals_begin(&arrivals, options->arrivals, task->rate, task->run->writers,
-                         writer->index, options->seed);
+                         writer->index, options->seed + task->slice);
     uint64_t now_ns = bench_now_ns();
     while (now_ns != 0 && !is_done(writer)) {
         uint64_t due_ns = task->start_ns + bench_arrivals_next(&arrivals);
@@ -217,7 +228,7 @@ static bool show_capacity(struct bench_writer *writer)
     uint64_t now_ns = bench_now_ns();
     while (now_ns != 0 && !is_done(writer) && now_ns < task->capacity_until_ns)
         now_ns = append_one(writer, now_ns);
-    return gate_pass(&task->gate, BENCH_GATE_RATED) && now_ns != 0;
+    return gate_pass(writer) && now_ns != 0;
 }
 
 static uint64_t next_random(struct bench_writer *writer)
@@ -273,8 +284,8 @@ static void count_submits(struct bench_writer *writer, uint64_t submits, uint64_
 {
     if (!is_timed(writer, end_ns))
         return;
-    writer->submits += submits;
-    writer->submit_ns += submit_ns;
+    writer->tally.submits += submits;
+    writer->tally.submit_ns += submit_ns;
 }
 
 /* Submits a window, then waits for its last record, which makes all of it durable. */
@@ -421,12 +432,14 @@ void *bench_writer_main(void *arg)
     bench_signals_leave_to_main();
     bind_writer(writer);
     wake_on_time(writer);
-    bool has_begun = gate_pass(&task->gate, BENCH_GATE_HALF) && begin_session(writer) == 0;
+    bool has_begun = gate_pass(writer) && begin_session(writer) == 0;
     /* Whoever could not begin arrives too: the main thread waits for all, and then looks. */
-    if (gate_pass(&task->gate, BENCH_GATE_OPEN) && has_begun)
-        run_loop(writer);
+    while (gate_pass(writer)) {
+        if (has_begun)
+            run_loop(writer);
+        eventfd_write(task->done_fd, 1);
+    }
     if (has_begun && task->log == NULL)
         task->store.peer->end(&task->store, writer->session);
-    eventfd_write(task->done_fd, 1);
     return NULL;
 }

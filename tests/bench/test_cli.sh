@@ -225,6 +225,13 @@ refuses "not together with --preset readme" --preset readme --writers 3
 refuses "--no-floors: not together with --floors" --floors --no-floors
 refuses "'0' is not a whole number" --repeat 0
 refuses "'1001' is not a whole number" --repeat 1001
+refuses "'0' is not a whole number" --slices 0
+refuses "--slices: not together with --repeat" --slices 3 --repeat 3
+refuses "--slices: needs --seconds" --slices 3 --records 5
+refuses "--slices: needs --seconds" --slices 3 --preset readme
+refuses "--slices: not together with --baseline" --slices 3 --baseline "$LOGFILE_BENCH"
+refuses "--slices: not together with --pin" --slices 3 --pin compact
+refuses "logs that stay open may need" --slices 1000 --seconds 60 --size 1M --writers 64
 refuses "unknown option '--wurst'" --wurst
 refuses "unknown option '-w'" -w 3
 refuses "a value is missing after '--size'" --size
@@ -948,6 +955,33 @@ grep -q '20,000,000 B of each log written before' "$here/out/stdout" ||
     fail "blocks written before: the table does not tell"
 holds "$(value device_bytes_per_payload_byte 1) < 10" "blocks written before: zeros during the run"
 
+# Slices over logs that stay open: all rounds of a point before the next point, each variant once a round, on one log,
+# which is read back at the end.
+for how in "--writers 3,1" "--writers 2 --device delay:100" "--writers 2 --clients 9" "--writers 2 --rate 0.5x" \
+    "--writers 2 --segment-bytes 1048576 --slot-bytes 65536 --trim-keep 600000"; do
+    # shellcheck disable=SC2086 # options and their values
+    runs --engine ring,mutex --slices 4 --seconds 0.05 $how
+    grep -q '4 slices by turns, over logs that stay open' "$here/out/stdout" || fail "$how: the table does not tell"
+    [ "$(grep -c '"sliced":true.*"rounds":4,' "$here/out/json")" -eq "$(grep -c '"engine"' "$here/out/json")" ] ||
+        fail "$how: not sliced: $(cat "$here/out/json")"
+    sed -n '/"engine"/s/.*"point_index":\([0-9]*\).*"round":\([0-9]*\),.*/\1 \2/p' "$here/out/raw" >"$here/out/turns"
+    sort -s -u -k1,1 "$here/out/turns" >"$here/out/points"
+    for point in $(cut -d' ' -f1 "$here/out/points"); do
+        [ "$(sed -n "s/^$point //p" "$here/out/turns" | tr '\n' ' ')" = "1 1 2 2 3 3 4 4 " ] ||
+            fail "$how: the slices of point $point: $(cat "$here/out/turns")"
+    done
+    [ "$(uniq "$here/out/turns" | cut -d' ' -f1 | uniq | wc -l)" -eq "$(wc -l <"$here/out/points")" ] ||
+        fail "$how: points take turns: $(cat "$here/out/turns")"
+    # What a slice counts is its own: no more than it has latencies of.
+    records=0
+    for line in 1 2 3 4 5 6 7 8; do
+        records=$((records + $(value records $line)))
+        [ -n "$(printf '%s' "$how" | grep rate)" ] ||
+            holds "$(value records $line) == $(value samples $line)" "$how: result $line"
+    done
+    [ $records -gt 0 ] || fail "$how: no records"
+done
+
 # A sync of each kind, or why there is none; the verdict at the end.
 bench --probe "$here/logs"
 [ $status -eq 0 ] || fail "--probe: exit $status: $(cat "$here/out/stderr")"
@@ -1015,7 +1049,7 @@ interrupted() {
     done
     [ "$(grep -c '"interrupted":true' "$here/out/json")" -eq 1 ] || fail "$1: not marked"
     grep -q '^\* interrupted' "$here/out/stdout" || fail "$1: the table does not tell"
-    grep -q ', 60 s a run, one round of the 3 that were asked for' "$here/out/stdout" ||
+    grep -q ', 60 s a run, one \(round\|slice\) of the 3 that were asked for' "$here/out/stdout" ||
         fail "$1: rounds: $(head -n 1 "$here/out/stdout")"
     holds "$(value seconds 1) < 60 && $(value records 1) > 0" "$1"
 }
@@ -1024,7 +1058,7 @@ interrupted() {
 interrupt_after() {
     rm -f "$here/out/raw"
     # shellcheck disable=SC2086 # options, or none
-    "$LOGFILE_BENCH" --engine "$3" --writers 3 --seconds 60 --repeat 3 --json "$here/out/raw" ${also-} \
+    "$LOGFILE_BENCH" --engine "$3" --writers 3 --seconds 60 ${rounds:---repeat 3} --json "$here/out/raw" ${also-} \
         >"$here/out/stdout" 2>"$here/out/stderr" &
     running=$!
     await has_begun
@@ -1038,6 +1072,9 @@ interrupted INT 130 ring,mutex
 also="--baseline $LOGFILE_BENCH"
 interrupted INT 130 ring,mutex
 also=
+rounds="--slices 3"
+interrupted INT 130 ring,mutex
+rounds=
 interrupted TERM 143 mutex,ring
 for store in ${stores-}; do
     interrupted INT 130 "$store,ring"

@@ -131,7 +131,8 @@ START_TEST(a_series_has_what_ended_in_each_slice)
     static struct bench_series series;
     static struct bench_pending steady, away;
     struct bench_recorder recorder;
-    ck_assert_int_eq(bench_recorder_init(&recorder, 3 * STEP + STEP / 2, &series), 0);
+    ck_assert_int_eq(bench_recorder_init(&recorder, 3 * STEP + STEP / 2), 0);
+    bench_recorder_reset(&recorder, &series);
     bench_recorder_begin(&recorder, FROM, true);
     ck_assert_uint_eq(bench_recorder_note(&recorder, FROM - 1, 100), FROM);
     ck_assert_uint_eq(bench_recorder_note(&recorder, FROM, 100), FROM + STEP);
@@ -158,12 +159,40 @@ START_TEST(a_series_has_what_ended_in_each_slice)
 }
 END_TEST
 
+/* What was counted before is forgotten, and goes to no series. */
+START_TEST(a_series_begins_anew)
+{
+    static struct bench_series first, second;
+    static struct bench_pending pending;
+    struct bench_recorder recorder;
+    ck_assert_int_eq(bench_recorder_init(&recorder, STEP), 0);
+    for (unsigned slice = 0; slice < 2; slice++) {
+        uint64_t from_ns = FROM + 5 * slice * STEP;
+        memset(&pending, 0, sizeof pending);
+        bench_recorder_reset(&recorder, slice == 0 ? &first : &second);
+        bench_recorder_begin(&recorder, from_ns, true);
+        bench_recorder_note(&recorder, from_ns, 100 * slice);
+        bench_pending_add(&pending, &recorder, 3 + slice, 100, from_ns);
+        ck_assert_uint_eq(bench_recorder_note(&recorder, from_ns + STEP, 100 * slice + 7),
+                          UINT64_MAX);
+        bench_pending_end(&pending, &recorder);
+        bench_recorder_end(&recorder, STEP);
+    }
+    ck_assert_uint_eq(first.count, 1);
+    ck_assert_uint_eq(first.points[0].records, 3);
+    ck_assert_uint_eq(second.points[0].records, 4);
+    ck_assert_uint_eq(second.points[0].syncs, 7);
+    bench_recorder_free(&recorder);
+}
+END_TEST
+
 START_TEST(a_percentile_of_few_is_none)
 {
     static struct bench_series series;
     static struct bench_pending pending;
     struct bench_recorder recorder;
-    ck_assert_int_eq(bench_recorder_init(&recorder, STEP, &series), 0);
+    ck_assert_int_eq(bench_recorder_init(&recorder, STEP), 0);
+    bench_recorder_reset(&recorder, &series);
     bench_recorder_begin(&recorder, FROM, false);
     bench_recorder_note(&recorder, FROM, 0);
     for (unsigned i = 0; i < 999; i++)
@@ -186,11 +215,12 @@ START_TEST(a_long_series_has_long_slices)
     static struct bench_series series;
     static struct bench_pending pending;
     struct bench_recorder recorder;
-    ck_assert_int_eq(bench_recorder_init(&recorder, 36000 * STEP, &series), 0);
+    ck_assert_int_eq(bench_recorder_init(&recorder, 36000 * STEP), 0);
     ck_assert_uint_eq(recorder.step_ns, 60 * STEP);
     ck_assert_uint_eq(recorder.room, BENCH_SERIES_MAX);
     bench_recorder_free(&recorder);
-    ck_assert_int_eq(bench_recorder_init(&recorder, 0, &series), 0);
+    ck_assert_int_eq(bench_recorder_init(&recorder, 0), 0);
+    bench_recorder_reset(&recorder, &series);
     bench_recorder_begin(&recorder, FROM, true);
     bench_recorder_note(&recorder, FROM, 0);
     bench_pending_add(&pending, &recorder, 1, 100, FROM + 700 * STEP);
@@ -216,6 +246,7 @@ int main(void)
     tcase_add_test(tests, coarse_percentiles_are_near);
     tcase_add_test(tests, coarse_values_have_an_end);
     tcase_add_test(tests, a_series_has_what_ended_in_each_slice);
+    tcase_add_test(tests, a_series_begins_anew);
     tcase_add_test(tests, a_percentile_of_few_is_none);
     tcase_add_test(tests, a_long_series_has_long_slices);
     suite_add_tcase(suite, tests);

@@ -11,7 +11,7 @@
 #define WARM_UP_MIN_NS (BENCH_NS_PER_S / 5)
 #define WARM_UP_MAX_NS BENCH_NS_PER_S
 #define WARM_UP_AGAIN_NS (BENCH_NS_PER_S / 50) /* the least, of a log that has had a slice */
-#define CAPACITY_SHARE 2 /* half of the timed part, within these bounds */
+#define CAPACITY_SHARE 2                       /* half of the timed part, within these bounds */
 #define CAPACITY_MIN_NS (BENCH_NS_PER_S / 4)
 #define CAPACITY_MAX_NS BENCH_NS_PER_S
 #define CAPACITY_WARM_UP 5 /* a fifth of that is not counted */

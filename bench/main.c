@@ -61,7 +61,7 @@ struct bench {
     struct bench_results results;
     struct bench_progress progress;
     struct bench_written *written;
-    struct bench_kept kept; /* with --slices */
+    struct bench_kept kept;           /* with --slices */
     struct bench_outcome *outcomes;   /* of the point that is run, in order */
     struct bench_placement placement; /* of the first run that was measured */
     bool has_placement;
@@ -370,8 +370,7 @@ static int run_slices(struct bench *bench, unsigned index)
     int status = ending(error != 0 ? tell_failed_log(bench, &point) : 0);
     for (unsigned round = 0; status == 0 && round < bench->options.repeat; round++)
         status = run_point(bench, round, index);
-    error =
-        bench_kept_close(&bench->kept, bench->written, bench->message, sizeof bench->message);
+    error = bench_kept_close(&bench->kept, bench->written, bench->message, sizeof bench->message);
     int closed = ending(error != 0 ? tell_failed_log(bench, &point) : 0);
     return status != 0 ? status : closed;
 }

@@ -105,10 +105,6 @@ static int check_pairs(struct bench_argument *argument, uint64_t given)
         return check_clients(argument, given);
     if (bench_list_max(&argument->options->windows) <= 1)
         return 0;
-    if ((given & BIT(OPTION_RATE)) != 0)
-        return refuse_pair(argument, OPTION_RATE,
-                           "not together with --window: records of a window wait "
-                           "for each other, not for the log");
     if ((given & BIT(OPTION_STAGES)) != 0)
         return refuse_pair(argument, OPTION_STAGES,
                            "not together with --window: the stages are those of an append");

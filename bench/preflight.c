@@ -249,7 +249,7 @@ static double greatest(double a, double b)
 
 /* How large the log of one run of a set time becomes, at a guess.  Whatever the disk can do, each
  * writer submits a whole window, and appends all that is due on a schedule: when that is more than
- * the disk can keep up with, a flush carries a record of each writer. */
+ * the disk can keep up with, a flush carries all that can be on its way. */
 static uint64_t timed_run_bytes(const struct bench_options *options,
                                 const struct bench_point *point, uint64_t mean)
 {
@@ -265,7 +265,7 @@ static uint64_t timed_run_bytes(const struct bench_options *options,
         return (uint64_t)greatest(seconds * per_s, (double)per_flush);
     double rate = bench_rate_value(point->rate);
     double each_alone = least(rate * (double)whole_blocks(mean), per_s);
-    double together = rate * (double)per_flush / point->writers;
+    double together = rate * (double)per_flush / (double)on_their_way;
     return (uint64_t)least(seconds * greatest(each_alone, together), (double)INT64_MAX);
 }
 

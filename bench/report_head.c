@@ -70,7 +70,9 @@ static void print_windows(FILE *out, const struct bench_options *options)
         fputs(" B, each append waits until durable, ", out);
         return;
     }
-    fputs(" B, submitted in windows of ", out);
+    fputs(options->rates.values[0] == 0 ? " B, submitted in windows of "
+                                        : " B, submitted when due, on their way a writer up to ",
+          out);
     print_numbers(out, windows);
     fputs(", ", out);
 }

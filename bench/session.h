@@ -32,7 +32,7 @@ struct bench_session {
     bool interrupted;
     bool is_open;
     bool has_sliced; /* it has a slice behind it */
-    int calls_fd; /* counts during the warm-up; -1: nothing counts */
+    int calls_fd;    /* counts during the warm-up; -1: nothing counts */
     uint64_t calls;
     bool knows_calls;
     struct bench_perf perf;

@@ -103,11 +103,13 @@ static void summarise_writers(const struct bench_session *session, struct bench_
     result->max_ns = latency_ns->max;
 }
 
-/* Windows may be under way all through the timed part: that none ended in it is not a rate of 0. */
+/* Windows of a closed loop may be under way all through the timed part: that none ended in it is not a rate of
+ * 0. */
 static bool has_rate(const struct bench_session *session, bool by_clock,
                      const struct bench_result *result)
 {
-    return result->records > 0 || (by_clock && session->task.run->window == 1);
+    return result->records > 0 ||
+           (by_clock && (session->task.run->window == 1 || session->task.rate > 0));
 }
 
 void bench_session_summarise(const struct bench_session *session, struct bench_result *result)

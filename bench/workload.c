@@ -288,9 +288,9 @@ enum bench_run_status bench_run_end(struct bench_session *session, enum bench_ru
         bench_trimmer_stop(&session->trimmer);
     if (status == BENCH_RUN_OK && bench_session_peer(session) != NULL)
         status = read_peer_back(session, written, was_cut, message, message_bytes);
-    enum bench_run_status closed =
-        status == BENCH_RUN_OK ? close_store(session, message, message_bytes)
-                               : close_store(session, unheard, sizeof unheard);
+    enum bench_run_status closed = status == BENCH_RUN_OK
+                                       ? close_store(session, message, message_bytes)
+                                       : close_store(session, unheard, sizeof unheard);
     bench_session_free(session);
     return status == BENCH_RUN_OK ? closed : status;
 }

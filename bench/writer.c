@@ -98,7 +98,8 @@ static void count(struct bench_writer *writer, uint64_t records, uint64_t bytes,
         return;
     writer->tally.records += records;
     writer->tally.payload_bytes += bytes;
-    bench_pending_add(&writer->tally.pending, writer->task->recorder, records, end_ns - begin_ns, end_ns);
+    bench_pending_add(&writer->tally.pending, writer->task->recorder, records, end_ns - begin_ns,
+                      end_ns);
 }
 
 static int append_piece(struct bench_writer *writer, uint64_t number,
@@ -168,13 +169,6 @@ static uint64_t think(struct bench_writer *writer, uint64_t now_ns)
     return due_ns < writer->task->until_ns ? sleep_until(writer, due_ns) : 0;
 }
 
-static void append_closed_loop(struct bench_writer *writer)
-{
-    uint64_t now_ns = bench_now_ns();
-    while (now_ns != 0 && !has_finished(writer, now_ns))
-        now_ns = think(writer, append_one(writer, now_ns));
-}
-
 /* Waits until due_ns; false when no record is due any more, or the run is to end first. */
 static bool wait_for_turn(struct bench_writer *writer, uint64_t due_ns)
 {
@@ -219,16 +213,6 @@ static void append_open_loop(struct bench_writer *writer)
             return;
         now_ns = append_one(writer, due_ns);
     }
-}
-
-/* What the variant can do: the main thread counts, and opens the gate again.  Also who failed arrives. */
-static bool show_capacity(struct bench_writer *writer)
-{
-    struct bench_task *task = writer->task;
-    uint64_t now_ns = bench_now_ns();
-    while (now_ns != 0 && !is_done(writer) && now_ns < task->capacity_until_ns)
-        now_ns = append_one(writer, now_ns);
-    return gate_pass(writer) && now_ns != 0;
 }
 
 static uint64_t next_random(struct bench_writer *writer)
@@ -288,42 +272,85 @@ static void count_submits(struct bench_writer *writer, uint64_t submits, uint64_
     writer->tally.submit_ns += submit_ns;
 }
 
-/* Submits a window, then waits for its last record, which makes all of it durable. */
-static void submit_loop(struct bench_writer *writer)
+/* Submits a window, and waits for its last record, which makes all of it durable.  The time then, or 0. */
+static uint64_t submit_and_wait(struct bench_writer *writer, uint64_t now_ns)
 {
-    uint64_t now_ns = bench_now_ns();
-    while (now_ns != 0 && !has_finished(writer, now_ns)) {
-        uint64_t bytes;
-        uint64_t lsn = 0;
-        uint64_t records = window_size(writer);
-        uint64_t sampled = next_random(writer) % records;
-        uint64_t begin_ns = submit_window(writer, records, sampled, &bytes, &lsn);
-        if (begin_ns == 0)
-            return;
-        uint64_t submitted_ns = bench_now_ns();
-        int error = logfile_wait(writer->task->log, lsn, NULL);
-        if (error != 0) {
-            fail(writer, error, "wait");
-            return;
-        }
-        uint64_t end_ns = bench_now_ns();
-        count(writer, records, bytes, begin_ns, end_ns);
-        count_submits(writer, records, submitted_ns - now_ns, end_ns);
-        now_ns = think(writer, end_ns);
+    uint64_t bytes;
+    uint64_t lsn = 0;
+    uint64_t records = window_size(writer);
+    uint64_t sampled = next_random(writer) % records;
+    uint64_t begin_ns = submit_window(writer, records, sampled, &bytes, &lsn);
+    if (begin_ns == 0)
+        return 0;
+    uint64_t submitted_ns = bench_now_ns();
+    int error = logfile_wait(writer->task->log, lsn, NULL);
+    if (error != 0) {
+        fail(writer, error, "wait");
+        return 0;
     }
+    uint64_t end_ns = bench_now_ns();
+    count(writer, records, bytes, begin_ns, end_ns);
+    count_submits(writer, records, submitted_ns - now_ns, end_ns);
+    return end_ns;
 }
 
-/* The records of a writer's clients that are on their way, oldest first; LSNs grow. */
-struct client_queue {
-    struct client_record {
+/* What a client does that goes on when its records are durable.  The time then, or 0. */
+static uint64_t take_turn(struct bench_writer *writer, uint64_t now_ns)
+{
+    return writer->task->run->window > 1 ? submit_and_wait(writer, now_ns)
+                                         : append_one(writer, now_ns);
+}
+
+static void closed_loop(struct bench_writer *writer)
+{
+    uint64_t now_ns = bench_now_ns();
+    while (now_ns != 0 && !has_finished(writer, now_ns))
+        now_ns = think(writer, take_turn(writer, now_ns));
+}
+
+/* What the variant can do: the main thread counts, and opens the gate again.  Also who failed arrives. */
+static bool show_capacity(struct bench_writer *writer)
+{
+    struct bench_task *task = writer->task;
+    uint64_t now_ns = bench_now_ns();
+    while (now_ns != 0 && !is_done(writer) && now_ns < task->capacity_until_ns)
+        now_ns = take_turn(writer, now_ns);
+    return gate_pass(writer) && now_ns != 0;
+}
+
+/* The records of a writer that are on their way, oldest first; LSNs grow. */
+struct under_way {
+    struct record_under_way {
         uint64_t lsn;
         uint64_t begin_ns;
         size_t size;
     } * records;
-    uint64_t room; /* how many clients there are */
+    uint64_t room;
     uint64_t first;
     uint64_t count;
 };
+
+/* 0, or -1 when there is no memory. */
+static int make_room(struct bench_writer *writer, struct under_way *queue, uint64_t room)
+{
+    *queue = (struct under_way){.room = room};
+    queue->records = calloc(room, sizeof *queue->records);
+    if (queue->records != NULL)
+        return 0;
+    fail(writer, -ENOMEM, "making room for what is on its way");
+    return -1;
+}
+
+/* Submits a record whose latency begins at begin_ns.  0, or -1. */
+static int send(struct bench_writer *writer, struct under_way *queue, uint64_t begin_ns)
+{
+    struct record_under_way *record = &queue->records[(queue->first + queue->count) % queue->room];
+    record->begin_ns = begin_ns;
+    if (submit_one(writer, &record->size, &record->lsn) != 0)
+        return -1;
+    queue->count++;
+    return 0;
+}
 
 static uint64_t clients_of(const struct bench_writer *writer)
 {
@@ -333,28 +360,30 @@ static uint64_t clients_of(const struct bench_writer *writer)
 }
 
 /* Each client that has no record on its way submits one, unless the time is over.  0, or -1. */
-static int resubmit(struct bench_writer *writer, struct client_queue *queue)
+static int resubmit(struct bench_writer *writer, struct under_way *queue)
 {
     uint64_t begin_ns = bench_now_ns();
     uint64_t now_ns = begin_ns;
     uint64_t before = queue->count;
     while (queue->count < queue->room && !has_finished(writer, now_ns)) {
-        struct client_record *record = &queue->records[(queue->first + queue->count) % queue->room];
-        record->begin_ns = now_ns;
-        if (submit_one(writer, &record->size, &record->lsn) != 0)
+        if (send(writer, queue, now_ns) != 0)
             return -1;
-        queue->count++;
         now_ns = bench_now_ns();
     }
     count_submits(writer, queue->count - before, now_ns - begin_ns, now_ns);
     return 0;
 }
 
-/* Waits for the oldest record on its way, and counts all that are durable then.  0, or -1. */
-static int await_oldest(struct bench_writer *writer, struct client_queue *queue)
+/* Waits until the oldest record on its way is durable, or for a time, and counts all that are durable then.
+ * 0, also when it was waited for in vain, or -1. */
+static int await_oldest(struct bench_writer *writer, struct under_way *queue, uint64_t until_ns)
 {
     struct logfile *log = writer->task->log;
-    int error = logfile_wait(log, queue->records[queue->first].lsn, NULL);
+    struct timespec until = bench_timespec(until_ns);
+    int error =
+        logfile_wait(log, queue->records[queue->first].lsn, until_ns != UINT64_MAX ? &until : NULL);
+    if (error == -ETIMEDOUT)
+        return 0;
     if (error != 0) {
         fail(writer, error, "wait");
         return -1;
@@ -362,7 +391,7 @@ static int await_oldest(struct bench_writer *writer, struct client_queue *queue)
     uint64_t durable_lsn = logfile_durable_lsn(log);
     uint64_t end_ns = bench_now_ns();
     while (queue->count > 0 && queue->records[queue->first].lsn < durable_lsn) {
-        const struct client_record *record = &queue->records[queue->first];
+        const struct record_under_way *record = &queue->records[queue->first];
         count(writer, 1, record->size, record->begin_ns, end_ns);
         queue->first = (queue->first + 1) % queue->room;
         queue->count--;
@@ -373,13 +402,51 @@ static int await_oldest(struct bench_writer *writer, struct client_queue *queue)
 /* A writer with logical clients, of which each submits its next record when its last one is durable. */
 static void client_loop(struct bench_writer *writer)
 {
-    struct client_queue queue = {.room = clients_of(writer)};
-    queue.records = calloc(queue.room, sizeof *queue.records);
-    if (queue.records == NULL)
-        fail(writer, -ENOMEM, "making clients");
-    while (queue.records != NULL && resubmit(writer, &queue) == 0 && queue.count > 0 &&
-           await_oldest(writer, &queue) == 0)
+    struct under_way queue;
+    if (make_room(writer, &queue, clients_of(writer)) != 0)
+        return;
+    while (resubmit(writer, &queue) == 0 && queue.count > 0 &&
+           await_oldest(writer, &queue, UINT64_MAX) == 0)
         continue;
+    free(queue.records);
+}
+
+/* The record that is due next is submitted when it is, if the window has room: it waits for no other.  Until
+ * then the writer waits for the oldest one on its way.  0, or -1 when it must stop. */
+static int send_or_await(struct bench_writer *writer, struct under_way *queue,
+                         struct bench_arrivals *arrivals, uint64_t *due_ns)
+{
+    const struct bench_task *task = writer->task;
+    bool is_next = !is_done(writer) && *due_ns < task->until_ns && queue->count < queue->room;
+    if (is_next && bench_now_ns() >= *due_ns) {
+        writer->tally.due += is_timed(writer, *due_ns);
+        int status = send(writer, queue, *due_ns);
+        *due_ns = task->start_ns + bench_arrivals_next(arrivals);
+        return status;
+    }
+    if (queue->count > 0)
+        return await_oldest(writer, queue, is_next ? *due_ns : UINT64_MAX);
+    return is_next && sleep_until(writer, *due_ns) != 0 ? 0 : -1;
+}
+
+/* As append_open_loop, with up to a window of records on their way. */
+static void submit_open_loop(struct bench_writer *writer)
+{
+    const struct bench_task *task = writer->task;
+    const struct bench_options *options = task->run->options;
+    struct under_way queue;
+    struct bench_arrivals arrivals;
+    if (make_room(writer, &queue, task->run->window) != 0)
+        return;
+    bench_arrivals_begin(&arrivals, options->arrivals, task->rate, task->run->writers,
+                         writer->index, options->seed + task->slice);
+    uint64_t due_ns = task->start_ns + bench_arrivals_next(&arrivals);
+    while (bench_now_ns() < task->cap_ns && send_or_await(writer, &queue, &arrivals, &due_ns) == 0)
+        continue;
+    if (bench_now_ns() >= task->cap_ns)
+        leave_behind(writer, &arrivals, due_ns, bench_now_ns());
+    while (queue.count > 0 && writer->error == 0)
+        await_oldest(writer, &queue, UINT64_MAX);
     free(queue.records);
 }
 
@@ -415,14 +482,14 @@ static void run_loop(struct bench_writer *writer)
     const struct bench_run *run = writer->task->run;
     if (bench_rate_is_share(run->rate) && !show_capacity(writer))
         return;
-    if (run->rate != 0)
+    if (run->rate != 0 && run->window > 1)
+        submit_open_loop(writer);
+    else if (run->rate != 0)
         append_open_loop(writer);
     else if (run->options->clients > 0)
         client_loop(writer);
-    else if (run->window > 1)
-        submit_loop(writer);
     else
-        append_closed_loop(writer);
+        closed_loop(writer);
 }
 
 void *bench_writer_main(void *arg)

@@ -155,8 +155,6 @@ refuses "not together with --seconds" --records 5 --seconds 5
 refuses "'0' is not a whole number" --window 0
 refuses "listed twice" --window 1,8,1
 refuses "'0' is not a number" --rate 0
-refuses "not together with --window" --rate 5 --window 2
-refuses "not together with --window" --rate 5 --window 1,2
 refuses "'0' is not a whole number" --stages 0
 refuses "not together with --window" --stages 5 --window 1,2
 refuses "'0' is not a whole number" --clients 0
@@ -885,6 +883,22 @@ latencies() {
 [ "$(latencies 1)" = 5 ] || fail "open loop: $(latencies 1) latencies, not the 5 that were due"
 holds "$(value max_us 1) >= 750000" "open loop: what ended after the timed part"
 holds "$(value records 1) < 5" "open loop: what became durable in the timed part"
+
+# A window of an open loop: a record is submitted when it is due, whatever is on its way. Of 10 that are due within
+# 10 ms on a device of 100 ms one flush carries the first and another the rest, where a queue would take ten.
+runs --device delay:100000 --engine ring --writers 1 --records 10 --rate 1000 --arrivals even --window 10
+holds "$(value seconds 1) < 0.6" "an open loop that submits: records waited for each other"
+grep -q 'submitted when due, on their way a writer up to 10' "$here/out/stdout" || fail "an open loop that submits"
+# As many as the window has are on their way, and the next one is late, which its latency says.
+runs --device delay:100000 --engine ring --writers 1 --records 10 --rate 1000 --arrivals even --window 2
+holds "$(value seconds 1) >= 0.4 && $(value max_us 1) > 380000" "an open loop that submits: its window"
+for how in "--rate 5k" "--rate 0.5x" "--rate 20k --arrivals even"; do
+    # shellcheck disable=SC2086 # options and their values
+    runs --engine ring,mutex,serial --writers 2 --window 64 --seconds 0.3 $how
+    for line in 1 2 3; do
+        holds "$(value samples $line) > 0 && $(nested load rate_asked $line) > 0" "$how, in a window: result $line"
+    done
+done
 
 # A rate that cannot be met ends in time: of the 1,000 that are due, 7 or so become durable until a second
 # after the timed part.  The others have waited until then at least.

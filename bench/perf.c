@@ -147,8 +147,10 @@ void bench_perf_start(struct bench_perf *perf)
            read_package(perf->packages, "energy_uj", &perf->energy_uj[perf->packages]))
         perf->packages++;
     for (int i = 0; i < BENCH_PERF_COUNTERS; i++)
-        if (perf->fd[i] >= 0)
+        if (perf->fd[i] >= 0) {
+            ioctl(perf->fd[i], PERF_EVENT_IOC_RESET, 0); /* what it counted in the slice before */
             ioctl(perf->fd[i], PERF_EVENT_IOC_ENABLE, 0);
+        }
 }
 
 void bench_perf_stop(struct bench_perf *perf, uint64_t records, struct bench_perf_result *result)

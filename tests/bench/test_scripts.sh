@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# bench-sweep, bench-compare, bench-report, plot, and what bars and soak share, with results that no bench measured.
+# bench-sweep, bench-compare, bench-report, plot, and what bars and soak share, with results that no bench measured;
+# cycle also with a trace that is made here, if that may be.
 set -u
 
 if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
@@ -15,7 +16,7 @@ here=$(cd "$here" && pwd)
 cd "$here" || exit 1
 
 failures=0
-for test in stats results figures compare explain report plot sweep quickstart browser; do
+for test in stats results figures compare explain report plot sweep quickstart cycle browser; do
     echo "== test_$test.py"
     python3 -B -W error "$tests/test_$test.py" -v 2>&1 || failures=$((failures + 1))
 done

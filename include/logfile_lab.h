@@ -69,8 +69,9 @@ enum logfile_flusher {
 
 /* How ring writers wait. */
 enum logfile_wait_strategy {
-    LOGFILE_WAIT_ADAPTIVE = 0, /* where the device is fast and processors are free, look again and
-                                  again, yielding in between; else, and after that, sleep */
+    LOGFILE_WAIT_ADAPTIVE = 0, /* where a flush is shorter than waking all that wait for it, and
+                                  processors are free, look again and again, yielding in between;
+                                  else, and after that, sleep */
     LOGFILE_WAIT_BLOCK,        /* sleep at once */
     LOGFILE_WAIT_SPIN          /* for durability, never sleep: yield until it is there */
 };

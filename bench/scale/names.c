@@ -56,7 +56,7 @@ void names_add_log(const struct logfile *log)
     ADD(log->ring.flipped, "ring.flipped");
     add(&log->flusher, sizeof log->flusher, "flusher");
     add(&log->flusher.token, 64, "flusher.token");
-    ADD(log->spin_again_ns, "log.spin_again_ns");
+    ADD(log->spin, "log.spin");
     add(log->follow, LF_FOLLOW_BYTES, "follow.holders");
     add(&log->follow->alive, 64, "log.alive");
     add(&log->follow->durable_lsn, 64, "follow.durable_lsn");

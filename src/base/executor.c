@@ -86,8 +86,8 @@ static void await_ring(struct lf_executor *executor, uint32_t key)
     uint64_t begin_ns = lf_now_ns();
 
     executor->slowest_yield_ns = 0;
-    if (executor->spin_ns == 0 ||
-        !lf_waiter_spin(&executor->bell, key, executor->spin_ns, &executor->slowest_yield_ns))
+    if (executor->spin_ns == 0 || !lf_waiter_spin(&executor->bell, key, executor->spin_ns,
+                                                  UINT64_MAX, &executor->slowest_yield_ns))
         lf_waiter_sleep(&executor->bell, key, NULL);
     executor->idle_ns = lf_now_ns() - begin_ns;
 }

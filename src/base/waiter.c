@@ -116,7 +116,8 @@ void lf_waiter_pass_on(struct lf_waiter *waiter, struct lf_wake_tree *tree)
     futex(&waiter->word, FUTEX_WAKE_BITSET, count > taken ? share : INT_MAX, NULL);
 }
 
-bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns, uint64_t *slowest_ns)
+bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns, uint64_t slow_ns,
+                    uint64_t *slowest_ns)
 {
     uint64_t begin_ns = lf_now_ns();
     uint64_t before_ns = begin_ns;
@@ -127,7 +128,7 @@ bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns, u
         uint64_t now_ns = lf_now_ns();
         if (now_ns - before_ns > *slowest_ns)
             *slowest_ns = now_ns - before_ns;
-        if (now_ns - begin_ns >= ns)
+        if (now_ns - begin_ns >= ns || *slowest_ns >= slow_ns)
             return lf_waiter_key(waiter) != key;
         before_ns = now_ns;
     }

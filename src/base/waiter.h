@@ -68,9 +68,9 @@ int lf_waiter_sleep_counted(struct lf_waiter *waiter, uint32_t key, const struct
  * processor in between: a loop of pause instructions would keep it from the very thread that is
  * waited for, and a virtual machine's host takes such loops for idling.  Whether there was a wake.
  * *slowest_ns: the longest that a yield took; more than a moment means that others want the
- * processor.
+ * processor.  It ends with the first that took slow_ns.
  */
-bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns,
+bool lf_waiter_spin(const struct lf_waiter *waiter, uint32_t key, uint64_t ns, uint64_t slow_ns,
                     uint64_t *slowest_ns);
 /* The same, for at most so many yields, however long another thread keeps the processor; not beyond the
  * deadline, if there is one. */

@@ -15,12 +15,7 @@
 
 enum {
     HUNGRY_FRACTION = 8, /* records above this part of a slot may go first */
-    /* Adaptive waiters spin for flushes that are shorter than this, */
-    SPIN_FLUSH_NS = 100 * 1000,
-    SHORT_YIELDS = 100, /* for short ones so often: their flusher may have been preempted */
-    /* unless giving the processor away took as long as this: another thread has work for it; */
-    SPIN_YIELD_NS_MAX = 300 * 1000,
-    SPIN_PAUSE_NS = 1000 * 1000 * 1000 /* then for so long every wait sleeps at once */
+    SHORT_YIELDS = 100   /* for short flushes: their flusher may have been preempted */
 };
 
 /* A call with a deadline does not flush itself, so that a device that hangs cannot hold it; under
@@ -238,36 +233,37 @@ static void drop_guard(struct logfile *log, struct lf_durable_wait *wait)
 }
 
 /* How long to spin before sleeping. */
-static uint64_t spin_ns(struct logfile *log)
+static uint64_t spin_ns(const struct logfile *log)
 {
-    uint64_t flush_ns = lf_load_relaxed_64(&log->flush_ns); /* Relaxed: an estimate. */
-
     if (log->lab.wait == LOGFILE_WAIT_SPIN)
         return UINT64_MAX / 2;
-    if (log->lab.wait == LOGFILE_WAIT_BLOCK || flush_ns > SPIN_FLUSH_NS)
+    uint64_t flush_ns = lf_load_relaxed_64(&log->flush_ns); /* Relaxed, both: estimates. */
+    bool pays = lf_spin_pays(flush_ns, lf_load_relaxed_32(&log->woken));
+    if (log->lab.wait == LOGFILE_WAIT_BLOCK || !pays)
         return 0;
-    /* Relaxed, here and below: a heuristic. */
-    if (lf_now_ns() < lf_load_relaxed_64(&log->spin_again_ns))
-        return 0;
-    return 2 * flush_ns;
+    return lf_spin_may(&log->spin, lf_now_ns()) ? 2 * flush_ns : 0;
 }
 
 /* Whether the event count moved while this thread looked at it. */
 static bool spin(struct logfile *log, const struct lf_slot *slot, uint32_t key,
                  const struct timespec *until)
 {
-    uint64_t limit_ns = spin_ns(log);
-    uint64_t left_ns = until != NULL ? lf_ns_until(until) : UINT64_MAX;
-    uint64_t slowest_ns;
-    bool moved;
-
     if (log->lab.wait == LOGFILE_WAIT_ADAPTIVE && lf_flush_is_short(log))
         return lf_waiter_yield(&slot->durable, key, SHORT_YIELDS, until);
-    if (limit_ns == 0 || left_ns == 0)
+
+    uint64_t left_ns = until != NULL ? lf_ns_until(until) : UINT64_MAX;
+    uint64_t limit_ns = lf_min(spin_ns(log), left_ns);
+    uint64_t slowest_ns;
+    if (limit_ns == 0)
         return false;
-    moved = lf_waiter_spin(&slot->durable, key, lf_min(limit_ns, left_ns), &slowest_ns);
-    if (slowest_ns > SPIN_YIELD_NS_MAX)
-        lf_store_relaxed_64(&log->spin_again_ns, lf_now_ns() + SPIN_PAUSE_NS);
+    /* A thread that never sleeps does so also where others want the processor. */
+    uint64_t slow_ns =
+        log->lab.wait == LOGFILE_WAIT_SPIN
+            ? UINT64_MAX
+            : lf_spin_slow_ns(lf_load_relaxed_32(&log->woken)); /* Relaxed: as above. */
+    bool moved = lf_waiter_spin(&slot->durable, key, limit_ns, slow_ns, &slowest_ns);
+    if (slowest_ns >= slow_ns)
+        lf_spin_pause(&log->spin, lf_now_ns());
     return moved;
 }
 

@@ -221,6 +221,10 @@ static void plan_gather(struct logfile *log, const struct lf_sealed *flushed)
             lf_count(&log->stats.gather_timeouts, 1);
     }
     flusher->has_paused_to_gather = false;
+    /* Relaxed: a hint to waiters; its one writer is here. */
+    uint32_t woken = lf_load_relaxed_32(&log->woken);
+    woken -= (woken + 7) / 8;
+    lf_store_relaxed_32(&log->woken, flush.woken > woken ? flush.woken : woken);
     target = lf_gather_plan(gather, &flush);
     lf_store_release_64(&flusher->gather_until_ns, /* F4 */
                         target == 0 ? 0

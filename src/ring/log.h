@@ -16,6 +16,7 @@
 #include "ring/event.h"
 #include "ring/flush.h"
 #include "ring/ring.h"
+#include "ring/spin.h"
 #include "storage/prepare.h"
 #include "storage/store.h"
 #include "storage/trim.h"
@@ -53,6 +54,7 @@ struct logfile {
     /* W: the thread that may commit.  R: all. */
     _Alignas(LF_CACHE_PAIR) uint64_t durable_lsn;
     uint64_t flush_ns; /* moving average of write + sync */
+    uint32_t woken;    /* the most threads that one of the last few flushes had to wake */
 
     _Alignas(LF_CACHE_PAIR) struct lf_event event;
     uint32_t reservations; /* W: fetch-add.  R: shutdown.  Held by callers. */
@@ -62,7 +64,7 @@ struct logfile {
     /* Of the ring engine. */
     struct lf_ring ring;
     struct lf_flusher flusher;
-    uint64_t spin_again_ns; /* W, R: waiters.  Processors were busy: until then no thread spins. */
+    struct lf_spin spin;
 
     void *lab_state; /* of an engine of the laboratory: its own */
 };

@@ -45,6 +45,8 @@ static const struct {
     {"submit_commit_ns", "submit_commit_histogram",
      offsetof(struct logfile_stats, submit_commit_ns)},
     {"late_publish_ns", "late_publish_histogram", offsetof(struct logfile_stats, late_publish_ns)},
+    {"zero_fill_ns", "zero_fill_histogram", offsetof(struct logfile_stats, zero_fill_ns)},
+    {"zero_sync_ns", "zero_sync_histogram", offsetof(struct logfile_stats, zero_sync_ns)},
 };
 
 static uint64_t counter_at(const struct logfile_stats *stats, size_t offset)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A counter of a log by itself, for writers: logfile_stats copies 26 KB of them. */
+/* A counter of a log by itself, for writers: logfile_stats copies 27 KB of them. */
 #ifndef BENCH_LOG_COUNTERS_H
 #define BENCH_LOG_COUNTERS_H
 

@@ -786,6 +786,12 @@ struct logfile_stats {
                                kernel does not say */
     uint32_t no_allocation; /* 1: the file system cannot allocate; zeros are written instead */
     uint32_t reserved_facts;
+    /* Zeros written ahead, off the commit path, by calls that went well: how long each write of them took,
+     * of 256 KiB at most (zero_fill_bytes has their bytes); */
+    struct logfile_histogram zero_fill_ns;
+    /* and each sync that made some of them durable, of up to 8 MiB of them as a rule, with its wait for
+     * the sync of a thread that trims. */
+    struct logfile_histogram zero_sync_ns;
 };
 
 /*

@@ -377,6 +377,8 @@ static void copy_stats(struct logfile *log, struct logfile_stats *out)
         lf_counted(&log->store.device_bytes) + lf_counted(&log->store.file.header_bytes);
     out->zero_fill_bytes = lf_counted(&log->preparer.zero_fill_bytes);
     out->waits_zero_fill = lf_counted(&log->preparer.zero_fill_waits);
+    lf_histogram_copy(&log->preparer.zero_fill_ns, &out->zero_fill_ns);
+    lf_histogram_copy(&log->preparer.zero_sync_ns, &out->zero_sync_ns);
 }
 
 int logfile_stats(struct logfile *log, struct logfile_stats *out, size_t size)

@@ -112,6 +112,8 @@ static int metrics_print(FILE *out, struct logfile *log, struct metrics *metrics
     fprintf(out, "logfile_refused_total{cause=\"size\"} %" PRIu64 "\n", stats.refused_size);
     fprintf(out, "logfile_refused_total{cause=\"ended\"} %" PRIu64 "\n", stats.refused_ended);
     print_times(out, "sync_seconds", &stats.sync_ns, "Syncs that have ended.");
+    print_times(out, "zero_fill_seconds", &stats.zero_fill_ns, "Writes of zeros ahead of the log.");
+    print_times(out, "zero_sync_seconds", &stats.zero_sync_ns, "Their syncs.");
     print_times(out, "append_commit_seconds", &stats.append_commit_ns,
                 "From an append's place in the log until it is durable; the longest of a group.");
 

@@ -98,11 +98,12 @@ MEASURES = {
                    " p999_us p99_9_us p99_99_us samples max_us flushes records_per_flush"
                    " device_bytes_per_payload_byte cpu_us_per_record rss_bytes submit_ns"
                    " context_switches_per_record system_calls_per_record started_at"
-                   " zero_fill_bytes waits_zero_fill flush_ns zero_fill_ns"),
+                   " zero_fill_bytes waits_zero_fill flush_ns zero_fill_ns zero_sync_ns"),
     "hdr": (is_hdr, "an HdrHistogram V2 in base64"),
     "bounds": (is_bounds, "a list of bounds"),
     "series": (is_series, "a series of numbers"),
-    "latency_histogram": (is_list_of(is_bucket), "a list of pairs of numbers"),
+    **each((is_list_of(is_bucket), "a list of pairs of numbers"),
+           "latency_histogram flush_histogram zero_fill_histogram zero_sync_histogram"),
     "batch_histogram": (is_batches, "a list of whole numbers"),
 }
 FLOOR = {**each(TEXT, "floor how"), **each(POSITIVE, "threads round"),

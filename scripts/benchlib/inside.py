@@ -271,6 +271,58 @@ def stage_table(dataset):
     return details("Stages as numbers", table(heads, rows, "Stages of an append")) if rows else ""
 
 
+# ---- Flushes, and zeros written ahead ------------------------------------------------------------
+
+
+CALLS = (("flushes", "flush_histogram"), ("zero-fills", "zero_fill_histogram"),
+         ("syncs of zeros", "zero_sync_histogram"))
+
+
+def bucket_top(low_us):
+    """The greatest value of a bucket of the log's histograms, of which there are eight to a power
+    of two: no call looks shorter than it was."""
+    low_ns = round(low_us * 1000)
+    return (low_ns + (1 << max(0, low_ns.bit_length() - 4)) - 1) / 1000
+
+
+def call_times(cell, key):
+    """How many calls there were in all rounds, their p50 and p99: None with fewer than ten beyond."""
+    counts = [(bucket_top(low), number) for low, number in pool(cell.values(key))]
+    return [hdr.total(counts), *[hdr.percentile(counts, percent) for percent in (50, 99)]]
+
+
+def call_row(cell):
+    times = [call_times(cell, key) for _, key in CALLS]
+    texts = [text for number, *percentiles in times
+             for text in (f"{number:,}", *["–" if one is None else time_us(one)
+                                           for one in percentiles])]
+    waits = sum(cell.values("waits_zero_fill"))
+    return [svg.escape(cell.first.variant), f"{cell.first.writers:,}", *texts, f"{waits:,}"]
+
+
+def flushes(dataset):
+    """Of logs that wrote zeros ahead meanwhile: a flush, and what shares the disk with it."""
+    cells = [cell for cell in dataset.cells if cell.values("flush_histogram")]
+    filling = [cell for cell in cells if call_times(cell, "zero_fill_histogram")[0]]
+    if not filling:
+        return []
+    heads = ["variant", "writers", *[head for name, _ in CALLS for head in (name, "p50", "p99")],
+             "flushes that waited for one"]
+    words = paragraph("Zeros are written ahead of the log, 256 KiB at a time and off the commit path,"
+                      " but to the same disk; a flush waits only for one that is under way where it"
+                      " goes. All rounds together, within the timed part; no percentile with fewer"
+                      " than ten beyond it.", "quiet")
+    most = max(filling, key=lambda cell: call_times(cell, "zero_fill_histogram")[0])
+    number, middle, _ = call_times(most, "zero_fill_histogram")
+    _, flush, _ = call_times(most, "flush_histogram")
+    finding = "" if None in (middle, flush) else (
+        f"{most.first.variant} with {writers_title(most.first.writers)} wrote {number:,} times zeros"
+        f" ahead, {time_us(middle)} each in the median; a flush took {time_us(flush)}.")
+    content = words + table(heads, [call_row(cell) for cell in cells], "Flushes and zero-fills")
+    return [Section(f"{dataset.name}-flushes", "Flushes, and zeros written ahead", content,
+                    finding)]
+
+
 # ---- What a record costs -------------------------------------------------------------------------
 
 
@@ -402,4 +454,4 @@ def sections(dataset, without_stages=False):
     """All of it, as far as it was measured."""
     return ([] if without_stages else stages(dataset)) + (
         distribution(dataset) + over_time(dataset) + fairness(dataset) + batches(dataset)
-        + costs(dataset))
+        + flushes(dataset) + costs(dataset))

@@ -39,10 +39,12 @@
 
 /* ---- Doing: none of this holds the lock -------------------------------------------------------*/
 
-/* Notes what the thread has under way, for a thread that looks while it hangs. */
-static void begin_call(struct lf_preparer *preparer, enum logfile_call call, uint64_t lsn)
+/* Notes what the thread has under way, for a thread that looks while it hangs.  Returns the time. */
+static uint64_t begin_call(struct lf_preparer *preparer, enum logfile_call call, uint64_t lsn)
 {
-    lf_inflight_begin(&preparer->store->inflight[LF_CALLER_PREPARER], call, lsn, lf_now_ns());
+    const uint64_t now_ns = lf_now_ns();
+    lf_inflight_begin(&preparer->store->inflight[LF_CALLER_PREPARER], call, lsn, now_ns);
+    return now_ns;
 }
 
 static void end_call(struct lf_preparer *preparer)
@@ -54,7 +56,7 @@ static int write_zeros(struct lf_preparer *preparer, uint64_t from, uint64_t to)
 {
     struct lf_store *store = preparer->store;
     LF_ASSERT(to - from <= CHUNK_BYTES);
-    begin_call(preparer, LOGFILE_CALL_ZERO_FILL, from);
+    const uint64_t begin_ns = begin_call(preparer, LOGFILE_CALL_ZERO_FILL, from);
     int error = lf_file_write(&store->file, from, preparer->zero_chunk, to - from, 0);
     end_call(preparer);
     if (error != 0)
@@ -62,6 +64,8 @@ static int write_zeros(struct lf_preparer *preparer, uint64_t from, uint64_t to)
     /* Relaxed: statistics, ordered with nothing. */
     lf_fetch_add_relaxed_64(&store->device_bytes, to - from);
     lf_fetch_add_relaxed_64(&preparer->zero_fill_bytes, to - from);
+    lf_histogram_add(&preparer->zero_fill_ns, lf_now_ns() - begin_ns);
+    preparer->has_new_zeros = true;
     return 0;
 }
 
@@ -70,9 +74,12 @@ static void sync_prepared(struct lf_preparer *preparer, uint64_t from, uint64_t 
 {
     if (preparer->store->sync == LOGFILE_SYNC_NONE)
         return;
-    begin_call(preparer, LOGFILE_CALL_SYNC, from);
-    (void)lf_store_sync_background(preparer->store, from, to);
+    const uint64_t begin_ns = begin_call(preparer, LOGFILE_CALL_SYNC, from);
+    int error = lf_store_sync_background(preparer->store, from, to);
     end_call(preparer);
+    if (error == 0 && preparer->has_new_zeros)
+        lf_histogram_add(&preparer->zero_sync_ns, lf_now_ns() - begin_ns);
+    preparer->has_new_zeros = false;
 }
 
 static void publish_allocated(struct lf_preparer *preparer, uint64_t end)

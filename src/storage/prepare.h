@@ -69,6 +69,7 @@ struct lf_preparer {
     /* The preparer's own. */
     bool can_allocate;      /* false after -EOPNOTSUPP: allocate by writing zeros */
     bool has_first_block;   /* prepare = none: all that is ever allocated */
+    bool has_new_zeros;     /* that no sync has been made of */
     uint64_t grow_again_at; /* after a full disk: the value of claimed at which more is tried
                                   than what a thread waits for */
 
@@ -77,6 +78,9 @@ struct lf_preparer {
 
     uint64_t zero_fill_bytes; /* W: preparer (fetch-add).  R: stats. */
     uint64_t zero_fill_waits; /* W: flusher (fetch-add).  R: stats. */
+    /* W: preparer (fetch-add).  R: stats. */
+    struct logfile_histogram zero_fill_ns;
+    struct logfile_histogram zero_sync_ns;
 };
 
 /* What a preparer is started with. */

@@ -353,7 +353,8 @@ submit_ns context_switches_per_record system_calls_per_record latency_histogram 
 syncs device_bytes zero_fill_bytes inline_flushes sequencer_flushes overshoots wakeups waits_durable waits_flip \
 waits_space waits_zero_fill gathers gather_timeouts late_publishes segments_made trims writes flush_ns flush_histogram \
 write_ns write_histogram sync_ns sync_histogram append_commit_ns append_commit_histogram submit_commit_ns \
-submit_commit_histogram late_publish_ns late_publish_histogram stages_us pressure capped fairness epochs_crossed load series perf settings placement machine filesystem device options bounds"
+submit_commit_histogram late_publish_ns late_publish_histogram \
+zero_fill_ns zero_fill_histogram zero_sync_ns zero_sync_histogram stages_us pressure capped fairness epochs_crossed load series perf settings placement machine filesystem device options bounds"
 
 for device in file null; do
     runs --device $device --engine ring,mutex,serial --writers 1,3 --records 40 --size 600

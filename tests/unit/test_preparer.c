@@ -712,6 +712,8 @@ START_TEST(disk_that_cannot_allocate_is_written)
     stop();
     assert_written_once(0, HEAD, end);
     ck_assert_uint_eq(preparer.zero_fill_bytes, end - HEAD);
+    ck_assert_uint_eq(preparer.zero_fill_ns.count, disk.write_count);
+    ck_assert_uint_eq(preparer.zero_sync_ns.count, disk.sync_count);
     ck_assert_uint_eq(store.device_bytes, end - HEAD);
     ck_assert_uint_eq(disk.allocate_count, 1);
 }
@@ -746,6 +748,38 @@ START_TEST(idle_log_gets_a_few_zeros_and_then_nothing)
     ck_assert_uint_eq(disk.unsynced_count, 0);
     ck_assert_uint_eq(preparer.zero_fill_bytes, FIRST_TARGET);
     ck_assert_uint_eq(store.device_bytes, FIRST_TARGET);
+    ck_assert_uint_eq(preparer.zero_fill_ns.count, FIRST_TARGET / CHUNK);
+    /* Room was allocated first, and synced: that is none of the zeros' syncs. */
+    ck_assert_uint_eq(preparer.zero_sync_ns.count, 1);
+    ck_assert_uint_ge(disk.sync_count, preparer.zero_sync_ns.count);
+}
+END_TEST
+
+START_TEST(zeros_are_timed)
+{
+    disk.write_us = 2000;
+    start();
+    wait_until_asleep();
+    stop();
+    const struct logfile_histogram *times = &preparer.zero_fill_ns;
+    ck_assert_uint_eq(times->count, FIRST_TARGET / CHUNK);
+    ck_assert_uint_ge(times->sum, times->count * 2000000);
+    ck_assert_uint_ge(logfile_histogram_percentile(times, 0), 2000000);
+    ck_assert_uint_le(times->max, times->sum);
+}
+END_TEST
+
+START_TEST(zeros_that_went_wrong_are_not_timed)
+{
+    if (_i == 0)
+        disk.write_error = -EIO;
+    else
+        disk.sync_error = -EIO;
+    start();
+    wait_for_failure();
+    stop();
+    ck_assert_uint_eq(preparer.zero_fill_ns.count * CHUNK, preparer.zero_fill_bytes);
+    ck_assert_uint_eq(preparer.zero_sync_ns.count, 0);
 }
 END_TEST
 
@@ -814,6 +848,8 @@ START_TEST(log_that_never_syncs_does_not_sync_zeros)
     stop();
     ck_assert_uint_gt(disk.write_count, 0);
     ck_assert_uint_eq(disk.sync_count, 0);
+    ck_assert_uint_eq(preparer.zero_fill_ns.count, disk.write_count);
+    ck_assert_uint_eq(preparer.zero_sync_ns.count, 0);
 }
 END_TEST
 
@@ -1181,6 +1217,8 @@ static TCase *zeros(void)
     TCase *tcase = tcase_create("zeros");
     tcase_add_checked_fixture(tcase, setup, NULL);
     tcase_add_test(tcase, idle_log_gets_a_few_zeros_and_then_nothing);
+    tcase_add_test(tcase, zeros_are_timed);
+    tcase_add_loop_test(tcase, zeros_that_went_wrong_are_not_timed, 0, 2);
     tcase_add_test(tcase, zeros_are_written_when_half_are_used_up);
     tcase_add_test(tcase, zeros_grow_with_the_log);
     tcase_add_test(tcase, syncs_are_few_when_direct_and_many_when_buffered);

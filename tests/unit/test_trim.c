@@ -208,6 +208,40 @@ START_TEST(test_trim_gives_space_back)
 }
 END_TEST
 
+static struct logfile_stats append_and_trim(unsigned rounds)
+{
+    struct logfile_stats stats;
+
+    for (unsigned round = 0; round < rounds; round++) {
+        for (unsigned i = 0; i < 8; i++)
+            ck_assert_int_eq(logfile_append(trim_log, payload, sizeof payload, &lsns[i]), 0);
+        ck_assert_int_eq(logfile_trim(trim_log, lsns[7]), 0);
+    }
+    ck_assert_int_eq(logfile_stats(trim_log, &stats, sizeof stats), 0);
+    return stats;
+}
+
+/* The first segments are new, and filled with zeros ahead of the log; the blocks of those that are used
+ * again are written already. */
+START_TEST(test_recycled_segments_need_no_zeros)
+{
+    struct logfile_stats first, last;
+
+    begin(2 * _i + 1);
+    first = append_and_trim(200);
+    last = append_and_trim(400);
+    ck_assert_uint_ge(last.segments_made, first.segments_made + 100);
+    ck_assert_uint_gt(first.zero_fill_ns.count, 0);
+    ck_assert_uint_ge(first.zero_fill_bytes, first.zero_fill_ns.count * LF_BLOCK_BYTES);
+    ck_assert_uint_le(first.zero_fill_bytes, first.zero_fill_ns.count * SEGMENT_BYTES);
+    ck_assert_uint_le(first.zero_sync_ns.count, first.zero_fill_ns.count);
+    ck_assert_uint_gt(first.zero_sync_ns.count, 0);
+    ck_assert_uint_eq(last.zero_fill_ns.count, first.zero_fill_ns.count);
+    ck_assert_uint_eq(last.zero_fill_bytes, first.zero_fill_bytes);
+    end();
+}
+END_TEST
+
 /* Landmarks are thinned out, evenly: a long log is trimmed to within a thousandth of it. */
 START_TEST(test_trim_of_a_long_log_is_close)
 {
@@ -244,6 +278,7 @@ static Suite *trim_suite(void)
     tcase_add_loop_test(tcase, test_trim_beyond_the_durable_lsn_is_refused, 0, count);
     tcase_add_loop_test(tcase, test_trim_of_everything_keeps_the_incarnation, 0, count);
     tcase_add_loop_test(tcase, test_trim_gives_space_back, 0, count);
+    tcase_add_loop_test(tcase, test_recycled_segments_need_no_zeros, 0, count / 2);
     tcase_add_test(tcase, test_trim_of_a_long_log_is_close);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -299,6 +299,27 @@ class Sections(Report):
                                      r" most of the difference is “flip”")
         self.assertIn("−280 µs (300 µs → 20 µs)", page.texts)
 
+    def test_zero_fills_beside_flushes(self):
+        maker = fixture.Maker(rounds=3)
+        lines = fixture.engines(maker)
+        for line in lines:
+            if "engine" in line:
+                recycled = line["variant"] == "serial"
+                line.update(flush_histogram=[[98.304, 1000], [229.376, 20]], waits_zero_fill=2,
+                            zero_fill_histogram=[] if recycled else [[163.84, 320], [655.36, 15]],
+                            zero_sync_histogram=[] if recycled else [[2097.152, 4]])
+        page = self.results(lines)
+        self.assertEqual(page.problems, [])
+        self.assertIn("wrote 1,005 times zeros ahead, 180 µs each in the median; a flush took 106 µs.",
+                      page.words)
+        self.assertIn("ring 16 3,060 106 µs 246 µs 1,005 180 µs 721 µs 12 – – 6", page.words)
+        self.assertIn("serial 16 3,060 106 µs 246 µs 0 – – 0 – – 6", page.words)
+        for line in lines:
+            if "engine" in line:
+                line["zero_fill_histogram"] = []
+        fixture.add_lines(self.path("none.json"), lines)
+        self.assertNotIn("zeros written ahead", self.page("none.json").words)
+
     def test_a_map_of_devices(self):
         """ring is slower where a sync takes nothing."""
         maker, lines = fixture.Maker(scatter=0.001), []

@@ -285,6 +285,7 @@ static void take_result(struct bench_json line, struct bench_result *result)
     result->conduct.fairness.least_over_mean = bench_json_number(fairness, "least_over_mean");
     result->conduct.fairness.known = !isnan(result->conduct.fairness.least_over_mean);
     result->conduct.load.past_knee = bench_json_is_true(bench_json_get(line, "load"), "past_knee");
+    result->reached.p50_us = bench_json_number(bench_json_get(line, "device_delay_us"), "p50");
     take_percentiles(line, result);
     take_stages(line, result);
 }

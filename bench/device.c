@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "device.h"
 
+#include "base/atomic.h"
 #include "clock.h"
+#include "histogram.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +16,9 @@
 #include <sys/prctl.h>
 
 #define KEPT_BYTES 65536u
-#define SPIN_BELOW_NS UINT64_C(100000) /* a sleep this short would be mostly waking up */
-#define WAKE_EARLY_NS UINT64_C(10000)  /* the end of a longer one is spun, so that it is exact */
+#define TRY_COUNT 50                 /* sleeps, to see how late the kernel ends them, */
+#define TRY_NS_MAX UINT64_C(200000)  /* each so long at most */
+#define LATE_NS_MAX UINT64_C(100000) /* more than that is another load's, not the kernel's */
 
 #define NAME_BYTES 4096u
 
@@ -30,29 +34,68 @@ struct file {
 struct bench_device {
     struct logfile_io io;
     uint64_t delay_ns;
+    uint64_t late_ns; /* how much later than asked for a sleep ends */
+    /* Of every sync, how much longer than the delay it took; several may end at once (fetch-add). */
+    uint64_t over_ns_sum;
+    uint64_t over_ns[BENCH_HISTOGRAM_BUCKETS];
     /* Guards all below: the log's threads and the writers call at once. */
     pthread_mutex_t lock;
     struct file **files;
     int file_count;
 };
 
-static void wait_out(const struct bench_device *device)
+/* ---- The delay ---- */
+
+/* The kernel may end a sleep 50 us late to save wake-ups, unless told not to; what the library's own
+ * sleeps get in this thread stays as it was. */
+static void sleep_until(uint64_t ns)
+{
+    struct timespec wake = bench_timespec(ns);
+    int slack_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, NULL) == EINTR)
+        continue;
+    prctl(PR_SET_TIMERSLACK, slack_ns > 0 ? slack_ns : 0, 0, 0, 0);
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* How late sleeps of about the delay end here, in the median. */
+static uint64_t measure_lateness(uint64_t delay_ns)
+{
+    uint64_t late_ns[TRY_COUNT];
+    for (unsigned i = 0; i < TRY_COUNT; i++) {
+        uint64_t due_ns = bench_now_ns() + (delay_ns < TRY_NS_MAX ? delay_ns : TRY_NS_MAX);
+        sleep_until(due_ns);
+        late_ns[i] = bench_now_ns() - due_ns;
+    }
+    qsort(late_ns, TRY_COUNT, sizeof late_ns[0], compare);
+    uint64_t median_ns = late_ns[TRY_COUNT / 2];
+    return median_ns < LATE_NS_MAX ? median_ns : LATE_NS_MAX;
+}
+
+/* As a disk, it leaves the processor to others: asleep where the kernel ends a sleep in time, and for the
+ * rest by giving way to each thread that wants to run.  It never takes less than the delay. */
+static void wait_out(struct bench_device *device)
 {
     if (device->delay_ns == 0)
         return;
-    uint64_t end_ns = bench_now_ns() + device->delay_ns;
-    if (device->delay_ns >= SPIN_BELOW_NS) {
-        /* The kernel may end a sleep 50 us late to save wake-ups, unless told not to; what the
-         * library's own sleeps get in this thread stays as it was. */
-        struct timespec wake = bench_timespec(end_ns - WAKE_EARLY_NS);
-        int slack_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
-        prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, NULL) == EINTR)
-            continue;
-        prctl(PR_SET_TIMERSLACK, slack_ns > 0 ? slack_ns : 0, 0, 0, 0);
-    }
-    while (bench_now_ns() < end_ns)
-        continue;
+    uint64_t now_ns = bench_now_ns();
+    uint64_t end_ns = now_ns + device->delay_ns;
+    if (device->delay_ns > device->late_ns)
+        sleep_until(end_ns - device->late_ns);
+    /* For the clock.  Whoever runs in between may keep the processor for its slice, which then shows in
+     * what was reached. */
+    while ((now_ns = bench_now_ns()) < end_ns)
+        sched_yield();
+    /* Relaxed: statistics, which publish nothing. */
+    lf_fetch_add_relaxed_64(&device->over_ns_sum, now_ns - end_ns);
+    lf_fetch_add_relaxed_64(&device->over_ns[bench_histogram_index(now_ns - end_ns)], 1);
 }
 
 /* ---- Files; under the lock ---- */
@@ -472,6 +515,7 @@ struct bench_device *bench_device_create(uint64_t delay_ns)
     device->io = operations;
     device->io.context = device;
     device->delay_ns = delay_ns;
+    device->late_ns = delay_ns > 0 ? measure_lateness(delay_ns) : 0;
     pthread_mutex_init(&device->lock, NULL);
     return device;
 }
@@ -490,4 +534,22 @@ void bench_device_destroy(struct bench_device *device)
 const struct logfile_io *bench_device_io(const struct bench_device *device)
 {
     return &device->io;
+}
+
+struct bench_reached bench_device_reached(const struct bench_device *device)
+{
+    const double delay_us = (double)device->delay_ns / 1000;
+    struct bench_histogram over_ns = {.max = UINT64_MAX};
+    for (unsigned i = 0; i < BENCH_HISTOGRAM_BUCKETS; i++) {
+        over_ns.bucket[i] =
+            lf_load_relaxed_64(&device->over_ns[i]); /* relaxed: no sync is under way */
+        over_ns.count += over_ns.bucket[i];
+    }
+    double sum_ns = (double)lf_load_relaxed_64(&device->over_ns_sum); /* the same */
+    return (struct bench_reached){
+        .syncs = over_ns.count,
+        .mean_us = delay_us + sum_ns / 1000 / (double)over_ns.count,
+        .p50_us = delay_us + bench_histogram_told_us(&over_ns, BENCH_P50),
+        .p99_us = delay_us + bench_histogram_told_us(&over_ns, BENCH_P99),
+    };
 }

@@ -213,6 +213,21 @@ static void put_device(FILE *out, const struct bench_context *context)
     fputc('}', out);
 }
 
+static void put_reached(FILE *out, const struct bench_options *options,
+                        const struct bench_reached *reached)
+{
+    if (options->device != BENCH_DEVICE_DELAY) {
+        fputs(",\"device_delay_us\":null", out);
+        return;
+    }
+    fprintf(out, ",\"device_delay_us\":{\"asked\":%" PRIu64 ",\"syncs\":%" PRIu64,
+            options->delay_ns / 1000, reached->syncs);
+    put_measure(out, "mean", reached->mean_us, !isnan(reached->mean_us));
+    put_measure(out, "p50", reached->p50_us, !isnan(reached->p50_us));
+    put_measure(out, "p99", reached->p99_us, !isnan(reached->p99_us));
+    fputc('}', out);
+}
+
 /* ---- What it was measured with --------------------------------------------------------------- */
 
 static void put_choice(FILE *out, const char *key, const struct bench_name *names, int value,
@@ -325,6 +340,7 @@ int bench_report_json(FILE *out, const struct bench_context *context, const stru
     put_stages(out, result);
     bench_report_pressure_json(out, &result->pressure);
     bench_report_conduct_json(out, context->options, id, result, detail);
+    put_reached(out, context->options, &result->reached);
     fputc(',', out);
     put_string(out, "settings", id->variant->peer != NULL ? id->variant->peer->settings : NULL);
     put_placement(out, context->options, &detail->placement);

@@ -111,6 +111,7 @@ static int run_in_memory(struct bench *bench, struct bench_run *run, struct benc
     run->io = bench_device_io(device);
     int status = bench_run(run, outcome->result, &outcome->detail, bench->written, bench->message,
                            sizeof bench->message);
+    outcome->result->reached = bench_device_reached(device);
     bench_device_destroy(device);
     return status;
 }

@@ -10,6 +10,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define TOLERATED 1.1 /* a device's delay may be so much longer than asked for */
+
 /* ---- What was measured, and on what ---------------------------------------------------------- */
 
 /* An interrupted program has fewer rounds than it was asked for, and of some rows fewer than of others. */
@@ -160,8 +162,38 @@ static void print_disk(FILE *out, const struct bench_context *context)
         fprintf(out, ", %s cache", disk->write_cache);
 }
 
+static double reached_us(const struct bench_result *result)
+{
+    return result->reached.p50_us;
+}
+
+/* Says it if syncs took longer than they were to: the kernel, or whoever had the processor, was too late. */
+static void print_reached(FILE *out, const struct bench_results *results)
+{
+    const struct bench_options *options = results->options;
+    const double asked_us = (double)options->delay_ns / 1000;
+    double most_us = asked_us * TOLERATED;
+    unsigned most_point = 0;
+    const char *most_label = NULL;
+    char text[BENCH_NUMBER_BYTES];
+    for (unsigned point = 0; point < bench_point_count(options); point++)
+        for (unsigned variant = 0; variant < options->variants.count; variant++) {
+            double us = bench_results_spread(results, point, variant, reached_us).median;
+            if (!(us > most_us))
+                continue;
+            most_us = us;
+            most_point = point;
+            most_label = options->variants.all[variant].label;
+        }
+    if (most_label == NULL)
+        return;
+    unsigned writers = bench_point_at(options, most_point).writers;
+    fprintf(out, "DEVICE LATE: a sync took up to %s us in the median (%s, %u writer%s)\n",
+            bench_format_number(text, most_us), most_label, writers, writers == 1 ? "" : "s");
+}
+
 static void print_device(FILE *out, const struct bench_context *context,
-                         const struct bench_result *log_result)
+                         const struct bench_results *results)
 {
     const struct bench_options *options = context->options;
     if (options->device == BENCH_DEVICE_NULL) {
@@ -171,10 +203,11 @@ static void print_device(FILE *out, const struct bench_context *context,
     if (options->device == BENCH_DEVICE_DELAY) {
         fprintf(out, "device: forgets what is written, a sync takes %" PRIu64 " us\n",
                 options->delay_ns / 1000);
+        print_reached(out, results);
         return;
     }
     print_disk(out, context);
-    print_log_io(out, options, log_result);
+    print_log_io(out, options, bench_results_first(results, true));
 }
 
 static void print_warnings(FILE *out, const struct bench_context *context)
@@ -301,7 +334,7 @@ void bench_report_head(FILE *out, const struct bench_context *context,
     if (context->cores != NULL)
         bench_core_to_core_print(out, context->cores);
     print_share(out, &context->machine);
-    print_device(out, context, bench_results_first(results, true));
+    print_device(out, context, results);
     print_settings(out, &context->options->variants);
     if (brackets != NULL)
         print_rates(out, context->options, brackets);

@@ -7,6 +7,7 @@
 #define BENCH_WORKLOAD_H
 
 #include "conduct.h"
+#include "device.h"
 #include "histogram.h"
 #include "options.h"
 #include "payload.h"
@@ -63,6 +64,7 @@ struct bench_result {
     double stage_us[LOGFILE_STAGE_COUNT]; /* means */
     struct bench_pressure pressure;       /* within the timed part */
     struct bench_conduct conduct;
+    struct bench_reached reached; /* of a device with a delay, over the whole run */
 };
 
 /* What is too large to be kept of each run. */

@@ -121,6 +121,7 @@ NESTED = {
     "filesystem": each(TEXT, "type source mount_options super_options"),
     "device": {**each(TEXT, "kind name model write_cache"), **each(BOOL, "rotational"),
                **each(NUMBER, "delay_us")},
+    "device_delay_us": each(NUMBER, "asked syncs mean p50 p99"),
     "load": {**each(TEXT, "kind arrivals"), **each(BOOL, "past_knee"),
              **each(NUMBER, "clients window think_us share capacity rate_asked rate_reached"
                             " late_p50_us late_p99_us late_max_us")},

@@ -354,7 +354,7 @@ syncs device_bytes zero_fill_bytes inline_flushes sequencer_flushes overshoots w
 waits_space waits_zero_fill gathers gather_timeouts late_publishes segments_made trims writes flush_ns flush_histogram \
 write_ns write_histogram sync_ns sync_histogram append_commit_ns append_commit_histogram submit_commit_ns \
 submit_commit_histogram late_publish_ns late_publish_histogram \
-zero_fill_ns zero_fill_histogram zero_sync_ns zero_sync_histogram stages_us pressure capped fairness epochs_crossed load series perf settings placement machine filesystem device options bounds"
+zero_fill_ns zero_fill_histogram zero_sync_ns zero_sync_histogram stages_us pressure capped fairness epochs_crossed load series perf device_delay_us settings placement machine filesystem device options bounds"
 
 for device in file null; do
     runs --device $device --engine ring,mutex,serial --writers 1,3 --records 40 --size 600
@@ -596,6 +596,23 @@ runs --device delay:2000 --engine ring,mutex --writers 2 --records 50 --stages 5
     "$here/out/json")" -eq 2 ] || fail "stages: $(cat "$here/out/json")"
 [ "$(all_of stages_every)" = "5;5;" ] || fail "stages_every: $(all_of stages_every)"
 grep -q 'mean us of one append in 5, by stage' "$here/out/stdout" || fail "stages: no table"
+
+# How long the device's syncs took, which is never less than asked; the table says if they took a tenth more.
+for us in 1 200; do
+    runs --device delay:$us --engine ring,mutex --writers 2 --records 200
+    for line in 1 2; do
+        sed -n "$line{s/.*\"device_delay_us\":{\([^}]*\)}.*/\1/;s/\"//g;s/[:,]/ /g;p;}" "$here/out/json" |
+            awk -v us=$us -v flushes="$(value flushes $line)" '{
+                exit !(NF == 10 && $1 == "asked" && $2 == us && $3 == "syncs" && $4 >= flushes && $5 == "mean" &&
+                    $6 >= us && $7 == "p50" && $8 >= us && $9 == "p99" && $10 == "null")
+            }' || fail "delay of $us us: $(sed -n "$line p" "$here/out/json")"
+    done
+    late=$(sed 's/.*"device_delay_us":{[^}]*"p50":\([0-9.]*\).*/\1/' "$here/out/json" |
+        awk -v us=$us '$1 > 1.1 * us { late = 1 } END { print late + 0 }')
+    [ "$(grep -cE '^DEVICE LATE: a sync took up to [0-9.,]+ us in the median \((ring|mutex), 2 writers\)$' \
+        "$here/out/stdout")" -eq "$late" ] || fail "delay of $us us: late $late: $(cat "$here/out/stdout")"
+done
+grep -q '"device_delay_us":{"asked":200,' "$here/out/json" || fail "delay: $(cat "$here/out/json")"
 
 # Costs, and the command that it was.
 runs --device delay:1000 --engine ring,serial --writers 2 --records 50

@@ -120,9 +120,9 @@ plain, slower, delayed, late, slack = lines_of("devices")
 longer_ns = 1e9 / slower["records_per_s"] - 1e9 / plain["records_per_s"]
 check(close(longer_ns, 25e3, 0.02), f"a sync that is 25 us longer makes a record longer by {longer_ns} ns")
 check(4000 < delayed["records_per_s"] < 5000, f"a sync of 200 us: {delayed['records_per_s']}")
-# It is asked for 10 us earlier than it is to end, and its thread asks for no slack.
+# The device asks for an end that is so much earlier than the kernel is late, and its thread for no slack.
 longer_ns = 1e9 / late["records_per_s"] - 1e9 / delayed["records_per_s"]
-check(close(longer_ns, 30e3, 0.1), f"a timer that is 40 us late makes a record longer by {longer_ns} ns")
+check(abs(longer_ns) < 2e3, f"a timer that is 40 us late makes a record longer by {longer_ns} ns")
 check(close(slack["records_per_s"], late["records_per_s"], 0.001), "a thread has slack that asked for none")
 
 # ---- The same names as logfile-bench's ----

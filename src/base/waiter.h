@@ -39,24 +39,25 @@ static inline uint32_t lf_waiter_key(const struct lf_waiter *waiter)
 /*
  * The deadline of a call that may not wait at all.  The entry points put it in place of one that has
  * passed when the call begins, so that everything below can tell, without a look at the clock, that
- * it must neither sleep nor make a system call, but to wake a thread that it hands work to.
+ * it must neither sleep nor make a system call, but to wake a thread that it hands work to.  It is known by
+ * its value, a time that has always passed: the code of an engine that a program loads has a copy of its own.
  */
 extern const struct timespec lf_no_wait;
 static inline bool lf_may_wait(const struct timespec *deadline)
 {
-    return deadline != &lf_no_wait;
+    return deadline == NULL || deadline->tv_sec != 0 || deadline->tv_nsec != 0;
 }
 static inline bool lf_deadline_is_valid(const struct timespec *deadline)
 {
     return deadline == NULL ||
            (deadline->tv_sec >= 0 && deadline->tv_nsec >= 0 && deadline->tv_nsec < 1000000000);
 }
-/* &lf_no_wait if the deadline has passed, else itself. */
+/* lf_no_wait if the deadline has passed, else itself. */
 const struct timespec *lf_settle_deadline(const struct timespec *deadline);
 
 /*
  * Sleeps until a wake after `key` was taken, or the deadline (absolute, CLOCK_MONOTONIC; NULL: for
- * ever; &lf_no_wait: not at all).  May return early.  0, or -ETIMEDOUT.
+ * ever; lf_no_wait: not at all).  May return early.  0, or -ETIMEDOUT.
  */
 int lf_waiter_sleep(struct lf_waiter *waiter, uint32_t key, const struct timespec *deadline);
 /* The same, and adds one to *sleeps if the kernel was asked to put the thread to sleep. */

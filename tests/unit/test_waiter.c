@@ -39,6 +39,22 @@ START_TEST(deadline_ends_a_sleep)
 }
 END_TEST
 
+/* What may not wait is known by its value: an engine that is loaded has another lf_no_wait. */
+START_TEST(a_copy_of_no_wait_may_not_wait)
+{
+    struct lf_waiter waiter = {0};
+    struct timespec copy = lf_no_wait, past = deadline_in_ms(-1000), soon = deadline_in_ms(1000);
+
+    ck_assert(!lf_may_wait(&lf_no_wait));
+    ck_assert(!lf_may_wait(&copy));
+    ck_assert(!lf_may_wait(lf_settle_deadline(&copy)));
+    ck_assert(!lf_may_wait(lf_settle_deadline(&past)));
+    ck_assert(lf_may_wait(lf_settle_deadline(&soon)));
+    ck_assert(lf_may_wait(NULL));
+    ck_assert_int_eq(lf_waiter_sleep(&waiter, lf_waiter_key(&waiter), &copy), -ETIMEDOUT);
+}
+END_TEST
+
 START_TEST(yields_end)
 {
     struct lf_waiter waiter = {0};
@@ -234,6 +250,7 @@ int main(void)
     tcase_set_timeout(tcase, 180);
     tcase_add_test(tcase, stale_key_does_not_sleep);
     tcase_add_test(tcase, deadline_ends_a_sleep);
+    tcase_add_test(tcase, a_copy_of_no_wait_may_not_wait);
     tcase_add_test(tcase, yields_end);
     tcase_add_test(tcase, counter_wraps);
     tcase_add_test(tcase, time_left);

@@ -95,6 +95,11 @@ enum logfile_checksum {
 
 #define LOGFILE_SHARDS_PER_CORE 0xffffffffu /* publish_shards */
 
+/* Tables of functions that only the library's own sources declare: its src/lab/plugin.h says how to
+ * make one, for the very version that is linked. */
+struct lf_engine;
+struct lf_reserve_policy;
+
 /* logfile_options.lab.  A zeroed struct, or NULL in its place, means every default; a value that is
  * not one of these is -EINVAL from logfile_open. */
 struct logfile_lab {
@@ -116,7 +121,12 @@ struct logfile_lab {
     void *(*ring_alloc)(void *arg, size_t bytes); /* zeroed, 4 KiB-aligned; NULL: mmap */
     void (*ring_free)(void *arg, void *memory, size_t bytes);
     void *ring_arg;
-    uint64_t reserved[12]; /* must be zero */
+    /* An engine, or a reservation policy of the ring, of the caller's own, which outlives the log; NULL:
+     * as `engine` and `reserve` say.  Not both, and where one is given `engine` and, with a policy,
+     * `reserve` must be 0. */
+    const struct lf_engine *own_engine;
+    const struct lf_reserve_policy *own_reserve;
+    uint64_t reserved[10]; /* must be zero */
 };
 
 /* The stages of one append, from call to return. */
@@ -131,8 +141,11 @@ enum logfile_stage {
     LOGFILE_STAGE_COUNT
 };
 
+/* Of logfile_lab_stats.engine: an engine of the caller's own. */
+#define LOGFILE_ENGINE_OWN 0xffffffffu
+
 struct logfile_lab_stats {
-    uint32_t engine;         /* enum logfile_engine */
+    uint32_t engine;         /* enum logfile_engine, or LOGFILE_ENGINE_OWN */
     uint32_t slot_count;     /* what the log has: never 0 */
     uint32_t publish_shards; /* the same */
     uint32_t reserved_32;

@@ -5,6 +5,8 @@
 
 const struct lf_engine *lf_engine_choose(const struct logfile_lab *lab)
 {
+    if (lab->own_engine != NULL)
+        return lab->own_engine;
     switch (lab->engine) {
     case LOGFILE_ENGINE_MUTEX:
         return &lf_mutex_engine;
@@ -15,7 +17,18 @@ const struct lf_engine *lf_engine_choose(const struct logfile_lab *lab)
     }
     if (lab->stage_sample_every != 0)
         return &lf_ring_engine_timed;
-    return lab->reserve == LOGFILE_RESERVE_FAA ? &lf_ring_engine : &lf_ring_engine_by_policy;
+    return lab->reserve == LOGFILE_RESERVE_FAA && lab->own_reserve == NULL
+               ? &lf_ring_engine
+               : &lf_ring_engine_by_policy;
+}
+
+bool lf_engine_is_complete(const struct lf_engine *engine)
+{
+    return engine->name != NULL && engine->start != NULL && engine->stop != NULL &&
+           engine->append != NULL && engine->submit_batch != NULL && engine->wait != NULL &&
+           engine->flush != NULL && engine->shutdown != NULL && engine->end_lsn != NULL &&
+           engine->published_lsn != NULL && engine->failed != NULL && engine->room != NULL &&
+           (engine->reserve == NULL) == (engine->end_reservation == NULL);
 }
 
 int lf_engine_start(struct logfile *log)

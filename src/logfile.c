@@ -400,7 +400,7 @@ int logfile_lab_stats(struct logfile *log, struct logfile_lab_stats *out, size_t
 
     if (error != 0 || out == NULL)
         return error != 0 ? error : -EINVAL;
-    own.engine = log->lab.engine;
+    own.engine = log->lab.own_engine != NULL ? LOGFILE_ENGINE_OWN : log->lab.engine;
     own.slot_count = log->lab.slot_count;
     own.publish_shards = log->lab.publish_shards;
     if (log->lab_state != NULL)

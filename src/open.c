@@ -535,8 +535,8 @@ static int open_log(struct opening *opening)
     if (error == 0) {
         error = lf_engine_start(log);
         if (error != 0)
-            SAY(opening, "%s: starting the engine: %s%s", opening->shown, logfile_strerror(error),
-                thread_hint(error));
+            SAY(opening, "%s: starting the engine %s: %s%s", opening->shown, log->engine->name,
+                logfile_strerror(error), thread_hint(error));
     }
     if (error == 0) {
         lf_file_keep(&log->store.file);

@@ -4,6 +4,7 @@
 #include "base/buffers.h"
 #include "base/num.h"
 #include "format/format.h"
+#include "ring/engine.h"
 #include "ring/ring.h"
 #include "storage/io.h"
 
@@ -31,6 +32,21 @@ static bool is_zero(const uint64_t *words, size_t bytes)
         if (words[i] != 0)
             return false;
     return true;
+}
+
+/* A table of the caller's own stands in place of a choice, and a policy is the ring's. */
+static const char *find_bad_own(const struct logfile_lab *lab)
+{
+    const struct lf_engine *engine = lab->own_engine;
+    const struct lf_reserve_policy *policy = lab->own_reserve;
+
+    if (engine != NULL && (lab->engine != LOGFILE_ENGINE_RING || !lf_engine_is_complete(engine)))
+        return "lab.own_engine";
+    if (policy != NULL &&
+        (lab->reserve != LOGFILE_RESERVE_FAA || lab->engine != LOGFILE_ENGINE_RING ||
+         engine != NULL || !lf_reserve_is_complete(policy)))
+        return "lab.own_reserve";
+    return NULL;
 }
 
 /* Names the value that this version does not know; NULL: none. */
@@ -71,7 +87,9 @@ static const char *find_unknown(const struct logfile_options *options,
         return "reserved";
     if ((lab->ring_alloc == NULL) != (lab->ring_free == NULL))
         return "lab.ring_alloc";
-    return is_zero(lab->reserved, sizeof lab->reserved) ? NULL : "lab.reserved";
+    if (!is_zero(lab->reserved, sizeof lab->reserved))
+        return "lab.reserved";
+    return find_bad_own(lab);
 }
 
 /* Names the size that is out of range; NULL: none.  Defaults have been filled in. */

@@ -443,6 +443,7 @@ static void look_again(struct logfile *log)
 }
 
 const struct lf_engine lf_mutex_engine = {
+    .name = "mutex",
     .buffer_count = 2,
     .start = start,
     .stop = stop,

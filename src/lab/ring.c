@@ -10,7 +10,8 @@
 
 struct lf_lab_ring {
     struct lf_lab lab;
-    union lf_reserve_lock lock;
+    const struct lf_reserve_policy *policy;
+    _Alignas(LF_CACHE_PAIR) unsigned char policy_state[];
 };
 
 void *lf_lab_new(const struct logfile *log, size_t bytes)
@@ -92,34 +93,45 @@ static int append_timed(struct logfile *log, const struct lf_payload *payload,
     return append_with(log, payload, deadline, wait, lsnp, &clock);
 }
 
+static void free_state(struct lf_lab_ring *state)
+{
+    if (state->policy->destroy != NULL)
+        state->policy->destroy(state->policy_state);
+    free(state);
+}
+
 static int start(struct logfile *log)
 {
-    enum logfile_reserve_policy policy = log->lab.reserve;
-    struct lf_lab_ring *state = lf_lab_new(log, sizeof *state);
-    int error = state != NULL ? lf_reserve_init(&state->lock, policy) : -ENOMEM;
+    const struct lf_reserve_policy *policy = log->lab.own_reserve != NULL
+                                                 ? log->lab.own_reserve
+                                                 : lf_reserve_policy_of(log->lab.reserve);
+    struct lf_lab_ring *state = lf_lab_new(log, sizeof *state + policy->state_bytes);
+    int error = state != NULL ? 0 : -ENOMEM;
 
-    if (error == 0) {
-        log->lab_state = state;
-        error = lf_ring_engine_start(log, lf_reserve_policy_of(policy), &state->lock);
-        if (error == 0)
-            return 0;
-        lf_reserve_destroy(&state->lock, policy);
+    if (error == 0 && policy->init != NULL)
+        error = policy->init(state->policy_state);
+    if (error != 0) {
+        free(state);
+        return error;
     }
-    log->lab_state = NULL;
-    free(state);
+    state->policy = policy;
+    log->lab_state = state;
+    error = lf_ring_engine_start(log, policy, state->policy_state);
+    if (error != 0) {
+        log->lab_state = NULL;
+        free_state(state);
+    }
     return error;
 }
 
 static void stop(struct logfile *log)
 {
-    struct lf_lab_ring *state = log->lab_state;
-
     lf_ring_engine_stop(log);
-    lf_reserve_destroy(&state->lock, log->lab.reserve);
-    free(state);
+    free_state(log->lab_state);
 }
 
 const struct lf_engine lf_ring_engine_by_policy = {
+    .name = "ring",
     LF_RING_ENGINE_CALLS,
     .start = start,
     .stop = stop,
@@ -127,6 +139,11 @@ const struct lf_engine lf_ring_engine_by_policy = {
 };
 
 const struct lf_engine lf_ring_engine_timed = {
-    LF_RING_ENGINE_CALLS,   .start = start,          .stop = stop,
-    .append = append_timed, .sealed = lf_lab_sealed, .durable = lf_lab_durable,
+    .name = "ring",
+    LF_RING_ENGINE_CALLS,
+    .start = start,
+    .stop = stop,
+    .append = append_timed,
+    .sealed = lf_lab_sealed,
+    .durable = lf_lab_durable,
 };

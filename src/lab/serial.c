@@ -249,6 +249,7 @@ static void look_again(struct logfile *log)
 }
 
 const struct lf_engine lf_serial_engine = {
+    .name = "serial",
     .buffer_count = 1,
     .start = start,
     .stop = stop,

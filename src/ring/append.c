@@ -518,6 +518,7 @@ static int start(struct logfile *log)
 }
 
 const struct lf_engine lf_ring_engine = {
+    .name = "ring",
     LF_RING_ENGINE_CALLS,
     .start = start,
     .stop = lf_ring_engine_stop,

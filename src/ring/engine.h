@@ -24,6 +24,7 @@ struct logfile_lab;
 
 /* The entry points have checked the arguments; LSNs, deadlines and results are as in logfile.h. */
 struct lf_engine {
+    const char *name;             /* one word */
     unsigned buffer_count;        /* buffers of slot_bytes that it fills; 0: lab.slot_count */
     bool fills_tails_of_segments; /* with epochs shorter than a slot (docs/adr/0010) */
 
@@ -70,6 +71,8 @@ extern const struct lf_engine lf_mutex_engine;
 extern const struct lf_engine lf_serial_engine;
 
 const struct lf_engine *lf_engine_choose(const struct logfile_lab *lab);
+/* Whether nothing is missing that every engine must have. */
+bool lf_engine_is_complete(const struct lf_engine *engine);
 /* Starts the log's engine.  0 or -errno. */
 int lf_engine_start(struct logfile *log);
 /* What the store and the preparer report, from any thread, also before the engine has started. */

@@ -92,6 +92,7 @@ uint64_t lf_ring_swap_head(struct lf_ring *ring, uint64_t word)
 }
 
 const struct lf_reserve_policy lf_reserve_by_fetch_add = {
+    .name = "faa",
     .reserve = lf_ring_reserve,
     .reserve_known = lf_ring_reserve_known,
     .swap = lf_ring_swap_head,

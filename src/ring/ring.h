@@ -154,11 +154,23 @@ struct lf_reservation;
 /* A way to take bytes off the head, and to exchange the head.  lf_reserve_by_fetch_add is the ring's
  * own; appends that find a place at once call lf_ring_reserve without this table. */
 struct lf_reserve_policy {
+    const char *name; /* one word */
+    /* As lf_ring_reserve, lf_ring_reserve_known and lf_ring_swap_head. */
     bool (*reserve)(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
     bool (*reserve_known)(struct lf_ring *ring, uint64_t need, struct lf_reservation *reservation);
     uint64_t (*swap)(struct lf_ring *ring, uint64_t word); /* returns the head as it was */
+    /* What it keeps of one ring, such as a lock: ring->policy_state, zeroed, on cache lines of its own.
+     * NULL: zeros are enough; nothing is left to be done. */
+    size_t state_bytes;
+    int (*init)(void *state); /* 0 or -errno */
+    void (*destroy)(void *state);
 };
 extern const struct lf_reserve_policy lf_reserve_by_fetch_add;
+static inline bool lf_reserve_is_complete(const struct lf_reserve_policy *policy)
+{
+    return policy->name != NULL && policy->reserve != NULL && policy->reserve_known != NULL &&
+           policy->swap != NULL;
+}
 
 struct lf_ring {
     /* Never change. */
@@ -167,7 +179,7 @@ struct lf_ring {
     uint64_t slot_bytes;
     struct lf_layout layout;
     const struct lf_reserve_policy *policy;
-    void *policy_state; /* what a policy of the laboratory needs */
+    void *policy_state; /* state_bytes of the policy */
 
     /* W: writers (fetch-add), flusher (swap).  R: both. */
     _Alignas(LF_CACHE_PAIR) uint64_t head;

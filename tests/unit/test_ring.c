@@ -20,11 +20,23 @@ static const unsigned shard_counts[] = {1, LF_SHARDS_DEFAULT, LF_SHARDS_MAX};
 
 static uint8_t data[SLOT_COUNT * SLOT_BYTES];
 
-static union lf_reserve_lock lock;
+static _Alignas(LF_CACHE_PAIR) unsigned char policy_state[LF_CACHE_PAIR];
 
 static enum logfile_reserve_policy policy_of(int index)
 {
     return (enum logfile_reserve_policy)(index % POLICY_COUNT);
+}
+
+/* The policy of that test, whose state has been made anew. */
+static const struct lf_reserve_policy *begin_policy(int index)
+{
+    const struct lf_reserve_policy *policy = lf_reserve_policy_of(policy_of(index));
+
+    ck_assert_uint_le(policy->state_bytes, sizeof(policy_state));
+    memset(policy_state, 0, sizeof(policy_state));
+    if (policy->init != NULL)
+        ck_assert_int_eq(policy->init(policy_state), 0);
+    return policy;
 }
 
 /* By fetch-add this is lf_ring_reserve. */
@@ -40,12 +52,11 @@ static void ring_setup(int index, struct lf_ring *ring, uint64_t epoch)
         .slot_count = SLOT_COUNT,
         .shard_count = shard_counts[index / POLICY_COUNT],
         .layout = {SLOT_BYTES, 0, 0},
-        .policy = lf_reserve_policy_of(policy_of(index)),
-        .policy_state = &lock,
+        .policy = begin_policy(index),
+        .policy_state = policy_state,
     };
 
     memset(ring, 0, sizeof(*ring));
-    ck_assert_int_eq(lf_reserve_init(&lock, policy_of(index)), 0);
     ck_assert_int_eq(lf_ring_init(ring, &config), 0);
     lf_ring_open_epoch(ring, epoch, BASE_LSN);
 }
@@ -182,12 +193,11 @@ static void short_setup(int index, struct lf_ring *ring)
         .slot_count = 2,
         .shard_count = shard_counts[index / POLICY_COUNT],
         .layout = {LARGE_SLOT_BYTES, SEGMENT_BYTES, 2 * LF_BLOCK_BYTES},
-        .policy = lf_reserve_policy_of(policy_of(index)),
-        .policy_state = &lock,
+        .policy = begin_policy(index),
+        .policy_state = policy_state,
     };
 
     memset(ring, 0, sizeof(*ring));
-    ck_assert_int_eq(lf_reserve_init(&lock, policy_of(index)), 0);
     ck_assert_int_eq(lf_ring_init(ring, &config), 0);
     lf_ring_open_epoch(ring, 5, SHORT_LSN);
 }

@@ -250,7 +250,8 @@ static void put_ring_options(FILE *out, const struct bench_variant *variant)
                (int)(lab->variant_flags & LOGFILE_VARIANT_NO_GATHER), is_ring);
     put_choice(out, "wake", bench_wake_names, (int)(lab->variant_flags & LOGFILE_VARIANT_WAKE_TREE),
                is_ring);
-    put_choice(out, "reserve", bench_reserve_names, (int)lab->reserve, is_ring);
+    fputc(',', out);
+    put_string(out, "reserve", is_ring ? bench_variant_reserve(variant) : NULL);
     if (is_ring && lab->publish_shards == LOGFILE_SHARDS_PER_CORE)
         fputs(",\"publish_shards\":\"cores\"", out);
     else

@@ -58,6 +58,14 @@ static int parse_peers(const struct bench_argument *argument)
     return 0;
 }
 
+static int parse_labs(const struct bench_argument *argument)
+{
+    if (argument->text[0] == '\0')
+        return bench_value_refuse(argument, "an empty name");
+    argument->options->labs = argument->text;
+    return 0;
+}
+
 static int parse_reserves(const struct bench_argument *argument)
 {
     return parse_names(argument, bench_reserve_names, &argument->options->reserves);
@@ -347,6 +355,7 @@ const struct bench_option_spec bench_option_specs[] = {
     [OPTION_PRESET] = VALUE("preset", parse_preset),
     [OPTION_ENGINE] = VALUE("engine", parse_engines),
     [OPTION_PEER] = VALUE("peer", parse_peers),
+    [OPTION_LAB] = VALUE("lab", parse_labs),
     [OPTION_RESERVE] = VALUE("reserve", parse_reserves),
     [OPTION_SHARDS] = VALUE("shards", parse_shards),
     [OPTION_FLUSHER] = VALUE("flusher", parse_flushers),

@@ -116,14 +116,6 @@ static bool lists_peer(const struct bench_list *engines)
     return bench_list_max(engines) >= BENCH_ENGINE_ROCKSDB;
 }
 
-static bool lists_ring(const struct bench_list *engines)
-{
-    for (unsigned i = 0; i < engines->count; i++)
-        if (engines->values[i] == BENCH_ENGINE_RING)
-            return true;
-    return false;
-}
-
 static int check_engines(struct bench_argument *argument, uint64_t given)
 {
     const struct bench_options *options = argument->options;
@@ -131,7 +123,7 @@ static int check_engines(struct bench_argument *argument, uint64_t given)
         (lists_peer(&options->engines) || options->peers != NULL))
         return refuse_pair(argument, OPTION_SYNC,
                            "none is not for comparison: other stores are measured durable");
-    if (lists_ring(&options->engines))
+    if (bench_list_has(&options->engines, BENCH_ENGINE_RING))
         return 0;
     return refuse_any(argument, given, OPTION_RESERVE, OPTION_LADDER,
                       "ring is not among the engines");
@@ -143,6 +135,9 @@ static int check_combination(struct bench_argument *argument, uint64_t given)
     if (options->ladder && options->baseline.path != NULL)
         return refuse_pair(argument, OPTION_BASELINE,
                            "not together with --ladder, whose rungs have no options of their own");
+    if (options->labs != NULL && options->baseline.path != NULL)
+        return refuse_pair(argument, OPTION_BASELINE,
+                           "not together with --lab: what is loaded is of this build alone");
     if (options->peers != NULL && options->baseline.path != NULL)
         return refuse_pair(argument, OPTION_BASELINE,
                            "not together with --peer: a store of one's own is no part of a build");
@@ -210,6 +205,14 @@ uint64_t bench_list_max(const struct bench_list *list)
     for (unsigned i = 0; i < list->count; i++)
         max = list->values[i] > max ? list->values[i] : max;
     return max;
+}
+
+bool bench_list_has(const struct bench_list *list, uint64_t value)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (list->values[i] == value)
+            return true;
+    return false;
 }
 
 bool bench_options_place(const struct bench_options *options)

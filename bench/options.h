@@ -51,13 +51,14 @@ struct bench_options {
     enum bench_preset preset;
     struct bench_list engines; /* enum bench_engine */
     const char *peers;         /* shared objects, separated by commas; NULL: none */
+    const char *labs;          /* the same */
     struct bench_list reserves;
     struct bench_list shards;
     struct bench_list flushers;
     struct bench_list waits;
     struct bench_list gathers; /* variant_flags */
     struct bench_list wakes;   /* likewise */
-    bool ladder;               /* instead of the eight above */
+    bool ladder;               /* instead of the nine above */
     struct bench_list writers;
     struct bench_list sizes;
     uint64_t size_max; /* not 0: sizes are drawn, from the one in `sizes` to this */
@@ -118,6 +119,7 @@ struct bench_point bench_point_at(const struct bench_options *options, unsigned 
 bool bench_options_place(const struct bench_options *options);
 /* The greatest value of a list. */
 uint64_t bench_list_max(const struct bench_list *list);
+bool bench_list_has(const struct bench_list *list, uint64_t value);
 
 /* What --help prints. */
 extern const char bench_usage[];

@@ -10,6 +10,8 @@ const char bench_usage[] =
     "in\n"
     "                     [ring,mutex,serial]\n"
     "  --peer FILE,...    other stores, each a shared object: logfile_bench_peer.h\n"
+    "  --lab FILE,...     engines and ring's reservation policies of one's own, each a shared "
+    "object\n"
     "  --reserve LIST     how ring takes space: faa, cas, ticket, mcs, mutex [faa]\n"
     "  --shards LIST      what ring publishes into: 1, 2, 4 ... 256 counters, cores [8]\n"
     "  --flusher LIST     who flushes for ring: hybrid, sequencer, leader [hybrid]\n"

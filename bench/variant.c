@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "variant.h"
 
+#include "lab/plugin.h"
 #include "options.h"
 #include "plugin.h"
+#include "verdict.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -83,7 +85,12 @@ struct maker {
     struct bench_variants *variants;
     char *message;
     size_t message_bytes;
+    struct bench_list reserves; /* of --reserve; from OWN_RESERVE on those of --lab */
+    unsigned lab_count;
+    const struct lf_lab_plugin *labs[BENCH_LIST_MAX];
 };
+
+#define OWN_RESERVE 1000u /* plus the place in `labs` */
 
 static struct bench_variant *add_variant(const struct maker *maker)
 {
@@ -120,12 +127,13 @@ static void add_shards(struct bench_variant *variant, const struct bench_list *l
     add_choice(variant, list, name, shards == DEFAULT_SHARDS);
 }
 
-static void label_ring(struct bench_variant *variant, const struct bench_options *options)
+static void label_ring(const struct maker *maker, struct bench_variant *variant)
 {
+    const struct bench_options *options = maker->options;
     const struct logfile_lab *lab = &variant->lab;
     snprintf(variant->label, sizeof variant->label, "ring");
-    add_choice(variant, &options->reserves, bench_name_of(bench_reserve_names, (int)lab->reserve),
-               lab->reserve == LOGFILE_RESERVE_FAA);
+    add_choice(variant, &maker->reserves, bench_variant_reserve(variant),
+               lab->reserve == LOGFILE_RESERVE_FAA && lab->own_reserve == NULL);
     add_shards(variant, &options->shards);
     add_choice(variant, &options->flushers, bench_name_of(bench_flusher_names, (int)lab->flusher),
                lab->flusher == LOGFILE_FLUSHER_HYBRID);
@@ -149,7 +157,7 @@ static uint64_t take_choice(const struct bench_list *list, unsigned *number)
 static int add_rings(const struct maker *maker)
 {
     const struct bench_options *options = maker->options;
-    unsigned combinations = options->reserves.count * options->shards.count *
+    unsigned combinations = maker->reserves.count * options->shards.count *
                             options->flushers.count * options->waits.count *
                             options->gathers.count * options->wakes.count;
     for (unsigned i = 0; i < combinations; i++) {
@@ -163,8 +171,12 @@ static int add_rings(const struct maker *maker)
         variant->lab.wait = (uint32_t)take_choice(&options->waits, &number);
         variant->lab.flusher = (uint32_t)take_choice(&options->flushers, &number);
         variant->lab.publish_shards = (uint32_t)take_choice(&options->shards, &number);
-        variant->lab.reserve = (uint32_t)take_choice(&options->reserves, &number);
-        label_ring(variant, options);
+        uint64_t reserve = take_choice(&maker->reserves, &number);
+        if (reserve >= OWN_RESERVE)
+            variant->lab.own_reserve = maker->labs[reserve - OWN_RESERVE]->reserve;
+        else
+            variant->lab.reserve = (uint32_t)reserve;
+        label_ring(maker, variant);
     }
     return 0;
 }
@@ -207,7 +219,9 @@ static int add_engine(const struct maker *maker, enum bench_engine engine)
     return 0;
 }
 
-static int add_plugin(const struct maker *maker, const char *path)
+/* ---- What is loaded -------------------------------------------------------------------------- */
+
+static int add_plugin(struct maker *maker, const char *path)
 {
     const struct bench_variants *variants = maker->variants;
     const struct bench_peer *peer = bench_plugin_load(path, maker->message, maker->message_bytes);
@@ -228,13 +242,66 @@ static int add_plugin(const struct maker *maker, const char *path)
     return 0;
 }
 
-static int add_plugins(const struct maker *maker)
+/* Whether an engine, or else a reservation policy, of this name is built in, or has been loaded. */
+static bool is_taken(const struct maker *maker, const struct lf_lab_plugin *plugin)
+{
+    const char *own = bench_plugin_lab_name(plugin);
+    bool is_engine = plugin->engine != NULL;
+    for (const struct bench_name *name = is_engine ? bench_engine_names : bench_reserve_names;
+         name->name != NULL; name++)
+        if (strcmp(name->name, own) == 0)
+            return true;
+    for (unsigned i = 0; i < maker->lab_count; i++)
+        if ((maker->labs[i]->engine != NULL) == is_engine &&
+            strcmp(bench_plugin_lab_name(maker->labs[i]), own) == 0)
+            return true;
+    return false;
+}
+
+static int load_lab(struct maker *maker, const char *path)
+{
+    struct verdict verdict = {maker->message, maker->message_bytes};
+    const struct lf_lab_plugin *plugin =
+        bench_plugin_load_lab(path, maker->message, maker->message_bytes);
+    if (plugin == NULL)
+        return -1;
+    if (is_taken(maker, plugin))
+        return refuse(&verdict, "--lab %s: another %s is called %s: give it another name", path,
+                      plugin->engine != NULL ? "engine" : "policy", bench_plugin_lab_name(plugin));
+    if (plugin->reserve != NULL && !bench_list_has(&maker->options->engines, BENCH_ENGINE_RING))
+        return refuse(&verdict, "--lab %s: a policy of ring, which is not among the engines", path);
+    if (maker->lab_count == BENCH_LIST_MAX || maker->reserves.count == BENCH_LIST_MAX)
+        return refuse(&verdict, "--lab %s: more than %d entries", path, BENCH_LIST_MAX);
+    if (plugin->reserve != NULL)
+        maker->reserves.values[maker->reserves.count++] = OWN_RESERVE + maker->lab_count;
+    maker->labs[maker->lab_count++] = plugin;
+    return 0;
+}
+
+static int add_own_engines(const struct maker *maker)
+{
+    for (unsigned i = 0; i < maker->lab_count; i++) {
+        const struct lf_engine *engine = maker->labs[i]->engine;
+        if (engine == NULL)
+            continue;
+        struct bench_variant *variant = add_variant(maker);
+        if (variant == NULL)
+            return -1;
+        snprintf(variant->label, sizeof variant->label, "%s", engine->name);
+        variant->lab.own_engine = engine;
+    }
+    return 0;
+}
+
+/* Calls `take` with each of the files, which are separated by commas; NULL: there are none. */
+static int for_each_file(struct maker *maker, const char *files,
+                         int take(struct maker *maker, const char *path))
 {
     char path[PATH_MAX];
-    for (const char *text = maker->options->peers; text != NULL;) {
+    for (const char *text = files; text != NULL;) {
         size_t bytes = strcspn(text, ",");
         snprintf(path, sizeof path, "%.*s", bytes < sizeof path ? (int)bytes : PATH_MAX - 1, text);
-        if (add_plugin(maker, path) != 0)
+        if (take(maker, path) != 0)
             return -1;
         text = text[bytes] == ',' ? text + bytes + 1 : NULL;
     }
@@ -244,16 +311,24 @@ static int add_plugins(const struct maker *maker)
 int bench_variants_make(const struct bench_options *options, struct bench_variants *variants,
                         char *message, size_t message_bytes)
 {
-    struct maker maker = {options, variants, message, message_bytes};
+    struct maker maker = {.options = options,
+                          .variants = variants,
+                          .message = message,
+                          .message_bytes = message_bytes,
+                          .reserves = options->reserves};
     variants->count = 0;
     if (options->ladder) {
         make_ladder(options, variants);
         return 0;
     }
+    if (for_each_file(&maker, options->labs, load_lab) != 0)
+        return -1;
     for (unsigned i = 0; i < options->engines.count; i++)
         if (add_engine(&maker, (enum bench_engine)options->engines.values[i]) != 0)
             return -1;
-    return add_plugins(&maker);
+    if (add_own_engines(&maker) != 0)
+        return -1;
+    return for_each_file(&maker, options->peers, add_plugin);
 }
 
 void bench_variants_tell_apart(struct bench_variants *variants)
@@ -313,10 +388,20 @@ const char *bench_variant_engine(const struct bench_variant *variant)
 {
     if (variant->peer != NULL)
         return variant->peer->name;
+    if (variant->lab.own_engine != NULL)
+        return variant->lab.own_engine->name;
     return bench_name_of(bench_engine_names, (int)variant->lab.engine);
+}
+
+const char *bench_variant_reserve(const struct bench_variant *variant)
+{
+    if (variant->lab.own_reserve != NULL)
+        return variant->lab.own_reserve->name;
+    return bench_name_of(bench_reserve_names, (int)variant->lab.reserve);
 }
 
 bool bench_variant_is_ring(const struct bench_variant *variant)
 {
-    return variant->peer == NULL && variant->lab.engine == LOGFILE_ENGINE_RING;
+    return variant->peer == NULL && variant->lab.own_engine == NULL &&
+           variant->lab.engine == LOGFILE_ENGINE_RING;
 }

@@ -46,9 +46,11 @@ struct bench_variants {
  * Fills in what the options ask for: the ladder, or each engine in the order of --engine, ring once
  * for each combination of --reserve, --shards, --flusher, --wait, --gather and --wake.
  *
- * Behind them come the stores of --peer, which it loads.
+ * It loads what --lab and --peer name: the policies stand after those of --reserve, the engines after those
+ * of --engine, and the stores come last.
  *
- * Returns 0, or -1 with one line in `message`: too many, or a store that is not built in or is no store.
+ * Returns 0, or -1 with one line in `message`: too many, or a store that is not built in, or a file that is
+ * refused.
  */
 int bench_variants_make(const struct bench_options *options, struct bench_variants *variants,
                         char *message, size_t message_bytes);
@@ -67,8 +69,10 @@ unsigned bench_variants_base_of(const struct bench_variants *variants, unsigned 
 /* The one that the others are compared with: mutex, or else the first. */
 unsigned bench_variants_baseline(const struct bench_variants *variants);
 
-/* "ring", "sqlite". */
+/* "ring", "sqlite", or what an engine that was loaded calls itself. */
 const char *bench_variant_engine(const struct bench_variant *variant);
+/* Of the ring: "faa", or what a policy that was loaded calls itself. */
+const char *bench_variant_reserve(const struct bench_variant *variant);
 /* Whether it is the ring, which alone has reservations, shards, flushers and ways to wait. */
 bool bench_variant_is_ring(const struct bench_variant *variant);
 

@@ -2,8 +2,9 @@
 
 import os
 
+from .results import PEERS
+
 OWN_ENGINES = ("ring", "mutex", "serial")
-PEERS = ("rocksdb", "wiredtiger", "lmdb", "sqlite")
 POLICIES = ("faa", "cas", "ticket", "mcs", "mutex")
 # Locks that hand over in order and spin: with more threads than processors each hand-over waits for
 # a thread that does not run, and one window may take minutes.
@@ -31,6 +32,7 @@ class Settings:
             self.side_rounds = asked["rounds"]
         if asked.get("seconds"):
             self.records = None
+        self.lab = asked.get("lab") or []  # files with engines and policies of one's own
 
     @property
     def middle(self):
@@ -99,6 +101,13 @@ class Part:
         # The ring's variants, that is, and not the one of the mutex engine beside them.
         self.cells = 2 * self.cells - 1
 
+    def with_lab(self, settings, points):
+        """What is loaded stands beside the part's own variants, one for each file at each point."""
+        if settings.lab:
+            self.options = self.options + ["--lab", listed(settings.lab)]
+            self.cells += len(settings.lab) * points
+        return self
+
     def duration(self, settings):
         if settings.records:
             return ["--records", str(settings.records)]
@@ -136,7 +145,7 @@ def pair_of(settings):
 def engines(s):
     options = ["--engine", listed(s.engines), "--size", "512", "--stages", "16"]
     return Part("engines", "Throughput and latency by number of writers", options,
-                len(s.engines) * len(s.writers), s.rounds, s.writers)
+                len(s.engines) * len(s.writers), s.rounds, s.writers).with_lab(s, len(s.writers))
 
 
 def ladder(s):
@@ -157,7 +166,8 @@ def contention(s):
     policies = [policy for policy in s.policies if policy not in SPINLOCKS] or ["faa"]
     count = len(some) + (len(policies) - 1 if "ring" in some else 0)
     return Part("contention", "Contention for a place in the log", reserving(s, some, policies),
-                count * len(s.in_memory_writers), s.rounds, s.in_memory_writers, in_memory=True)
+                count * len(s.in_memory_writers), s.rounds, s.in_memory_writers,
+                in_memory=True).with_lab(s, len(s.in_memory_writers))
 
 
 def spinlocks(s):
@@ -206,7 +216,8 @@ def peers(s):
 def open_loop(s):
     some = pair_of(s)
     part = Part("open-loop", "Latency at an offered load",
-                ["--engine", listed(some), "--size", "512"], len(some), s.side_rounds, [s.middle])
+                ["--engine", listed(some), "--size", "512"], len(some), s.side_rounds,
+                [s.middle]).with_lab(s, 1)
     part.fractions = s.fractions
     return part
 
@@ -215,14 +226,14 @@ def sizes(s):
     some = pair_of(s)
     options = ["--engine", listed(some), "--size", listed(s.sizes)]
     return Part("sizes", "Record sizes", options, len(some) * len(s.sizes), s.side_rounds,
-                [s.middle])
+                [s.middle]).with_lab(s, len(s.sizes))
 
 
 def windows(s):
     some = pair_of(s)
     options = ["--engine", listed(some), "--size", "512", "--window", listed(s.windows)]
     return Part("windows", "Windows instead of threads", options,
-                len(some) * len(s.windows), s.side_rounds, [2])
+                len(some) * len(s.windows), s.side_rounds, [2]).with_lab(s, len(s.windows))
 
 
 def flushers(s):

@@ -10,7 +10,7 @@ import time
 
 from . import parts
 from .command import refuse
-from .results import group, read_results
+from .results import PEERS, group, read_results
 from .surroundings import notes
 from .wording import clock, round_to
 
@@ -160,7 +160,7 @@ class Sweep:
 
     def find_peers(self, part):
         """Which stores the bench was built with; or what it has against one of those."""
-        for peer in parts.PEERS:
+        for peer in PEERS:
             said = self.refusal(part, ["--engine", peer])
             if said is None:
                 self.peers.append(peer)

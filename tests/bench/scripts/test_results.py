@@ -198,6 +198,24 @@ class Reading(Case):
             self.assertEqual(kinds, [expected])
 
 
+    def test_an_engine_of_ones_own_is_no_other_store(self):
+        """Other stores say how they were set up, whatever their name."""
+        for name, settings, kind in (("queue", None, "engines"), ("store", "one write each", "peers"),
+                                     ("sqlite", None, "peers")):
+            path = self.write(f"{name}.json", "".join(
+                json.dumps(row(engine=one, variant=one, settings=settings if one == name else None))
+                + "\n" for one in ("ring", name)))
+            self.assertEqual([one.kind for one in results.load(path).datasets], [kind])
+
+    def test_a_policy_of_ones_own_is_a_variant_of_the_ring(self):
+        path = self.write("policies.json", "".join(
+            json.dumps(row(variant=f"ring/{one}", options={"reserve": one})) + "\n"
+            for one in ("faa", "mutex", "fas")))
+        found, = results.load(path).datasets
+        self.assertEqual((found.kind, found.distinct("variant")),
+                         ("variants", ["ring/faa", "ring/mutex", "ring/fas"]))
+
+
 class Plan(unittest.TestCase):
     def test_quick_fits_its_time(self):
         settings = parts.Settings("quick", {})

@@ -111,6 +111,12 @@ class Complete(Sweep):
             self.assertIn(expected, commands)
         self.assertNotIn("serial", commands)
 
+    def test_what_is_loaded_is_in_the_parts_that_compare_engines(self):
+        self.sweep("--smoke", "--lab", "a.so,b.so")
+        loaded = {part["name"] for part in self.about()["parts"]
+                  if all("--lab a.so,b.so" in one for one in part["commands"])}
+        self.assertEqual(loaded, {"engines", "contention", "open-loop", "sizes", "windows"})
+
     def test_the_map_has_a_command_a_device(self):
         self.sweep("--parts", "map", "--seconds", "0.1", "--rounds", "2", "--writers", "1,4")
         commands = self.part("map")["commands"]
@@ -242,6 +248,7 @@ class Refused(Sweep):
                 ("--seconds: 'nan' is not a number", ["--seconds", "nan"]),
                 ("--seconds: '0' is not a number", ["--seconds", "0"]),
                 ("--engines: 'foo' is not one of ring", ["--engines", "ring,foo"]),
+                ("--lab: 'a.so' is listed twice", ["--lab", "a.so,b.so,a.so"]),
                 ("--policies: '' is not one of faa", ["--policies", ""]),
                 ("--sizes: '-1' is not", ["--sizes=-1"]),
                 ("--windows: '' is not", ["--windows", ""]),

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import os
 
-from . import about, headline, sections, svg, topology
+from . import about, headline, pictures, sections, svg, topology
 from .blocks import Section, details, paragraph
 from .pairs import first_question
 from .style import sheet
@@ -217,15 +217,15 @@ def lay_over(datasets, over):
             dataset.over = [one for source in over for one in source.datasets]
 
 
-def page(sources, compare=None, over=()):
+def page(sources, compare=None, over=(), own_pictures=()):
     """The whole report; `compare` are the two names of its question, `over` sources that were
-    measured, to be laid over those that were simulated."""
+    measured, to be laid over those that were simulated, `own_pictures` modules as those of pictures/."""
     datasets = [dataset for source in sources for dataset in source.datasets]
     lay_over(datasets, over)
     question = first_question(datasets, compare)
     names = compare or (question.names if question else ("ring", "mutex"))
     maps = sections.maps_of(datasets, names)
-    parts = sections.of(datasets, question, maps)
+    parts = sections.of(datasets, question, maps, [*pictures.own(), *own_pictures])
     parts += machine_section(sources) + run_section([*sources, *over])
     parts = unique_names(parts)
     top, title = first_lines(sources, question)

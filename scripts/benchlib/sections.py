@@ -1,13 +1,14 @@
-"""The sections of a report, one function for each; those without data give nothing."""
+"""The sections of a report, one function for each; those without data give nothing. A picture that
+is a file of its own goes into pictures/."""
 
-from . import about, causes, inside, svg, usl
+from . import about, causes, inside, svg
 from .blocks import (WRITERS, Against, Section, details, draw_against, figure, figure_against, grid,
-                     is_drawn, legend, lines_of, numbers, only_tables, paragraph, sharing_figure,
-                     some, table, writers_title)
+                     is_drawn, legend, numbers, only_tables, paragraph, sharing_figure, some, table,
+                     writers_title)
 from .charts import Axis, Bar, Guide, Line, bar_chart, both_widths, line_chart
 from .curves import curves
 from .headline import break_even, sync_of, with_interval
-from .looks import Look, Plain, looks_of
+from .looks import Look, looks_of
 from .pairs import estimate, judged, question_of
 from .ratios import Point, forest, grid_map
 from .wording import (count, factor, number_of, short, significant, size, sizes, spread, time_ns,
@@ -403,68 +404,6 @@ def what_differs(dataset):
                     words_of_effects(found[max(found)]))]
 
 
-# ---- Scaling -------------------------------------------------------------------------------------
-
-
-def fits_of(dataset):
-    """{variant: the law fitted to its rates by writers}."""
-    found = {}
-    for variant in dataset.distinct("variant"):
-        rows = [row for row in dataset.rows if row.variant == variant and not row.interrupted]
-        if len({row.writers for row in rows}) > 1:
-            found[variant] = usl.fit([(row.writers, row.get("records_per_s")) for row in rows],
-                                     rows[0].machine.get("hardware_threads"))
-    return {variant: fit for variant, fit in found.items() if fit}
-
-
-def with_ends(triple):
-    return f"{significant(triple[0])} ({significant(triple[1])} to {significant(triple[2])})"
-
-
-def row_of_fit(variant, fit):
-    if not fit.identifiable:
-        return [svg.escape(variant), "–", "–", "–", (fit.reason,)]
-    peak = f"{significant(fit.peak)} writers" if fit.peak else "none"
-    return [svg.escape(variant), with_ends(fit.contention), with_ends(fit.crosstalk), peak, ("",)]
-
-
-def line_of_fit(variant, fit, look):
-    places = sorted(fit.points)
-    steps = [places[0] * (places[-1] / places[0]) ** (i / 40) for i in range(41)]
-    points = [(place, fit.at(place), fit.at(place), fit.at(place), "") for place in steps]
-    return Line(f"{variant}, fitted", Plain(look), points)
-
-
-def scaling(dataset):
-    """The universal scalability law, where the rates leave its coefficients determined."""
-    fits = fits_of(dataset)
-    if not fits:
-        return []
-    looks = looks_of(dataset.distinct("variant"))
-    clear = {variant: fit for variant, fit in fits.items() if fit.identifiable}
-    drawn = ""
-    if clear:
-        lines = [line for line in lines_of(dataset, WRITERS, "records_per_s", count)
-                 if line.name in clear]
-        lines += [line_of_fit(variant, fit, looks[variant]) for variant, fit in clear.items()]
-        ticks = sorted({place for fit in clear.values() for place in fit.points})
-        words = "Records a second against writers, and the law fitted to them"
-        picture = both_widths(lambda width: line_chart(
-            "Scaling", words, Axis("concurrent writers", short, ticks=ticks),
-            Axis("records/s", short), lines, width=width, height=320))
-        drawn = figure("The law and what was measured", "records/s", picture, dataset, whole=True)
-    heads = ["variant", "contention", "crosstalk", "slower beyond", "why not"]
-    content = paragraph("The universal scalability law: what waits for one another (contention) and"
-                        " what must agree with one another (crosstalk), with 95 % intervals of a"
-                        " bootstrap over rounds. It is about writers that each have a processor.",
-                        "quiet") + drawn + table(
-        heads, [row_of_fit(variant, fit) for variant, fit in fits.items()], "Scaling")
-    finding = f"{len(clear)} of {number_of(len(fits), 'fit')} identifiable." if clear else (
-        next(iter(fits.values())).reason.capitalize() + ".")
-    return [Section(f"{dataset.name}-scaling", "Scaling: the universal scalability law", content,
-                    finding)]
-
-
 # ---- What the machine allows ---------------------------------------------------------------------
 
 
@@ -566,8 +505,9 @@ KINDS = {"engines": engines, "variants": variants, "contention": contention, "la
          "peers": peers, "preset": preset, "simulated": simulated}
 
 
-def of(datasets, question, maps):
-    """All sections that have something to show: first what explains the answer."""
+def of(datasets, question, maps, pictures=()):
+    """All sections that have something to show: first what explains the answer, and after those of
+    each dataset what pictures/ adds to it."""
     found = inside.change_section(question) if question else []
     explained = question.dataset if found else None
     for one in maps:
@@ -577,13 +517,12 @@ def of(datasets, question, maps):
     rest.sort(key=lambda dataset: dataset is not (question and question.dataset))
     for dataset in rest:
         found += KINDS["variants" if dataset.kind == "map" else dataset.kind](dataset)
-        if dataset.kind in ("contention", "simulated"):
-            found += scaling(dataset)
         if dataset.kind in ("engines", "variants"):
             found += what_differs(dataset)
         if dataset.kind == "engines" or dataset.kind == "variants" and dataset is (
                 question and question.dataset):
             found += inside.sections(dataset, dataset is explained) + bounds(dataset)
+        found += [section for picture in pictures for section in picture.sections(dataset)]
     return found
 
 

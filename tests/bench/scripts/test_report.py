@@ -5,10 +5,13 @@ import gzip
 import html.parser
 import os
 import re
+import shutil
+import subprocess
+import sys
 import unittest
 import xml.etree.ElementTree
 
-from support import Case
+from support import SCRIPTS, Case
 
 import fixture
 from test_explain import Cube, encode
@@ -557,6 +560,57 @@ class Parts(Report):
         for line in lines:
             line["placement"] = {"pin": "compact", "writers": "0-1", "sequencer": None}
         self.assertIn("pin compact; writers 0-1", self.results(lines).words)
+
+
+DRIFT = os.path.join(SCRIPTS, "..", "docs", "examples", "drift_picture.py")
+
+
+class OwnPictures(Report):
+    """A picture is one file, anywhere or among the report's own."""
+
+    def setUp(self):
+        super().setUp()
+        lines = fixture.engines(fixture.Maker())
+        for after, line in enumerate(lines):
+            line["started_at"] = 1000 + after / 2
+        fixture.add_lines(self.path("results.json"), lines)
+
+    def expect_drift(self):
+        page = Page(self.read("page.html"))
+        self.assertEqual(page.problems, [])
+        self.assertIn("Drift: how fast each run was, by when it began", page.words)
+        self.assertIn("serial, round 3", page.words)
+
+    def test_one_that_is_named(self):
+        self.runs("bench-report", "results.json", "--picture", DRIFT, "-o", "page.html")
+        self.expect_drift()
+
+    def test_one_that_is_put_beside_the_others(self):
+        shutil.copytree(SCRIPTS, self.path("scripts"), ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(DRIFT, self.path("scripts", "benchlib", "pictures", "drift.py"))
+        command = [sys.executable, self.path("scripts", "bench-report")]
+        done = subprocess.run([*command, "results.json", "-o", "page.html"], cwd=self.folder,
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.expect_drift()
+
+    def test_one_without_data_leaves_nothing(self):
+        fixture.add_lines(self.path("undated.json"), fixture.engines(fixture.Maker()))
+        self.runs("bench-report", "undated.json", "--picture", DRIFT, "-o", "page.html")
+        self.assertNotIn("Drift", self.read("page.html"))
+
+    def test_what_is_no_picture(self):
+        for name, text, expected in (
+                ("none.py", None, "No such file"), ("text", "sections", "does not end with .py"),
+                ("bare.py", "x = 1", "it has no function sections(dataset)"),
+                ("wrong.py", "sections = (", "SyntaxError: "),
+                ("fails.py", "import nowhere_to_be_found", "ModuleNotFoundError: No module named")):
+            if text:
+                self.write(name, text)
+            self.refuses(f"--picture {name}: ", "bench-report", "results.json", "--picture", name)
+            self.refuses(expected, "bench-report", "results.json", "--picture", name)
+        self.refuses("a file name is missing after --picture", "bench-report", "results.json",
+                     "--picture")
 
 
 class Command(Report):

@@ -98,7 +98,9 @@ LF_RESERVE_UNDER(mutex)
 
 static int init_mutex(void *state)
 {
-    return -pthread_mutex_init(state, NULL);
+    pthread_mutex_t *reserve_mutex = state; /* the name of its line to logfile-scale */
+
+    return -pthread_mutex_init(reserve_mutex, NULL);
 }
 
 static void destroy_mutex(void *state)

@@ -108,7 +108,7 @@ for writers in (4, 16):
     one, other = log["ring/faa", writers, 32], log["mutex", writers, 32]
     check(of_line(one, "ring.head") > 0 and of_line(other, "ring.head") == 0, "the head is not the ring's alone")
     check(of_line(other, "engine->lock") > 0, "the mutex engine's lock has no name")
-    check(of_line(log["ring/mutex", writers, 32], "lock->mutex") > 0, "the reservation's mutex has no name")
+    check(of_line(log["ring/mutex", writers, 32], "reserve_mutex") > 0, "the reservation's mutex has no name")
 batched, clients, rated, many = lines_of("others")[:4]
 check(of_line(batched, "ring.head") < 0.5 * of_line(log["ring/faa", 4, 32], "ring.head"), "batches do not spare the head")
 check(clients["records_per_flush"] > 16, "logical clients are not grouped")

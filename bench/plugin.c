@@ -104,12 +104,15 @@ const struct lf_lab_plugin *bench_plugin_load_lab(const char *path, char *messag
                                                      "LF_LAB_ENGINE(...) or LF_LAB_RESERVE(...)");
     if (plugin == NULL)
         return NULL;
-    if (memcmp(&plugin->stamp, &own, sizeof own) != 0 ||
-        strcmp(plugin->sources, lf_lab_sources) != 0)
+    if (strncmp(plugin->stamp.version, own.version, sizeof own.version) != 0)
         refused = refuse(&verdict,
-                         "--lab %s: made of other sources than this program (logfile %.15s, and "
-                         "this is %s): compile it again",
+                         "--lab %s: made for logfile %.15s, and this program is of %s: compile it "
+                         "again",
                          path, plugin->stamp.version, own.version);
+    else if (memcmp(&plugin->stamp, &own, sizeof own) != 0 ||
+             strcmp(plugin->sources, lf_lab_sources) != 0)
+        refused = refuse(
+            &verdict, "--lab %s: made of other sources than this program: compile it again", path);
     else if (!is_complete(plugin))
         refused = refuse(&verdict, "--lab %s: a member of its table is missing", path);
     else if (!is_name(bench_plugin_lab_name(plugin)))

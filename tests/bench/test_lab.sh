@@ -121,13 +121,12 @@ refuses "its name 'two words' is not one word" --lab "$here/words.so"
 
 # What was made of other sources.
 make future fas_reserve 's/^LF_LAB_RESERVE.*/#undef LOGFILE_VERSION_STRING\n#define LOGFILE_VERSION_STRING "99.0"\n&/'
-refuses "made of other sources than this program (logfile 99.0, and this is " --lab "$here/future.so"
-refuses "): compile it again" --lab "$here/future.so"
+refuses "made for logfile 99.0, and this program is of " --lab "$here/future.so"
 mkdir -p "$here/other/ring"
 sed 's/^    uint64_t hungry_left;/    uint64_t hungry_left, hungry_more[16];/' "$source/src/ring/ring.h" >"$here/other/ring/ring.h"
 ! cmp -s "$source/src/ring/ring.h" "$here/other/ring/ring.h" || fail "ring.h is not changed"
 make sources fas_reserve 's/^LF_LAB_RESERVE.*/static const char of_others[] = "1 2";\n#define lf_lab_sources of_others\n&/'
-refuses "made of other sources than this program" --lab "$here/sources.so"
+refuses "made of other sources than this program: compile it again" --lab "$here/sources.so"
 make layout queue_engine '' -I "$here/other"
 refuses "made of other sources than this program" --lab "$here/layout.so"
 

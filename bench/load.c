@@ -93,6 +93,7 @@ void bench_load_calibrate(struct bench_session *session)
     task->capacity = (records > 0 ? records : 1) / seconds;
     task->rate = bench_rate_value(task->run->rate) * task->capacity;
     bench_load_set_times(task);
+    bench_recorder_begin(task->recorder, task->from_ns, task->log != NULL);
     bench_gate_open(&task->gate);
 }
 

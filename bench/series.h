@@ -67,7 +67,7 @@ struct bench_pending {
 int bench_recorder_init(struct bench_recorder *recorder, uint64_t duration_ns);
 /* Nothing is counted, and nobody counts; what follows goes to `series`. */
 void bench_recorder_reset(struct bench_recorder *recorder, struct bench_series *series);
-/* The timed part begins. */
+/* When the timed part will begin; before the writers are let go. */
 void bench_recorder_begin(struct bench_recorder *recorder, uint64_t from_ns, bool knows_syncs);
 /* The main thread, at now_ns.  When it should be called next, or UINT64_MAX. */
 uint64_t bench_recorder_note(struct bench_recorder *recorder, uint64_t now_ns, uint64_t syncs);

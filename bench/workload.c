@@ -60,6 +60,7 @@ static void start_clock(struct bench_session *session)
         bench_session_note_usage(session, &session->before, &session->has_before);
         bench_perf_start(&session->perf);
     }
+    bench_recorder_begin(&session->recorder, session->task.from_ns, session->task.log != NULL);
     bench_gate_open(&session->task.gate);
 }
 
@@ -145,7 +146,6 @@ static void sleep_until(struct bench_session *session, uint64_t wake_ns)
 static void supervise(struct bench_session *session)
 {
     uint64_t progress_ns = session->task.start_ns + PROGRESS_NS;
-    bench_recorder_begin(&session->recorder, session->task.from_ns, session->task.log != NULL);
     for (eventfd_t done = 0; done < session->task.run->writers;) {
         eventfd_t more;
         uint64_t now_ns = bench_now_ns();

@@ -151,7 +151,7 @@ check([line["variant"] for line in simulated] ==
       ["ring", "mutex", "ring/faa", "ring/cas", "ring/16-shard/leader/spin/wake_tree", "toy/faa"],
       f"labels: {[line['variant'] for line in simulated]}")
 check(simulated[4]["options"]["variant_flags"] == ["wake_tree"], "variant_flags")
-check(simulated[0]["context_switches_per_record"] > 0 and simulated[0]["system_calls_per_record"] > 0,
+check(simulated[1]["context_switches_per_record"] > 0 and simulated[1]["system_calls_per_record"] > 0,
       "threads that wait neither sleep nor call the kernel")
 check(simulated[0]["options"]["command"].endswith("--engine ring,mutex"), "the command is not told")
 check(simulated[0]["machine"]["cpu"] == 'a "machine" \\ of two', f"the machine is {simulated[0]['machine']['cpu']}")

@@ -25,7 +25,8 @@ struct fault_trial {
     struct logfile *log;
     bool failed; /* the log has said so: */
     struct logfile_failure failure;
-    uint64_t durable_lsn; /* then */
+    uint64_t durable_lsn; /* then, and once the commit that was under way has ended */
+    bool has_moved;       /* since then, by that one */
     uint64_t event_lsn;   /* that the log's last event told to be durable; 0: there was none */
     char name[256];       /* what fails, and the plan */
 };

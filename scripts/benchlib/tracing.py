@@ -103,7 +103,7 @@ class Instance:
 
     def prepare(self):
         processors = os.cpu_count()
-        wanted_kb = int(BYTES_A_SECOND * max(1, self.seconds)) // processors >> 10
+        wanted_kb = int(BYTES_A_SECOND * (0.1 + self.seconds)) // processors >> 10
         self.put("tracing_on", "0")
         self.put("trace_clock", "mono")
         self.put("options/overwrite", "0")

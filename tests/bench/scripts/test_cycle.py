@@ -397,7 +397,7 @@ class RealTrace(Case):
 
     def test_a_signal_leaves_nothing(self):
         for number in (signal.SIGTERM, signal.SIGINT):
-            process = self.cycle("--seconds", "30")
+            process = self.cycle("--seconds", "3")
             end = time.monotonic() + 60
             while not os.listdir(self.path("logs")) and time.monotonic() < end:
                 time.sleep(0.05)

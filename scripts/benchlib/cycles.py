@@ -343,6 +343,8 @@ class Analysis:
             return None
         woken = wakings[-1][0]
         runs = self.runs_at(flush.thread, woken)
+        if runs is None:  # it ran, and was about to sleep
+            return None
         behind = bisect.bisect_left(self.writer_begins, runs) - bisect.bisect_right(
             self.writer_begins, woken)
         return runs - woken, max(0, behind), flush.begin - runs

@@ -97,6 +97,8 @@ enum bench_run_status bench_kept_slice(struct bench_kept *kept, unsigned variant
     log->status = bench_run_slice(&log->session, result, detail, message, message_bytes);
     if (log->status == BENCH_RUN_OK)
         bench_session_settle(&log->session);
+    if (log->device != NULL) /* of all its slices so far */
+        result->reached = bench_device_reached(log->device);
     return log->status;
 }
 

@@ -1004,6 +1004,12 @@ for how in "--writers 3,1" "--writers 2 --device delay:100" "--writers 2 --clien
     done
     [ "$(uniq "$here/out/turns" | cut -d' ' -f1 | uniq | wc -l)" -eq "$(wc -l <"$here/out/points")" ] ||
         fail "$how: points take turns: $(cat "$here/out/turns")"
+    case $how in
+    *delay:100*)
+        grep -o '"device_delay_us":{"asked":100,"syncs":[0-9]*' "$here/out/json" | grep -q ':0$' &&
+            fail "$how: no sync of the device was counted"
+        ;;
+    esac
     # What a slice counts is its own: no more than it has latencies of.
     records=0
     for line in 1 2 3 4 5 6 7 8; do

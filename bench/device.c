@@ -89,8 +89,8 @@ static void wait_out(struct bench_device *device)
     uint64_t end_ns = now_ns + device->delay_ns;
     if (device->delay_ns > device->late_ns)
         sleep_until(end_ns - device->late_ns);
-    /* For the clock.  Whoever runs in between may keep the processor for its slice, which then shows in
-     * what was reached. */
+    /* The rest, by the clock.  Another thread that runs in between may keep the processor for its slice;
+     * what was reached shows it. */
     while ((now_ns = bench_now_ns()) < end_ns)
         sched_yield();
     /* Relaxed: statistics, which publish nothing. */

@@ -167,7 +167,7 @@ static double reached_us(const struct bench_result *result)
     return result->reached.p50_us;
 }
 
-/* Says it if syncs took longer than they were to: the kernel, or whoever had the processor, was too late. */
+/* A line if syncs took longer than asked for, because the kernel or another thread came too late. */
 static void print_reached(FILE *out, const struct bench_results *results)
 {
     const struct bench_options *options = results->options;

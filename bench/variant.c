@@ -242,7 +242,7 @@ static int add_plugin(struct maker *maker, const char *path)
     return 0;
 }
 
-/* Whether an engine, or else a reservation policy, of this name is built in, or has been loaded. */
+/* Whether another engine, or another policy, has this name: one that is built in or that was loaded. */
 static bool is_taken(const struct maker *maker, const struct lf_lab_plugin *plugin)
 {
     const char *own = bench_plugin_lab_name(plugin);

@@ -193,15 +193,22 @@ static void leave_behind(struct bench_writer *writer, struct bench_arrivals *arr
     }
 }
 
+/* Its own of the run's, and others in each slice. */
+static void begin_arrivals(const struct bench_writer *writer, struct bench_arrivals *arrivals)
+{
+    const struct bench_task *task = writer->task;
+    const struct bench_options *options = task->run->options;
+    bench_arrivals_begin(arrivals, options->arrivals, task->rate, task->run->writers, writer->index,
+                         options->seed + task->slice);
+}
+
 /* A latency starts when the record was due, so that one slow append shows in all that it delays.
  * Whatever was due before the timed part ended is still appended after it, for a while. */
 static void append_open_loop(struct bench_writer *writer)
 {
     const struct bench_task *task = writer->task;
-    const struct bench_options *options = task->run->options;
     struct bench_arrivals arrivals;
-    bench_arrivals_begin(&arrivals, options->arrivals, task->rate, task->run->writers,
-                         writer->index, options->seed + task->slice);
+    begin_arrivals(writer, &arrivals);
     uint64_t now_ns = bench_now_ns();
     while (now_ns != 0 && !is_done(writer)) {
         uint64_t due_ns = task->start_ns + bench_arrivals_next(&arrivals);
@@ -433,13 +440,11 @@ static int send_or_await(struct bench_writer *writer, struct under_way *queue,
 static void submit_open_loop(struct bench_writer *writer)
 {
     const struct bench_task *task = writer->task;
-    const struct bench_options *options = task->run->options;
     struct under_way queue;
     struct bench_arrivals arrivals;
     if (make_room(writer, &queue, task->run->window) != 0)
         return;
-    bench_arrivals_begin(&arrivals, options->arrivals, task->rate, task->run->writers,
-                         writer->index, options->seed + task->slice);
+    begin_arrivals(writer, &arrivals);
     uint64_t due_ns = task->start_ns + bench_arrivals_next(&arrivals);
     while (bench_now_ns() < task->cap_ns && send_or_await(writer, &queue, &arrivals, &due_ns) == 0)
         continue;

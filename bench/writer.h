@@ -83,7 +83,7 @@ struct bench_writer {
 
 /* Lets all writers pass once, who have arrived. */
 void bench_gate_open(struct bench_gate *gate);
-/* Lets none pass: whoever is there or comes is turned away. */
+/* No writer passes from here on, be it there already or still to come. */
 void bench_gate_cancel(struct bench_gate *gate);
 /* Waits until so many writers have arrived since it was opened last. */
 void bench_gate_await(struct bench_gate *gate, unsigned count);

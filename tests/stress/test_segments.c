@@ -48,7 +48,7 @@ static void *run_writer(void *argument)
 {
     struct worker *worker = argument;
     struct rng rng = {.state = worker->index};
-    unsigned count = (unsigned)scaled(100, 2000, 50000);
+    unsigned count = (unsigned)scaled(100, 1000, 50000);
     uint8_t payload[LARGE_BYTES_MAX];
     const bool has_large = variant.options.slot_bytes > LARGE_BYTES_MAX;
 

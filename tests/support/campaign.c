@@ -108,7 +108,8 @@ bool campaign_time_is_left(uint64_t end_ns)
     return now_ns() < end_ns;
 }
 
-const unsigned campaign_pass_begins[CAMPAIGN_PASSES] = {0, 4, 2, 6, 1, 5, 3, 7};
+const unsigned campaign_pass_begins[CAMPAIGN_PASSES] = {0, 8, 4, 12, 2, 10, 6, 14,
+                                                        1, 9, 5, 13, 3, 11, 7, 15};
 
 bool campaign_next_pass(unsigned *pass, uint64_t end_ns)
 {

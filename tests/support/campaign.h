@@ -55,9 +55,9 @@ void campaign_keep(const char *name, const char *text);
 uint64_t campaign_share_end_ns(unsigned sharers);
 bool campaign_time_is_left(uint64_t end_ns);
 
-/* Which of eight calls each pass over them fails: a pass is spread over all calls, and all passes
+/* Which of sixteen calls each pass over them fails: a pass is spread over all calls, and all passes
  * together fail each of them once. */
-#define CAMPAIGN_PASSES 8
+#define CAMPAIGN_PASSES 16
 extern const unsigned campaign_pass_begins[CAMPAIGN_PASSES];
 /* The first pass is made in any case. */
 bool campaign_next_pass(unsigned *pass, uint64_t end_ns);

@@ -476,7 +476,7 @@ class Simulated(Report):
         self.assertEqual(page.problems, [])
         first = page.words[:page.words.index("Behind it")]
         for words in ("SIMULATED machine flat-256", "SIMULATED one seed, one result",
-                      "In the simulation : 3.57× with 1 processor, 3.67× with 4 processors"):
+                      "In the simulation : 3.55× with 1 processor, 3.68× with 4 processors"):
             self.assertIn(words, first)
         marks = re.findall(r'<p class="load"><b>simulated</b>', self.text)
         self.assertEqual(len(marks), len(page.all("figure")))

@@ -65,6 +65,7 @@ struct picture {
     int count;
 };
 
+/* What is there now: the preparer of a log that is open makes its files longer. */
 static void read_file(const char *path, struct entry *entry)
 {
     FILE *file = fopen(path, "rb");
@@ -72,7 +73,8 @@ static void read_file(const char *path, struct entry *entry)
     ck_assert_ptr_nonnull(file);
     entry->bytes = malloc(entry->size + 1);
     ck_assert_ptr_nonnull(entry->bytes);
-    ck_assert_uint_eq(fread(entry->bytes, 1, entry->size + 1, file), entry->size);
+    entry->size = fread(entry->bytes, 1, entry->size, file);
+    ck_assert(!ferror(file));
     fclose(file);
 }
 

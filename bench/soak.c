@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Appends to a log of segments for as long as it is told to, while the start of the log is trimmed
- * away, and tells every few seconds how that goes.  scripts/soak runs it and judges.
+ * Appends to a log, of segments or of one file, for as long as it is told to, while the start of the log
+ * is trimmed away, and tells every few seconds how that goes.  scripts/soak runs it and judges.
  *
  * An append counts as *over a rotation* if its record lies in the first hundredth of a segment, or
  * if the durable LSN was still in an earlier segment when the append began: then the log was about
  * to change over to the segment, did so, or had just done so while this append waited.  Latencies
- * of these and of all others are kept apart.
+ * of these and of all others are kept apart.  A log of one file has no rotations.
  *
  * One line an interval, columns as in the first line; times in microseconds, "-" where there was no
  * append; then what the program and the log's directory hold at that moment.
@@ -67,6 +67,8 @@ struct writer {
 
 static enum kind kind_of(const struct soak *soak, uint64_t lsn, uint64_t durable_lsn_before)
 {
+    if (soak->segment_bytes == 0)
+        return PLAIN;
     bool is_first = lsn % soak->segment_bytes < soak->segment_bytes / ROTATION_SHARE;
     bool spans = durable_lsn_before / soak->segment_bytes != lsn / soak->segment_bytes;
     return is_first || spans ? OVER_ROTATION : PLAIN;
@@ -129,27 +131,26 @@ static void collect(struct soak *soak, struct writer *writers, struct bench_hist
     }
 }
 
-static void print_percentiles(const struct bench_histogram *latency_ns)
+static void print_percentile(const struct bench_histogram *latency_ns, double fraction)
 {
-    static const double fractions[] = {0.5, 0.99, 0.999};
-    for (unsigned i = 0; i < sizeof fractions / sizeof fractions[0]; i++) {
-        if (latency_ns->count == 0)
-            printf(" %9s", "-");
-        else
-            printf(" %9.1f", (double)bench_histogram_percentile(latency_ns, fractions[i]) / 1000);
-    }
+    if (latency_ns->count == 0)
+        printf(" %9s", "-");
+    else
+        printf(" %9.1f", (double)bench_histogram_percentile(latency_ns, fraction) / 1000);
 }
 
-/* How many segments the directory has, and the bytes that all files in it occupy. */
-static void measure_directory(const char *path, unsigned *segments, uint64_t *bytes)
+/* How many segments the log has, and the bytes that its files occupy. */
+static void measure_files(const char *path, unsigned *segments, uint64_t *bytes)
 {
+    struct stat status;
     *segments = 0;
     *bytes = 0;
     DIR *dir = opendir(path);
-    if (dir == NULL)
+    if (dir == NULL) {
+        *bytes = stat(path, &status) == 0 ? (uint64_t)status.st_blocks * 512 : 0;
         return;
+    }
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        struct stat status;
         if (fstatat(dirfd(dir), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
             !S_ISREG(status.st_mode))
             continue;
@@ -162,26 +163,38 @@ static void measure_directory(const char *path, unsigned *segments, uint64_t *by
 
 static void print_head(void)
 {
-    printf("%7s %10s %8s %9s %9s %9s %9s %9s %9s %9s %9s %5s %9s %9s %18s\n", "s", "records/s",
-           "turns", "p50", "p99", "p99.9", "over", "over_p50", "over_p99", "over_99.9", "rss_KiB",
-           "fds", "segments", "disk_MiB", "durable_lsn");
+    printf("%7s %10s %8s %9s %9s %9s %9s %9s %9s %9s %9s %9s %9s %5s %9s %9s %18s\n", "s",
+           "records/s", "turns", "p50", "p99", "p99.9", "p99.99", "else_99.9", "over", "over_p50",
+           "over_p99", "over_99.9", "rss_KiB", "fds", "segments", "disk_MiB", "durable_lsn");
+}
+
+static uint64_t segments_before(const struct soak *soak, uint64_t lsn)
+{
+    return soak->segment_bytes == 0 ? 0 : lsn / soak->segment_bytes;
 }
 
 static void print_interval(struct soak *soak, struct writer *writers, double at_s, double length_s,
                            uint64_t *last_lsn)
 {
-    static struct bench_histogram latency_ns[KINDS];
+    static struct bench_histogram latency_ns[KINDS], all_ns;
     unsigned segments;
     uint64_t disk_bytes;
     uint64_t durable_lsn = logfile_durable_lsn(soak->log);
     collect(soak, writers, latency_ns);
-    measure_directory(soak->path, &segments, &disk_bytes);
-    uint64_t records = latency_ns[PLAIN].count + latency_ns[OVER_ROTATION].count;
-    printf("%7.1f %10.0f %8" PRIu64, at_s, (double)records / length_s,
-           durable_lsn / soak->segment_bytes - *last_lsn / soak->segment_bytes);
-    print_percentiles(&latency_ns[PLAIN]);
+    all_ns = latency_ns[PLAIN];
+    bench_histogram_merge(&all_ns, &latency_ns[OVER_ROTATION]);
+    measure_files(soak->path, &segments, &disk_bytes);
+    printf("%7.1f %10.0f %8" PRIu64, at_s, (double)all_ns.count / length_s,
+           segments_before(soak, durable_lsn) - segments_before(soak, *last_lsn));
+    print_percentile(&all_ns, 0.5);
+    print_percentile(&all_ns, 0.99);
+    print_percentile(&all_ns, 0.999);
+    print_percentile(&all_ns, 0.9999);
+    print_percentile(&latency_ns[PLAIN], 0.999);
     printf(" %9" PRIu64, latency_ns[OVER_ROTATION].count);
-    print_percentiles(&latency_ns[OVER_ROTATION]);
+    print_percentile(&latency_ns[OVER_ROTATION], 0.5);
+    print_percentile(&latency_ns[OVER_ROTATION], 0.99);
+    print_percentile(&latency_ns[OVER_ROTATION], 0.999);
     printf(" %9" PRIu64 " %5u %9u %9" PRIu64 " %18" PRIu64 "\n", bench_rss_bytes() >> 10,
            bench_descriptors(), segments, disk_bytes >> 20, durable_lsn);
     fflush(stdout);
@@ -302,7 +315,7 @@ static void parse(int argc, char **argv, struct soak *soak)
             soak->size_bytes = number(optarg, 0, POOL_BYTES / 2);
             break;
         case 'g':
-            soak->segment_bytes = number(optarg, 1, UINT64_C(1) << 40);
+            soak->segment_bytes = number(optarg, 0, UINT64_C(1) << 40);
             break;
         case 'k':
             soak->keep_bytes = number(optarg, 1, UINT64_C(1) << 50);

@@ -1,8 +1,33 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC2154 # $here: a folder of the test's own, with logs/, where it runs, and out/
-# What the tests of logfile-bench have in common.
+# shellcheck shell=sh
+# What the tests of logfile-bench have in common. A test that sources this is skipped without the program.
 
+: "${LOGFILE_BENCH:?names the program}"
+if [ ! -x "$LOGFILE_BENCH" ]; then
+    echo "logfile-bench was not built: hwloc is missing"
+    exit 77
+fi
+source=$(cd "${srcdir:-.}" && pwd)
 failures=0
+
+# needs_compiler: skips the test where there is none; $compiler may have flags.
+needs_compiler() {
+    compiler=${CC:-cc}
+    command -v "${compiler%% *}" >/dev/null && return
+    echo "no C compiler: $compiler"
+    exit 77
+}
+
+# begin NAME: $here is a folder of the test's own, with out/ and logs/, where it runs; removed at its end.
+begin() {
+    here=$(mktemp -d "./test-$1-XXXXXX") || exit 1
+    trap 'rm -rf "$here"' EXIT
+    trap 'exit 1' HUP INT TERM
+    here=$(cd "$here" && pwd)
+    mkdir "$here/logs" "$here/out"
+    cd "$here/logs" || exit 1
+}
+
 fail() {
     echo "FAILED: $*"
     failures=$((failures + 1))

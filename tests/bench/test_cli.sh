@@ -3,21 +3,9 @@
 # logfile-bench as its users see it: what it refuses, what it writes, what it leaves behind.
 set -u
 
-: "${LOGFILE_BENCH:?names the program}"
-if [ ! -x "$LOGFILE_BENCH" ]; then
-    echo "logfile-bench was not built: hwloc is missing"
-    exit 77
-fi
-sources=$(cd "${srcdir:-.}" && pwd)
-manual=$sources/docs/man/logfile-bench.1
-here=$(mktemp -d ./test-bench-cli-XXXXXX) || exit 1
-trap 'rm -rf "$here"' EXIT
-trap 'exit 1' HUP INT TERM
-here=$(cd "$here" && pwd)
-mkdir "$here/logs" "$here/out"
-cd "$here/logs" || exit 1
-
-. "$sources/tests/bench/bench_test.sh"
+. "${srcdir:-.}/tests/bench/bench_test.sh"
+begin bench-cli
+manual=$source/docs/man/logfile-bench.1
 
 # sort_results FILE: results by round, point and variant, as the table has them, whatever the order in which
 # they were measured.
@@ -766,7 +754,7 @@ if command -v python3 >/dev/null; then
         "--seconds 0.01 --device delay:400000" "--device delay:300 --records 2000"; do
         # shellcheck disable=SC2086 # options and their values
         runs --engine ring,serial --writers 1,3 --device null $how
-        python3 -B "$sources/tests/bench/check_hdr.py" "$here/out/json" || fail "hdr: $how"
+        python3 -B "$source/tests/bench/check_hdr.py" "$here/out/json" || fail "hdr: $how"
     done
     runs --engine ring --writers 1 --device null --seconds 1
     holds "$(value p99_99_us 1) >= $(value p99_us 1)" "percentiles of many"

@@ -4,32 +4,15 @@
 # what is neither, or was made of other sources, is refused in one line.
 set -u
 
-: "${LOGFILE_BENCH:?names the program}"
-if [ ! -x "$LOGFILE_BENCH" ]; then
-    echo "logfile-bench was not built: hwloc is missing"
-    exit 77
-fi
-source=$(cd "${srcdir:-.}" && pwd)
+. "${srcdir:-.}/tests/bench/bench_test.sh"
 build=$(dirname "$LOGFILE_BENCH")
 objects=${LAB_OBJECTS:-$build/.libs/liblogfile-internal.a}
-compiler=${CC:-cc}
-# shellcheck disable=SC2086 # the compiler and its flags
-if ! command -v ${compiler%% *} >/dev/null; then
-    echo "no C compiler: $compiler"
-    exit 77
-fi
+needs_compiler
 if "$build/libtool" --config | grep -qx 'build_libtool_libs=no'; then
     echo "this build has no objects for shared libraries: --disable-shared"
     exit 77
 fi
-here=$(mktemp -d ./test-lab-XXXXXX) || exit 1
-trap 'rm -rf "$here"' EXIT
-trap 'exit 1' HUP INT TERM
-here=$(cd "$here" && pwd)
-mkdir "$here/logs" "$here/out"
-cd "$here/logs" || exit 1
-
-. "$source/tests/bench/bench_test.sh"
+begin lab
 
 # compile NAME OBJECTS [FLAG...]: NAME.c as NAME.so.
 compile() {

@@ -4,26 +4,9 @@
 # store is refused in one line.
 set -u
 
-: "${LOGFILE_BENCH:?names the program}"
-if [ ! -x "$LOGFILE_BENCH" ]; then
-    echo "logfile-bench was not built: hwloc is missing"
-    exit 77
-fi
-source=$(cd "${srcdir:-.}" && pwd)
-compiler=${CC:-cc}
-# shellcheck disable=SC2086 # the compiler and its flags
-if ! command -v ${compiler%% *} >/dev/null; then
-    echo "no C compiler: $compiler"
-    exit 77
-fi
-here=$(mktemp -d ./test-plugin-XXXXXX) || exit 1
-trap 'rm -rf "$here"' EXIT
-trap 'exit 1' HUP INT TERM
-here=$(cd "$here" && pwd)
-mkdir "$here/logs" "$here/out"
-cd "$here/logs" || exit 1
-
-. "$source/tests/bench/bench_test.sh"
+. "${srcdir:-.}/tests/bench/bench_test.sh"
+needs_compiler
+begin plugin
 
 # make NAME [SED-EXPRESSION]: the example, changed, as NAME.so.
 make() {

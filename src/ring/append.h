@@ -59,7 +59,7 @@ static inline void lf_append_copy(const struct logfile *log,
 {
     struct lf_record_place place = {reservation->epoch, (uint32_t)reservation->offset,
                                     log->record_seed};
-    lf_record_encode(lf_slot_epoch(reservation->slot) + reservation->offset, &place, payload, crc);
+    lf_record_encode(reservation->slot->data + reservation->offset, &place, payload, crc);
 }
 
 /* The first writer of an epoch notes when that was. */

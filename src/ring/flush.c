@@ -309,7 +309,7 @@ static struct lf_slot *flush_epoch(struct logfile *log, bool open_next)
 
     /* 4. Commit: write, sync, and the store that acknowledges.  After a failure lf_engine_on_failure
      * wakes everybody. */
-    if (lf_epoch_commit(log, lf_slot_epoch(sealed.slot), sealed.end, sealed.records,
+    if (lf_epoch_commit(log, sealed.slot->data, sealed.end, sealed.records,
                         ends ? LF_EPOCH_END : 0) != 0)
         return NULL;
     /* Relaxed: it is our own. */

@@ -114,12 +114,12 @@ struct lf_shard {
  *   durable           the durable LSN is beyond it; its waiters may still read base and event count
  */
 struct lf_slot {
-    uint8_t *data;       /* slot_bytes, 4 KiB-aligned; never changes */
+    uint8_t *data;       /* the epoch, its header first: slot_bytes, 4 KiB-aligned; never changes */
     unsigned shard_mask; /* which of the shards are used; never changes */
     /* W: flusher, before the swap that opens the epoch.  R: writers, after their fetch-add. */
     uint64_t epoch;
-    /* The same.  Where in `data` the epoch starts: 0, or, where its segment has less than a slot left,
-     * so far on that both end together.  A multiple of the block size. */
+    /* The same.  The head's offset that stands for the epoch's first byte: 0, or, where its segment has less
+     * than a slot left, so much that the epoch ends where offsets do.  A multiple of the block size. */
     uint64_t start;
     /* W: flusher, as soon as the epoch before is sealed.  R: writers with a reservation; waiters.
      * LSN of the epoch with the low 12 bits of its number in the low 12 bits; 0: not known yet. */
@@ -210,11 +210,6 @@ struct lf_reservation {
 static inline struct lf_slot *lf_ring_slot(const struct lf_ring *ring, uint64_t epoch_or_generation)
 {
     return &ring->slots[epoch_or_generation & ring->slot_mask];
-}
-/* The epoch's bytes, its header first. */
-static inline uint8_t *lf_slot_epoch(const struct lf_slot *slot)
-{
-    return slot->data + slot->start;
 }
 static inline bool lf_ring_overshot(const struct lf_ring *ring, uint64_t head)
 {
@@ -353,7 +348,7 @@ void lf_ring_admit(struct lf_ring *ring, uint32_t refusal);
 /* A sealed epoch. */
 struct lf_sealed {
     struct lf_slot *slot;
-    uint64_t end;      /* bytes from the epoch's start (slot->end counts from the slot's), header
+    uint64_t end;      /* bytes of the epoch (slot->end is an offset of the head), header
                           included; LF_EPOCH_HEADER_BYTES: no records */
     uint64_t next_lsn; /* where the next epoch goes */
     bool crossed;      /* some record did not fit */

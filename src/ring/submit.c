@@ -91,7 +91,7 @@ static uint64_t mark_of(uint64_t epoch, size_t size)
 
 static uint64_t *header_of(const struct lf_reservation *reservation)
 {
-    return (uint64_t *)(void *)(lf_slot_epoch(reservation->slot) + reservation->offset);
+    return (uint64_t *)(void *)(reservation->slot->data + reservation->offset);
 }
 
 int lf_ring_reserve_in_place(struct logfile *log, size_t size, const struct timespec *deadline,

@@ -132,10 +132,12 @@ static struct logfile *buffers_log;
 static struct journal journal;
 static uint64_t next_seed;
 
-static void begin(struct logfile_lab *lab, size_t slot_bytes)
+static void begin_segments(struct logfile_lab *lab, size_t slot_bytes, uint64_t segment_bytes)
 {
-    struct logfile_options options = {
-        .slot_bytes = slot_bytes, .prepare = LOGFILE_PREPARE_NONE, .lab = lab};
+    struct logfile_options options = {.slot_bytes = slot_bytes,
+                                      .segment_bytes = segment_bytes,
+                                      .prepare = LOGFILE_PREPARE_NONE,
+                                      .lab = lab};
 
     watchdog_start(300, "buffers");
     disk = logfile_sim_new(NULL);
@@ -143,6 +145,11 @@ static void begin(struct logfile_lab *lab, size_t slot_bytes)
     journal = (struct journal){0};
     next_seed = 1;
     ck_assert_int_eq(logfile_open(LOG_PATH, &options, NULL, &buffers_log), 0);
+}
+
+static void begin(struct logfile_lab *lab, size_t slot_bytes)
+{
+    begin_segments(lab, slot_bytes, 0);
 }
 
 static void end(void)
@@ -207,6 +214,21 @@ START_TEST(small_batches_stay_in_small_pages)
     ck_assert_uint_le(all.resident, engines[_i].slots * 200 * KIB + MIB + 256 * KIB);
     for (unsigned slot = 0; slot < engines[_i].slots && all.is_known; slot++)
         ck_assert(!first_pages(slot).asks);
+    end();
+}
+END_TEST
+
+/* Where a segment has less than a slot left, too: a batch begins with its slot's first page. */
+START_TEST(small_batches_stay_in_the_first_pages_at_the_end_of_a_segment)
+{
+    struct logfile_lab lab = lab_of(engines[_i].engine);
+
+    begin_segments(&lab, SLOT_BYTES, SLOT_BYTES + 4 * MIB);
+    for (unsigned i = 0; i < 150; i++)
+        append_batch(200 * KIB);
+    ck_assert_uint_gt(logfile_durable_lsn(buffers_log), 2 * (SLOT_BYTES + 4 * MIB));
+    ck_assert_uint_le(pages_of(buffers_log->buffers, buffers_log->buffers_bytes).resident,
+                      engines[_i].slots * 256 * KIB);
     end();
 }
 END_TEST
@@ -285,6 +307,8 @@ int main(void)
     tcase_add_test(tcase, a_slot_becomes_huge_after_2_mib_of_large_batches);
     tcase_add_test(tcase, a_small_batch_starts_the_count_again);
     tcase_add_loop_test(tcase, small_batches_stay_in_small_pages, 0, engine_count);
+    tcase_add_loop_test(tcase, small_batches_stay_in_the_first_pages_at_the_end_of_a_segment, 0,
+                        engine_count);
     tcase_add_loop_test(tcase, large_batches_get_huge_ones_from_the_first_byte, 0, engine_count);
     tcase_add_loop_test(tcase, slots_of_one_huge_page_and_less, 0, 2);
     tcase_add_test(tcase, memory_of_the_caller_is_left_alone);

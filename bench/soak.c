@@ -9,7 +9,8 @@
  * of these and of all others are kept apart.  A log of one file has no rotations.
  *
  * One line an interval, columns as in the first line; times in microseconds, "-" where there was no
- * append; then what the program and the log's directory hold at that moment.
+ * append; then what the program and the log's directory hold at that moment, and how long the log's
+ * syncs took: whether it was the device that changed.
  */
 #include "clock.h"
 #include "histogram.h"
@@ -161,11 +162,26 @@ static void measure_files(const char *path, unsigned *segments, uint64_t *bytes)
     closedir(dir);
 }
 
+/* The syncs since the last call. */
+static struct logfile_histogram take_syncs(struct logfile *log)
+{
+    static struct logfile_histogram last;
+    struct logfile_stats stats = {0};
+    logfile_stats(log, &stats, sizeof stats);
+    struct logfile_histogram since = stats.sync_ns;
+    since.count -= last.count;
+    for (unsigned i = 0; i < LOGFILE_HISTOGRAM_BUCKETS; i++)
+        since.bucket[i] -= last.bucket[i];
+    last = stats.sync_ns;
+    return since;
+}
+
 static void print_head(void)
 {
-    printf("%7s %10s %8s %9s %9s %9s %9s %9s %9s %9s %9s %9s %9s %5s %9s %9s %18s\n", "s",
+    printf("%7s %10s %8s %9s %9s %9s %9s %9s %9s %9s %9s %9s %9s %5s %9s %9s %9s %9s %18s\n", "s",
            "records/s", "turns", "p50", "p99", "p99.9", "p99.99", "else_99.9", "over", "over_p50",
-           "over_p99", "over_99.9", "rss_KiB", "fds", "segments", "disk_MiB", "durable_lsn");
+           "over_p99", "over_99.9", "rss_KiB", "fds", "segments", "disk_MiB", "sync_p50",
+           "sync_p99", "durable_lsn");
 }
 
 static uint64_t segments_before(const struct soak *soak, uint64_t lsn)
@@ -195,8 +211,11 @@ static void print_interval(struct soak *soak, struct writer *writers, double at_
     print_percentile(&latency_ns[OVER_ROTATION], 0.5);
     print_percentile(&latency_ns[OVER_ROTATION], 0.99);
     print_percentile(&latency_ns[OVER_ROTATION], 0.999);
-    printf(" %9" PRIu64 " %5u %9u %9" PRIu64 " %18" PRIu64 "\n", bench_rss_bytes() >> 10,
-           bench_descriptors(), segments, disk_bytes >> 20, durable_lsn);
+    const struct logfile_histogram syncs = take_syncs(soak->log);
+    printf(" %9" PRIu64 " %5u %9u %9" PRIu64 " %9.1f %9.1f %18" PRIu64 "\n",
+           bench_rss_bytes() >> 10, bench_descriptors(), segments, disk_bytes >> 20,
+           (double)logfile_histogram_percentile(&syncs, 0.5) / 1000,
+           (double)logfile_histogram_percentile(&syncs, 0.99) / 1000, durable_lsn);
     fflush(stdout);
     *last_lsn = durable_lsn;
 }

@@ -374,10 +374,12 @@ for device in file null; do
         done
     done
     is records_per_flush 6 1.000
-    # What the log counted: each record of serial has a flush of its own, and blocks ahead are filled with zeros.
+    # What the log counted: each record of serial has a flush of its own, and blocks ahead are filled with zeros;
+    # not in each run, which may be over before the thread that does it has had a processor.
     is writes 6 120
-    [ $device = null ] || holds "$(value zero_fill_bytes 6) > 0 &&
-        $(value device_bytes 6) > $(value zero_fill_bytes 6)" "zeros"
+    [ $device = null ] || holds "$(value device_bytes 6) > $(value zero_fill_bytes 6)" "zeros"
+    zeros=$(for line in 1 2 3 4 5 6; do value zero_fill_bytes $line; done | awk '{ sum += $1 } END { print sum }')
+    [ $device = null ] || [ "$zeros" -gt 0 ] || fail "$device: nothing was filled with zeros"
     holds "$(value flush_ns 6) > 0 && $(value flush_ns 6) <= 1.01 * ($(value write_ns 6) + $(value sync_ns 6)) + 100" \
         "a flush is a write and a sync"
     flushes=$(sed -n '6{s/.*"flush_histogram":\[\[\([^"]*\)\]\],".*/\1/;s/\],\[/\n/g;p;}' "$here/out/json" |

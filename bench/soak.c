@@ -66,12 +66,18 @@ struct writer {
 
 /* ---- The writers ----------------------------------------------------------------------------- */
 
+/* A log of one file is its first and last segment. */
+static uint64_t segment_of(const struct soak *soak, uint64_t lsn)
+{
+    return soak->segment_bytes == 0 ? 0 : lsn / soak->segment_bytes;
+}
+
 static enum kind kind_of(const struct soak *soak, uint64_t lsn, uint64_t durable_lsn_before)
 {
     if (soak->segment_bytes == 0)
         return PLAIN;
     bool is_first = lsn % soak->segment_bytes < soak->segment_bytes / ROTATION_SHARE;
-    bool spans = durable_lsn_before / soak->segment_bytes != lsn / soak->segment_bytes;
+    bool spans = segment_of(soak, durable_lsn_before) != segment_of(soak, lsn);
     return is_first || spans ? OVER_ROTATION : PLAIN;
 }
 
@@ -184,11 +190,6 @@ static void print_head(void)
            "sync_p99", "durable_lsn");
 }
 
-static uint64_t segments_before(const struct soak *soak, uint64_t lsn)
-{
-    return soak->segment_bytes == 0 ? 0 : lsn / soak->segment_bytes;
-}
-
 static void print_interval(struct soak *soak, struct writer *writers, double at_s, double length_s,
                            uint64_t *last_lsn)
 {
@@ -201,7 +202,7 @@ static void print_interval(struct soak *soak, struct writer *writers, double at_
     bench_histogram_merge(&all_ns, &latency_ns[OVER_ROTATION]);
     measure_files(soak->path, &segments, &disk_bytes);
     printf("%7.1f %10.0f %8" PRIu64, at_s, (double)all_ns.count / length_s,
-           segments_before(soak, durable_lsn) - segments_before(soak, *last_lsn));
+           segment_of(soak, durable_lsn) - segment_of(soak, *last_lsn));
     print_percentile(&all_ns, 0.5);
     print_percentile(&all_ns, 0.99);
     print_percentile(&all_ns, 0.999);

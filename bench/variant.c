@@ -242,7 +242,7 @@ static int add_plugin(struct maker *maker, const char *path)
     return 0;
 }
 
-/* Whether another engine, or another policy, has this name: one that is built in or that was loaded. */
+/* Whether another engine or policy, built in or loaded, has this name. */
 static bool is_taken(const struct maker *maker, const struct lf_lab_plugin *plugin)
 {
     const char *own = bench_plugin_lab_name(plugin);

@@ -366,7 +366,7 @@ START_TEST(test_a_crowd_for_a_while)
 {
     struct campaign campaign =
         campaign_begin("threads-crowd", scaled(UINT32_MAX, UINT32_MAX, 20000));
-    uint64_t seconds = HAS_THREAD_SANITIZER ? 30 : scaled(3, 5, 5);
+    uint64_t seconds = HAS_THREAD_SANITIZER ? 15 : scaled(3, 5, 5);
     uint64_t round;
 
     if (test_scale() != SCALE_LONG)

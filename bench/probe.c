@@ -348,18 +348,22 @@ static void print_choice(FILE *out, const struct choices *choices)
 {
     char per_s[BENCH_NUMBER_BYTES];
     const struct way *way = &choices->ways[choices->chosen];
-    fprintf(out,
-            "\nthe defaults: io auto is %s, because the file system %s O_DIRECT; prepare zero "
-            "writes into written blocks,\nexcept where a burst overtakes it; sync is fdatasync: "
-            "%s syncs/s of one block\n",
-            way->direct ? "direct" : "buffered",
-            way->direct ? "takes a log's" : "does not take a log's",
-            bench_format_count(per_s, choices->outcomes[choices->chosen].syncs_per_s));
+    fprintf(
+        out,
+        "\nthe defaults: io auto is %s, because the file system %s O_DIRECT; prepare zero "
+        "writes into written blocks,\nexcept where a burst overtakes it; sync auto is %s, because "
+        "a write that syncs %s: %s syncs/s of one block\n",
+        way->direct ? "direct" : "buffered",
+        way->direct ? "takes a log's" : "does not take a log's", way->dsync ? "dsync" : "fdatasync",
+        way->dsync ? "saves the device a flush, the kernel says"
+                   : "saves the device no flush, or the kernel does not say so",
+        bench_format_count(per_s, choices->outcomes[choices->chosen].syncs_per_s));
 }
 
 /* ---- All of it ------------------------------------------------------------------------------- */
 
-static int show_small(struct probe *probe, struct choices *choices, bool auto_is_direct)
+static int show_small(struct probe *probe, struct choices *choices,
+                      const struct logfile_stats *library)
 {
     for (unsigned i = 0; i < 2 * BLOCKS_COUNT * 2; i++) {
         struct way way = {.direct = i / (BLOCKS_COUNT * 2) == 1,
@@ -372,7 +376,8 @@ static int show_small(struct probe *probe, struct choices *choices, bool auto_is
             return error;
         if (way.blocks == RECYCLED || outcome.error != 0)
             continue;
-        if (way.direct == auto_is_direct && way.blocks == WRITTEN && !way.dsync)
+        if (way.direct == (library->o_direct != 0) && way.blocks == WRITTEN &&
+            way.dsync == (library->sync == LOGFILE_SYNC_DSYNC))
             choices->chosen = choices->count;
         choices->ways[choices->count] = way;
         choices->outcomes[choices->count++] = outcome;
@@ -413,7 +418,7 @@ static int probe_all(struct probe *probe)
     struct logfile_stats stats = {.o_direct = 0};
     bool has_log = ask_library(probe, &stats);
     print_head(probe->out);
-    int error = show_small(probe, &choices, stats.o_direct != 0);
+    int error = show_small(probe, &choices, &stats);
     if (error == 0)
         error = show_large(probe);
     if (error != 0 || choices.count == 0 || !has_log)

@@ -129,8 +129,9 @@ enum logfile_io_mode {
 
 /* How what is written becomes durable. */
 enum logfile_sync {
-    LOGFILE_SYNC_AUTO = 0,  /* what suits the device; logfile_stats says which.  In this version
-                               fdatasync, always */
+    LOGFILE_SYNC_AUTO = 0,  /* DSYNC where the kernel says that it saves the device a flush: with
+                               O_DIRECT, zeros written ahead and FUA; else FDATASYNC.
+                               logfile_stats says which */
     LOGFILE_SYNC_FDATASYNC, /* fdatasync after each write */
     LOGFILE_SYNC_DSYNC      /* writes with RWF_DSYNC */
 };

@@ -80,7 +80,11 @@ struct logfile_io_facts {
     uint64_t fs_type;      /* f_type of statfs; 0: not known */
     uint64_t free_bytes;   /* that this process may still take; UINT64_MAX: no limit known */
     uint64_t total_bytes;  /* UINT64_MAX: not known */
-    uint64_t reserved[8];
+    /* 1: a direct write with LOGFILE_IO_WRITE_DSYNC, of blocks that were written before, is one
+     * request, after which the device needs no flush of its cache (FUA); 0: it is not, or not known. */
+    uint32_t dsync_is_one_request;
+    uint32_t reserved_32;
+    uint64_t reserved[7];
 };
 
 struct logfile_io {

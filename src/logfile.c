@@ -363,7 +363,7 @@ static void copy_stats(struct logfile *log, struct logfile_stats *out)
     out->no_allocation = !lf_facts_allocates(facts);
     out->fs_type = said->fs_type;
     snprintf(out->fs_name, sizeof out->fs_name, "%s", lf_facts_name(said));
-    out->sync = log->options.sync;
+    out->sync = log->store.sync;
     out->slot_bytes = log->layout.slot_bytes;
     out->incarnation = lf_load_relaxed_32(&log->incarnation); /* Relaxed: a statistic. */
     out->durable_lsn = lf_durable_lsn(log);

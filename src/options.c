@@ -128,8 +128,6 @@ const char *lf_options_resolve(struct logfile_options *options, struct logfile_l
     /* 0 stands for the default. */
     if (lab->sync != 0)
         options->sync = lab->sync;
-    if (options->sync == LOGFILE_SYNC_AUTO)
-        options->sync = LOGFILE_SYNC_FDATASYNC;
     if (options->slot_bytes == 0)
         options->slot_bytes = SLOT_BYTES_DEFAULT;
     if (options->prepare_bytes == 0)

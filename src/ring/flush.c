@@ -61,7 +61,7 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
     uint64_t promise = lf_promised_lsn(log);
     struct lf_inflight *inflight = &log->store.inflight[LF_CALLER_FLUSHER];
     bool is_unsynced_mark =
-        log->options.sync == LOGFILE_SYNC_NONE && (flags & (LF_EPOCH_OPEN | LF_EPOCH_CLOSE)) != 0;
+        log->store.sync == LOGFILE_SYNC_NONE && (flags & (LF_EPOCH_OPEN | LF_EPOCH_CLOSE)) != 0;
 
     if (is_unsynced_mark && sync_before(log, lsn, &promise) != 0)
         return LOGFILE_EFAILED;
@@ -108,7 +108,7 @@ int lf_epoch_commit(struct logfile *log, uint8_t *buffer, uint64_t end, uint32_t
         lf_store_relaxed_64(&log->flush_ns, average);
         lf_histogram_add(&log->stats.flush_ns, flush_ns);
         lf_histogram_add(&log->stats.write_ns, log->store.written_ns - begin_ns);
-        if (log->options.sync == LOGFILE_SYNC_FDATASYNC)
+        if (log->store.sync == LOGFILE_SYNC_FDATASYNC)
             lf_histogram_add(&log->stats.sync_ns, now_ns - log->store.written_ns);
         lf_count(&log->stats.epochs, 1);
         lf_count(&log->stats.records, records);

@@ -96,7 +96,7 @@ static inline uint64_t lf_pending_bytes(const struct logfile *log, uint64_t dura
 /* What a header or mark may promise now: without syncs, only what recovery synced. */
 static inline uint64_t lf_promised_lsn(const struct logfile *log)
 {
-    return log->options.sync == LOGFILE_SYNC_NONE ? log->recovered_lsn : lf_durable_lsn(log);
+    return log->store.sync == LOGFILE_SYNC_NONE ? log->recovered_lsn : lf_durable_lsn(log);
 }
 
 /* L5: pairs with the release in lf_incarnation_begin: who sees it sees seed and incarnation. */

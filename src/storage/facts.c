@@ -55,6 +55,11 @@ void lf_facts_explain(const struct logfile_io_facts *said, char why[LF_FACTS_WHY
         snprintf(why, LF_FACTS_WHY_BYTES, "the file system does not take it (alignment not known)");
 }
 
+bool lf_facts_dsync_saves_flush(const struct logfile_io_facts *said)
+{
+    return lf_facts_direct(said) == LF_DIRECT_PROVEN && said->dsync_is_one_request == 1;
+}
+
 const char *lf_facts_name(const struct logfile_io_facts *said)
 {
     static const struct {

@@ -9,11 +9,13 @@
  */
 #include "storage/io.h"
 
+#include "base/atomic.h"
 #include "base/compat.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +24,7 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -394,6 +397,56 @@ static void ask_for_direct(int fd, struct logfile_io_facts *out)
     out->direct = out->offset_align == 0 ? LOGFILE_IO_DIRECT_NO : LOGFILE_IO_DIRECT_YES;
 }
 
+/* Whether what a device's queue says begins so.  A partition has its disk's. */
+static bool queue_says(const char *device, const char *what, const char *beginning)
+{
+    static const char *const queues[] = {"queue", "../queue"};
+    char path[PATH_MAX];
+    char said[16] = "";
+    int fd = -1;
+    for (unsigned i = 0; fd < 0 && i < sizeof queues / sizeof queues[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s/%s", device, queues[i], what);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    if (fd < 0)
+        return false;
+    ssize_t count = TEMP_FAILURE_RETRY(read(fd, said, sizeof said - 1));
+    close(fd);
+    return count > 0 && strncmp(said, beginning, strlen(beginning)) == 0;
+}
+
+bool lf_io_needs_no_flush(const char *device)
+{
+    return queue_says(device, "fua", "1") || queue_says(device, "write_cache", "write through");
+}
+
+/*
+ * ext4 and XFS make a write of written blocks with RWF_DSYNC durable by FUA alone, since Linux 4.18.
+ * A device is asked once, and the last one is remembered: only what is faster hangs on the answer.
+ */
+static bool dsync_is_one_request(int fd, uint64_t fs_type)
+{
+    enum {
+        KNOWN = 1,
+        NO_FLUSH = 2
+    };
+    static uint64_t last; /* a device and what it said */
+    const uint64_t ext4 = 0xef53, xfs = 0x58465342;
+    struct stat status;
+    char device[64];
+    if ((fs_type != ext4 && fs_type != xfs) || TEMP_FAILURE_RETRY(fstat(fd, &status)) != 0)
+        return false;
+    uint64_t asked = (uint64_t)status.st_dev << 2 | KNOWN;
+    uint64_t known = lf_load_relaxed_64(&last); /* relaxed: one word, and all of the answer */
+    if ((known | NO_FLUSH) != (asked | NO_FLUSH)) {
+        snprintf(device, sizeof device, "/sys/dev/block/%u:%u", major(status.st_dev),
+                 minor(status.st_dev));
+        known = asked | (lf_io_needs_no_flush(device) ? NO_FLUSH : 0);
+        lf_store_relaxed_64(&last, known); /* relaxed: the same */
+    }
+    return (known & NO_FLUSH) != 0;
+}
+
 static int posix_facts(void *context, int fd, struct logfile_io_facts *out)
 {
     struct statfs type;
@@ -407,6 +460,7 @@ static int posix_facts(void *context, int fd, struct logfile_io_facts *out)
                                      .free_bytes = (uint64_t)space.f_bavail * space.f_frsize,
                                      .total_bytes = (uint64_t)space.f_blocks * space.f_frsize};
     ask_for_direct(fd, out);
+    out->dsync_is_one_request = dsync_is_one_request(fd, out->fs_type);
     return 0;
 }
 

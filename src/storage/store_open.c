@@ -145,6 +145,17 @@ static int sync_names(const struct opening *opening, int directory)
     return error;
 }
 
+/* Where nothing is saved the two are as fast as each other (docs/adr/0016). */
+static uint32_t choose_sync(const struct opening *opening)
+{
+    const struct logfile_options *options = opening->options;
+    if (options->sync != LOGFILE_SYNC_AUTO)
+        return options->sync;
+    bool saves_flush = opening->direct && options->prepare == LOGFILE_PREPARE_ZERO &&
+                       lf_facts_dsync_saves_flush(opening->said);
+    return saves_flush ? LOGFILE_SYNC_DSYNC : LOGFILE_SYNC_FDATASYNC;
+}
+
 /* On success the descriptors are the store's. */
 static int take(struct lf_store *store, const struct opening *opening, int fd, int directory)
 {
@@ -153,6 +164,7 @@ static int take(struct lf_store *store, const struct opening *opening, int fd, i
         return complain(opening, "open", error);
     store->file.segments.mode = file_mode(opening);
     lf_facts_begin(&store->facts, opening->said, opening->direct);
+    store->sync = choose_sync(opening);
     store->file.segments.facts = &store->facts;
     store->file.segments.never_syncs = opening->options->sync == LOGFILE_SYNC_NONE;
     return 0;
@@ -503,10 +515,9 @@ static bool divide_path(struct opening *opening)
     return opening->parent != NULL && opening->name != NULL;
 }
 
-static int init_store(struct lf_store *store, const struct logfile_options *options)
+static int init_store(struct lf_store *store)
 {
     memset(store, 0, sizeof *store);
-    store->sync = options->sync == LOGFILE_SYNC_AUTO ? LOGFILE_SYNC_FDATASYNC : options->sync;
     int error = -pthread_mutex_init(&store->failure_lock, NULL);
     if (error != 0)
         return error;
@@ -542,7 +553,7 @@ int lf_store_open(struct lf_store *store, const char *path, const struct logfile
     bool made = false;
     int error = divide_path(&opening) ? 0 : complain(&opening, "open", -ENOMEM);
     if (error == 0)
-        error = init_store(store, options);
+        error = init_store(store);
     if (error == 0) {
         error = try_to_open(store, &opening, &made);
         if (error != 0)

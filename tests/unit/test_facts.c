@@ -412,6 +412,76 @@ START_TEST(want_of_allocation_is_said)
 }
 END_TEST
 
+/* ---- What syncs -----------------------------------------------------------------------------------------------*/
+
+static const struct {
+    uint32_t io_mode, prepare, direct, one_request, sync;
+    enum logfile_sync expected;
+} syncs[] = {
+    /* Only if all of it holds. */
+    {LOGFILE_IO_AUTO, LOGFILE_PREPARE_ZERO, LOGFILE_IO_DIRECT_YES, 1, LOGFILE_SYNC_AUTO,
+     LOGFILE_SYNC_DSYNC},
+    {LOGFILE_IO_DIRECT, LOGFILE_PREPARE_ZERO, LOGFILE_IO_DIRECT_YES, 1, LOGFILE_SYNC_AUTO,
+     LOGFILE_SYNC_DSYNC},
+    {LOGFILE_IO_BUFFERED, LOGFILE_PREPARE_ZERO, LOGFILE_IO_DIRECT_YES, 1, LOGFILE_SYNC_AUTO,
+     LOGFILE_SYNC_FDATASYNC},
+    {LOGFILE_IO_AUTO, LOGFILE_PREPARE_ALLOCATE, LOGFILE_IO_DIRECT_YES, 1, LOGFILE_SYNC_AUTO,
+     LOGFILE_SYNC_FDATASYNC},
+    {LOGFILE_IO_AUTO, LOGFILE_PREPARE_NONE, LOGFILE_IO_DIRECT_YES, 1, LOGFILE_SYNC_AUTO,
+     LOGFILE_SYNC_FDATASYNC},
+    {LOGFILE_IO_AUTO, LOGFILE_PREPARE_ZERO, LOGFILE_IO_DIRECT_NO, 1, LOGFILE_SYNC_AUTO,
+     LOGFILE_SYNC_FDATASYNC},
+    {LOGFILE_IO_AUTO, LOGFILE_PREPARE_ZERO, LOGFILE_IO_DIRECT_UNKNOWN, 1, LOGFILE_SYNC_AUTO,
+     LOGFILE_SYNC_FDATASYNC},
+    {LOGFILE_IO_AUTO, LOGFILE_PREPARE_ZERO, LOGFILE_IO_DIRECT_YES, 0, LOGFILE_SYNC_AUTO,
+     LOGFILE_SYNC_FDATASYNC},
+    {LOGFILE_IO_AUTO, LOGFILE_PREPARE_ZERO, LOGFILE_IO_DIRECT_YES, 7, LOGFILE_SYNC_AUTO,
+     LOGFILE_SYNC_FDATASYNC},
+    /* Who asks for one gets it. */
+    {LOGFILE_IO_AUTO, LOGFILE_PREPARE_ZERO, LOGFILE_IO_DIRECT_YES, 1, LOGFILE_SYNC_FDATASYNC,
+     LOGFILE_SYNC_FDATASYNC},
+    {LOGFILE_IO_AUTO, LOGFILE_PREPARE_NONE, LOGFILE_IO_DIRECT_NO, 0, LOGFILE_SYNC_DSYNC,
+     LOGFILE_SYNC_DSYNC},
+};
+#define SYNCS ((int)(sizeof syncs / sizeof syncs[0]))
+
+static unsigned dsync_write_count;
+
+static bool count_dsync_writes(void *arg, struct io_call *call)
+{
+    dsync_write_count += call->call == LOGFILE_SIM_WRITE && call->flags & LOGFILE_IO_WRITE_DSYNC;
+    return before_call(arg, call);
+}
+
+static void work_with_sync(enum logfile_sync expected, unsigned records)
+{
+    struct logfile_stats stats;
+    must_open();
+    append_records(records);
+    ck_assert_int_eq(logfile_stats(test_log, &stats, sizeof stats), 0);
+    ck_assert_int_eq(stats.sync, expected);
+    ck_assert_int_eq(logfile_close(test_log), 0);
+}
+
+START_TEST(sync_auto_saves_the_flush_that_can_be_saved)
+{
+    int which = _i / 2;
+    use_kind(_i);
+    uint32_t align = syncs[which].direct == LOGFILE_IO_DIRECT_YES ? 512 : 0;
+    say_direct(syncs[which].direct, align, align);
+    disk.said.dsync_is_one_request = syncs[which].one_request;
+    options.io_mode = syncs[which].io_mode;
+    options.prepare = syncs[which].prepare;
+    options.sync = syncs[which].sync;
+    layer.before = count_dsync_writes;
+    dsync_write_count = 0;
+    work_with_sync(syncs[which].expected, 3);
+    ck_assert_uint_eq(dsync_write_count != 0, syncs[which].expected == LOGFILE_SYNC_DSYNC);
+    work_with_sync(syncs[which].expected, 0); /* opened again */
+    assert_reads(3, LOGFILE_CLEAN);
+}
+END_TEST
+
 /* ---- Media that are read-only -----------------------------------------------------------------*/
 
 /* By a process that ends with the log open. */
@@ -719,6 +789,7 @@ static void add_direct(TCase *tcase)
     tcase_add_loop_test(tcase, direct_that_cannot_be_had_is_refused, 0, 2);
     tcase_add_test(tcase, segment_that_is_not_direct_ends_it);
     tcase_add_loop_test(tcase, want_of_allocation_is_said, 0, 2);
+    tcase_add_loop_test(tcase, sync_auto_saves_the_flush_that_can_be_saved, 0, 2 * SYNCS);
 }
 
 int main(void)

@@ -804,9 +804,49 @@ START_TEST(facts_are_told_of_files_and_directories)
         ck_assert_uint_le(facts.free_bytes, facts.total_bytes);
         ck_assert_uint_le(facts.direct, LOGFILE_IO_DIRECT_YES);
         ck_assert((facts.direct == LOGFILE_IO_DIRECT_YES) == (facts.offset_align != 0));
+        ck_assert_uint_le(facts.dsync_is_one_request, 1);
         close_file(fds[i]);
     }
     ck_assert_int_eq(io->facts(io->context, fds[0], &facts), -EBADF);
+}
+END_TEST
+
+static void write_text(const char *name, const char *text)
+{
+    FILE *file = fopen(folder_path(name), "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs(text, file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static const struct {
+    const char *fua, *write_cache; /* NULL: an older kernel, or a device that is no disk */
+    bool needs_no_flush;
+} devices[] = {
+    {"0\n", "write back\n", false},
+    {"1\n", "write back\n", true},
+    {"0\n", "write through\n", true},
+    {"1\n", "write through\n", true},
+    {NULL, "write back\n", false},
+    {NULL, "write through\n", true},
+    {"1\n", NULL, true},
+    {"0\n", NULL, false},
+    {NULL, NULL, false},
+    {"", "", false},
+};
+
+/* A disk, and a partition of it. */
+START_TEST(device_says_whether_it_needs_a_flush)
+{
+    make_directory(folder_path("disk"));
+    make_directory(folder_path("disk/queue"));
+    make_directory(folder_path("disk/part"));
+    if (devices[_i].fua != NULL)
+        write_text("disk/queue/fua", devices[_i].fua);
+    if (devices[_i].write_cache != NULL)
+        write_text("disk/queue/write_cache", devices[_i].write_cache);
+    ck_assert(lf_io_needs_no_flush(folder_path("disk")) == devices[_i].needs_no_flush);
+    ck_assert(lf_io_needs_no_flush(folder_path("disk/part")) == devices[_i].needs_no_flush);
 }
 END_TEST
 
@@ -1036,6 +1076,8 @@ static TCase *system_calls(void)
     tcase_add_test(tcase, names_in_a_directory_that_is_held);
     tcase_add_test(tcase, only_a_directory_is_opened_as_one);
     tcase_add_test(tcase, facts_are_told_of_files_and_directories);
+    tcase_add_loop_test(tcase, device_says_whether_it_needs_a_flush, 0,
+                        (int)(sizeof devices / sizeof devices[0]));
     return tcase;
 }
 

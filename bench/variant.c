@@ -242,7 +242,7 @@ static int add_plugin(struct maker *maker, const char *path)
     return 0;
 }
 
-/* Whether another engine or policy, built in or loaded, has this name. */
+/* True: another engine or policy has this name, built in or loaded. */
 static bool is_taken(const struct maker *maker, const struct lf_lab_plugin *plugin)
 {
     const char *own = bench_plugin_lab_name(plugin);

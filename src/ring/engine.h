@@ -71,7 +71,7 @@ extern const struct lf_engine lf_mutex_engine;
 extern const struct lf_engine lf_serial_engine;
 
 const struct lf_engine *lf_engine_choose(const struct logfile_lab *lab);
-/* Whether the engine has its name and every call that it needs. */
+/* True: the engine has a name and every call that it needs. */
 bool lf_engine_is_complete(const struct lf_engine *engine);
 /* Starts the log's engine.  0 or -errno. */
 int lf_engine_start(struct logfile *log);

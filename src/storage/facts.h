@@ -39,7 +39,7 @@ void lf_facts_ask(const struct logfile_io *io, int fd, struct logfile_io_facts *
 enum lf_direct lf_facts_direct(const struct logfile_io_facts *said);
 /* Says why O_DIRECT cannot be had, with the alignment. */
 void lf_facts_explain(const struct logfile_io_facts *said, char why[LF_FACTS_WHY_BYTES]);
-/* Whether a write that syncs saves the device a flush, where blocks were written before. */
+/* True: a write that syncs saves the device a flush, into blocks that were written before. */
 bool lf_facts_dsync_saves_flush(const struct logfile_io_facts *said);
 /* "ext4", "xfs", ...; "" for what has no name here. */
 const char *lf_facts_name(const struct logfile_io_facts *said);

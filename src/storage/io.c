@@ -397,7 +397,7 @@ static void ask_for_direct(int fd, struct logfile_io_facts *out)
     out->direct = out->offset_align == 0 ? LOGFILE_IO_DIRECT_NO : LOGFILE_IO_DIRECT_YES;
 }
 
-/* Whether what a device's queue says begins so.  A partition has its disk's. */
+/* True: the device's queue says something that begins so.  A partition has its disk's queue. */
 static bool queue_says(const char *device, const char *what, const char *beginning)
 {
     static const char *const queues[] = {"queue", "../queue"};

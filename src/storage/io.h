@@ -22,8 +22,8 @@ int lf_io_leads_to(const struct logfile_io *io, int directory, const char *name,
 uint64_t lf_io_links(const struct logfile_io *io, int fd);
 /* Whether an open file that had a name has none any more. */
 bool lf_io_is_removed(const struct logfile_io *io, int fd);
-/* Whether a write can be durable without a flush of the device's whole cache: the device has FUA, or no
- * volatile cache.  device: its folder in sysfs. */
+/* True: the device has FUA, or no volatile cache, so a write can be durable without a flush of it all.
+ * device: its folder in sysfs. */
 bool lf_io_needs_no_flush(const char *device);
 /* Whether a caller's table is of our version, every operation is there and its reserved space is
  * zero. */
